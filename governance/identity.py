@@ -1,0 +1,186 @@
+"""Who is who: the vault of direct identifiers, the salts, and the pseudonyms made from both.
+
+Belongs here: everything that reads or writes ``vault.duckdb`` or the salts. Does not belong here:
+any other table. The vault has three callers: landing, rights and release (a test holds that);
+neither dbt nor a model ever runs in a process state that has it attached.
+
+A pseudonym is a 128-bit keyed hash of the customer id under a random secret salt per customer:
+the nested construction NMAC (Bellare, Canetti, Krawczyk, "Keying Hash Functions for Message
+Authentication", 1996) over SHA-256, with the first half of the salt as the inner key and the
+second half as the outer. One label per purpose, so that two purposes' keys can't be joined by
+anyone without the salt; delete the salt, and nobody can.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+import duckdb
+
+from warehouse.connect import Store, connected, identifier, quoted
+from warehouse.errors import UsageError
+from warehouse.home import Home
+
+SALT_BYTES = 64
+SUBJECT_LABEL = "subject"
+
+RandomBytes = Callable[[int], bytes]
+
+
+def stores(*, read_only: bool = False) -> tuple[Store, Store]:
+    """Return the vault and the salts as stores, to attach beside others."""
+    home = Home.current()
+    return (
+        Store("vault", home.vault, "vault", read_only),
+        Store("salts", home.salts, "salts", read_only),
+    )
+
+
+@contextmanager
+def opened() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open vault and salts for reading; wait-free, for release and rights."""
+    vault, salts = stores(read_only=True)
+    with connected(vault, salts) as connection:
+        yield connection
+
+
+def prepare(connection: duckdb.DuckDBPyConnection, identifiers: Sequence[str]) -> None:
+    """Make the tables of vault and salts, one column for each direct identifier."""
+    connection.execute(
+        "create table if not exists vault.subjects"
+        " (customer_id varchar primary key, subject_key uuid not null)"
+    )
+    connection.execute(
+        "create table if not exists vault.identifiers (subject_key uuid primary key)"
+    )
+    for name in identifiers:
+        connection.execute(
+            f"alter table vault.identifiers add column if not exists {identifier(name)} varchar"
+        )
+    connection.execute(
+        "create table if not exists salts.salts (subject_key uuid not null, salt blob not null)"
+    )
+
+
+def enrol(
+    connection: duckdb.DuckDBPyConnection, ids: str, *, random_bytes: RandomBytes = os.urandom
+) -> int:
+    """Give every customer id that the vault doesn't know a salt and a subject key.
+
+    Idempotent: salts are written before the vault, and a salt that a killed process left without
+    its customer is dropped by the next call.
+
+    Parameters
+    ----------
+    connection
+        With vault and salts attached (:func:`stores`) and prepared.
+    ids
+        A ``select`` that yields one column, ``customer_id``; repeats and nulls are ignored.
+    random_bytes
+        Source of salts; only a test passes another than the operating system's.
+
+    Returns
+    -------
+    int
+        How many were new.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    # A total order, so that with given salts the same ids get the same keys.
+    connection.execute(
+        "create or replace temp table new_customers as"
+        " select customer_id, (row_number() over (order by customer_id) - 1)::bigint as number"
+        f" from (select distinct customer_id from ({ids}) where customer_id is not null)"
+        " anti join vault.subjects using (customer_id)"
+    )
+    count = int(_scalar(connection, "select count(*) from new_customers"))
+    if count:
+        drawn = np.frombuffer(random_bytes(SALT_BYTES * count), dtype=np.uint8)
+        salts = pa.FixedSizeBinaryArray.from_buffers(
+            pa.binary(SALT_BYTES), count, [None, pa.py_buffer(drawn)]
+        )
+        connection.register(
+            "drawn_salts",
+            pa.table({"number": np.arange(count), "salt": salts.cast(pa.binary())}),
+        )
+        connection.execute(
+            "create or replace temp table enrolled as"
+            f" select customer_id, {pseudonym(SUBJECT_LABEL, 'customer_id', 'salt')}"
+            " as subject_key, salt from new_customers join drawn_salts using (number)"
+        )
+        connection.unregister("drawn_salts")
+        connection.execute(
+            "delete from salts.salts"
+            " where subject_key not in (select subject_key from vault.subjects)"
+        )
+        connection.execute("insert into salts.salts select subject_key, salt from enrolled")
+        connection.execute("insert into vault.subjects select customer_id, subject_key from enrolled")
+        connection.execute("drop table enrolled")
+    connection.execute("drop table new_customers")
+    return count
+
+
+def keep_identifiers(
+    connection: duckdb.DuckDBPyConnection, rows: str, names: Sequence[str]
+) -> None:
+    """Put direct identifiers into the vault; a newer row replaces an older one.
+
+    Parameters
+    ----------
+    connection
+        With the vault attached.
+    rows
+        A ``select`` of ``subject_key`` and the named columns, one row per subject.
+    names
+        The direct identifiers in ``rows``.
+    """
+    if not names:
+        return
+    columns = ", ".join(identifier(name) for name in names)
+    connection.execute(
+        f"insert or replace into vault.identifiers (subject_key, {columns})"
+        f" select subject_key, {columns} from ({rows})"
+    )
+
+
+def purpose_keys(purposes: Sequence[str]) -> str:
+    """Return the ``select`` of (subject_key, purpose, purpose_key) over vault and salts."""
+    keys = " union all ".join(
+        f"select subject_key, {quoted(purpose)} as purpose,"
+        f" {pseudonym(purpose, 'customer_id', 'salt')} as purpose_key"
+        " from vault.subjects join salts.salts using (subject_key)"
+        for purpose in purposes
+    )
+    return keys or "select null::uuid, null::varchar, null::uuid where false"
+
+
+def pseudonym(label: str, customer_id: str, salt: str) -> str:
+    """Return the SQL expression of a pseudonym: a UUID that holds 128 bits of the keyed hash."""
+    inner = f"{salt}[1:{SALT_BYTES // 2}]"
+    outer = f"{salt}[{SALT_BYTES // 2 + 1}:{SALT_BYTES}]"
+    message = f"encode({quoted(label + ':')} || {customer_id})"
+    return f"sha256({outer} || unhex(sha256({inner} || {message})))[1:32]::uuid"
+
+
+def subject_key_of(customer_id: str) -> UUID:
+    """Return the subject key of one customer id.
+
+    Raises
+    ------
+    UsageError
+        If the vault doesn't know the id (which the message doesn't repeat).
+    """
+    with opened() as connection:
+        row = connection.execute(
+            "select subject_key from vault.subjects where customer_id = ?", [customer_id]
+        ).fetchone()
+    if row is None:
+        raise UsageError("no subject has that customer id", "check its spelling as the feeds have it")
+    return UUID(str(row[0]))
+
+
+def _scalar(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
+    return connection.execute(query).fetchall()[0][0]

@@ -1,0 +1,37 @@
+"""The one place from which the code takes the present moment.
+
+Belongs here: reading the clock. Does not belong here: ``as_of`` and ``known_at``, which are taken
+from the data (``governance.clocks``).
+"""
+
+import os
+from datetime import UTC, datetime
+
+from warehouse.errors import UsageError
+
+VARIABLE = "ASSENT_NOW"
+
+
+def now() -> datetime:
+    """Return the present moment in UTC; ``ASSENT_NOW`` (ISO 8601) sets it for demo and tests.
+
+    Raises
+    ------
+    UsageError
+        If ``ASSENT_NOW`` is not a point in time.
+    """
+    fixed = os.environ.get(VARIABLE)
+    if not fixed:
+        return datetime.now(UTC)
+    try:
+        moment = datetime.fromisoformat(fixed)
+    except ValueError as error:
+        raise UsageError(
+            f"{VARIABLE} is not a point in time", "write it as 2018-01-01T05:00:00Z, or unset it"
+        ) from error
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def utc_naive(moment: datetime) -> datetime:
+    """Return a moment as the tables hold it: UTC without a zone."""
+    return moment.astimezone(UTC).replace(tzinfo=None)

@@ -1,0 +1,155 @@
+"""DuckDB connections: the only door to the encrypted files.
+
+Belongs here: settings that make a connection safe (encryption, encrypted spill, no network, no
+other file), attaching files with their keys, and what DuckDB says when a key is wrong.
+Does not belong here: SQL about rows.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from warehouse import keys
+from warehouse.errors import AssentError, KeyMissingError, UsageError
+from warehouse.home import Home
+
+# What DuckDB writes beside a database file while it works on it.
+COMPANIONS = ("", ".wal", ".wal.checkpoint", ".wal.recovery")
+
+
+@dataclass(frozen=True)
+class Store:
+    """A file to attach: its alias in SQL, its path, the name of its key."""
+
+    alias: str
+    path: Path
+    key_name: str
+    read_only: bool = False
+
+
+def warehouse_store(*, read_only: bool = False) -> Store:
+    """Return the working database as a store."""
+    return Store("warehouse", Home.current().warehouse, "warehouse", read_only)
+
+
+def published_store(purpose: str, *, path: Path | None = None, read_only: bool = True) -> Store:
+    """Return one purpose's published file as a store, or a file being built to replace it."""
+    home = Home.current()
+    return Store("published", path or home.published_file(purpose), f"published_{purpose}",
+                 read_only)  # fmt: skip
+
+
+@contextmanager
+def connected(*stores: Store, files: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a connection with stores attached; the first is the default database.
+
+    Parameters
+    ----------
+    *stores
+        Attached with their own keys, made when missing and not read-only.
+    files
+        Whether SQL may read other files (the feeds). Otherwise nothing but the stores is
+        reachable, and the settings are locked.
+
+    Raises
+    ------
+    KeyMissingError
+        If a key is missing or wrong.
+    UsageError
+        If a file isn't there to be read, or another process holds it.
+    """
+    connection = duckdb.connect(":memory:")
+    try:
+        secure(connection, [store.path for store in stores], files=files)
+        for store in stores:
+            attach(connection, store)
+        if stores:
+            connection.execute(f"use {stores[0].alias}")
+        yield connection
+    finally:
+        connection.close()
+
+
+def secure(connection: duckdb.DuckDBPyConnection, paths: list[Path], *, files: bool) -> None:
+    """Apply the settings of every connection, dbt's included (``warehouse.dbt_plugin``)."""
+    spill = Home.current().make().spill
+    connection.execute(f"load {quoted(extension('httpfs'))}")
+    settings: dict[str, str] = {
+        "temp_file_encryption": "true",
+        "temp_directory": quoted(spill),
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "allow_persistent_secrets": "false",
+        "python_enable_replacements": "false",
+        "preserve_insertion_order": "false",
+        "memory_limit": quoted(os.environ.get("ASSENT_MEMORY", "5GB")),
+    }
+    if os.environ.get("ASSENT_THREADS"):
+        settings["threads"] = str(int(os.environ["ASSENT_THREADS"]))
+    for name, value in settings.items():
+        connection.execute(f"set {name} = {value}")
+    if not files:
+        allowed = ", ".join(quoted(f"{path}{end}") for path in paths for end in COMPANIONS)
+        connection.execute(f"set allowed_paths = [{allowed}]")
+        connection.execute("set enable_external_access = false")
+        connection.execute("set lock_configuration = true")
+
+
+def attach(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
+    """Attach one store with its key."""
+    if store.read_only and not store.path.exists():
+        raise UsageError(f"nothing has been written yet: {store.path.name}", "run `assent run`")
+    options = f"encryption_key {quoted(keys.get(store.key_name))}"
+    if store.read_only:
+        options += ", read_only"
+    try:
+        connection.execute(f"attach {quoted(store.path)} as {store.alias} ({options})")
+    except duckdb.Error as error:
+        raise _explained(store, str(error)) from None
+    if not store.read_only:
+        store.path.chmod(0o600)
+
+
+def _explained(store: Store, message: str) -> AssentError:
+    """Turn DuckDB's message, which may quote the statement, into one clear line."""
+    name = store.path.name
+    if "encryption key" in message.lower() or "cannot open encrypted" in message.lower():
+        return KeyMissingError(
+            f"the key '{store.key_name}' doesn't fit the file {name}",
+            f"supply the key that {name} was written with ({keys.PREFIX}{store.key_name.upper()})",
+        )
+    if "lock" in message.lower():
+        return UsageError(
+            f"another process holds {name}", "wait for it to end; `assent status` reads the rest"
+        )
+    return UsageError(f"{name} can't be opened as an encrypted DuckDB file",
+                      "restore it from a backup, or move it away to start afresh")  # fmt: skip
+
+
+def extension(name: str) -> Path:
+    """Return the binary of a DuckDB extension from its Python package (never downloaded)."""
+    import importlib
+
+    package = importlib.import_module(f"duckdb_extension_{name}")
+    root = Path(str(package.__file__)).parent / "extensions"
+    found = sorted(root.glob(f"v{duckdb.__version__}/*.duckdb_extension"))
+    if not found:
+        raise UsageError(
+            f"the DuckDB extension '{name}' doesn't fit DuckDB {duckdb.__version__}",
+            f"install duckdb-extension-{name.replace('_', '-')}=={duckdb.__version__}",
+        )
+    return found[0]
+
+
+def quoted(value: object) -> str:
+    """Return a value as an SQL string literal."""
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """Return a name as a quoted SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,28 @@
+"""dbt-duckdb's hook into our connections: the same safe settings, the same keys.
+
+Belongs here: what must happen to dbt's connection before its first statement. Does not belong
+here: models or macros. The key is read here, inside the plugin, so that no profile, environment
+variable or manifest of dbt ever holds it; and since the connection can reach the warehouse file
+only, a model can't read the vault, another file or the network.
+"""
+
+from typing import Any
+
+from dbt.adapters.duckdb.plugins import BasePlugin
+
+from warehouse.connect import attach, secure, warehouse_store
+
+
+class Plugin(BasePlugin):
+    """Attach the encrypted warehouse; with ``parse_only``, an empty one in memory."""
+
+    def configure_connection(self, conn: Any) -> None:
+        """Secure dbt's connection, then attach the warehouse under its alias."""
+        config = self.plugin_config if hasattr(self, "plugin_config") else {}
+        if config.get("parse_only"):
+            secure(conn, [], files=False)
+            conn.execute("attach ':memory:' as warehouse")
+            return
+        store = warehouse_store()
+        secure(conn, [store.path], files=False)
+        attach(conn, store)

@@ -1,0 +1,117 @@
+"""Where state lives: the folders and files under ``ASSENT_HOME``.
+
+Belongs here: names of files and folders, and their making with private modes. Does not belong
+here: what is in them.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Home:
+    """One installation's state; every path of it is named here and nowhere else."""
+
+    root: Path
+
+    @classmethod
+    def current(cls) -> "Home":
+        """Return the home that ``ASSENT_HOME`` names (default ``.assent`` beside the project)."""
+        root = Path(os.environ.get("ASSENT_HOME") or PROJECT / ".assent").expanduser().absolute()
+        return cls(root)
+
+    @property
+    def warehouse(self) -> Path:
+        """The working database; only the holder of the writer lock opens it."""
+        return self.root / "warehouse.duckdb"
+
+    @property
+    def vault(self) -> Path:
+        """Direct identifiers; opened by ``governance.identity`` alone."""
+        return self.root / "vault.duckdb"
+
+    @property
+    def salts(self) -> Path:
+        """One random salt per customer; kept out of ordinary backups."""
+        return self.root / "salts"
+
+    @property
+    def inbox(self) -> Path:
+        """Consent events and requests that no run has landed yet."""
+        return self.root / "inbox"
+
+    @property
+    def published(self) -> Path:
+        """One file per purpose, replaced whole."""
+        return self.root / "published"
+
+    @property
+    def artefacts(self) -> Path:
+        """Fitted models, cards and plots: parameters and aggregates only."""
+        return self.root / "artefacts"
+
+    @property
+    def audit(self) -> Path:
+        """The append-only record of acts."""
+        return self.root / "audit"
+
+    @property
+    def releases(self) -> Path:
+        """Manifests of what has left."""
+        return self.root / "releases"
+
+    @property
+    def journal(self) -> Path:
+        """Multi-file work that has begun and not ended."""
+        return self.root / "journal"
+
+    @property
+    def dagster(self) -> Path:
+        """Dagster's own storage (``DAGSTER_HOME``)."""
+        return self.root / "dagster"
+
+    @property
+    def dbt(self) -> Path:
+        """The target and logs of dbt."""
+        return self.root / "dbt"
+
+    @property
+    def spill(self) -> Path:
+        """Where DuckDB spills, encrypted."""
+        return self.root / "spill"
+
+    @property
+    def lock(self) -> Path:
+        """The writer's lock file."""
+        return self.root / "writer.lock"
+
+    def published_file(self, purpose: str) -> Path:
+        """Return the published file of one purpose."""
+        return self.published / f"{purpose}.duckdb"
+
+    def make(self) -> "Home":
+        """Make the folders that are missing, readable by their owner alone."""
+        for folder in (
+            self.root, self.published, self.artefacts, self.audit, self.releases,
+            self.journal, self.dagster, self.dbt, self.spill,
+        ):  # fmt: skip
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return self
+
+
+def policy_path() -> Path:
+    """Return the policy file in force (``ASSENT_POLICY``, default ``policy.yaml``)."""
+    return Path(os.environ.get("ASSENT_POLICY") or PROJECT / "policy.yaml").absolute()
+
+
+def sources_path() -> Path:
+    """Return the sources file in force (``ASSENT_SOURCES``, default ``sources.yaml``)."""
+    return Path(os.environ.get("ASSENT_SOURCES") or PROJECT / "sources.yaml").absolute()
+
+
+def production() -> bool:
+    """Tell whether this is a production installation (``ASSENT_PRODUCTION=1``)."""
+    return os.environ.get("ASSENT_PRODUCTION", "") not in ("", "0", "false")

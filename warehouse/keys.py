@@ -1,0 +1,104 @@
+"""Encryption keys: where each file's key comes from.
+
+Belongs here: finding, making and withholding keys. Does not belong here: using one
+(``warehouse.connect``). A key is named after its file: ``warehouse``, ``vault``, ``salts``,
+``inbox``, ``published_<purpose>``. It comes from ``ASSENT_KEY_<NAME>``, else from the file that
+``ASSENT_KEY_<NAME>_FILE`` names, else from the folder ``ASSENT_KEYS``
+(default: beside ``ASSENT_HOME``, so that a copy of the state doesn't carry its keys along).
+"""
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+from warehouse.errors import KeyMissingError
+from warehouse.home import Home, production
+
+PREFIX = "ASSENT_KEY_"
+FEWEST_CHARACTERS = 16
+
+
+def folder() -> Path:
+    """Return the folder of key files."""
+    named = os.environ.get("ASSENT_KEYS")
+    if named:
+        return Path(named).expanduser().absolute()
+    root = Home.current().root
+    return root.with_name(root.name + ".keys")
+
+
+def get(name: str) -> str:
+    """Return one key; a first local run makes those that are missing (mode 0600).
+
+    Raises
+    ------
+    KeyMissingError
+        If no key is supplied in production mode, a key file can't be read, or a key is too short.
+    """
+    variable = PREFIX + name.upper()
+    if variable in os.environ:
+        return _long_enough(os.environ[variable], variable)
+    path = Path(os.environ.get(f"{variable}_FILE") or folder() / name)
+    if not path.exists():
+        _make(name, path, variable)
+    try:
+        return _long_enough(path.read_text(encoding="ascii").strip(), f"the key file of '{name}'")
+    except (OSError, UnicodeDecodeError) as error:
+        raise KeyMissingError(
+            f"the key file of '{name}' can't be read: {path}", "check its owner and mode (0600)"
+        ) from error
+
+
+def _long_enough(key: str, where: str) -> str:
+    if len(key) < FEWEST_CHARACTERS:
+        raise KeyMissingError(
+            f"{where} is empty or shorter than {FEWEST_CHARACTERS} characters",
+            "supply the key that its file was written with",
+        )
+    return key
+
+
+def _make(name: str, path: Path, variable: str) -> None:
+    """Make a key for a local installation; never for a file that already exists."""
+    if production() or f"{variable}_FILE" in os.environ:
+        raise KeyMissingError(
+            f"no key for '{name}': neither {variable} nor a file {path}",
+            "supply the key; production mode makes none",
+        )
+    if _written_with(name).exists():
+        raise KeyMissingError(
+            f"the key of '{name}' is gone: {path} is missing, but {_written_with(name)} exists",
+            f"put the key file back, or set {variable}",
+        )
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Written aside and linked: of two processes that make it at once, both read the first one's.
+    aside = path.with_name(f".{name}.{secrets.token_hex(4)}")
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(32))
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(aside, path)
+    finally:
+        aside.unlink()
+
+
+def _written_with(name: str) -> Path:
+    home = Home.current()
+    if name.startswith("published_"):
+        return home.published_file(name.removeprefix("published_"))
+    return {"warehouse": home.warehouse, "vault": home.vault, "salts": home.salts}.get(
+        name, home.root / name
+    )
+
+
+def without_keys(environment: dict[str, str]) -> dict[str, str]:
+    """Return an environment for a child process that must not inherit a key.
+
+    Only the warehouse's key may pass; where keys lie in files, naming the file is no key.
+    """
+    kept = (f"{PREFIX}WAREHOUSE", f"{PREFIX}WAREHOUSE_FILE")
+    return {k: v for k, v in environment.items() if not k.startswith(PREFIX) or k in kept}

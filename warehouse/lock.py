@@ -1,0 +1,66 @@
+"""One writer at a time, by an operating-system file lock that dies with its process.
+
+Belongs here: taking and waiting for the writer lock. Does not belong here: queues of runs
+(Dagster orders those; this decides).
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from warehouse.errors import UsageError
+from warehouse.home import Home
+
+POLL_SECONDS = 0.2
+
+
+@contextmanager
+def writer_lock(
+    who: str, *, patience: float = 3600.0, on_wait: Callable[[str], None] | None = None
+) -> Iterator[None]:
+    """Hold the writer lock of this home.
+
+    Parameters
+    ----------
+    who
+        What the lock is held for; others that wait are shown it.
+    patience
+        Seconds to wait for another writer.
+    on_wait
+        Called once, with the holder's description, if there is something to wait for.
+
+    Raises
+    ------
+    UsageError
+        If the other writer hasn't finished within ``patience``.
+    """
+    path = Home.current().make().lock
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        _take(descriptor, patience, on_wait)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{who} (process {os.getpid()})".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int, patience: float, on_wait: Callable[[str], None] | None) -> None:
+    deadline = time.monotonic() + patience
+    told = False
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            holder = os.pread(descriptor, 200, 0).decode(errors="replace") or "another writer"
+        if time.monotonic() > deadline:
+            raise UsageError(
+                f"{holder} has held the warehouse for {patience:.0f} s", "wait for it, or stop it"
+            )
+        if on_wait and not told:
+            on_wait(holder)
+            told = True
+        time.sleep(POLL_SECONDS)

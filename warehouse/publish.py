@@ -1,0 +1,80 @@
+"""Publishing: build a purpose's file aside, sync it, swap it in.
+
+Belongs here: the mechanics of replacing published files so that a reader never meets a writer
+and never sees a half. Does not belong here: which tables a purpose publishes and whether it may
+(``governance.release``).
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from warehouse.connect import connected, identifier, published_store, warehouse_store
+from warehouse.home import Home
+from warehouse.journal import Step, begin, sync_file, sync_folder
+
+
+def publish(tables: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, int]]:
+    """Replace the published files of several purposes; all are built before any is swapped.
+
+    Parameters
+    ----------
+    tables
+        By purpose, the tables of its file: name to the ``select`` over the warehouse that
+        fills it.
+
+    Returns
+    -------
+    dict
+        By purpose and table, the number of rows.
+    """
+    home = Home.current().make()
+    for leftover in home.published.glob(".*.duckdb*"):
+        leftover.unlink()
+    counts = {purpose: _build(purpose, selects) for purpose, selects in tables.items()}
+    entry = begin("publish", {"purposes": sorted(tables)})
+    swap(entry.payload)
+    entry.close()
+    return counts
+
+
+def swap(payload: dict[str, Any]) -> None:
+    """Swap in every file built aside; done twice, the second time finds nothing to do."""
+    home = Home.current()
+    for purpose in payload["purposes"]:
+        aside = _aside(home, purpose)
+        if aside.exists():
+            os.replace(aside, home.published_file(purpose))
+    sync_folder(home.published)
+
+
+STEPS: Mapping[str, Step] = {"publish": swap}
+
+
+def withdraw(purpose: str) -> None:
+    """Remove the published file of a purpose that the policy no longer has."""
+    home = Home.current()
+    home.published_file(purpose).unlink(missing_ok=True)
+    sync_folder(home.published)
+
+
+def _aside(home: Home, purpose: str) -> Path:
+    return home.published / f".{purpose}.duckdb"
+
+
+def _build(purpose: str, selects: Mapping[str, str]) -> dict[str, int]:
+    aside = _aside(Home.current(), purpose)
+    target = published_store(purpose, path=aside, read_only=False)
+    counts = {}
+    with connected(warehouse_store(read_only=True), target) as connection:
+        for table, select in selects.items():
+            name = f"published.{identifier(table)}"
+            connection.execute(f"create table {name} as {select}")
+            counts[table] = connection.execute(f"select count(*) from {name}").fetchall()[0][0]
+        connection.execute("checkpoint published")
+    sync_file(aside)
+    return counts
+
+
+
