@@ -16,10 +16,13 @@ from warehouse.connect import attach, secure, warehouse_store
 class Plugin(BasePlugin):
     """Attach the encrypted warehouse; with ``parse_only``, an empty one in memory."""
 
+    def initialize(self, plugin_config: dict[str, Any]) -> None:
+        """Keep the profile's configuration of this plugin."""
+        self.parse_only = bool(plugin_config.get("parse_only"))
+
     def configure_connection(self, conn: Any) -> None:
         """Secure dbt's connection, then attach the warehouse under its alias."""
-        config = self.plugin_config if hasattr(self, "plugin_config") else {}
-        if config.get("parse_only"):
+        if self.parse_only:
             secure(conn, [], files=False)
             conn.execute("attach ':memory:' as warehouse")
             return

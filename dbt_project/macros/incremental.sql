@@ -1,0 +1,48 @@
+{# Rebuilding by event day: landing records which days each load touched. #}
+
+{# Which days must be built again, and the newest load that is then accounted for. #}
+{% macro days_to_rebuild() -%}
+(
+    select event_day from {{ ref('stg_landing__changed_days') }}
+    where load_id > (select coalesce(max(built_through_load), -1) from {{ this }})
+)
+{%- endmacro %}
+
+{# Before an incremental build: drop what it will build again and whoever has left. #}
+{% macro drop_stale_rows(permitted) -%}
+{% if is_incremental() %}
+delete from {{ this }}
+where event_day in {{ days_to_rebuild() }}
+    or subject_key not in (select subject_key from {{ permitted }})
+{% endif %}
+{%- endmacro %}
+
+{# The rows an incremental build reads: changed days, and the whole past of whoever is new. #}
+{% macro only_stale_rows() -%}
+{% if is_incremental() %}
+and (
+    event_day in {{ days_to_rebuild() }}
+    or subject_key not in (select subject_key from {{ this }})
+)
+{% endif %}
+{%- endmacro %}
+
+{# Before a mart takes a new snapshot: drop the one it replaces. #}
+{% macro drop_snapshot() -%}
+{% if is_incremental() %}
+delete from {{ this }} where as_of in (select as_of from {{ ref('stg_landing__clocks') }})
+{% endif %}
+{%- endmacro %}
+
+{# After a mart took a snapshot: drop those beyond the number kept, and, from every snapshot,
+   whoever has no basis now. #}
+{% macro prune_snapshots(purpose) -%}
+delete from {{ this }}
+where as_of not in (
+        select distinct as_of from {{ this }} order by as_of desc limit {{ snapshots_kept(purpose) }}
+    )
+    or {{ purpose }}_key not in (
+        select purpose_key from {{ ref('int_consent_permitted') }}
+        where purpose = '{{ purpose }}' and permitted_now
+    )
+{%- endmacro %}

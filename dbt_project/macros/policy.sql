@@ -1,0 +1,98 @@
+{# The policy as SQL: each macro turns one variable that `governance.policy.dbt_vars` derives from
+   policy.yaml into a relation or an expression. No rule is written here. #}
+
+{% macro sql_text(value) -%}
+'{{ value | string | replace("'", "''") }}'
+{%- endmacro %}
+
+{% macro policy_purposes() -%}
+(values
+{%- for p in var('purposes') %}
+    ({{ sql_text(p.purpose) }}, {{ p.notice_version }}, {{ p.consent_valid_days }},
+     {{ p.covers_earlier_data }}, {{ p.sale_or_share }}){{ "," if not loop.last }}
+{%- endfor %}
+) as purposes(purpose, notice_version, consent_valid_days, covers_earlier_data, sale_or_share)
+{%- endmacro %}
+
+{% macro policy_bases() -%}
+(values
+{%- for b in var('bases') %}
+    ({{ sql_text(b.purpose) }}, {{ sql_text(b.regime) }}, {{ sql_text(b.basis) }}){{ "," if not loop.last }}
+{%- endfor %}
+) as bases(purpose, regime, basis)
+{%- endmacro %}
+
+{% macro policy_regimes() -%}
+(values
+{%- for r in var('regimes') %}
+    ({{ sql_text(r.jurisdiction) }}, {{ sql_text(r.regime) }}){{ "," if not loop.last }}
+{%- endfor %}
+) as regimes(jurisdiction, regime)
+{%- endmacro %}
+
+{% macro policy_ages_of_consent() -%}
+(values
+{%- for regime, age in var('age_of_consent').items() %}
+    ({{ sql_text(regime) }}, {{ age }}){{ "," if not loop.last }}
+{%- endfor %}
+) as ages(regime, age_of_consent)
+{%- endmacro %}
+
+{# The retention, in days, of the transactions behind one purpose's columns. #}
+{% macro behaviour_retention_days(purpose) -%}
+{%- for p in var('purposes') if p.purpose == purpose -%}{{ p.behaviour_retention_days }}{%- endfor -%}
+{%- endmacro %}
+
+{# The retention, in days, of one attribute for one purpose. #}
+{% macro retention_days(purpose, attribute) -%}
+{%- for p in var('purposes') if p.purpose == purpose -%}{{ p.retention[attribute] }}{%- endfor -%}
+{%- endmacro %}
+
+{% macro snapshots_kept(purpose) -%}
+{%- for p in var('purposes') if p.purpose == purpose -%}{{ p.snapshots }}{%- endfor -%}
+{%- endmacro %}
+
+{# The purposes that may use some attribute of a transaction. #}
+{% macro behaviour_purposes() -%}
+(
+{%- set ns = namespace(found=[]) -%}
+{%- for p in var('purposes') if p.behaviour_retention_days is not none -%}
+{%- set ns.found = ns.found + [sql_text(p.purpose)] -%}
+{%- endfor -%}
+{{ ns.found | join(", ") if ns.found else "null" }})
+{%- endmacro %}
+
+{# An attribute in its banded form; null once it is older than its retention. #}
+{% macro banded(purpose, attribute, expression) -%}
+{%- set band = var('bands')[purpose][attribute] -%}
+case
+{%- if band.kind == 'numeric' %}
+    when {{ expression }} is null then null
+    {%- for cut in band.cuts %}
+    when {{ expression }} < {{ cut }} then {{ sql_text(band.labels[loop.index0]) }}
+    {%- endfor %}
+    else {{ sql_text(band.labels[-1]) }}
+{%- else %}
+    {%- for label, values in band['values'].items() %}
+    when {{ expression }} in ({% for v in values %}{{ sql_text(v) }}{{ ", " if not loop.last }}{% endfor %})
+        then {{ sql_text(label) }}
+    {%- endfor %}
+{%- endif %}
+end
+{%- endmacro %}
+
+{# Whether a text matches a pattern that reveals a special category. #}
+{% macro reveals_special(attribute, expression) -%}
+(false
+{%- for s in var('special_values') if s.attribute == attribute %}
+    or lower({{ expression }}) like {{ sql_text(s.pattern) }} escape '\'
+{%- endfor %})
+{%- endmacro %}
+
+{# An attribute of a customer, or null once it is older than its retention for the purpose. #}
+{% macro kept(purpose, attribute) -%}
+case
+    when customers.recorded_on > clocks.as_of - {{ retention_days(purpose, attribute) }}
+        then customers.{{ attribute }}
+end
+{%- endmacro %}

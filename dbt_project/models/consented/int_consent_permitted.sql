@@ -1,0 +1,56 @@
+{{ config(materialized='table') }}
+-- Who may be processed for what: a valid basis at `as_of` and at `known_at`, and nothing pending.
+
+with intervals as (
+    select * from {{ ref('int_consent_intervals') }}
+),
+
+clocks as (
+    select * from {{ ref('stg_landing__clocks') }}
+),
+
+subjects as (
+    select * from {{ ref('int_consent_subjects') }}
+),
+
+purpose_keys as (
+    select * from {{ ref('stg_landing__purpose_keys') }}
+),
+
+purposes as (
+    select * from {{ policy_purposes() }}
+),
+
+at_known as (
+    select intervals.subject_key, intervals.purpose
+    from intervals
+    inner join clocks
+        on intervals.valid_from <= clocks.known_at and clocks.known_at < intervals.valid_to
+),
+
+at_as_of as (
+    select intervals.subject_key, intervals.purpose, intervals.valid_from
+    from intervals
+    inner join clocks
+        on intervals.valid_from <= clocks.as_of_end and clocks.as_of_end < intervals.valid_to
+)
+
+select
+    at_known.subject_key,
+    at_known.purpose,
+    purpose_keys.purpose_key,
+    not subjects.held as permitted_now,
+    not subjects.held and at_as_of.subject_key is not null as permitted,
+    -- Where consent doesn't cover data from before it: the day it was given; data counts from the
+    -- day after.
+    case
+        when not purposes.covers_earlier_data and at_as_of.valid_from > timestamp '1900-01-01'
+            then {{ local_day('at_as_of.valid_from') }}
+    end as consented_on
+from at_known
+inner join subjects on at_known.subject_key = subjects.subject_key
+inner join purposes on at_known.purpose = purposes.purpose
+inner join purpose_keys
+    on at_known.subject_key = purpose_keys.subject_key and at_known.purpose = purpose_keys.purpose
+left join at_as_of
+    on at_known.subject_key = at_as_of.subject_key and at_known.purpose = at_as_of.purpose

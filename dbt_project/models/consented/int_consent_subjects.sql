@@ -1,0 +1,52 @@
+{{ config(materialized='table') }}
+-- Which regime a subject is under, and what stands against processing whatever its consents say.
+-- One of the int_consent_* models, the only ones that may read jurisdiction and age
+-- (policy: permission).
+
+with subjects as (
+    select distinct subject_key from {{ ref('stg_landing__purpose_keys') }}
+),
+
+customers as (
+    select * from {{ ref('stg_customers__customers') }}
+),
+
+regimes as (
+    select * from {{ policy_regimes() }}
+),
+
+ages as (
+    select * from {{ policy_ages_of_consent() }}
+),
+
+open_requests as (
+    select distinct subject_key from {{ ref('stg_rights_requests__rights_requests') }}
+    where status = 'open' and request_type in ('erasure', 'objection', 'restriction')
+),
+
+unread_events as (
+    -- A consent event that could not be read may be a denial.
+    select distinct subject_key from {{ ref('stg_landing__quarantines') }}
+    where feed = 'consent_events' and resolved_at is null and subject_key is not null
+),
+
+placed as (
+    select
+        subjects.subject_key,
+        customers.age_years,
+        coalesce(regimes.regime, '{{ var("unknown_regime") }}') as regime
+    from subjects
+    left join customers on subjects.subject_key = customers.subject_key
+    left join regimes on customers.jurisdiction = regimes.jurisdiction
+)
+
+select
+    placed.subject_key,
+    placed.regime,
+    coalesce(placed.age_years < ages.age_of_consent, false) as under_age,
+    (
+        placed.subject_key in (select subject_key from open_requests)
+        or placed.subject_key in (select subject_key from unread_events)
+    ) as held
+from placed
+inner join ages on placed.regime = ages.regime

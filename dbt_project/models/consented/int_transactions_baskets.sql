@@ -1,0 +1,42 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='fail',
+    pre_hook="{{ drop_stale_rows(ref('int_transactions_subjects')) }}"
+) }}
+-- One row for each visit to the till: permitted subjects only, special categories left out.
+-- Built by event day: a basket that spans midnight is two.
+
+with transactions as (
+    select * from {{ ref('stg_transactions__transactions') }}
+    where
+        subject_key in (select subject_key from {{ ref('int_transactions_subjects') }})
+        {{ only_stale_rows() }}
+),
+
+special_values as (
+    select * from {{ ref('int_transactions_special_values') }}
+),
+
+ordinary as (
+    select * from transactions
+    where
+        coalesce(product_group, '') not in (
+            select special_value from special_values where attribute = 'product_group'
+        )
+        and coalesce(category, '') not in (
+            select special_value from special_values where attribute = 'category'
+        )
+)
+
+select
+    subject_key,
+    event_day,
+    coalesce(basket_id, occurred_at::varchar) as basket_id,
+    count(*)::integer as lines,
+    sum(value)::decimal(18, 2) as value,
+    sum(coalesce(discount, 0))::decimal(18, 2) as discount,
+    (select coalesce(max(load_id), 0) from {{ ref('stg_landing__changed_days') }})::integer
+        as built_through_load
+from ordinary
+group by all
