@@ -39,10 +39,10 @@ def stores(*, read_only: bool = False) -> tuple[Store, Store]:
 
 
 @contextmanager
-def opened() -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open vault and salts for reading; wait-free, for release and rights."""
+def opened(*beside: Store) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open vault and salts for reading, with other stores beside them (release and rights)."""
     vault, salts = stores(read_only=True)
-    with connected(vault, salts) as connection:
+    with connected(vault, salts, *beside) as connection:
         yield connection
 
 

@@ -1,0 +1,53 @@
+"""The record of acts: who did what with personal data, one event each, append-only.
+
+Belongs here: writing and reading ``audit/acts.jsonl``, and naming the actor. Does not belong here:
+anything about the act itself. Nothing else writes under ``audit/``. A record holds counts, names
+of purposes, segments and recipients, never a value of a row.
+"""
+
+import fcntl
+import getpass
+import json
+import os
+from typing import Any
+
+from warehouse.clock import now
+from warehouse.home import Home
+
+FILE = "acts.jsonl"
+
+
+def actor() -> str:
+    """Return who acts: ``ASSENT_ACTOR``, else the user of the operating system."""
+    return os.environ.get("ASSENT_ACTOR") or getpass.getuser()
+
+
+def record(act: str, **details: Any) -> dict[str, Any]:
+    """Append one act, durably, and return it.
+
+    Parameters
+    ----------
+    act
+        ``query``, ``export``, ``consent.record``, ``consent.show``, ``key.use``, ...
+    **details
+        JSON-able facts about the act, without values of rows.
+    """
+    event = {"at": now().isoformat(), "actor": actor(), "act": act, **details}
+    line = json.dumps(event, ensure_ascii=False, sort_keys=True, default=str) + "\n"
+    path = Home.current().make().audit / FILE
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        os.write(descriptor, line.encode())
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return event
+
+
+def recorded() -> list[dict[str, Any]]:
+    """Return every act, oldest first."""
+    path = Home.current().audit / FILE
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]

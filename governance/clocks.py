@@ -1,0 +1,95 @@
+"""The two clocks of a run: ``as_of`` selects data, ``known_at`` decides permission.
+
+Belongs here: working both out and recording them. Does not belong here: the present moment
+(``warehouse.clock``); acts such as an export use that one.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import duckdb
+
+from warehouse.clock import utc_naive
+from warehouse.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Clocks:
+    """The clocks of one run.
+
+    Attributes
+    ----------
+    as_of : date
+        The day whose end selects the data, in the policy's time zone.
+    as_of_end : datetime
+        Its last instant, UTC without a zone.
+    known_at : datetime
+        The newest event read, UTC without a zone.
+    newest_day : date
+        The newest complete day of the feeds.
+    """
+
+    as_of: date
+    as_of_end: datetime
+    known_at: datetime
+    newest_day: date
+
+    @property
+    def current(self) -> bool:
+        """Whether this run makes the current state, or answers a question about the past."""
+        return self.as_of == self.newest_day
+
+
+def last_instant(day: date, time_zone: str) -> datetime:
+    """Return the last instant of a day in a time zone, as UTC without a zone."""
+    midnight = datetime.combine(day + timedelta(days=1), time(), ZoneInfo(time_zone))
+    return utc_naive(midnight.astimezone(UTC) - timedelta(microseconds=1))
+
+
+def clocks_of(
+    as_of: date | None, *, known_at: datetime, newest_day: date, time_zone: str
+) -> Clocks:
+    """Return the clocks of a run.
+
+    Raises
+    ------
+    UsageError
+        If ``as_of`` lies beyond the newest complete day of the feeds.
+    """
+    day = as_of or newest_day
+    if day > newest_day:
+        raise UsageError(
+            f"as_of {day} lies beyond the newest complete day of the feeds, {newest_day}",
+            f"ask for {newest_day} or an earlier day, or wait for the feed",
+        )
+    return Clocks(day, last_instant(day, time_zone), known_at, newest_day)
+
+
+def write(connection: duckdb.DuckDBPyConnection, clocks: Clocks, *, fit: bool) -> None:
+    """Make these the clocks of the warehouse (``landing.clocks``, one row)."""
+    connection.execute(
+        "create or replace table landing.clocks as select"
+        " ?::date as as_of, ?::timestamp as as_of_end, ?::timestamp as known_at,"
+        " ?::date as newest_day, ?::boolean as fit",
+        [clocks.as_of, clocks.as_of_end, clocks.known_at, clocks.newest_day, fit],
+    )
+
+
+def read(connection: duckdb.DuckDBPyConnection) -> Clocks:
+    """Return the clocks of the warehouse.
+
+    Raises
+    ------
+    UsageError
+        If no run has set them.
+    """
+    try:
+        row = connection.execute(
+            "select as_of, as_of_end, known_at, newest_day from landing.clocks"
+        ).fetchone()
+    except duckdb.CatalogException:
+        row = None
+    if row is None:
+        raise UsageError("the warehouse has no clocks yet", "run `assent run`")
+    return Clocks(*row)

@@ -1,0 +1,167 @@
+"""The state of consent at a moment, worked out from the events themselves.
+
+Belongs here: the second derivation of permission, independent of dbt's intervals: what was true
+at one instant, given what was known at another. It answers ``assent consent show``, guards each
+export, and proves the marts (`permission.*`). Does not belong here: intervals
+(``int_consent_intervals``), or recording an event (``governance.inbox``).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import duckdb
+
+from governance.policy.model import Policy
+from warehouse.connect import quoted
+
+GRANTS = ("granted", "opted_in")
+DENIALS = ("withdrawn", "objected", "opted_out")
+
+
+@dataclass(frozen=True)
+class Relations:
+    """Where the events and the subjects are: names of tables, or parenthesised selects.
+
+    events: subject_key, action, purpose, occurred_at, recorded_at, notice_version, signal.
+    subjects: subject_key, jurisdiction, age_years, held.
+    """
+
+    events: str
+    subjects: str
+
+
+# Held: an open request to erase, object or restrict, or an event of theirs that couldn't be read.
+LANDED = Relations(
+    events="landing.consent_events",
+    subjects="""(
+        select k.subject_key, c.jurisdiction, c.age_years, (
+            k.subject_key in (
+                select subject_key from landing.rights_requests
+                where status = 'open' and type in ('erasure', 'objection', 'restriction')
+            ) or k.subject_key in (
+                select subject_key from landing.quarantine
+                where feed = 'consent_events' and resolved_at is null and subject_key is not null
+            )
+        ) as held
+        from (select distinct subject_key from landing.purpose_keys) as k
+        left join landing.customers as c using (subject_key)
+    )""",
+)
+
+
+def _rows(rows: Iterable[tuple[Any, ...]], names: str) -> str:
+    literals = ", ".join(
+        "(" + ", ".join(v if isinstance(v, str) else _literal(v) for v in row) + ")" for row in rows
+    )
+    return f"(values {literals}) as {names}"
+
+
+def _literal(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def state_sql(policy: Policy, relations: Relations) -> str:
+    """Return the ``select`` of each subject's state by purpose, with ``$at`` and ``$known``.
+
+    Yields subject_key, purpose, permitted, rule (why), regime. Written as totals per subject up
+    to the instant, where dbt walks along the history: two ways to one answer.
+    """
+    purposes = _rows(
+        (
+            (quoted(n), p.notice_version, p.consent_valid_days, p.sale_or_share)
+            for n, p in policy.purposes.items()
+        ),
+        "p(purpose, least_notice, valid_days, sale_or_share)",
+    )
+    bases = _rows(
+        (
+            (quoted(n), quoted(regime), quoted(basis))
+            for n, p in policy.purposes.items()
+            for regime, basis in p.basis.items()
+        ),
+        "b(purpose, regime, basis)",
+    )
+    places = _rows(
+        (
+            (quoted(j), quoted(name))
+            for name, regime in policy.regimes.items()
+            for j in regime.jurisdictions
+        ),
+        "r(jurisdiction, regime)",
+    )
+    ages = _rows(
+        ((quoted(n), r.age_of_consent) for n, r in policy.regimes.items()),
+        "a(regime, least_age)",
+    )
+    return f"""
+    with speaking as (
+        select e.subject_key, p.purpose, p.valid_days,
+            e.action in ('granted', 'opted_in') as grants,
+            e.purpose is not null as named,
+            e.action in ('objected', 'opted_out') as objects,
+            case when e.action in ('granted', 'opted_in') then e.occurred_at
+                else least(e.occurred_at, e.recorded_at) end as at,
+            e.notice_version
+        from {relations.events} as e, {purposes}
+        where e.recorded_at <= $known
+            and coalesce(e.purpose, p.purpose) = p.purpose
+            and (e.purpose is not null or p.sale_or_share or lower(coalesce(e.signal, '')) <> 'gpc')
+            and (e.action not in ('granted', 'opted_in') or e.notice_version >= p.least_notice)
+    ),
+    totals as (
+        select subject_key, purpose, any_value(valid_days) as valid_days,
+            max(at) filter (grants) as granted,
+            max(at) filter (grants and named) as named,
+            max(at) filter (not grants and not objects) as withdrawn,
+            max(at) filter (objects) as objected
+        from speaking where at <= $at group by all
+    ),
+    placed as (
+        select s.subject_key, s.held, s.age_years,
+            coalesce(r.regime, {quoted(policy.unknown_jurisdiction)}) as regime
+        from {relations.subjects} as s left join {places} on r.jurisdiction = s.jurisdiction
+    )
+    select placed.subject_key, b.purpose, placed.regime, b.basis,
+        case
+            when placed.held then 'held: an open request or an unread consent event'
+            when placed.age_years < a.least_age then 'below the age of consent'
+            when objected >= coalesce(named, '-infinity') then 'objected or opted out'
+            when withdrawn >= coalesce(granted, '-infinity') then 'withdrawn'
+            when b.basis <> 'consent' then b.basis
+            when granted is null then 'no consent on an accepted notice'
+            when granted + to_days(valid_days) <= $at then 'consent expired'
+            else 'consent'
+        end as rule,
+        rule in ('consent', b.basis) as permitted,
+        totals.granted, greatest(totals.withdrawn, totals.objected) as denied
+    from placed
+    join {bases} on b.regime = placed.regime
+    join {ages} on a.regime = placed.regime
+    left join totals on totals.subject_key = placed.subject_key and totals.purpose = b.purpose
+    """
+
+
+def state(
+    connection: duckdb.DuckDBPyConnection,
+    policy: Policy,
+    relations: Relations,
+    *,
+    at: datetime,
+    known: datetime,
+    into: str,
+) -> None:
+    """Work the state out at one instant, as known at another, into a temporary table.
+
+    Parameters
+    ----------
+    at, known
+        UTC without a zone.
+    into
+        Name of the temporary table.
+    """
+    connection.execute(
+        f"create or replace temp table {into} as {state_sql(policy, relations)}",
+        {"at": at, "known": known},
+    )

@@ -1,0 +1,264 @@
+"""Exports: the members of a segment, for one purpose, to one named recipient.
+
+Belongs here: the second check at the moment of export, re-identification, the file and its
+manifest. Does not belong here: the published files themselves (``governance.release``).
+"""
+
+import json
+import os
+import secrets
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from governance import acts, consent, identity, inbox
+from governance.consent import Relations
+from governance.policy.columns import purpose_named
+from governance.policy.load import policy_hash
+from governance.policy.model import Policy, Recipient
+from governance.policy.problems import nearest
+from governance.policy.words import SEGMENT_PURPOSE
+from governance.release import PERMISSION
+from warehouse.clock import now, utc_naive
+from warehouse.connect import Store, identifier, quoted
+from warehouse.errors import RuleBrokenError, UsageError
+from warehouse.home import Home
+from warehouse.journal import sync_file, sync_folder, write_durably
+
+FORMATS = (".csv", ".parquet")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What an export consisted of: facts and counts, never a row."""
+
+    release_id: str
+    at: str
+    actor: str
+    purpose: str
+    segment: str
+    recipient: str
+    role: str
+    country: str
+    policy_hash: str
+    columns: list[str]
+    members: int
+    exported: int
+    held_back: dict[str, int] = field(default_factory=dict)
+    encrypted: bool = True
+    file_sha256: str = ""
+
+
+def export(
+    policy: Policy,
+    *,
+    segment: str,
+    purpose: str,
+    recipient: str,
+    to: Path,
+    encrypted: bool = True,
+) -> Manifest:
+    """Export a segment's members who may be processed for the purpose at this moment.
+
+    Parameters
+    ----------
+    segment
+        A published segment's number or name.
+    to
+        A ``.csv`` or ``.parquet`` file outside ``ASSENT_HOME``; encrypted, ``.age`` is added.
+
+    Raises
+    ------
+    RuleBrokenError
+        If the recipient isn't listed for the purpose, or a consent event can't be read.
+    UsageError
+        If the file can't be written there, or the recipient has no public key.
+    """
+    purpose_named(policy, purpose)
+    listed = _recipient(policy, recipient, purpose)
+    target = _target(to, encrypted=encrypted)
+    key = _public_key(listed, recipient) if encrypted else None
+    columns = list(listed.receives)
+    at = now()
+    with _opened() as connection:
+        _judge(connection, policy, utc_naive(at))
+        number, name = _segment(connection, segment)
+        _audience(connection, number, purpose)
+        held_back = Counter(
+            dict(
+                connection.execute(
+                    "select reason, count(*) from audience where reason is not null group by all"
+                ).fetchall()
+            )
+        )
+        members = int(connection.execute("select count(*) from audience").fetchall()[0][0])
+        digest = _write(connection, columns, target, to.suffix, key)
+    manifest = Manifest(
+        release_id=secrets.token_hex(8), at=at.isoformat(), actor=acts.actor(), purpose=purpose,
+        segment=name, recipient=recipient, role=listed.role, country=listed.country,
+        policy_hash=policy_hash(policy), columns=columns, members=members,
+        exported=members - held_back.total(), held_back=dict(sorted(held_back.items())),
+        encrypted=encrypted, file_sha256=digest,
+    )  # fmt: skip
+    _record(manifest)
+    return manifest
+
+
+def _recipient(policy: Policy, name: str, purpose: str) -> Recipient:
+    if name not in policy.recipients:
+        raise RuleBrokenError(
+            f"recipient '{name}' is not listed in the policy",
+            nearest(name, policy.recipients, "add it under recipients, with role and country"),
+        )
+    listed = policy.recipients[name]
+    if purpose not in listed.purposes:
+        raise RuleBrokenError(
+            f"the policy doesn't let '{name}' receive anything for '{purpose}'",
+            f"its purposes are: {', '.join(listed.purposes)}",
+        )
+    return listed
+
+
+def _target(to: Path, *, encrypted: bool) -> Path:
+    if to.suffix not in FORMATS:
+        raise UsageError(f"unknown kind of file: '{to.name}'", f"end it in {' or '.join(FORMATS)}")
+    target = to.absolute().with_name(to.name + ".age") if encrypted else to.absolute()
+    if target.is_relative_to(Home.current().root):
+        raise UsageError("an export doesn't belong under ASSENT_HOME", "name a file elsewhere")
+    if target.exists():
+        raise UsageError(f"{target.name} exists already", "name another file, or remove it")
+    if not target.parent.is_dir():
+        raise UsageError(f"there is no folder {target.parent}", "make it first")
+    return target
+
+
+def _public_key(listed: Recipient, name: str) -> str:
+    if not listed.public_key:
+        raise UsageError(
+            f"recipient '{name}' has no public key to encrypt to",
+            f"set recipients.{name}.public_key (an age key, age1...), or pass --unencrypted",
+        )
+    return listed.public_key
+
+
+def _opened() -> Any:
+    home = Home.current()
+
+    def published(alias: str, purpose: str) -> Store:
+        return Store(alias, home.published_file(purpose), f"published_{purpose}", True)
+
+    return identity.opened(published("segments", SEGMENT_PURPOSE), published("permission", PERMISSION))
+
+
+def _judge(connection: duckdb.DuckDBPyConnection, policy: Policy, at: Any) -> None:
+    """Work out everybody's state now: published events and those that wait in the inbox."""
+    unread = connection.execute("select events from permission.unread").fetchall()[0][0]
+    if unread:
+        raise RuleBrokenError(
+            f"{unread} consent event(s) name no readable subject; nothing leaves",
+            "see `assent quarantine list`; then `assent quarantine resolve`",
+        )
+    connection.register("waiting", inbox.waiting())
+    events = (
+        "(select subject_key, action, purpose, occurred_at, recorded_at, notice_version, signal"
+        " from permission.consent_events union all"
+        " select s.subject_key, w.action, w.purpose, w.occurred_at, w.recorded_at,"
+        " w.notice_version, w.signal from waiting as w join vault.subjects as s using (customer_id))"
+    )
+    consent.state(
+        connection, policy, Relations(events, "permission.subjects"), at=at, known=at, into="state"
+    )
+
+
+def _segment(connection: duckdb.DuckDBPyConnection, wanted: str) -> tuple[int, str]:
+    rows = connection.execute(
+        "select segment_id, name from segments.segments"
+        " where as_of = (select max(as_of) from segments.segments)"
+    ).fetchall()
+    for number, name in rows:
+        if wanted in (str(number), name):
+            return number, name
+    raise UsageError(
+        f"there is no published segment '{wanted}'",
+        nearest(wanted, [name for _, name in rows], "see the segments in `assent status`"),
+    )
+
+
+def _audience(connection: duckdb.DuckDBPyConnection, number: int, purpose: str) -> None:
+    """Find the segment's members by subject, with what holds each of them back, if anything."""
+    needed = ", ".join(quoted(p) for p in sorted({purpose, SEGMENT_PURPOSE}))
+    connection.execute(
+        f"""
+        create or replace temp table audience as
+        with members as (
+            select k.subject_key
+            from segments.assignments as a
+            join ({identity.purpose_keys([SEGMENT_PURPOSE])}) as k
+                on k.purpose_key = a.segmentation_key
+            where a.segment_id = $number
+                and a.as_of = (select max(as_of) from segments.assignments)
+        ),
+        refused as (
+            select subject_key, min(purpose || ': ' || rule) as reason
+            from state where purpose in ({needed}) and not permitted group by all
+        )
+        select members.subject_key, refused.reason
+        from members left join refused using (subject_key)
+        """,
+        {"number": number},
+    )
+
+
+def _write(
+    connection: duckdb.DuckDBPyConnection, columns: list[str], target: Path, suffix: str,
+    key: str | None,
+) -> str:  # fmt: skip
+    """Write the file whole or not at all; return its SHA-256."""
+    import hashlib
+
+    names = ", ".join(identifier(name) for name in columns)
+    table = connection.execute(
+        f"select {names} from audience join vault.subjects using (subject_key)"
+        " left join vault.identifiers using (subject_key)"
+        " where reason is null order by customer_id"
+    ).to_arrow_table()
+    content = _encoded(table, suffix)
+    if key is not None:
+        import pyrage
+
+        content = pyrage.encrypt(content, [pyrage.x25519.Recipient.from_str(key)])
+    aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        sync_file(aside)
+        os.link(aside, target)
+    finally:
+        aside.unlink()
+    sync_folder(target.parent)
+    return hashlib.sha256(content).hexdigest()
+
+
+def _encoded(table: Any, suffix: str) -> bytes:
+    import io
+
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    buffer = io.BytesIO()
+    if suffix == ".csv":
+        pyarrow.csv.write_csv(table, buffer)
+    else:
+        pyarrow.parquet.write_table(table, buffer)
+    return buffer.getvalue()
+
+
+def _record(manifest: Manifest) -> None:
+    facts = vars(manifest)
+    path = Home.current().make().releases / f"{manifest.release_id}.json"
+    write_durably(path, json.dumps(facts, indent=1, sort_keys=True).encode())
+    acts.record("export", **{k: v for k, v in facts.items() if k not in ("at", "actor")})

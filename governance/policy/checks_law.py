@@ -1,0 +1,176 @@
+"""Who falls under which rules: regimes, bases, recipients, names and the time zone.
+
+Belongs here: checks about a purpose as a whole and about the blocks around it. Does not belong
+here: attributes within a purpose (``checks_use``). Each function passes over what has the wrong
+shape.
+"""
+
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from governance.policy.plain import Data, Problems, at, blocks, mapping, one_of, words
+from governance.policy.problems import Path, Problem, nearest
+from governance.policy.words import BUILT_IN_PURPOSES
+
+
+def time_zone(data: Data) -> Problems:
+    """Find a time zone that doesn't exist."""
+    name = data.get("time_zone")
+    if not isinstance(name, str):
+        return
+    try:
+        ZoneInfo(name.strip())
+    except (OSError, ValueError, KeyError):
+        yield Problem(
+            ("time_zone",),
+            "no such time zone",
+            nearest(name, available_timezones(), "use an IANA name such as Europe/Berlin"),
+        )
+
+
+def jurisdictions(data: Data) -> Problems:
+    """Find jurisdictions that are listed twice."""
+    regimes: dict[str, str] = {}
+    spellings: set[str] = set()
+    for regime, block in blocks(data, "regimes"):
+        for i, name in words(block.get("jurisdictions")):
+            other = regimes.setdefault(name.strip().lower(), regime)
+            if other != regime or name.strip() in spellings:
+                yield Problem(
+                    ("regimes", regime, "jurisdictions", i),
+                    f"the jurisdiction '{name}' is listed twice: under '{other}' and '{regime}'",
+                    "leave it under the regime that applies",
+                )
+            spellings.add(name.strip())
+
+
+def unknown_jurisdiction(data: Data) -> Problems:
+    """Find a regime that doesn't exist."""
+    name, regimes = data.get("unknown_jurisdiction"), mapping(data.get("regimes"))
+    if isinstance(name, str) and name not in regimes:
+        yield Problem(("unknown_jurisdiction",), f"no such regime: '{name}'", one_of(name, regimes))
+
+
+def names(data: Data) -> Problems:
+    """Find names that are taken."""
+    for purpose, block in blocks(data, "purposes"):
+        if purpose in BUILT_IN_PURPOSES:
+            yield Problem(
+                ("purposes", purpose), f"the purpose '{purpose}' is built in", "choose another name"
+            )
+        for column in mapping(block.get("columns")):
+            if column == "as_of" or str(column).endswith("_key"):
+                yield Problem(
+                    ("purposes", purpose, "columns", column),
+                    "the name is taken: every mart is keyed by `as_of` and its own key",
+                    "choose another name",
+                )
+
+
+def bases(data: Data) -> Problems:
+    """Find regimes without a basis (gaps), and bases for no regime."""
+    regimes = mapping(data.get("regimes"))
+    for purpose, block in blocks(data, "purposes"):
+        bases = block.get("basis")
+        if not isinstance(bases, dict):
+            continue
+        path: Path = ("purposes", purpose, "basis")
+        for regime in (r for r in regimes if r not in bases):
+            yield Problem(
+                path,
+                f"a gap: no basis for the regime '{regime}'",
+                f"add `{regime}: consent`, or the basis that applies there",
+            )
+        for regime in (r for r in bases if r not in regimes):
+            yield Problem((*path, regime), f"no such regime: '{regime}'", one_of(regime, regimes))
+
+
+def gdpr_bases(data: Data) -> Problems:
+    """Find opt-outs used as a basis under the GDPR."""
+    for purpose, block in blocks(data, "purposes"):
+        if at(block, "basis", "gdpr") == "opt_out":
+            yield Problem(
+                ("purposes", purpose, "basis", "gdpr"),
+                "an opt-out is no legal basis under the GDPR",
+                "use consent, legitimate_interest, contract or legal_obligation",
+            )
+
+
+def interests(data: Data) -> Problems:
+    """Find legitimate interests that aren't named."""
+    uses: list[tuple[Path, Data, list[Any]]] = [
+        (("purposes", name), block, list(mapping(block.get("basis")).values()))
+        for name, block in blocks(data, "purposes")
+    ]
+    custody = mapping(data.get("custody"))
+    uses.append((("custody",), custody, [custody.get("basis")]))
+    for path, block, bases in uses:
+        if "legitimate_interest" in bases and block.get("interest") is None:
+            yield Problem(
+                (*path, "basis"),
+                "the basis legitimate_interest needs the interest",
+                "add `interest:` with the interest pursued (GDPR Art. 13(1)(d))",
+            )
+
+
+def sensitive(data: Data) -> Problems:
+    """Find bases other than consent in purposes flagged sensitive."""
+    for purpose, block in blocks(data, "purposes"):
+        for regime, basis in mapping(block.get("basis")).items():
+            if block.get("sensitive") is True and basis != "consent":
+                yield Problem(
+                    ("purposes", purpose, "basis", regime),
+                    f"'{purpose}' is flagged sensitive: its basis has to be consent",
+                    "set it to consent, or sensitive to false",
+                )
+
+
+def recipients(data: Data) -> Problems:
+    """Find recipients of purposes that don't exist or may not be shared."""
+    purposes = mapping(data.get("purposes"))
+    for recipient, block in blocks(data, "recipients"):
+        for i, name in words(block.get("purposes")):
+            path = ("recipients", recipient, "purposes", i)
+            if name not in purposes:
+                yield Problem(path, f"no such purpose: '{name}'", one_of(name, purposes))
+            shared = at(purposes, name, "sale_or_share")
+            if block.get("role") == "third_party" and shared is False:
+                yield Problem(
+                    path,
+                    f"a third party can't receive '{name}': its sale_or_share is false",
+                    "remove it, set sale_or_share to true, or correct the role",
+                )
+
+
+def public_keys(data: Data) -> Problems:
+    """Find public keys that nothing can be encrypted to."""
+    for recipient, block in blocks(data, "recipients"):
+        key = block.get("public_key")
+        if isinstance(key, str) and not _is_age_key(key):
+            yield Problem(
+                ("recipients", recipient, "public_key"),
+                "not an age public key",
+                "copy the whole line `age1...` that the recipient's age-keygen prints",
+            )
+
+
+def _is_age_key(key: str) -> bool:
+    import pyrage
+
+    try:
+        pyrage.x25519.Recipient.from_str(key)
+    except (pyrage.RecipientError, ValueError):
+        return False
+    return True
+
+
+def segments(data: Data) -> Problems:
+    """Find limits in the wrong order."""
+    limits = at(data, "segmentation", "segments")
+    pair = limits if isinstance(limits, tuple | list) and len(limits) == 2 else (0, 0)
+    if all(isinstance(n, int) for n in pair) and pair[0] > pair[1]:
+        yield Problem(
+            ("segmentation", "segments"),
+            f"the smallest number, {pair[0]}, is greater than the largest, {pair[1]}",
+            "write the smallest first",
+        )

@@ -1,0 +1,303 @@
+"""The shape of ``policy.yaml``: one frozen model per block.
+
+Belongs here: keys, types, bounds and a description of each key in plain words (they feed
+``docs/policy.md`` and the JSON Schema). Does not belong here: what must hold between blocks
+(``checks``), reading the file (``load``), what follows from a policy (``derive``).
+"""
+
+from datetime import date
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from governance.policy.checks import cross_checks
+from governance.policy.words import (
+    AttributeClass,
+    Basis,
+    CustodyBasis,
+    Form,
+    PermissionAttribute,
+    Role,
+)
+
+# A name becomes part of table, column and file names.
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Days = Annotated[int, Field(ge=1, le=36525)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Part(BaseModel):
+    """What all blocks have in common: no unknown keys, no conversions, no change afterwards."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Controller(Part):
+    """Who decides about the processing and answers for it."""
+
+    name: Text = Field(description="The company that decides why and how data is processed")
+    contact: Text = Field(description="Where subjects and authorities reach the controller")
+    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] = Field(
+        description="Where the controller is established: two capital letters (ISO 3166-1)"
+    )
+
+
+class Regime(Part):
+    """The rules that apply to the subjects of some jurisdictions."""
+
+    description: Text = Field(description="What the regime asks for, in plain words")
+    jurisdictions: tuple[Text, ...] = Field(
+        description="The jurisdictions that fall under it, spelt as in the feed of customers"
+    )
+    age_of_consent: Annotated[int, Field(ge=0, le=21)] = Field(
+        description="The youngest age, in years, at which a subject's own consent counts"
+    )
+
+
+class SpecialValue(Part):
+    """Values of an attribute that reveal more about a person than the attribute's class says."""
+
+    pattern: Text = Field(
+        description="Which values: `*` stands for any characters, `?` for one; capitals make no "
+        "difference"
+    )
+    reveals: Text = Field(
+        description="The special category that such a value reveals (GDPR Art. 9(1))"
+    )
+
+
+class Attribute(Part):
+    """One source column: what it says about a person, and how delicate that is."""
+
+    class_: AttributeClass = Field(alias="class", description="How delicate the attribute is")
+    description: Text = Field(description="What the attribute says, in plain words")
+    special_values: tuple[SpecialValue, ...] = Field(
+        default=(),
+        description="Values that are of the class special_category whatever the attribute's class",
+    )
+
+
+class Custody(Part):
+    """The built-in purpose of holding data at all."""
+
+    basis: CustodyBasis = Field(description="The legal basis for holding the data")
+    interest: Text | None = Field(
+        default=None, description="The interest pursued, if the basis is legitimate_interest"
+    )
+    retention_days: Days = Field(
+        description="The greatest age of any row, in days; rows of subjects with no live purpose "
+        "are deleted after it too"
+    )
+    purge_within_days: Days = Field(
+        description="Days within which an expired or erased value is physically gone"
+    )
+
+
+class Permission(Part):
+    """The built-in purpose of deciding who may be processed."""
+
+    attributes: tuple[PermissionAttribute, ...] = Field(
+        description="What may be read to answer yes or no, and for nothing else"
+    )
+
+
+Cuts = Annotated[tuple[float, ...], Field(min_length=1)]
+Labels = Annotated[
+    dict[Text, Annotated[tuple[Text, ...], Field(min_length=1)]], Field(min_length=1)
+]
+
+
+def _kind_of_bands(bands: Any) -> str | None:
+    if isinstance(bands, tuple | list):
+        return "cuts"
+    return "labels" if isinstance(bands, dict) else None
+
+
+class Allowance(Part):
+    """How a purpose may use one attribute."""
+
+    form: Form = Field(
+        description="raw: the value itself; banded: the band it falls in; aggregated: only counts, "
+        "sums and other figures over many values"
+    )
+    retention_days: Days = Field(
+        description="The greatest age, in days, that the attribute may reach for this purpose"
+    )
+    bands: (
+        Annotated[
+            Annotated[Cuts, Tag("cuts")] | Annotated[Labels, Tag("labels")],
+            Discriminator(_kind_of_bands),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="For the form banded: increasing cuts (`[35, 55]` makes under 35, 35-54, 55 "
+        "and over), or labels with the values that fall under each; a value in no band counts as "
+        "unknown",
+    )
+
+
+class Purpose(Part):
+    """Why data is processed, on which basis, with what and for how long."""
+
+    description: Text = Field(description="The purpose in the words of its notice")
+    notice_version: Annotated[int, Field(ge=1)] = Field(
+        description="The oldest version of the notice whose consent still counts"
+    )
+    consent_valid_days: Days = Field(description="Days after which a consent has to be renewed")
+    consent_covers_earlier_data: bool = Field(
+        description="Whether consent also covers data from before it was given"
+    )
+    basis: dict[Name, Basis] = Field(description="The legal basis, for every regime")
+    interest: Text | None = Field(
+        default=None,
+        description="The interest pursued, where the basis is legitimate_interest "
+        "(GDPR Art. 6(1)(f), 13(1)(d))",
+    )
+    sale_or_share: bool = Field(
+        description="Whether data is sold, or shared for advertising (Cal. Civ. Code 1798.120)"
+    )
+    direct_marketing: bool = Field(
+        description="Whether subjects are marketed to directly (GDPR Art. 21(2)-(3))"
+    )
+    sensitive: bool = Field(
+        description="Whether special categories are processed, by explicit consent (GDPR Art. 9)"
+    )
+    snapshots: Annotated[int, Field(ge=1)] = Field(
+        default=1, description="How many `as_of` days the mart keeps"
+    )
+    attributes: Annotated[dict[Name, Allowance], Field(min_length=1)] = Field(
+        description="The attributes that the purpose may use, and how; no others"
+    )
+    columns: Annotated[
+        dict[Name, Annotated[tuple[Name, ...], Field(min_length=1)]], Field(min_length=1)
+    ] = Field(description="The columns of the mart, with the attributes that each is made from")
+
+
+class Recipient(Part):
+    """Someone who receives a release; one that isn't listed is refused."""
+
+    description: Text = Field(description="Who it is and what they do with the data")
+    role: Role = Field(description="The recipient's role under data protection law")
+    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] = Field(
+        description="Where the recipient is: two capital letters (ISO 3166-1)"
+    )
+    purposes: Annotated[tuple[Name, ...], Field(min_length=1)] = Field(
+        description="The purposes for which they may receive data"
+    )
+    public_key: str | None = Field(
+        default=None,
+        description="The recipient's age public key (`age1...`), to which exports are encrypted",
+    )
+
+
+class SegmentationRules(Part):
+    """Limits on the choice of the segments."""
+
+    segments: tuple[Annotated[int, Field(ge=2)], Annotated[int, Field(ge=2)]] = Field(
+        description="The smallest and the largest number of segments that may be chosen"
+    )
+    refit_days: Days = Field(
+        description="The greatest age of the fitted model, in days; older, it is fitted again"
+    )
+
+
+class BiasLimits(Part):
+    """Limits on how unevenly the segments may fall on groups of people."""
+
+    representation_ratio: tuple[
+        Annotated[float, Field(gt=0, le=1)], Annotated[float, Field(ge=1)]
+    ] = Field(
+        description="The least and greatest ratio of a segment's share in a group to its share "
+        "overall; the usual four-fifths rule is [0.8, 1.25] (29 CFR 1607.4(D))"
+    )
+    confidence: Annotated[float, Field(ge=0.5, lt=1)] = Field(
+        description="Confidence of the interval; a limit is broken when the whole interval lies "
+        "outside it"
+    )
+    smallest_group: Annotated[int, Field(ge=1)] = Field(
+        description="Subjects; a smaller group isn't judged"
+    )
+    predictability: Annotated[float, Field(ge=0.5, le=1)] = Field(
+        description="The greatest area under the curve (AUC) with which segments predict a "
+        "protected attribute"
+    )
+    coverage: Share = Field(
+        description="The least share of subjects whose attribute is known; below it, not judged"
+    )
+
+
+class Thresholds(Part):
+    """The limits that data and results are checked against."""
+
+    completeness: Share = Field(
+        description="The least share of non-null values of every mart column that has a source"
+    )
+    freshness_days: Days = Field(
+        description="The greatest age, in days, of the newest complete day of the feeds"
+    )
+    smallest_segment: Annotated[int, Field(ge=1)] = Field(
+        description="Subjects; a smaller segment isn't published"
+    )
+    bias: BiasLimits = Field(description="Limits on bias")
+    drift: Annotated[float, Field(gt=0)] = Field(
+        description="The greatest population stability index of a feature against the fit; a "
+        "greater one warns"
+    )
+
+
+class Override(Part):
+    """A recorded exception: results are published although a rule is broken."""
+
+    rule: Text = Field(description="The rule's id, as `assent status` prints it")
+    reason: Text = Field(description="Why the exception is justified")
+    approved_by: Text = Field(description="Who answers for it")
+    until: date = Field(description="The last day on which it counts (YYYY-MM-DD)")
+
+
+class Policy(Part):
+    """The rules. The only place where a rule is written."""
+
+    version: Literal[1] = Field(description="The version of this file's shape")
+    controller: Controller = Field(description="Who decides about the processing")
+    time_zone: Text = Field(
+        description="The time zone (IANA name) in which days, `as_of` included, begin and end"
+    )
+    regimes: Annotated[dict[Name, Regime], Field(min_length=1)] = Field(
+        description="Which rules apply to whom, by name of the regime"
+    )
+    unknown_jurisdiction: Name = Field(
+        description="The regime of subjects whose jurisdiction isn't listed or isn't known"
+    )
+    attributes: Annotated[dict[Name, Attribute], Field(min_length=1)] = Field(
+        description="What may be known about a person, by name; what isn't listed may not be used"
+    )
+    custody: Custody = Field(description="Holding data at all")
+    permission: Permission = Field(description="Deciding who may be processed")
+    purposes: Annotated[dict[Name, Purpose], Field(min_length=1)] = Field(
+        description="Why data is processed, by name of the purpose"
+    )
+    recipients: dict[Name, Recipient] = Field(
+        default={}, description="Who may receive a release, by name"
+    )
+    segmentation: SegmentationRules = Field(description="Limits on the choice of the segments")
+    thresholds: Thresholds = Field(description="What data and results are checked against")
+    overrides: tuple[Override, ...] = Field(default=(), description="Recorded exceptions")
+
+    @model_validator(mode="after")
+    def _hangs_together(self) -> Self:
+        """Refuse a policy whose blocks contradict each other: none such ever exists."""
+        problems = cross_checks(self.model_dump(by_alias=True))
+        if problems:
+            raise PydanticCustomError("policy", "{text}", {"text": "; ".join(map(str, problems))})
+        return self

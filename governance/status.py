@@ -1,0 +1,124 @@
+"""How every rule stands: verdicts of the checks, kept with the state they judged.
+
+Belongs here: recording verdicts in the warehouse, showing them in ``evidence/status.json``, and
+whether a purpose may be published. Does not belong here: reaching a verdict (``expectations``).
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+
+import duckdb
+
+from governance.policy.model import Policy
+from governance.policy.rules import Rule, override_of, rules
+from warehouse.clock import now
+from warehouse.home import Home
+from warehouse.journal import write_durably
+
+FILE = "status.json"
+NOT_RUN = "no check has been run since the data changed"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How one rule stands.
+
+    ``status`` is one of ``holds``, ``broken``, ``gap``, ``not judged``, ``unenforced``.
+    """
+
+    rule: str
+    status: str
+    observed: Any
+    limit: Any
+    why: str
+    overridden_by: str | None = None
+
+    @property
+    def passes(self) -> bool:
+        """Whether it lets results be published: judged and not broken, or excused on record."""
+        if self.overridden_by:
+            return True
+        return self.status == "holds" or (self.status == "not judged" and self.why != NOT_RUN)
+
+
+def reset(connection: duckdb.DuckDBPyConnection) -> None:
+    """Forget the verdicts on another state of the warehouse."""
+    connection.execute("create schema if not exists governance")
+    connection.execute(
+        "create or replace table governance.verdicts"
+        " (rule varchar primary key, status varchar, observed varchar, limits varchar, why varchar)"
+    )
+
+
+def forget(connection: duckdb.DuckDBPyConnection, prefixes: Iterable[str]) -> None:
+    """Forget the verdicts of some kinds of rules, because what they judged is built again."""
+    for prefix in prefixes:
+        connection.execute("delete from governance.verdicts where starts_with(rule, ?)", [prefix])
+
+
+def put(connection: duckdb.DuckDBPyConnection, results: Iterable[Any]) -> None:
+    """Record verdicts (objects with rule, status, observed, limit and why)."""
+    for r in results:
+        connection.execute(
+            "insert or replace into governance.verdicts values (?, ?, ?, ?, ?)",
+            [r.rule, r.status, json.dumps(r.observed, default=str),
+             json.dumps(r.limit, default=str), r.why],
+        )  # fmt: skip
+
+
+def verdicts(connection: duckdb.DuckDBPyConnection, policy: Policy, day: date) -> list[Verdict]:
+    """Return the verdict of every rule of the policy; those without one are ``not judged``."""
+    rows = {
+        row[0]: row
+        for row in connection.execute(
+            "select rule, status, observed, limits, why from governance.verdicts"
+        ).fetchall()
+    }
+    return [_verdict(policy, rule, rows.get(rule.id), day) for rule in rules(policy)]
+
+
+def _verdict(
+    policy: Policy, rule: Rule, row: tuple[str, ...] | None, day: date
+) -> Verdict:
+    if row is None:
+        return Verdict(rule.id, "not judged", None, rule.limit, NOT_RUN)
+    _, status, observed, limit, why = row
+    override = override_of(policy, rule.id, day) if status == "broken" else None
+    excuse = f"{override.approved_by}: {override.reason}" if override else None
+    return Verdict(rule.id, status, json.loads(observed), json.loads(limit), why, excuse)
+
+
+def obstacles(
+    connection: duckdb.DuckDBPyConnection, policy: Policy, purpose: str, day: date
+) -> list[Verdict]:
+    """Return the verdicts that keep a purpose from being published."""
+    blocking = {
+        rule.id
+        for rule in rules(policy)
+        if rule.blocks and rule.purpose in (purpose, None, "custody", "permission")
+    }
+    found = verdicts(connection, policy, day)
+    return [v for v in found if v.rule in blocking and not v.passes]
+
+
+def show(
+    connection: duckdb.DuckDBPyConnection, policy: Policy, day: date, about: Mapping[str, Any]
+) -> None:
+    """Write the verdicts to ``evidence/status.json``, where anyone may read them."""
+    found = verdicts(connection, policy, day)
+    content = {**about, "written_at": now().isoformat(), "rules": [asdict(v) for v in found]}
+    folder = Home.current().root / "evidence"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    write_durably(folder / FILE, json.dumps(content, indent=1, default=str).encode())
+
+
+def shown() -> dict[str, Any] | None:
+    """Return what :func:`show` wrote last, or None before the first run."""
+    path = Home.current().root / "evidence" / FILE
+    if not path.exists():
+        return None
+    content: dict[str, Any] = json.loads(path.read_bytes())
+    return content

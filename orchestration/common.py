@@ -1,0 +1,75 @@
+"""What every asset shares: partitions, owners, retries, and the metadata that proves a run.
+
+Belongs here: constants and small helpers that more than one module of this room uses. Does not
+belong here: assets.
+"""
+
+import hashlib
+from datetime import date
+from functools import cache
+from typing import Any
+
+import dagster as dg
+
+from governance.clocks import Clocks
+from governance.policy.load import policy_hash
+from orchestration.manifest import DBT_PROJECT, policy
+from warehouse.errors import UsageError
+from warehouse.home import PROJECT
+
+OWNERS = ["team:data-engineering"]
+OFFICERS = ["team:privacy"]
+RETRY = dg.RetryPolicy(max_retries=1, delay=5)
+
+# Long before any feed, so that every past day can be asked for; a day beyond the feeds is refused.
+DAYS = dg.DailyPartitionsDefinition(start_date="2010-01-01", timezone=policy().time_zone)
+
+
+@cache
+def code_version() -> str:
+    """Return a hash over our own code: Python of every room, and the dbt project."""
+    digest = hashlib.sha256()
+    rooms = ("orchestration", "ingest", "warehouse", "models", "expectations", "governance")
+    files = [p for room in rooms for p in (PROJECT / room).rglob("*.py")]
+    files += [p for p in DBT_PROJECT.rglob("*.sql") if "target" not in p.parts]
+    for path in sorted(files):
+        digest.update(str(path.relative_to(PROJECT)).encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def provenance(clocks: Clocks | None = None) -> dict[str, Any]:
+    """Return the metadata of every materialisation: policy, code, and the clocks if there are."""
+    found: dict[str, Any] = {
+        "assent/policy_hash": policy_hash(policy()),
+        "assent/code_version": code_version(),
+    }
+    if clocks:
+        found |= {
+            "assent/as_of": clocks.as_of.isoformat(),
+            "assent/known_at": f"{clocks.known_at.isoformat()}Z",
+            "assent/current": clocks.current,
+        }
+    return found
+
+
+def day_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> date:
+    """Return the partition of this run: its ``as_of``."""
+    return date.fromisoformat(context.partition_key)
+
+
+def same_day(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext,
+             clocks: Clocks) -> Clocks:  # fmt: skip
+    """Return the clocks if they are this partition's.
+
+    Raises
+    ------
+    UsageError
+        If the warehouse stands at another day.
+    """
+    if context.has_partition_key and day_of(context) != clocks.as_of:
+        raise UsageError(
+            f"the warehouse stands at {clocks.as_of}, not at {day_of(context)}",
+            f"materialise landing/clocks and what follows it for {day_of(context)}",
+        )
+    return clocks

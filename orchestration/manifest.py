@@ -1,0 +1,107 @@
+"""The compiled dbt project: made ahead, once per change, read by everybody.
+
+Belongs here: when the project must be compiled again, and where the result lies. Does not belong
+here: building models (``orchestration.transform``).
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from governance.lineage import Lineage, cached_lineage
+from governance.policy.derive import dbt_vars
+from governance.policy.load import load_policy
+from governance.policy.model import Policy
+from warehouse.errors import UsageError
+from warehouse.home import PROJECT, Home, policy_path
+from warehouse.keys import without_keys
+
+DBT_PROJECT = PROJECT / "dbt_project"
+SOURCES = ("*.sql", "*.yml", "*.yaml")
+
+
+@cache
+def policy() -> Policy:
+    """Return the policy in force, read once per process."""
+    return load_policy(policy_path())
+
+
+def variables() -> str:
+    """Return dbt's variables as the JSON that its command line takes."""
+    return json.dumps(dbt_vars(policy()), sort_keys=True)
+
+
+def fingerprint() -> str:
+    """Return a hash over everything that the compiled project depends on."""
+    digest = hashlib.sha256(variables().encode())
+    files = (p for pattern in SOURCES for p in DBT_PROJECT.rglob(pattern))
+    for path in sorted(p for p in files if "target" not in p.parts and "logs" not in p.parts):
+        digest.update(str(path.relative_to(DBT_PROJECT)).encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def manifest_path() -> Path:
+    """Return the manifest of the project as it stands, compiling it if it has changed.
+
+    Raises
+    ------
+    UsageError
+        If dbt can't compile the project.
+    """
+    folder = Home.current().make().dbt / "compiled"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{fingerprint()[:16]}.json"
+    if path.exists():
+        return path
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            _compile(folder)
+            os.replace(folder / "target" / "manifest.json", path)
+    return path
+
+
+def manifest() -> dict[str, Any]:
+    """Return the manifest's content."""
+    content: dict[str, Any] = json.loads(manifest_path().read_bytes())
+    return content
+
+
+def lineage() -> Lineage:
+    """Return the column lineage of the compiled project."""
+    path = manifest_path()
+    return cached_lineage(path, path.with_suffix(".lineage.json"))
+
+
+def dbt_arguments(target: str, target_path: Path, log_path: Path) -> list[str]:
+    """Return the arguments that every call of dbt shares."""
+    return [
+        "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT),
+        "--target", target, "--target-path", str(target_path), "--log-path", str(log_path),
+        "--vars", variables(),
+    ]  # fmt: skip
+
+
+def _compile(folder: Path) -> None:
+    """Compile against an empty warehouse in memory: no data, no lock, no key is needed."""
+    arguments = dbt_arguments("parse", folder / "target", folder / "logs")
+    result = subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "orchestration.dbt_child", "compile", "--full-refresh", *arguments],
+        capture_output=True, text=True, check=False, cwd=PROJECT, env=without_keys(dict(os.environ)),
+    )  # fmt: skip
+    if result.returncode:
+        raise UsageError(
+            "dbt can't compile the project:\n" + _last_lines(result.stdout),
+            "mend the model or macro it names",
+        )
+
+
+def _last_lines(text: str, most: int = 25) -> str:
+    return "\n".join(text.strip().splitlines()[-most:])
