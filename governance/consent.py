@@ -51,6 +51,21 @@ LANDED = Relations(
 )
 
 
+# For readers: the permission file, and events that wait in the inbox (registered as `waiting`;
+# the vault, attached, says whose they are).
+KNOWN_NOW = Relations(
+    events="""(
+        select subject_key, action, purpose, occurred_at, recorded_at, notice_version, signal
+        from permission.consent_events
+        union all
+        select s.subject_key, w.action, w.purpose, w.occurred_at, w.recorded_at, w.notice_version,
+            w.signal
+        from waiting as w join vault.subjects as s using (customer_id)
+    )""",
+    subjects="permission.subjects",
+)
+
+
 def _rows(rows: Iterable[tuple[Any, ...]], names: str) -> str:
     literals = ", ".join(
         "(" + ", ".join(v if isinstance(v, str) else _literal(v) for v in row) + ")" for row in rows

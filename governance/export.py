@@ -15,7 +15,7 @@ from typing import Any
 import duckdb
 
 from governance import acts, consent, identity, inbox
-from governance.consent import Relations
+from governance.consent import KNOWN_NOW
 from governance.policy.columns import purpose_named
 from governance.policy.load import policy_hash
 from governance.policy.model import Policy, Recipient
@@ -23,7 +23,7 @@ from governance.policy.problems import nearest
 from governance.policy.words import SEGMENT_PURPOSE
 from governance.release import PERMISSION
 from warehouse.clock import now, utc_naive
-from warehouse.connect import Store, identifier, quoted
+from warehouse.connect import identifier, published_store, quoted
 from warehouse.errors import RuleBrokenError, UsageError
 from warehouse.home import Home
 from warehouse.journal import sync_file, sync_folder, write_durably
@@ -83,7 +83,11 @@ def export(
     key = _public_key(listed, recipient) if encrypted else None
     columns = list(listed.receives)
     at = now()
-    with _opened() as connection:
+    beside = (
+        published_store(SEGMENT_PURPOSE, alias="segments"),
+        published_store(PERMISSION, alias="permission"),
+    )
+    with identity.opened(*beside) as connection:
         _judge(connection, policy, utc_naive(at))
         number, name = _segment(connection, segment)
         _audience(connection, number, purpose)
@@ -144,15 +148,6 @@ def _public_key(listed: Recipient, name: str) -> str:
     return listed.public_key
 
 
-def _opened() -> Any:
-    home = Home.current()
-
-    def published(alias: str, purpose: str) -> Store:
-        return Store(alias, home.published_file(purpose), f"published_{purpose}", True)
-
-    return identity.opened(published("segments", SEGMENT_PURPOSE), published("permission", PERMISSION))
-
-
 def _judge(connection: duckdb.DuckDBPyConnection, policy: Policy, at: Any) -> None:
     """Work out everybody's state now: published events and those that wait in the inbox."""
     unread = connection.execute("select events from permission.unread").fetchall()[0][0]
@@ -162,15 +157,7 @@ def _judge(connection: duckdb.DuckDBPyConnection, policy: Policy, at: Any) -> No
             "see `assent quarantine list`; then `assent quarantine resolve`",
         )
     connection.register("waiting", inbox.waiting())
-    events = (
-        "(select subject_key, action, purpose, occurred_at, recorded_at, notice_version, signal"
-        " from permission.consent_events union all"
-        " select s.subject_key, w.action, w.purpose, w.occurred_at, w.recorded_at,"
-        " w.notice_version, w.signal from waiting as w join vault.subjects as s using (customer_id))"
-    )
-    consent.state(
-        connection, policy, Relations(events, "permission.subjects"), at=at, known=at, into="state"
-    )
+    consent.state(connection, policy, KNOWN_NOW, at=at, known=at, into="state")
 
 
 def _segment(connection: duckdb.DuckDBPyConnection, wanted: str) -> tuple[int, str]:

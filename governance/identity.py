@@ -165,7 +165,7 @@ def pseudonym(label: str, customer_id: str, salt: str) -> str:
     return f"sha256({outer} || unhex(sha256({inner} || {message})))[1:32]::uuid"
 
 
-def subject_key_of(customer_id: str) -> UUID:
+def subject_key_of(connection: duckdb.DuckDBPyConnection, customer_id: str) -> UUID:
     """Return the subject key of one customer id.
 
     Raises
@@ -173,12 +173,11 @@ def subject_key_of(customer_id: str) -> UUID:
     UsageError
         If the vault doesn't know the id (which the message doesn't repeat).
     """
-    with opened() as connection:
-        row = connection.execute(
-            "select subject_key from vault.subjects where customer_id = ?", [customer_id]
-        ).fetchone()
+    row = connection.execute(
+        "select subject_key from vault.subjects where customer_id = ?", [customer_id]
+    ).fetchone()
     if row is None:
-        raise UsageError("no subject has that customer id", "check its spelling as the feeds have it")
+        raise UsageError("no subject has that customer id", "write it as the feeds have it")
     return UUID(str(row[0]))
 
 

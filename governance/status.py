@@ -1,6 +1,6 @@
 """How every rule stands: verdicts of the checks, kept with the state they judged.
 
-Belongs here: recording verdicts in the warehouse, showing them in ``evidence/status.json``, and
+Belongs here: recording verdicts in the warehouse, showing them, and
 whether a purpose may be published. Does not belong here: reaching a verdict (``expectations``).
 """
 
@@ -12,13 +12,11 @@ from typing import Any
 
 import duckdb
 
+from governance import evidence
 from governance.policy.model import Policy
 from governance.policy.rules import Rule, override_of, rules
 from warehouse.clock import now
-from warehouse.home import Home
-from warehouse.journal import write_durably
 
-FILE = "status.json"
 NOT_RUN = "no check has been run since the data changed"
 
 
@@ -107,18 +105,6 @@ def obstacles(
 def show(
     connection: duckdb.DuckDBPyConnection, policy: Policy, day: date, about: Mapping[str, Any]
 ) -> None:
-    """Write the verdicts to ``evidence/status.json``, where anyone may read them."""
-    found = verdicts(connection, policy, day)
-    content = {**about, "written_at": now().isoformat(), "rules": [asdict(v) for v in found]}
-    folder = Home.current().root / "evidence"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    write_durably(folder / FILE, json.dumps(content, indent=1, default=str).encode())
-
-
-def shown() -> dict[str, Any] | None:
-    """Return what :func:`show` wrote last, or None before the first run."""
-    path = Home.current().root / "evidence" / FILE
-    if not path.exists():
-        return None
-    content: dict[str, Any] = json.loads(path.read_bytes())
-    return content
+    """Write the verdicts where anyone may read them (``governance.evidence``)."""
+    found = [asdict(verdict) for verdict in verdicts(connection, policy, day)]
+    evidence.show(evidence.STATUS, {**about, "written_at": now().isoformat(), "rules": found})

@@ -36,11 +36,12 @@ def warehouse_store(*, read_only: bool = False) -> Store:
     return Store("warehouse", Home.current().warehouse, "warehouse", read_only)
 
 
-def published_store(purpose: str, *, path: Path | None = None, read_only: bool = True) -> Store:
+def published_store(
+    purpose: str, *, path: Path | None = None, alias: str = "published", read_only: bool = True
+) -> Store:
     """Return one purpose's published file as a store, or a file being built to replace it."""
-    home = Home.current()
-    return Store("published", path or home.published_file(purpose), f"published_{purpose}",
-                 read_only)  # fmt: skip
+    file = path or Home.current().published_file(purpose)
+    return Store(alias, file, f"published_{purpose}", read_only)
 
 
 @contextmanager

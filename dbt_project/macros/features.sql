@@ -17,7 +17,10 @@ select
     (sum(value) / count(*))::double as basket_value_mean,
     (sum(lines) / count(*))::double as basket_lines_mean,
     {%- if with_discount %}
-    coalesce(sum(discount) / nullif(sum(discount) + sum(value), 0), 0)::double as discount_share,
+    coalesce(
+        greatest(sum(discount), 0)
+        / nullif(greatest(sum(discount), 0) + greatest(sum(value), 0), 0), 0
+    )::double as discount_share,
     {%- endif %}
     (count(*) filter (where event_day > reference_day - 56))::integer as visits_8w,
     coalesce(sum(value) filter (where event_day > reference_day - 56), 0)::decimal(18, 2)

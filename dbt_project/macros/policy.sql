@@ -62,23 +62,25 @@
 {{ ns.found | join(", ") if ns.found else "null" }})
 {%- endmacro %}
 
-{# An attribute in its banded form; null once it is older than its retention. #}
+{# An attribute in its banded form: the label of the band, null outside all of them. #}
 {% macro banded(purpose, attribute, expression) -%}
-{%- set band = var('bands')[purpose][attribute] -%}
 case
-{%- if band.kind == 'numeric' %}
-    when {{ expression }} is null then null
-    {%- for cut in band.cuts %}
-    when {{ expression }} < {{ cut }} then {{ sql_text(band.labels[loop.index0]) }}
-    {%- endfor %}
-    else {{ sql_text(band.labels[-1]) }}
-{%- else %}
-    {%- for label, values in band['values'].items() %}
-    when {{ expression }} in ({% for v in values %}{{ sql_text(v) }}{{ ", " if not loop.last }}{% endfor %})
-        then {{ sql_text(label) }}
-    {%- endfor %}
-{%- endif %}
+{%- for band in var('bands')[purpose][attribute].bands %}
+    when {{ within_band(band, expression) }} then {{ sql_text(band.label) }}
+{%- endfor %}
 end
+{%- endmacro %}
+
+{% macro within_band(band, expression) -%}
+{%- if 'values' in band -%}
+{{ expression }} in ({% for v in band['values'] %}{{ sql_text(v) }}{{ ", " if not loop.last }}{% endfor %})
+{%- elif band.at_least is none -%}
+{{ expression }} < {{ band.below }}
+{%- elif band.below is none -%}
+{{ expression }} >= {{ band.at_least }}
+{%- else -%}
+{{ expression }} >= {{ band.at_least }} and {{ expression }} < {{ band.below }}
+{%- endif -%}
 {%- endmacro %}
 
 {# Whether a text matches a pattern that reveals a special category. #}

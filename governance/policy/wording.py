@@ -66,7 +66,9 @@ def _wrong_value(path: Path, detail: ErrorDetails) -> Problem:
         return Problem(
             path, f"'{shown(value)}' can't stand here", nearest(value, options, f"use {expected}")
         )
-    return Problem(path, f"expected {expected}, found {_kind(value)}", f"write {_meaning(path)}")
+    quotes = expected == "text" and isinstance(value, int | float | date)
+    remedy = "put it in quotes" if quotes else f"write {_meaning(path)}"
+    return Problem(path, f"expected {expected}, found {_kind(value)}", remedy)
 
 
 def _path(loc: tuple[str | int, ...]) -> Path:
@@ -86,4 +88,6 @@ def _meaning(path: Path) -> str:
 
 
 def _kind(value: Any) -> str:
+    if value in ("", (), {}):
+        return {str: "empty text", tuple: "an empty list", dict: "an empty block"}[type(value)]
     return next((words for kind, words in _KINDS if isinstance(value, kind)), "nothing")

@@ -1,40 +1,56 @@
--- Consent events, one row for each purpose that they speak of, and the moment from which they count.
+-- Consent events that are known, one row for each purpose that they speak of, and the moment from
+-- which they count.
 
 with events as (
     select * from {{ ref('stg_consent_events__consent_events') }}
 ),
 
+clocks as (
+    select * from {{ ref('stg_landing__clocks') }}
+),
+
 purposes as (
     select * from {{ policy_purposes() }}
+),
+
+-- Permission is decided by what was known at `known_at`. In a run that is the newest event read,
+-- and so nothing is left out (a test of stg_landing__clocks holds that).
+known as (
+    select
+        events.*,
+        events.action in ('granted', 'opted_in') as grants
+    from events
+    inner join clocks on events.recorded_at <= clocks.known_at
 )
 
 select
-    events.subject_key,
+    known.subject_key,
     purposes.purpose,
-    -- A denial counts from the moment it was recorded, whatever its date.
+    -- A denial counts from the moment it was recorded, even if it bears a later date.
     case
-        when events.action in ('granted', 'opted_in') then events.occurred_at
-        else least(events.occurred_at, events.recorded_at)
+        when known.grants then known.occurred_at
+        else least(known.occurred_at, known.recorded_at)
     end as effective_at,
     -- A grant given on an older notice than the policy accepts counts for nothing.
-    events.action in ('granted', 'opted_in')
-    and coalesce(events.notice_version >= purposes.notice_version, false) as is_grant,
-    events.action in ('granted', 'opted_in')
-    and coalesce(events.notice_version >= purposes.notice_version, false)
-    and events.purpose is not null as is_specific_grant,
-    events.action = 'withdrawn' as is_withdrawal,
+    known.grants and coalesce(known.notice_version >= purposes.notice_version, false) as is_grant,
+    known.grants
+    and coalesce(known.notice_version >= purposes.notice_version, false)
+    and known.purpose is not null as is_specific_grant,
+    known.action = 'withdrawn' as is_withdrawal,
     -- Undone only by a grant that names the purpose.
-    events.action in ('objected', 'opted_out') as is_objection,
+    known.action in ('objected', 'opted_out') as is_objection,
     purposes.consent_valid_days
-from events
+from known
 inner join purposes
     on
-        events.purpose = purposes.purpose
+        known.purpose = purposes.purpose
         or (
-            events.purpose is null
+            known.purpose is null
             and (
-                coalesce(lower(events.signal), '') <> 'gpc'
-                -- Global Privacy Control speaks of sale and sharing.
+                coalesce(lower(known.signal), '') <> 'gpc'
+                -- Global Privacy Control speaks of sale and sharing; a withdrawal or an objection
+                -- says more than the signal it came with.
                 or purposes.sale_or_share
+                or known.action in ('withdrawn', 'objected')
             )
         )

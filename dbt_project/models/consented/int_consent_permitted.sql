@@ -22,7 +22,7 @@ purposes as (
 ),
 
 at_known as (
-    select intervals.subject_key, intervals.purpose
+    select intervals.subject_key, intervals.purpose, intervals.valid_from
     from intervals
     inner join clocks
         on intervals.valid_from <= clocks.known_at and clocks.known_at < intervals.valid_to
@@ -42,10 +42,12 @@ select
     not subjects.held as permitted_now,
     not subjects.held and at_as_of.subject_key is not null as permitted,
     -- Where consent doesn't cover data from before it: the day it was given; data counts from the
-    -- day after.
+    -- day after. A consent that was renewed after `as_of` doesn't cover what the lapsed one did.
     case
-        when not purposes.covers_earlier_data and at_as_of.valid_from > timestamp '1900-01-01'
-            then {{ local_day('at_as_of.valid_from') }}
+        when
+            not purposes.covers_earlier_data
+            and greatest(at_known.valid_from, at_as_of.valid_from) > timestamp '1900-01-01'
+            then {{ local_day('greatest(at_known.valid_from, at_as_of.valid_from)') }}
     end as consented_on
 from at_known
 inner join subjects on at_known.subject_key = subjects.subject_key

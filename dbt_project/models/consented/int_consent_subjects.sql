@@ -21,7 +21,10 @@ ages as (
 
 open_requests as (
     select distinct subject_key from {{ ref('stg_rights_requests__rights_requests') }}
-    where status = 'open' and request_type in ('erasure', 'objection', 'restriction')
+    where
+        status = 'open'
+        and request_type in ('erasure', 'objection', 'restriction')
+        and subject_key is not null
 ),
 
 unread_events as (
@@ -37,7 +40,8 @@ placed as (
         coalesce(regimes.regime, '{{ var("unknown_regime") }}') as regime
     from subjects
     left join customers on subjects.subject_key = customers.subject_key
-    left join regimes on customers.jurisdiction = regimes.jurisdiction
+    -- As the policy matches them: capitals make no difference.
+    left join regimes on lower(trim(customers.jurisdiction)) = lower(trim(regimes.jurisdiction))
 )
 
 select

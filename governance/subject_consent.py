@@ -1,0 +1,91 @@
+"""One subject's consent: showing its state, recording its word.
+
+Belongs here: what ``assent consent`` does. Does not belong here: the derivation
+(``governance.consent``), the inbox's file (``governance.inbox``).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from governance import acts, consent, identity, inbox
+from governance.consent import DENIALS, GRANTS, Relations
+from governance.policy.columns import purpose_named
+from governance.policy.model import Policy
+from governance.release import PERMISSION
+from warehouse.clock import now, utc_naive
+from warehouse.connect import published_store
+from warehouse.errors import UsageError
+
+
+@dataclass(frozen=True)
+class State:
+    """A subject's state for one purpose, and the rule that decided it; times in UTC."""
+
+    purpose: str
+    permitted: bool
+    rule: str
+    regime: str
+    basis: str
+    granted: datetime | None
+    denied: datetime | None
+
+
+def show(policy: Policy, customer_id: str, *, at: datetime, known: datetime) -> list[State]:
+    """Return a subject's state by purpose at one instant, with what was known at another.
+
+    Raises
+    ------
+    UsageError
+        If no subject has that id.
+    """
+    with identity.opened(published_store(PERMISSION, alias="permission")) as connection:
+        key = identity.subject_key_of(connection, customer_id)
+        connection.register("waiting", inbox.waiting())
+        one = f"subject_key = '{key}'::uuid"
+        relations = Relations(
+            f"(select * from {consent.KNOWN_NOW.events} where {one})",
+            f"(select * from {consent.KNOWN_NOW.subjects} where {one})",
+        )
+        consent.state(connection, policy, relations, at=at, known=known, into="state")
+        rows = connection.execute(
+            "select purpose, permitted, rule, regime, basis, granted, denied from state"
+            " order by purpose"
+        ).fetchall()
+    acts.record("consent.show", at=at, known=known)
+    return [State(*row) for row in rows]
+
+
+def record(
+    policy: Policy,
+    customer_id: str,
+    action: str,
+    *,
+    purpose: str | None = None,
+    occurred_at: datetime | None = None,
+    notice_version: int | None = None,
+    method: str = "",
+    evidence_ref: str | None = None,
+) -> int:
+    """Put a subject's word into the inbox; return the event's number there.
+
+    Raises
+    ------
+    UsageError
+        If the action or purpose is unknown, or a grant names no notice.
+    """
+    if action not in (*GRANTS, *DENIALS):
+        raise UsageError(f"unknown action '{action}'", f"use one of {', '.join(GRANTS + DENIALS)}")
+    if purpose is not None:
+        purpose_named(policy, purpose)
+    if action in GRANTS and notice_version is None:
+        raise UsageError("a grant needs the notice that was shown", "pass --notice-version")
+    recorded_at = utc_naive(now())
+    number = inbox.add(
+        {
+            "customer_id": customer_id, "action": action, "purpose": purpose,
+            "occurred_at": occurred_at or recorded_at, "recorded_at": recorded_at,
+            "notice_version": notice_version, "method": method, "evidence_ref": evidence_ref,
+        }
+    )  # fmt: skip
+    acts.record("consent.record", action=action, purpose=purpose)
+    return number

@@ -1,0 +1,179 @@
+"""What every connector hands over: a scannable source, its position column, its fingerprint.
+
+Belongs here: the common shape, and the wording of a failure to read. Does not belong here: any
+one connector.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import duckdb
+
+from governance.policy.problems import nearest, shown
+from ingest.expressions import columns_of, parsed
+from ingest.model import FeedSource
+from warehouse.connect import identifier, quoted
+from warehouse.errors import UsageError
+
+POSITION = "source_position"  # 1-based row number, in relations that carry it
+MALFORMED = "source_malformed"  # whether the row can't be split into columns
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file, table, query or function result, ready to be scanned.
+
+    Attributes
+    ----------
+    name
+        File name without folder, table or entry point: what a person is told.
+    columns
+        DuckDB's type of every column.
+    relation
+        What stands behind ``from`` to scan it; the order of rows is not kept.
+    numbered
+        The same with the column ``POSITION``.
+    rejecting
+        The same, noting rows that can't be split into columns in DuckDB's table of rejects;
+        empty where such rows are part of the relation (``marks_malformed``) or can't occur.
+    marks_malformed
+        Whether the relation has the column ``MALFORMED``.
+    unchanged
+        Tells whether the source still is what it was when it was opened.
+    """
+
+    name: str
+    columns: dict[str, str]
+    relation: str
+    numbered: str
+    rejecting: str = ""
+    marks_malformed: bool = False
+    unchanged: Callable[[], bool] = lambda: True
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Something that may have to be read.
+
+    Attributes
+    ----------
+    name
+        As :attr:`Source.name`.
+    place
+        Digest of where it is, so that files of one name in two folders are told apart.
+    state
+        What changes whenever a file is written (size and time), to skip a file unread; empty
+        where nothing but a reading can tell.
+    open
+        Makes it ready to be scanned.
+    content
+        Returns a digest of an opened source's content; takes a reading.
+    """
+
+    name: str
+    place: str
+    state: str
+    open: Callable[[], Source]
+    content: Callable[[Source], str]
+
+
+class MissingColumnError(UsageError):
+    """A mapped column isn't in the source."""
+
+
+def mapped_columns(feed: FeedSource) -> tuple[str, ...]:
+    """Return the company's columns that a feed's mapping reads, each once."""
+    found: list[str] = []
+    for mapping in feed.columns.values():
+        if mapping.column:
+            found.append(mapping.column)
+        elif mapping.expression:
+            found += columns_of(parsed(mapping.expression))
+    return tuple(dict.fromkeys(found))
+
+
+@contextmanager
+def reading(what: str, mend: str) -> Iterator[None]:
+    """Turn any failure of DuckDB into one clear line: its own messages quote values and keys."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException:
+        raise UsageError(
+            f"{what}: not enough memory", "give more with ASSENT_MEMORY (for instance 8GB)"
+        ) from None
+    except duckdb.Error as error:
+        if "unicode" in str(error).lower() or "utf-8" in str(error).lower():
+            raise UsageError(
+                f"{what} isn't written in the declared encoding",
+                "save it as UTF-8, or declare `csv: {encoding: latin-1}`",
+            ) from None
+        raise UsageError(f"{what} can't be read", mend) from None
+
+
+def require_columns(
+    what: str, wanted: Iterable[str], found: Iterable[str], *, trusted: bool = True
+) -> None:
+    """Stop unless every mapped column is there.
+
+    Parameters
+    ----------
+    what
+        The source, for the message.
+    wanted, found
+        The company's columns that the mapping reads, and those that there are.
+    trusted
+        Whether ``found`` are surely names. The first line of a CSV file may be data: then they
+        are listed only if a wanted one is among them.
+
+    Raises
+    ------
+    MissingColumnError
+        Naming each missing column with the nearest one that exists.
+    """
+    known, wanted = list(found), list(wanted)
+    missing = [name for name in wanted if name not in known]
+    if not missing:
+        return
+    names = ", ".join(f"'{shown(name)}'" for name in missing)
+    what = f"{what} has no column {names}"
+    if not trusted and len(missing) == len(wanted):
+        raise MissingColumnError(
+            what, "none of the mapped columns stands in its first line: check header and delimiter"
+        )
+    hints = [nearest(name, known, "") for name in missing]
+    listed = ", ".join(map(shown, known[:30])) or "none"
+    raise MissingColumnError(what, " ".join([*hints, f"its columns are: {listed}"]).strip())
+
+
+def content_digest(
+    connection: duckdb.DuckDBPyConnection, source: Source, columns: Iterable[str], *, ordered: bool
+) -> str:
+    """Return a digest of the mapped columns of a source, for sources that have no bytes to hash.
+
+    The digest is the sum of one 64-bit hash per row, so that rows may come in any order; where
+    the order means something (``ordered``), the position is part of each row.
+    """
+    names = [identifier(name) for name in columns] + ([POSITION] if ordered else [])
+    with reading(source.name, "look at what it delivers"):
+        rows = connection.execute(
+            f"select count(*), sum(hash({', '.join(names)})) from {source.numbered}"
+        ).fetchall()
+    return f"{rows[0][0]}-{rows[0][1]}"
+
+
+def described(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str, str]:
+    """Return name and DuckDB type of each column of a relation."""
+    rows = connection.execute(f"describe select * from {relation}").fetchall()
+    return {name: kind for name, kind, *_ in rows}
+
+
+def selected(relation: str, columns: Iterable[str], *more: str) -> str:
+    """Return a relation narrowed to some columns, with further expressions."""
+    names = [*map(identifier, columns), *more]
+    return f"(select {', '.join(names)} from {relation})"
+
+
+__all__ = ["MALFORMED", "POSITION", "Candidate", "MissingColumnError", "Source", "content_digest",
+           "described", "mapped_columns", "quoted", "reading", "require_columns",
+           "selected"]  # fmt: skip

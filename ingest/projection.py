@@ -1,0 +1,193 @@
+"""From a company's columns to ours: the typed projection of a feed and the faults of its rows.
+
+Belongs here: SQL text, and nothing runs it here. One :class:`Projection` is built for a feed and
+one of its sources; loading, checking and correcting all take their SQL from it, so that they agree
+about what a bad row is. Does not belong here: counting (``survey``), writing (``load``).
+
+The values are computed in two steps: ``raw`` (the company's columns and expressions, as they are)
+and ``typed`` (our columns; null where a raw value can't be converted, so that no cast ever fails
+and quotes a value).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ingest.connectors.source import MALFORMED, POSITION, Source
+from ingest.contract import LONGEST_ID, LONGEST_TEXT, MONEY, TEXT, TIME, WHOLE, Column, Contract
+from ingest.conversions import number_sql, raw_sql, text_sql, time_sql
+from ingest.model import FeedSource
+from warehouse.connect import quoted
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One way in which a row can be bad: an SQL condition that is never null."""
+
+    reason: str
+    column: str | None
+    condition: str
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What decides about a row besides its own feed's declaration.
+
+    Attributes
+    ----------
+    now
+        The moment of arrival, UTC without a zone.
+    purposes
+        The purposes that the policy knows.
+    """
+
+    now: datetime
+    purposes: tuple[str, ...]
+
+
+class Projection:
+    """The SQL of one feed over one source.
+
+    Parameters
+    ----------
+    contract, feed
+        What our columns are, and how the feed maps to them.
+    source
+        The opened source.
+    rules
+        What decides about a row.
+
+    Raises
+    ------
+    WrongTypeError
+        If a mapped column is of a type that can't become ours.
+    """
+
+    def __init__(
+        self, contract: Contract, feed: FeedSource, source: Source, rules: Rules
+    ) -> None:
+        self.contract, self.feed, self.source, self.rules = contract, feed, source, rules
+        self._raw = {
+            name: raw_sql(contract.column(name), mapping, source)
+            for name, mapping in feed.columns.items()
+        }
+        self.faults = tuple(self._found_faults())
+
+    def typed(self, *, numbered: bool = False) -> str:
+        """Return the relation of typed columns, raw ones (``raw_<name>``) beside them."""
+        source = self.source.numbered if numbered else self.source.relation
+        return self._typed_over(source, numbered=numbered)
+
+    def typed_rejecting(self) -> str:
+        """Return the same over the reader that notes rows it can't split into columns."""
+        return self._typed_over(self.source.rejecting or self.source.relation, numbered=False)
+
+    def _typed_over(self, source: str, *, numbered: bool) -> str:
+        kept = [POSITION] if numbered else []
+        kept += [MALFORMED] if self.source.marks_malformed else []
+        raw = [f"{raw.sql} as raw_{name}" for name, raw in self._raw.items()]
+        step = f"(select {', '.join([*kept, *raw])} from {source})"
+        raw_names = [f"raw_{name}" for name in self._raw]
+        typed = [f"{self._typed(column)} as {column.name}" for column in self.contract.columns]
+        step = f"(select {', '.join([*kept, *raw_names, *typed])} from {step})"
+        defaults = [c for c in self.contract.columns if c.default]
+        if not defaults:
+            return step
+        replaced = ", ".join(f"coalesce({c.name}, {c.default}) as {c.name}" for c in defaults)
+        return f"(select * replace ({replaced}) from {step})"
+
+    def _typed(self, column: Column) -> str:
+        if column.name not in self._raw:
+            return f"null::{column.type}"
+        raw = f"raw_{column.name}"
+        kind = self._raw[column.name].type
+        if column.type == TIME:
+            mapping = self.feed.columns[column.name]
+            return time_sql(raw, kind, mapping.format, self.feed.time_zone)
+        if column.type == TEXT:
+            return text_sql(raw, kind, column)
+        return number_sql(raw, column.type)
+
+    @property
+    def bad(self) -> str:
+        """The condition, over typed columns, that a row has some fault."""
+        return "(" + " or ".join(fault.condition for fault in self.faults) + ")"
+
+    def case(self, attribute: str) -> str:
+        """Return the expression of the first fault's ``reason`` or ``column``."""
+        branches = " ".join(
+            f"when {fault.condition} then {_literal(getattr(fault, attribute))}"
+            for fault in self.faults
+        )
+        return f"case {branches} end"
+
+    def _found_faults(self) -> Iterator[Fault]:
+        if self.source.marks_malformed:
+            yield Fault("malformed_row", None, MALFORMED)
+        for column in self.contract.columns:
+            if column.name in self._raw:
+                yield from self._conversion_faults(column)
+        for column in self.contract.columns:
+            if column.name in self._raw:
+                yield from self._value_faults(column)
+
+    def _conversion_faults(self, column: Column) -> Iterator[Fault]:
+        name, raw = column.name, self._raw[column.name]
+        if column.required:
+            yield Fault(f"missing_{name}", name, raw.missing(f"raw_{name}", name))
+        if raw.type != column.type:
+            given = f"raw_{name} is not null" if not column.required else "true"
+            yield Fault(f"unparseable_{name}", name, f"({given} and {name} is null)")
+        if column.type == TEXT:
+            longest = LONGEST_ID if name == "customer_id" else LONGEST_TEXT
+            yield Fault(f"too_long_{name}", name, f"coalesce(strlen({name}) > {longest}, false)")
+
+    def _value_faults(self, column: Column) -> Iterator[Fault]:
+        name = column.name
+        if column.choices:
+            words = ", ".join(map(quoted, column.choices))
+            yield Fault(
+                f"unknown_{name}", name, f"coalesce({name} not in ({words}), false)"
+            )  # fmt: skip
+        if name == "purpose":
+            words = ", ".join(map(quoted, self.rules.purposes)) or "''"
+            yield Fault("unknown_purpose", name, f"coalesce({name} not in ({words}), false)")
+        if column.between:
+            low, high = column.between
+            yield Fault(
+                f"impossible_{name}",
+                name,
+                f"coalesce({name} not between {low} and {high}, false)",
+            )
+        if column.never_negative and self.feed.negative_value == "fault":
+            yield Fault(f"negative_{name}", name, f"coalesce({name} < 0, false)")
+        if column.type == TIME:
+            yield from self._time_faults(name)
+
+    def _time_faults(self, name: str) -> Iterator[Fault]:
+        tolerance = timedelta(minutes=self.feed.future_tolerance_minutes)
+        latest = f"timestamp {quoted((self.rules.now + tolerance).isoformat(sep=' '))}"
+        late = f"{name} > {latest}"
+        arrival = self.contract.arrival
+        if name == self.contract.time and arrival in self._raw:
+            # The feed says itself when it learned of the event: that can't be before the event.
+            minutes = self.feed.future_tolerance_minutes
+            late += f" or {name} > {arrival} + interval {minutes} minute"
+        yield Fault("after_arrival", name, f"coalesce({late}, false)")
+
+    def key(self) -> Sequence[str]:
+        """Return our columns that identify a row, as ``sources.yaml`` or the contract says."""
+        declared = self.feed.natural_key
+        if declared is None and set(self.contract.natural_key) <= set(self.feed.columns):
+            declared = self.contract.natural_key
+        if declared:
+            return declared
+        return [c.name for c in (self.contract.column("customer_id"), *self.contract.landed)
+                if c.name in self.feed.columns]  # fmt: skip
+
+
+def _literal(value: str | None) -> str:
+    return "null" if value is None else quoted(value)
+
+
+__all__ = ["MONEY", "WHOLE", "Fault", "Projection", "Rules"]

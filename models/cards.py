@@ -1,0 +1,225 @@
+"""The card of a segment: size, what sets it apart, medians, category mix, in words and numbers.
+
+Belongs here: what a card holds. Aggregates only. Does not belong here: pictures (``models.plots``),
+the card of the model as a whole (``models.model_card``).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from models.effects import effect_table
+from models.features import MIX, matrix, mix_totals, shares
+from models.model import SegmentModel
+from models.naming import character
+from models.ordering import row_sample
+
+EFFECT_DEFINITION = (
+    "Effect: Hedges' g, the difference between the mean of the segment and the mean of everybody "
+    "else in pooled standard deviations, on the scale of the model; 0.2 is small, 0.5 medium, 0.8 "
+    "large."
+)
+MIX_ROWS = 100_000
+TOP_CATEGORIES = 6
+
+
+@dataclass(frozen=True)
+class Card:
+    """One segment.
+
+    Attributes
+    ----------
+    segment
+        Its lasting id.
+    name, character
+        In plain words.
+    size
+        Number of subjects.
+    share
+        Of all subjects.
+    features
+        Its rows of ``models.effects.effect_table``, the greatest effect first.
+    mix
+        ``category``, ``share`` (mean share of spend in the segment), ``share_all``, ``difference``;
+        the greatest differences first. Empty if categories aren't known.
+    text
+        The card as Markdown.
+    """
+
+    segment: int
+    name: str
+    character: str
+    size: int
+    share: float
+    features: pd.DataFrame
+    mix: pd.DataFrame
+    text: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the card as plain values (for JSON)."""
+        return {
+            "segment": self.segment,
+            "name": self.name,
+            "character": self.character,
+            "size": self.size,
+            "share": self.share,
+            "features": _records(self.features.drop(columns="segment")),
+            "category_mix": _records(self.mix),
+        }
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return rows as plain values; what isn't known becomes None, which JSON can hold."""
+    return [
+        {str(key): None if pd.isna(value) else value for key, value in row.items()}
+        for row in table.to_dict("records")
+    ]
+
+
+def build_cards(
+    frame: pd.DataFrame, model: SegmentModel, *, currency: str = "currency"
+) -> list[Card]:
+    """Make the card of every segment that has subjects, in the order of their ids.
+
+    Parameters
+    ----------
+    frame
+        One row per subject.
+    model
+        The fitted model, with names.
+    currency
+        What to write for the unit of money.
+
+    Raises
+    ------
+    ValueError
+        If there are no subjects, or a feature of the model is missing.
+    """
+    if frame.empty:
+        raise ValueError("there are no subjects to make cards of")
+    segments = model.assign(frame)
+    effects = effect_table(frame, segments, model.recipe.scale)
+    effects["unit"] = effects.unit.str.replace("currency", currency, regex=False)
+    mixes = _mixes(frame, segments, model)
+    cards = []
+    for segment in sorted(int(s) for s in segments.unique()):
+        own = effects[effects.segment == segment]
+        order = own.effect.abs().sort_values(ascending=False, kind="stable").index
+        size = int((segments == segment).sum())
+        cards.append(
+            _card(
+                segment,
+                model.name_of(segment),
+                character(effects, segment),
+                size,
+                len(frame),
+                own.loc[order].reset_index(drop=True),
+                mixes.get(segment, _mix_table({}, {})),
+            )
+        )
+    return cards
+
+
+def _card(
+    segment: int,
+    name: str,
+    line: str,
+    size: int,
+    everybody: int,
+    features: pd.DataFrame,
+    mix: pd.DataFrame,
+) -> Card:
+    share = size / everybody
+    text = "\n".join(
+        [
+            f"# {name}",
+            "",
+            f"Segment {segment}: {size:,} of {everybody:,} subjects ({share:.1%}). {line}",
+            "",
+            *_feature_lines(features),
+            "",
+            EFFECT_DEFINITION,
+            *_mix_lines(mix),
+            "",
+        ]
+    )
+    return Card(segment, name, line, size, share, features, mix, text)
+
+
+def _feature_lines(features: pd.DataFrame) -> list[str]:
+    lines = [
+        "| feature | unit | median here | middle half | median of all | effect (95 % interval) |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in features.to_dict("records"):
+        middle = f"{number(row['lower_quartile'])} to {number(row['upper_quartile'])}"
+        effect = f"{row['effect']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})"
+        lines.append(
+            f"| {row['label']} | {row['unit']} | {number(row['median'])} | {middle} "
+            f"| {number(row['median_all'])} | {effect if pd.notna(row['effect']) else '-'} |"
+        )
+    return lines
+
+
+def _mix_lines(mix: pd.DataFrame) -> list[str]:
+    if mix.empty:
+        return []
+    lines = [
+        "",
+        "| category | mean share of spend here | of all | difference |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row['category'].lower()} | {row['share']:.1%} | {row['share_all']:.1%} "
+        f"| {100 * row['difference']:+.1f} points |"
+        for row in mix.head(TOP_CATEGORIES).to_dict("records")
+    ]
+    return lines
+
+
+def number(value: float) -> str:
+    """Return a number with about three digits."""
+    if pd.isna(value):
+        return "-"
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+def _mixes(
+    frame: pd.DataFrame, segments: pd.Series, model: SegmentModel
+) -> dict[int, pd.DataFrame]:
+    """Return the category mix of every segment against that of all.
+
+    On at most ``MIX_ROWS`` subjects, chosen by a hash of their features.
+    """
+    if MIX not in frame:
+        return {}
+    values = matrix(frame, model.recipe.features).to_numpy()
+    kept = row_sample(values, MIX_ROWS)
+    mixes = frame[MIX].iloc[kept]
+    codes = segments.iloc[kept].to_numpy()
+    everybody = _mean_mix(mixes)
+    if not everybody:
+        return {}
+    return {int(s): _mix_table(_mean_mix(mixes[codes == s]), everybody) for s in np.unique(codes)}
+
+
+def _mean_mix(mixes: pd.Series) -> dict[str, float]:
+    known = sum(bool(shares(mix)) for mix in mixes)
+    return {category: total / known for category, total in mix_totals(mixes).items()}
+
+
+def _mix_table(own: dict[str, float], everybody: dict[str, float]) -> pd.DataFrame:
+    table = pd.DataFrame(
+        {
+            "category": list(everybody),
+            "share": [own.get(category, 0.0) for category in everybody],
+            "share_all": list(everybody.values()),
+        }
+    )
+    table["difference"] = table["share"] - table["share_all"]
+    order = table.difference.abs().sort_values(ascending=False, kind="stable").index
+    return table.loc[order].reset_index(drop=True)

@@ -1,0 +1,105 @@
+"""An order of rows, and a choice of rows, that depend on values only.
+
+Belongs here: what makes results independent of the order in which rows arrive. Does not belong
+here: anything that knows what the columns mean.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from threadpoolctl import ThreadpoolController
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.intp]
+
+
+def canonical_order(values: Floats) -> Integers:
+    """Return the indices that sort rows by their values, first column first, NaN last.
+
+    Rows that tie are equal in every column, so it doesn't matter which comes first.
+
+    Parameters
+    ----------
+    values
+        Shape (rows, columns).
+    """
+    return np.lexsort(values.T[::-1])
+
+
+def row_sample(values: Floats, rows: int, seed: int = 0) -> Integers:
+    """Choose at most this many rows by a seeded hash of their values, in canonical order.
+
+    The n-th of several equal rows hashes differently from the first, so that a crowd of equal rows
+    is thinned like all others. The same subject tends to stay chosen as others come and go.
+
+    Parameters
+    ----------
+    values
+        Shape (all rows, columns).
+    rows
+        The greatest number to choose.
+    seed
+        Another seed, another choice.
+
+    Returns
+    -------
+    indices
+        Sorted so that ``values[indices]`` is in canonical order.
+    """
+    order = canonical_order(values)
+    return order[thinned(values[order], rows, seed)]
+
+
+def thinned(ordered: Floats, rows: int, seed: int = 0) -> Integers:
+    """Do what ``row_sample`` does on rows that are already in canonical order.
+
+    Parameters
+    ----------
+    ordered
+        Shape (all rows, columns), in canonical order.
+    rows
+        The greatest number to choose.
+    seed
+        Another seed, another choice.
+
+    Returns
+    -------
+    indices
+        Ascending.
+    """
+    if len(ordered) <= rows:
+        return np.arange(len(ordered))
+    table = pd.DataFrame(ordered + 0.0)  # -0.0 becomes 0.0, which hashes like its equal
+    table["occurrence"] = _occurrence(ordered)
+    hashes = pd.util.hash_pandas_object(table, index=False, hash_key=f"{seed % 10**16:016d}")
+    return np.sort(np.argsort(hashes.to_numpy(), kind="stable")[:rows])
+
+
+def _occurrence(ordered: Floats) -> Integers:
+    """Give each row its number within the run of rows equal to it: 0, 1, 2, ..."""
+    previous, following = ordered[:-1], ordered[1:]
+    equal = (previous == following) | (np.isnan(previous) & np.isnan(following))
+    starts = np.concatenate([[True], ~equal.all(axis=1)])
+    positions = np.arange(len(ordered))
+    return positions - np.maximum.accumulate(np.where(starts, positions, 0))
+
+
+def distinct_rows(ordered: Floats) -> int:
+    """Count the different rows of a matrix in canonical order."""
+    return int((_occurrence(ordered) == 0).sum()) if len(ordered) else 0
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one thread: sums of floats split over threads differ from run to run."""
+    with _controller().limit(limits=1):
+        yield

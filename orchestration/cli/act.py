@@ -1,0 +1,116 @@
+"""Commands that act: export, consent record, quarantine.
+
+Belongs here: arguments of acts and printing what came of them. Does not belong here: the acts
+themselves (``governance``, ``ingest``).
+"""
+
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from orchestration.cli.output import json_option, print_json, print_table
+from orchestration.cli.show import consent
+
+
+@click.command()
+@click.argument("segment")
+@click.option("--purpose", required=True, help="What the recipient will do with it.")
+@click.option("--recipient", required=True, help="A recipient that the policy lists.")
+@click.option("--to", required=True, type=click.Path(path_type=Path), help="A .csv or .parquet file.")
+@click.option("--unencrypted", is_flag=True, help="Write it in clear.")
+@json_option
+def export(
+    segment: str, purpose: str, recipient: str, to: Path, unencrypted: bool, as_json: bool
+) -> None:
+    """Export a segment's members, checking each one's permission at this moment."""
+    from governance.export import export as release
+    from orchestration.manifest import policy
+
+    manifest = release(
+        policy(), segment=segment, purpose=purpose, recipient=recipient, to=to,
+        encrypted=not unencrypted,
+    )  # fmt: skip
+    if as_json:
+        print_json(vars(manifest))
+        return
+    click.echo(
+        f"{manifest.exported} of {manifest.members} members of '{manifest.segment}' exported"
+        f" for {purpose} to {recipient}; manifest {manifest.release_id}"
+    )
+    for reason, count in manifest.held_back.items():
+        click.echo(f"  {count} held back: {reason}")
+
+
+@consent.command("record")
+@click.argument("subject")
+@click.argument("action", type=click.Choice(["granted", "withdrawn", "objected", "opted_out",
+                                             "opted_in"]))  # fmt: skip
+@click.option("--purpose", help="Default: every purpose.")
+@click.option("--occurred-at", type=click.DateTime(), help="In UTC; default: now.")
+@click.option("--notice-version", type=int, help="Needed for a grant: the notice that was shown.")
+@click.option("--method", default="recorded by the company", show_default=True)
+@click.option("--evidence", help="Where the evidence is kept.")
+@json_option
+def record(
+    subject: str, action: str, purpose: str | None, occurred_at: datetime | None,
+    notice_version: int | None, method: str, evidence: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Record a subject's word: at once for exports, with the next run for everything else."""
+    from governance.subject_consent import record as keep
+    from orchestration.manifest import policy
+
+    number = keep(
+        policy(), subject, action, purpose=purpose, occurred_at=occurred_at,
+        notice_version=notice_version, method=method, evidence_ref=evidence,
+    )  # fmt: skip
+    if as_json:
+        print_json({"event_id": number})
+    else:
+        click.echo("recorded; exports follow it from now on, everything else with the next run")
+
+
+@click.group()
+def quarantine() -> None:
+    """Rows that were set aside."""
+
+
+@quarantine.command("list")
+@click.option("--all", "everything", is_flag=True, help="Resolved ones too.")
+@json_option
+def quarantine_list(everything: bool, as_json: bool) -> None:
+    """List quarantined rows: feed, reason and position, never values."""
+    from ingest.quarantine import quarantine_list as find
+    from orchestration.runner import warehouse_alone
+
+    with warehouse_alone("quarantine list") as connection:
+        rows = find(connection, resolved=everything)
+    if as_json:
+        print_json([vars(row) for row in rows])
+        return
+    print_table(
+        "", ["id", "feed", "reason", "column", "source", "row", "resolved", "resolution"],
+        [(r.quarantine_id, r.feed, r.reason, r.column_name, r.source, r.position, r.resolved_at,
+          r.resolution) for r in rows],
+    )  # fmt: skip
+
+
+@quarantine.command("resolve")
+@click.argument("number", type=int)
+@click.option("--as", "resolution", required=True,
+              type=click.Choice(["corrected_at_source", "dismissed"]))  # fmt: skip
+@click.option("--note", default="", help="Why; no personal data.")
+def quarantine_resolve(number: int, resolution: str, note: str) -> None:
+    """Resolve a quarantined row: its consequences end with the next run."""
+    from governance import acts
+    from ingest.quarantine import quarantine_resolve as settle
+    from orchestration.runner import warehouse_alone
+    from warehouse.clock import now
+
+    with warehouse_alone("quarantine resolve") as connection:
+        settle(connection, number, resolution, now=now())
+    acts.record("quarantine.resolve", quarantine_id=number, resolution=resolution, note=note)
+    click.echo("resolved")
+
+
+COMMANDS = [export, quarantine]

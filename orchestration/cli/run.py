@@ -1,0 +1,49 @@
+"""``assent run``: the chain from feeds to published segments, in this process.
+
+Belongs here: which jobs run, and turning what failed into messages. Does not belong here: the
+chain itself (Dagster's jobs).
+"""
+
+from datetime import datetime
+from typing import Any
+
+import click
+
+from warehouse.errors import AssentError, RuleBrokenError, UsageError
+
+
+@click.command()
+@click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="The day whose end selects data.")
+@click.option("--select", help="Only these assets of the second job (Dagster's selection syntax).")
+def run(as_of: datetime | None, select: str | None) -> None:
+    """Materialise: land the feeds, then segment and publish one day."""
+    from orchestration.cli.summary import print_summary
+    from orchestration.runner import run_job
+
+    click.echo("Landing", err=True)
+    _succeed(run_job("land"))
+    from orchestration.jobs import newest_day
+
+    day = as_of.date().isoformat() if as_of else newest_day()
+    click.echo(f"Segmenting, as of {day}", err=True)
+    outcome = run_job("segment", partition=day, select=select)
+    print_summary()
+    _succeed(outcome)
+
+
+def _succeed(outcome: Any) -> None:
+    """Raise what a run failed with, as one error with the highest claim."""
+    if outcome.success:
+        return
+    errors: list[AssentError] = outcome.errors
+    if not errors:
+        raise UsageError(
+            f"the run {outcome.run_id[:8]} failed: {outcome.summary}",
+            "see it in the UI (`make ui`), under Runs",
+        )
+    text = "\n".join(str(error) for error in errors)
+    broken = any(isinstance(error, RuleBrokenError) for error in errors)
+    raise (RuleBrokenError if broken else UsageError)(text)
+
+
+COMMANDS = [run]

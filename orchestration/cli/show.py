@@ -1,0 +1,172 @@
+"""Commands that show: status, feeds, sources check, query, consent show, check, lineage.
+
+Belongs here: asking another room and printing its answer. Does not belong here: anything that
+changes state (``orchestration.cli.act``).
+"""
+
+from datetime import datetime, time
+from typing import Any
+
+import click
+
+from orchestration.cli.output import json_option, print_json, print_table
+
+DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@click.command()
+@json_option
+def status(as_json: bool) -> int:
+    """Show every rule of the policy: verdict, observed, limit."""
+    from governance import evidence
+
+    shown = evidence.shown(evidence.STATUS)
+    if as_json:
+        print_json(shown)
+    else:
+        rows = [
+            (r["rule"], r["status"], _brief(r["observed"]), _brief(r["limit"]),
+             r["overridden_by"] or r["why"])
+            for r in shown["rules"]
+        ]  # fmt: skip
+        print_table(f"As of {shown['as_of']}", ["rule", "status", "observed", "limit", "why"], rows)
+    broken = [r for r in shown["rules"] if r["status"] in ("broken", "gap")]
+    return 1 if any(not r["overridden_by"] for r in broken) else 0
+
+
+def _brief(value: Any) -> Any:
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {_brief(v)}" for k, v in list(value.items())[:3])
+    if isinstance(value, list):
+        return " to ".join(str(v) for v in value)
+    return value
+
+
+@click.command()
+@json_option
+def feeds(as_json: bool) -> None:
+    """Show what was read of each feed, and that it adds up."""
+    from governance import evidence
+
+    shown = evidence.shown(evidence.FEEDS)
+    if as_json:
+        print_json(shown)
+        return
+    if shown.get("label"):
+        click.echo(shown["label"])
+    columns = ["feed", "read", "accepted", "quarantined", "duplicates", "corrected", "subjects",
+               "orders", "value", "first", "last"]  # fmt: skip
+    keys = ["feed", "read", "accepted", "quarantined", "duplicates", "corrected", "subjects",
+            "orders", "value_total", "first_time", "last_time"]  # fmt: skip
+    print_table("", columns, [[f.get(key) for key in keys] for f in shown["feeds"]])
+    reasons = [(f["feed"], r, n) for f in shown["feeds"] for r, n in f["reasons"].items()]
+    if reasons:
+        print_table("\nQuarantined", ["feed", "reason", "rows"], reasons)
+
+
+@click.group()
+def sources() -> None:
+    """Look at sources.yaml and the feeds."""
+
+
+@sources.command("check")
+@json_option
+def sources_check(as_json: bool) -> int:
+    """Validate sources.yaml and the feeds without loading anything."""
+    from ingest.check import check_sources
+    from ingest.sources import load_sources
+    from orchestration.manifest import policy
+    from warehouse.home import sources_path
+
+    findings = check_sources(load_sources(sources_path(), policy()), policy())
+    if as_json:
+        print_json([vars(finding) for finding in findings])
+    elif not findings:
+        click.echo("sources.yaml and its feeds fit together")
+    for finding in () if as_json else findings:
+        click.echo(str(finding))
+    return 2 if findings else 0
+
+
+@click.command()
+@click.option("--purpose", required=True, help="Whose published data to look at.")
+@click.argument("sql")
+@json_option
+def query(purpose: str, sql: str, as_json: bool) -> None:
+    """Look at one purpose's published data, read-only and on record."""
+    from governance.query import query as ask
+    from orchestration.manifest import policy
+
+    answer = ask(policy(), purpose, sql)
+    if as_json:
+        print_json([dict(zip(answer.columns, row, strict=True)) for row in answer.rows])
+    else:
+        print_table("", answer.columns, answer.rows)
+
+
+@click.group()
+def consent() -> None:
+    """One subject's consent."""
+
+
+@consent.command("show")
+@click.argument("subject")
+@click.option("--as-of", type=DAY, help="At the end of this day; default: now.")
+@click.option("--known-at", type=DAY, help="With what was known at the end of this day.")
+@json_option
+def consent_show(
+    subject: str, as_of: datetime | None, known_at: datetime | None, as_json: bool
+) -> None:
+    """Show the state of a subject (by customer id) for every purpose, and what decided it."""
+    from governance.clocks import last_instant
+    from governance.subject_consent import show
+    from orchestration.manifest import policy
+    from warehouse.clock import now, utc_naive
+
+    def instant(day: datetime | None) -> datetime:
+        if day is None:
+            return utc_naive(now())
+        return last_instant(datetime.combine(day, time()).date(), policy().time_zone)
+
+    states = show(policy(), subject, at=instant(as_of), known=instant(known_at or as_of))
+    if as_json:
+        print_json([vars(state) for state in states])
+    else:
+        print_table(
+            "", ["purpose", "permitted", "rule", "regime", "granted", "denied"],
+            [(s.purpose, s.permitted, s.rule, s.regime, s.granted, s.denied) for s in states],
+        )  # fmt: skip
+
+
+@click.command()
+@json_option
+def check(as_json: bool) -> None:
+    """Judge every column against the policy, without running."""
+    from governance.gate import judge_columns, refuse
+    from orchestration.manifest import lineage, policy
+
+    findings = judge_columns(policy(), lineage())
+    if as_json:
+        print_json([vars(finding) for finding in findings])
+    refuse(findings)
+    if not as_json:
+        click.echo("every column of every mart is allowed, in its allowed form")
+
+
+@click.command()
+@click.argument("column")
+@json_option
+def lineage(column: str, as_json: bool) -> None:
+    """Show what a column comes from and where it goes, with classes."""
+    from governance.lineage import describe
+    from orchestration.manifest import lineage as graph
+    from orchestration.manifest import policy
+
+    described = describe(graph(), policy(), column)
+    if as_json:
+        print_json(described.as_dict())
+    else:
+        click.echo(str(described))
+
+
+COMMANDS = [status, feeds, sources, query, consent, check, lineage]

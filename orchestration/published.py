@@ -1,0 +1,62 @@
+"""Published files as assets: one for each purpose.
+
+Belongs here: publishing a purpose once its blocking checks have passed. Does not belong here:
+exports to recipients; those are acts, not assets.
+"""
+
+from datetime import timedelta
+
+import dagster as dg
+
+from governance import clocks as clock_row
+from governance import release
+from governance.policy.load import policy_hash
+from governance.policy.words import SEGMENT_PURPOSE
+from orchestration.common import DAYS, OFFICERS, code_version, provenance, same_day
+from orchestration.manifest import policy
+from orchestration.writer import Writer
+
+FRESH = dg.FreshnessPolicy.cron(
+    deadline_cron="0 9 * * *",
+    lower_bound_delta=timedelta(hours=9),
+    timezone=policy().time_zone,
+)
+
+
+def _deps(purpose: str) -> list[list[str]]:
+    deps = [["marts", f"mart_{purpose}"]]
+    if purpose == SEGMENT_PURPOSE:
+        deps += [["segmentation", "assignments"], ["segmentation", "segments"]]
+    return deps
+
+
+def _published(purpose: str) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=["release", f"published_{purpose}"],
+        description=f"What may be read for the purpose {purpose}: one encrypted file, swapped whole",
+        group_name="release",
+        owners=OFFICERS,
+        kinds={"duckdb"},
+        partitions_def=DAYS,
+        deps=_deps(purpose),
+        freshness_policy=FRESH,
+    )
+    def published(context: dg.AssetExecutionContext, writer: Writer) -> dg.MaterializeResult:
+        with writer.warehouse() as connection:
+            clocks = same_day(context, clock_row.read(connection))
+        about = {
+            "as_of": clocks.as_of,
+            "known_at": clocks.known_at,
+            "policy_hash": policy_hash(policy()),
+            "code_version": code_version(),
+        }
+        rows = release.publish_purpose(policy(), purpose, clocks, about)
+        counts = {f"rows/{table}": count for table, count in rows.items()}
+        return dg.MaterializeResult(
+            metadata={**counts, **provenance(clocks), "assent/published": bool(rows)}
+        )
+
+    return published
+
+
+ASSETS = [_published(purpose) for purpose in policy().purposes]

@@ -1,0 +1,116 @@
+"""Running a job in this process, and what it failed with in words for its user.
+
+Belongs here: executing against the instance that the UI shows. Does not belong here: printing.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+import duckdb
+
+from governance import acts
+from warehouse.connect import connected, warehouse_store
+from warehouse.errors import AssentError, RuleBrokenError, UsageError
+from warehouse.lock import writer_lock
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended."""
+
+    run_id: str
+    success: bool
+    errors: list[AssentError] = field(default_factory=list)
+    summary: str = ""
+
+
+def run_job(name: str, *, partition: str | None = None, select: str | None = None) -> Outcome:
+    """Run one of the jobs to its end.
+
+    Parameters
+    ----------
+    name
+        ``land`` or ``segment``.
+    partition
+        The day, for ``segment``.
+    select
+        Assets, in Dagster's selection syntax.
+    """
+    from orchestration.definitions import defs
+
+    job = defs.resolve_job_def(name)
+    tags = {"assent/started_by": "cli", "assent/actor": acts.actor()}
+    with dg.DagsterInstance.get() as instance:
+        result = job.execute_in_process(
+            instance=instance,
+            partition_key=partition,
+            raise_on_error=False,
+            tags=tags,
+            asset_selection=_selected(job, select),
+        )
+        blocked = [
+            e.event_specific_data for e in result.all_events
+            if e.event_type_value == "ASSET_CHECK_EVALUATION"
+            and not e.event_specific_data.passed and e.event_specific_data.blocking
+        ]  # fmt: skip
+        errors = [
+            _as_error(e.step_key, e.event_specific_data.error)
+            for e in result.all_events
+            if e.event_type_value == "STEP_FAILURE"
+        ]
+    found = [*errors, *(_broken(check) for check in blocked)]
+    return Outcome(result.run_id, result.success and not found, found)
+
+
+def _broken(check: Any) -> RuleBrokenError:
+    return RuleBrokenError(
+        f"check {check.check_name} on {check.asset_key.to_user_string()} failed:"
+        f" {check.description or 'see its metadata'}",
+        "see `assent status`",
+    )
+
+
+def _selected(job: Any, select: str | None) -> list[dg.AssetKey] | None:
+    if not select:
+        return None
+    keys = dg.AssetSelection.from_string(select).resolve(job.asset_layer.asset_graph)
+    if not keys:
+        raise UsageError(f"no asset is selected by '{select}'", "see the assets with `make ui`")
+    return sorted(keys)
+
+
+def _as_error(step: str | None, error: Any) -> AssentError:
+    """Turn a step's failure into its cause, if that is one that the user can mend."""
+    known = _known(AssentError)
+    cause = error
+    while cause is not None:
+        if cause.cls_name in known:
+            message = cause.message.split(": ", 1)[1].strip()
+            broken = issubclass(known[cause.cls_name], RuleBrokenError)
+            return (RuleBrokenError if broken else UsageError)(message)
+        cause = cause.cause
+    if error is not None and error.cls_name == "DagsterDbtCliRuntimeError":
+        return RuleBrokenError(
+            "dbt stopped: a test failed or a model can't be built",
+            "see the step 'transform' of the run in the UI (`make ui`)",
+        )
+    name = error.cls_name if error is not None else "an unknown error"
+    return UsageError(f"step '{step}' failed with {name}", "see the run in the UI (`make ui`)")
+
+
+def _known(cls: type[AssentError]) -> dict[str, type[AssentError]]:
+    """Return the errors for users by class name, those of every imported room included."""
+    found = {cls.__name__: cls}
+    for child in cls.__subclasses__():
+        found |= _known(child)
+    return found
+
+
+@contextmanager
+def warehouse_alone(what: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the warehouse for a command, waiting for a run that writes."""
+    with writer_lock(what), connected(warehouse_store()) as connection:
+        yield connection

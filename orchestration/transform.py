@@ -1,0 +1,144 @@
+"""dbt as assets: staging, consented rows, marts.
+
+Belongs here: how dbt's models become Dagster's assets, and running them. Does not belong here:
+SQL; compiling the project (``orchestration.manifest``).
+"""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
+
+from governance import clocks as clock_row
+from governance import status
+from governance.clocks import Clocks
+from governance.gate import judge_columns, refuse
+from orchestration.common import DAYS, OFFICERS, OWNERS, provenance, same_day
+from orchestration.manifest import DBT_PROJECT, lineage, manifest_path, policy, variables
+from orchestration.writer import Writer
+from warehouse.home import Home
+
+GROUPS = {"stg": "staging", "int": "consented", "mart": "marts"}
+
+
+def layer(name: str) -> str:
+    """Return the Dagster group of a dbt model, from its prefix."""
+    return GROUPS[name.split("_", 1)[0]]
+
+
+def asset_key(name: str) -> dg.AssetKey:
+    """Return the asset key of a dbt model: its layer and its name."""
+    return dg.AssetKey([layer(name), name])
+
+
+class Translator(DagsterDbtTranslator):
+    """Names and places dbt's models as the design has them."""
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        """Return layer and name; a source is the landed table."""
+        name = dbt_resource_props["name"]
+        if dbt_resource_props["resource_type"] == "source":
+            return dg.AssetKey(["landing", name])
+        return asset_key(name)
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """Return the layer."""
+        return layer(dbt_resource_props["name"])
+
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
+        """Return who answers for a model: privacy for what decides permission."""
+        return OFFICERS if "consent" in dbt_resource_props["name"] else OWNERS
+
+    def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """Return the model's own description, without its SQL."""
+        return str(dbt_resource_props["description"])
+
+
+class Dbt(DbtCliResource):
+    """dbt's command line, through the door that drops keys (``orchestration.dbt_child``)."""
+
+    def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> None:
+        """Open no second connection: the warehouse is for one process, and lineage is our own."""
+
+
+def dbt_resource() -> Dbt:
+    """Return the resource that assets call dbt by."""
+    return Dbt(
+        project_dir=str(DBT_PROJECT),
+        profiles_dir=str(DBT_PROJECT),
+        target="warehouse",
+        dbt_executable=str(Path(sys.executable).with_name("assent-dbt")),
+        global_config_flags=["--no-use-colors", "--log-level-file", "none"],
+    )
+
+
+def column_lineage(model: str) -> dg.TableColumnLineage:
+    """Return a model's column lineage in Dagster's terms."""
+    deps = {}
+    for column, origins in lineage().model_columns(model).items():
+        deps[column] = [
+            dg.TableColumnDep(
+                asset_key=asset_key(name) if name.split("_", 1)[0] in GROUPS
+                else dg.AssetKey(["landing", name]),
+                column_name=origin,
+            )
+            for name, origin in origins
+        ]  # fmt: skip
+    return dg.TableColumnLineage(deps)
+
+
+def _target() -> Path:
+    target = Home.current().make().dbt / "target"
+    target.mkdir(exist_ok=True)
+    return target
+
+
+@dbt_assets(
+    manifest=manifest_path(),
+    dagster_dbt_translator=Translator(),
+    partitions_def=DAYS,
+    name="transform",
+    exclude="resource_type:unit_test",
+)
+def transform(
+    context: dg.AssetExecutionContext, dbt: DbtCliResource, writer: Writer
+) -> Iterator[Any]:
+    """Judge the columns against the policy, then build staging, consented rows and marts."""
+    refuse(judge_columns(policy(), lineage()))
+    with writer.warehouse() as connection:
+        clocks = same_day(context, clock_row.read(connection))
+        status.reset(connection)
+    arguments = ["build", "--vars", variables(), "--exclude-resource-type", "unit_test"]
+    built: list[dg.Output[None]] = []
+    try:
+        for event in dbt.cli(arguments, context=context, target_path=_target()).stream():
+            if isinstance(event, dg.Output):
+                built.append(event)
+            else:
+                yield event
+    finally:
+        # Reported when dbt has let go of the warehouse, so that rows can be counted.
+        with writer.warehouse() as connection:
+            yield from [_described(connection, context, event, clocks) for event in built]
+
+
+def _described(
+    connection: duckdb.DuckDBPyConnection,
+    context: dg.AssetExecutionContext,
+    event: dg.Output[None],
+    clocks: Clocks,
+) -> dg.Output[None]:
+    key = context.asset_key_for_output(event.output_name)
+    schema, name = key.path
+    count = connection.execute(f"select count(*) from {schema}.{name}").fetchall()[0][0]
+    metadata = {
+        **event.metadata,
+        **provenance(clocks),
+        "dagster/row_count": count,
+        "dagster/column_lineage": column_lineage(name),
+    }
+    return dg.Output(None, output_name=event.output_name, metadata=metadata)
