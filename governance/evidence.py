@@ -5,6 +5,7 @@ Does not belong here: working the facts out.
 """
 
 import json
+from pathlib import Path
 from typing import Any
 
 from warehouse.errors import UsageError
@@ -14,13 +15,17 @@ from warehouse.journal import write_durably
 FEEDS = "feeds"
 STATUS = "status"
 SEGMENTS = "segments"
+PERMISSION = "permission"
 
 
 def show(name: str, content: dict[str, Any]) -> None:
     """Replace one file of facts."""
-    folder = Home.current().make().root / "evidence"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    write_durably(folder / f"{name}.json", json.dumps(content, indent=1, default=str).encode())
+    write_durably(path_of(name), json.dumps(content, indent=1, default=str).encode())
+
+
+def path_of(name: str) -> Path:
+    """Return where one file of facts is."""
+    return Home.current().make().evidence / f"{name}.json"
 
 
 def shown(name: str) -> dict[str, Any]:
@@ -31,7 +36,7 @@ def shown(name: str) -> dict[str, Any]:
     UsageError
         If no run has written it.
     """
-    path = Home.current().root / "evidence" / f"{name}.json"
+    path = path_of(name)
     if not path.exists():
         raise UsageError(f"no run has said anything about {name} yet", "run `assent run`")
     content: dict[str, Any] = json.loads(path.read_bytes())

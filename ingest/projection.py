@@ -13,11 +13,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ingest.connectors.source import MALFORMED, POSITION, Source
-from ingest.contract import LONGEST_ID, LONGEST_TEXT, MONEY, TEXT, TIME, WHOLE, Column, Contract
+import duckdb
+
+from ingest.connectors.source import MALFORMED, POSITION, Source, described, reading
+from ingest.contract import LONGEST_ID, LONGEST_TEXT, TEXT, TIME, Column, Contract
 from ingest.conversions import number_sql, raw_sql, text_sql, time_sql
+from ingest.expressions import safe_sql
 from ingest.model import FeedSource
 from warehouse.connect import quoted
+
+EARLIEST = "timestamp '1900-01-01'"
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,8 @@ class Projection:
         The opened source.
     rules
         What decides about a row.
+    expression_types
+        DuckDB's type of each column that is mapped by an expression.
 
     Raises
     ------
@@ -64,11 +71,17 @@ class Projection:
     """
 
     def __init__(
-        self, contract: Contract, feed: FeedSource, source: Source, rules: Rules
+        self,
+        contract: Contract,
+        feed: FeedSource,
+        source: Source,
+        rules: Rules,
+        expression_types: dict[str, str] | None = None,
     ) -> None:
         self.contract, self.feed, self.source, self.rules = contract, feed, source, rules
+        types = expression_types or {}
         self._raw = {
-            name: raw_sql(contract.column(name), mapping, source)
+            name: raw_sql(contract.column(name), mapping, source, types.get(name, ""))
             for name, mapping in feed.columns.items()
         }
         self.faults = tuple(self._found_faults())
@@ -86,15 +99,24 @@ class Projection:
         kept = [POSITION] if numbered else []
         kept += [MALFORMED] if self.source.marks_malformed else []
         raw = [f"{raw.sql} as raw_{name}" for name, raw in self._raw.items()]
+        raw += [f"{raw.inputs} as no_{name}" for name, raw in self._raw.items() if raw.inputs]
         step = f"(select {', '.join([*kept, *raw])} from {source})"
         raw_names = [f"raw_{name}" for name in self._raw]
+        raw_names += [f"no_{name}" for name, raw in self._raw.items() if raw.inputs]
         typed = [f"{self._typed(column)} as {column.name}" for column in self.contract.columns]
         step = f"(select {', '.join([*kept, *raw_names, *typed])} from {step})"
         defaults = [c for c in self.contract.columns if c.default]
         if not defaults:
             return step
-        replaced = ", ".join(f"coalesce({c.name}, {c.default}) as {c.name}" for c in defaults)
+        replaced = ", ".join(f"{self._with_default(c)} as {c.name}" for c in defaults)
         return f"(select * replace ({replaced}) from {step})"
+
+    def _with_default(self, column: Column) -> str:
+        # Only where nothing was given: what can't be read stays null, and is a fault.
+        if column.name not in self._raw:
+            return column.default
+        raw = f"raw_{column.name}"
+        return f"case when {raw} is null then {column.default} else {column.name} end"
 
     def _typed(self, column: Column) -> str:
         if column.name not in self._raw:
@@ -134,10 +156,11 @@ class Projection:
     def _conversion_faults(self, column: Column) -> Iterator[Fault]:
         name, raw = column.name, self._raw[column.name]
         if column.required:
-            yield Fault(f"missing_{name}", name, raw.missing(f"raw_{name}", name))
-        if raw.type != column.type:
-            given = f"raw_{name} is not null" if not column.required else "true"
-            yield Fault(f"unparseable_{name}", name, f"({given} and {name} is null)")
+            nothing_given = f" and no_{name}" if raw.inputs else ""
+            yield Fault(f"missing_{name}", name, f"(raw_{name} is null{nothing_given})")
+            yield Fault(f"unparseable_{name}", name, f"({name} is null)")
+        elif raw.type != column.type:
+            yield Fault(f"unparseable_{name}", name, f"(raw_{name} is not null and {name} is null)")
         if column.type == TEXT:
             longest = LONGEST_ID if name == "customer_id" else LONGEST_TEXT
             yield Fault(f"too_long_{name}", name, f"coalesce(strlen({name}) > {longest}, false)")
@@ -165,6 +188,7 @@ class Projection:
             yield from self._time_faults(name)
 
     def _time_faults(self, name: str) -> Iterator[Fault]:
+        yield Fault(f"impossible_{name}", name, f"coalesce({name} < {EARLIEST}, false)")
         tolerance = timedelta(minutes=self.feed.future_tolerance_minutes)
         latest = f"timestamp {quoted((self.rules.now + tolerance).isoformat(sep=' '))}"
         late = f"{name} > {latest}"
@@ -190,4 +214,31 @@ def _literal(value: str | None) -> str:
     return "null" if value is None else quoted(value)
 
 
-__all__ = ["MONEY", "WHOLE", "Fault", "Projection", "Rules"]
+def projected(
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    feed: FeedSource,
+    source: Source,
+    rules: Rules,
+) -> Projection:
+    """Return the projection of a feed over an opened source, with its expressions understood.
+
+    Raises
+    ------
+    UsageError
+        If an expression doesn't fit the columns that it reads.
+    WrongTypeError
+        If a mapped column is of a type that can't become ours.
+    """
+    types = {}
+    for name, mapping in feed.columns.items():
+        if mapping.expression:
+            sql = safe_sql(mapping.expression, source.columns)
+            with reading(
+                f"{source.name}: the expression of {name}",
+                "it doesn't fit the types of its columns: add casts, e.g. cast(x as integer)",
+            ):
+                types[name] = described(connection, f"(select {sql} as x from {source.relation})")[
+                    "x"
+                ]
+    return Projection(contract, feed, source, rules, types)

@@ -111,14 +111,16 @@ def in_words(report: pd.DataFrame) -> str:
     sentences = []
     judged = verdicts(report)
     for outcome in judged:
-        part = report[report.outcome == outcome].set_index("segmentation")
-        model, rfm = part.loc[MODEL], part.loc[RFM]
+        rows = report[report.outcome == outcome].to_dict("records")
+        part = {str(row["segmentation"]): row for row in rows}
+        model, rfm = part[MODEL], part[RFM]
         sentences.append(
-            f"The {int(model.segments)} segments explain {model.share:.0%} "
-            f"(95 % interval {model.low:.0%} to {model.high:.0%}) of the variance of the next 8 "
-            f"weeks' {outcome}; RFM-score quantiles {rfm.share:.0%} ({rfm.low:.0%} to "
-            f"{rfm.high:.0%}). The difference is {100 * rfm.ahead:+.0f} points "
-            f"({100 * rfm.ahead_low:+.0f} to {100 * rfm.ahead_high:+.0f}): {judged[outcome]}."
+            f"The {model['segments']} segments explain {model['share']:.0%} (95 % interval "
+            f"{model['low']:.0%} to {model['high']:.0%}) of the variance of the next 8 weeks' "
+            f"{outcome}; RFM-score quantiles {rfm['share']:.0%} ({rfm['low']:.0%} to "
+            f"{rfm['high']:.0%}). The difference is {100 * rfm['ahead']:+.0f} points "
+            f"({100 * rfm['ahead_low']:+.0f} to {100 * rfm['ahead_high']:+.0f}): "
+            f"{judged[outcome]}."
         )
     short = [outcome for outcome, verdict in judged.items() if verdict != "above"]
     sentences.append(

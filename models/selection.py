@@ -70,7 +70,7 @@ class Rule:
     scales: tuple[Scale, ...] = SCALES
     max_rows: int = 20_000
     resamples: int = 200
-    stability_resamples: int = 10
+    stability_resamples: int = 20
     n_starts: int = 3
     seed: int = 0
 

@@ -12,7 +12,7 @@ from models.features import matrix
 from models.ordering import canonical_order
 from models.recipe import Recipe, build
 
-RESAMPLES = 10
+RESAMPLES = 20
 STARTS = 3
 
 

@@ -64,6 +64,11 @@ class Home:
         return self.root / "releases"
 
     @property
+    def evidence(self) -> Path:
+        """Facts that anyone may read: counts and verdicts, no rows."""
+        return self.root / "evidence"
+
+    @property
     def journal(self) -> Path:
         """Multi-file work that has begun and not ended."""
         return self.root / "journal"
@@ -95,7 +100,7 @@ class Home:
     def make(self) -> "Home":
         """Make the folders that are missing, readable by their owner alone."""
         for folder in (
-            self.root, self.published, self.artefacts, self.audit, self.releases,
+            self.root, self.published, self.artefacts, self.audit, self.releases, self.evidence,
             self.journal, self.dagster, self.dbt, self.spill,
         ):  # fmt: skip
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

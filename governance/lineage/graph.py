@@ -210,9 +210,7 @@ class Lineage:
         purpose : str
             The purpose that it serves, to which its inputs are held.
         """
-        made = {
-            name: Made({Ref(*ref): Form.RAW for ref in refs}) for name, refs in columns.items()
-        }
+        made = {name: Made({Ref(*ref): Form.RAW for ref in refs}) for name, refs in columns.items()}
         added = Relation(node, "python", made, purpose=purpose)
         return Lineage([*self.relations.values(), added])
 
@@ -295,6 +293,4 @@ def _relation(name: str, block: Mapping[str, Any]) -> Relation:
     uses = tuple(
         Use(clause, frozenset(Ref(*ref) for ref in refs)) for clause, refs in block["uses"]
     )
-    return Relation(
-        name, block["kind"], columns, uses, tuple(block["unread"]), block["purpose"]
-    )
+    return Relation(name, block["kind"], columns, uses, tuple(block["unread"]), block["purpose"])

@@ -44,7 +44,8 @@ def read(sql: str, catalog: Catalog) -> Result:
     if len(statements) != 1:
         raise UnreadableError("it isn't one query")
     result = Reader(catalog).query(statements[0], None)
-    return Result(result.columns, tuple(dict.fromkeys(result.uses)))
+    columns = {name: _without_labels(made) for name, made in result.columns.items()}
+    return Result(columns, tuple(dict.fromkeys(result.uses)))
 
 
 @dataclass
@@ -260,10 +261,15 @@ def _conditions(
 ) -> Iterator[tuple[str, Made]]:
     if condition is None:
         return
-    for part in condition.unnest().flatten() if isinstance(
-        condition.unnest(), exp.And
-    ) else (condition,):
+    bare = condition.unnest()
+    for part in bare.flatten() if isinstance(bare, exp.And) else (bare,):
         yield clause, made_from(part, scope)
+
+
+def _without_labels(made: Made) -> Made:
+    """Return a finished column: outside of the query, the label of a group is a value as it is."""
+    forms = {ref: Form.RAW if form == Form.LABEL else form for ref, form in made.refs.items()}
+    return Made(forms, made.aggregate)
 
 
 def _use(clause: str, parts: Iterable[Made]) -> list[Use]:

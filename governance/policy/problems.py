@@ -29,7 +29,7 @@ def dotted(path: Path) -> str:
 def nearest(word: str, names: Iterable[str], otherwise: str) -> str:
     """Return a suggestion of the known name that looks most like a word, or another remedy."""
     near = difflib.get_close_matches(word, list(names), n=1, cutoff=0.6)
-    return f"did you mean '{near[0]}'? {otherwise}" if near else otherwise
+    return f"did you mean '{near[0]}'? otherwise {otherwise}" if near else otherwise
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,5 @@ def _meaning(path: Path) -> str:
 
 
 def _kind(value: Any) -> str:
-    if value in ("", (), {}):
-        return {str: "empty text", tuple: "an empty list", dict: "an empty block"}[type(value)]
-    return next((words for kind, words in _KINDS if isinstance(value, kind)), "nothing")
+    found = next((words for kind, words in _KINDS if isinstance(value, kind)), "nothing")
+    return f"{found} (empty)" if isinstance(value, str | tuple | dict) and not value else found

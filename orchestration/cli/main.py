@@ -23,9 +23,9 @@ def assent() -> None:
 
 
 def _register() -> None:
-    from orchestration.cli import act, run, show
+    from orchestration.cli import act, run, show, ui
 
-    for command in (*run.COMMANDS, *show.COMMANDS, *act.COMMANDS):
+    for command in (*run.COMMANDS, *show.COMMANDS, *act.COMMANDS, *ui.COMMANDS):
         assent.add_command(command)
 
 

@@ -73,7 +73,7 @@ class DbtHome:
         dbtRunnerResult
             With ``success``, ``exception`` and ``result``.
         """
-        with environment(self.environment):
+        with exported(self.environment):
             runner = dbtRunner(manifest=self.manifest)
             quiet = ("--quiet", "--no-use-colors")
             try:
@@ -94,7 +94,7 @@ class DbtHome:
     @contextmanager
     def warehouse(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open the warehouse, as landing does."""
-        with environment(self.environment), connected(warehouse_store()) as connection:
+        with exported(self.environment), connected(warehouse_store()) as connection:
             yield connection
 
 
@@ -122,6 +122,19 @@ def made(root: Path, **kwargs: Any) -> DbtHome:
     return home
 
 
+def compiled_models(
+    root: Path, variables: dict[str, Any], names: tuple[str, ...]
+) -> dict[str, tuple[str, str]]:
+    """Return the relation and the SQL that dbt compiles of each model, under some variables."""
+    home = made(root, variables=variables)
+    done = home.dbt("compile", "--select", *names)
+    assert done.success, done.exception
+    return {
+        result.node.name: (result.node.relation_name, result.node.compiled_code)
+        for result in done.result
+    }
+
+
 def copied(home: DbtHome, root: Path) -> DbtHome:
     """Return a copy of a home, for the same dbt project."""
     for folder in ("", ".keys"):
@@ -130,7 +143,7 @@ def copied(home: DbtHome, root: Path) -> DbtHome:
 
 
 @contextmanager
-def environment(variables: dict[str, str]) -> Iterator[None]:
+def exported(variables: dict[str, str]) -> Iterator[None]:
     """Set environment variables for a while."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)

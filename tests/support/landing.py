@@ -3,7 +3,7 @@
 Belongs here: shapes of tables and an insert. Does not belong here: histories to test with, or dbt.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import duckdb
@@ -50,14 +50,15 @@ def make(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def put(
-    connection: duckdb.DuckDBPyConnection, table: str, rows: Iterable[Mapping[str, Any]]
+    connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Insert rows; columns that a row doesn't name are null."""
-    for row in rows:
-        holes = ", ".join("?" for _ in row)
+    """Insert rows, all with the same columns; those that they don't name are null."""
+    if rows:
+        columns, width = ", ".join(rows[0]), len(rows[0])
+        holes = ", ".join([f"({', '.join('?' * width)})"] * len(rows))
+        values = [value for row in rows for value in row.values()]
         connection.execute(
-            f"insert into warehouse.landing.{table} ({', '.join(row)}) values ({holes})",
-            list(row.values()),
+            f"insert into warehouse.landing.{table} ({columns}) values {holes}", values
         )
 
 

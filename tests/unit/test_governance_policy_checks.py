@@ -72,7 +72,7 @@ POISONS = {
             "      category: {form: raw", "      ^categroy: {form: raw",
             "purposes.offers.attributes.categroy",
             "a gap: the attribute 'categroy' isn't listed under `attributes`",
-            "did you mean 'category'? list it there with its class",
+            "did you mean 'category'? otherwise list it there with its class",
         ),
     ],
     "identifiers": [

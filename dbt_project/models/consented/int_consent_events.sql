@@ -46,11 +46,11 @@ inner join purposes
         known.purpose = purposes.purpose
         or (
             known.purpose is null
-            and (
-                coalesce(lower(known.signal), '') <> 'gpc'
-                -- Global Privacy Control speaks of sale and sharing; a withdrawal or an objection
-                -- says more than the signal it came with.
-                or purposes.sale_or_share
-                or known.action in ('withdrawn', 'objected')
+            -- Global Privacy Control opts out of sale and sharing; any other denial without a
+            -- purpose covers all of them.
+            and not (
+                known.action = 'opted_out'
+                and coalesce(lower(known.signal), '') = 'gpc'
+                and not purposes.sale_or_share
             )
         )

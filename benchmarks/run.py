@@ -1,0 +1,102 @@
+"""``make bench``: the governed pipeline beside a bare one, in one run, as ratios.
+
+Belongs here: which sizes and which runs are compared, and the table. Does not belong here: the
+pipelines. Machines are noisy; the ratio of two runs on one machine is what this is about.
+"""
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.generate import Size, generate
+from benchmarks.measure import Cost, measure
+
+PROJECT = Path(__file__).resolve().parent.parent
+SIZES = {"10k": Size(10_000, 500_000), "100k": Size(100_000, 5_000_000),
+         "1m": Size(1_000_000, 50_000_000)}  # fmt: skip
+MARTS = "group:marts or group:consented or group:staging or key:landing/clocks"
+
+
+class Row(NamedTuple):
+    """One line of the table."""
+
+    size: str
+    what: str
+    bare: Cost
+    governed: Cost
+
+
+def compare(name: str, size: Size, folder: Path) -> list[Row]:
+    """Run both pipelines at one size: without and with model fitting, then one more day."""
+    feeds = folder / "feeds"
+    generate(size, feeds)
+    rows = []
+    for fit in (False, True):
+        out = folder / f"bare-{fit}.duckdb"
+        bare = measure(_bare(feeds, out, fit=fit), {}, folder / "log")
+        home = folder / f"home-{fit}"
+        governed = measure(_governed(fit=fit), _environment(home, feeds), folder / "log")
+        rows.append(Row(name, "with model" if fit else "without model", bare, governed))
+    generate(size, feeds, extra_day=True)
+    more = measure(_governed(fit=True), _environment(folder / "home-True", feeds), folder / "log")
+    rows.append(Row(name, "one more day, against the full run", rows[-1].governed, more))
+    return rows
+
+
+def _bare(feeds: Path, out: Path, *, fit: bool) -> list[str]:
+    command = [sys.executable, "-m", "benchmarks.bare", "--feeds", str(feeds), "--out", str(out)]
+    return [*command, "--fit"] if fit else command
+
+
+def _governed(*, fit: bool) -> list[str]:
+    command = [str(Path(sys.executable).with_name("assent")), "run"]
+    return command if fit else [*command, "--select", MARTS]
+
+
+def _environment(home: Path, feeds: Path) -> dict[str, str]:
+    return {
+        "ASSENT_HOME": str(home),
+        "ASSENT_SOURCES": str(feeds / "sources.yaml"),
+        "ASSENT_POLICY": str(PROJECT / "policy.yaml"),
+    }
+
+
+def table(rows: list[Row]) -> str:
+    """Return the rows as text."""
+    head = f"{'customers':>9}  {'run':<36}{'bare s':>9}{'Assent s':>10}{'ratio':>7}{'peak GiB':>10}"
+    lines = [head, "-" * len(head)]
+    for row in rows:
+        ratio = row.governed.seconds / row.bare.seconds
+        lines.append(
+            f"{row.size:>9}  {row.what:<36}{row.bare.seconds:9.1f}{row.governed.seconds:10.1f}"
+            f"{ratio:7.2f}{row.governed.peak_gib:10.2f}"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run the sizes asked for (default: all) and print the table."""
+    parser = argparse.ArgumentParser(description="Governed against bare.")
+    parser.add_argument("sizes", nargs="*", default=list(SIZES), choices=[*SIZES, []])
+    parser.add_argument("--keep", type=Path, help="Folder to keep feeds and state in.")
+    arguments = parser.parse_args()
+    rows: list[Row] = []
+    base = arguments.keep or Path(tempfile.mkdtemp(prefix="assent-bench-"))
+    os.chdir(PROJECT)
+    try:
+        for name in arguments.sizes:
+            folder = base / name
+            folder.mkdir(parents=True, exist_ok=True)
+            rows += compare(name, SIZES[name], folder)
+            print(table(rows), flush=True)
+    finally:
+        if not arguments.keep:
+            shutil.rmtree(base, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""SQL that several checks share: literals, and what the warehouse holds.
+
+Belongs here: quoting, looking tables and columns up, running a query for one row. Does not belong
+here: what is judged. The connection comes opened, with the warehouse as its current database.
+"""
+
+from typing import Any
+
+import duckdb
+
+# Types whose values are texts, or may hold them.
+TEXT_TYPES = ("VARCHAR",)
+
+
+def text(value: object) -> str:
+    """Return a value as an SQL string literal."""
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def name(column: str) -> str:
+    """Return a name as a quoted SQL identifier."""
+    return '"' + column.replace('"', '""') + '"'
+
+
+def one(connection: duckdb.DuckDBPyConnection, query: str, *parameters: Any) -> tuple[Any, ...]:
+    """Return the only row of a query.
+
+    Parameters
+    ----------
+    *parameters
+        The values of its question marks.
+    """
+    rows = connection.execute(query, list(parameters)).fetchall()
+    if len(rows) != 1:
+        raise ValueError(f"a query for one row returned {len(rows)}")
+    found: tuple[Any, ...] = rows[0]
+    return found
+
+
+def columns(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> dict[str, str]:
+    """Return the columns of a table or view with their types, in order; empty if there is none."""
+    rows = connection.execute(
+        "select column_name, data_type from duckdb_columns()"
+        " where database_name = current_database() and schema_name = ? and table_name = ?"
+        " order by column_index",
+        [schema, table],
+    ).fetchall()
+    return dict(rows)
+
+
+def tables(connection: duckdb.DuckDBPyConnection, schema: str) -> list[str]:
+    """Return the names of the tables and views of a schema, in order."""
+    rows = connection.execute(
+        "select distinct table_name from duckdb_columns()"
+        " where database_name = current_database() and schema_name = ? order by all",
+        [schema],
+    ).fetchall()
+    return [table for (table,) in rows]
+
+
+def pattern(glob: str) -> str:
+    r"""Return a pattern of ``*`` and ``?`` as a regular expression over lower-case text.
+
+    Written apart from the pattern that dbt gets (``governance.policy.derive.like_pattern``), so
+    that a mistake in one shows against the other.
+
+    >>> pattern("*100%_RX?")
+    '(?s).*100%_rx.'
+    """
+    special = {"*": ".*", "?": "."}
+    return "(?s)" + "".join(
+        special.get(sign, sign if sign.isalnum() or sign in " %_" or ord(sign) > 127
+                    else f"\\{sign}")
+        for sign in glob.lower()
+    )  # fmt: skip

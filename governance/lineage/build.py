@@ -1,0 +1,174 @@
+"""The lineage graph of a dbt project, from its manifest.
+
+Belongs here: finding a manifest's models and sources, and the order of reading. Does not belong
+here: reading one model's SQL (``query``, ``hidden``), keeping the graph (``cache``).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from governance.lineage.graph import Form, Lineage, Made, Ref, Relation, Use
+from governance.lineage.hidden import hidden_uses
+from governance.lineage.landing import SOURCES
+from governance.lineage.query import read
+from governance.lineage.scope import Table, UnreadableError
+
+Node = Mapping[str, Any]
+
+
+def build(manifest: Mapping[str, Any], sources: Mapping[str, Sequence[str]] = SOURCES) -> Lineage:
+    """Return the lineage of a compiled dbt project.
+
+    Parameters
+    ----------
+    manifest : mapping
+        dbt's ``manifest.json`` after ``dbt compile --full-refresh``: models with their
+        ``compiled_code``.
+    sources : mapping
+        The columns of the source tables, by ``<schema>.<table>``.
+
+    Returns
+    -------
+    Lineage
+        With every source and model. What can't be read is named in ``Relation.unread``; such a
+        column leads to an unknown origin, never to none.
+    """
+    return _Project(manifest, sources).lineage()
+
+
+def models_of(manifest: Mapping[str, Any]) -> dict[str, Node]:
+    """Return the models of a manifest by name."""
+    nodes = manifest.get("nodes", {}).values()
+    return {node["name"].lower(): node for node in nodes if node["resource_type"] == "model"}
+
+
+def macros_of(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Return the text of the project's own macros by name."""
+    project = manifest.get("metadata", {}).get("project_name")
+    macros = manifest.get("macros", {}).values()
+    return {m["name"]: m["macro_sql"] for m in macros if m.get("package_name") == project}
+
+
+def hooks_of(node: Node) -> list[str]:
+    """Return what runs before and after a model."""
+    config = node.get("config", {})
+    hooks = [*config.get("pre-hook", ()), *config.get("post-hook", ())]
+    return [hook["sql"] if isinstance(hook, Mapping) else str(hook) for hook in hooks]
+
+
+def operations_of(manifest: Mapping[str, Any]) -> list[Node]:
+    """Return what runs before or after a whole run of the project itself."""
+    project = manifest.get("metadata", {}).get("project_name")
+    nodes = manifest.get("nodes", {}).values()
+    return [
+        node
+        for node in nodes
+        if node["resource_type"] == "operation" and node.get("package_name") == project
+    ]
+
+
+class _Project:
+    """Reads models when they are first asked for: what they read from comes first."""
+
+    def __init__(self, manifest: Mapping[str, Any], sources: Mapping[str, Sequence[str]]) -> None:
+        self.manifest = manifest
+        self.sources = {name.lower(): tuple(columns) for name, columns in sources.items()}
+        self.models = models_of(manifest)
+        self.by_place = dict(self._places())
+        self.done: dict[str, Relation] = {}
+        self.begun: set[str] = set()
+
+    def lineage(self) -> Lineage:
+        for name, known in self.sources.items():
+            ends = dict.fromkeys((column.lower() for column in known), Made())
+            self.done[name] = Relation(name, "source", ends)
+        for name in self.models:
+            self.model(name)
+        columns = {name: relation.columns for name, relation in self.done.items()}
+        macros = macros_of(self.manifest)
+        relations = [self._with_hidden(r, columns, macros) for r in self.done.values()]
+        return Lineage([*relations, *self._operations(columns, macros)])
+
+    def model(self, name: str) -> Relation:
+        """Read a model, once."""
+        if name not in self.done:
+            self.begun.add(name)
+            self.done[name] = self._read(name)
+        return self.done[name]
+
+    def _read(self, name: str) -> Relation:
+        node = self.models[name]
+        try:
+            if node.get("language", "sql") != "sql":
+                raise UnreadableError("it isn't written in SQL")
+            if not node.get("compiled_code"):
+                raise UnreadableError("it isn't compiled")
+            result = read(node["compiled_code"], self._table)
+        except (UnreadableError, RecursionError) as error:
+            why = str(error) if isinstance(error, UnreadableError) else "it is nested too deeply"
+            return Relation(name, "model", {}, unread=(why,))
+        return Relation(name, "model", result.columns, result.uses)
+
+    def _table(self, parts: tuple[str, ...]) -> Table | None:
+        name = self.by_place.get(parts[-2:]) or self.by_place.get(parts[-1:])
+        if name is None:
+            return None
+        if name in self.begun and name not in self.done:  # an incremental model reads itself
+            columns = tuple(self.models[name].get("columns", ()))
+        else:
+            relation = self.done[name] if name in self.done else self.model(name)
+            columns = tuple(relation.columns)
+            if relation.unread:
+                return Table("", {}, unknown=name)
+        refs = {column.lower(): Made({Ref(name, column.lower()): Form.RAW}) for column in columns}
+        return Table("", refs)
+
+    def _places(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Return the names under which SQL may name a relation, the surest ones last."""
+        for name in self.models:
+            yield (name,), name
+        for name in self.sources:
+            yield tuple(name.split(".")), name
+        for node in self.manifest.get("sources", {}).values():
+            name = f"{node['source_name']}.{node['name']}".lower()
+            table = str(node.get("identifier") or node["name"]).lower()
+            if name in self.sources:
+                yield (str(node["schema"]).lower(), table), name
+        for name, node in self.models.items():
+            table = str(node.get("alias") or name).lower()
+            yield (str(node["schema"]).lower(), table), name
+
+    def _with_hidden(
+        self, relation: Relation, columns: Mapping[str, Any], macros: Mapping[str, str]
+    ) -> Relation:
+        node = self.models.get(relation.name)
+        if node is None:
+            return relation
+        found = hidden_uses(
+            node.get("raw_code", ""),
+            hooks_of(node),
+            macros,
+            columns,
+            {relation.name, *self._depends_on(node)},
+        )
+        uses = tuple(dict.fromkeys([*relation.uses, *found.uses]))
+        unread = (*relation.unread, *found.unread)
+        return Relation(relation.name, "model", relation.columns, uses, unread)
+
+    def _depends_on(self, node: Node) -> Iterator[str]:
+        for unique_id in node.get("depends_on", {}).get("nodes", ()):
+            kind, *_, name = unique_id.split(".")
+            if kind == "model":
+                yield name
+            elif unique_id in self.manifest.get("sources", {}):
+                source = self.manifest["sources"][unique_id]
+                yield f"{source['source_name']}.{source['name']}"
+
+    def _operations(
+        self, columns: Mapping[str, Any], macros: Mapping[str, str]
+    ) -> Iterator[Relation]:
+        for node in operations_of(self.manifest):
+            near = set(self._depends_on(node))
+            found = hidden_uses("", [node.get("raw_code", "")], macros, columns, near)
+            uses: tuple[Use, ...] = found.uses
+            yield Relation(node["name"], "model", {}, uses, found.unread)

@@ -1,0 +1,82 @@
+"""The graph kept in a file, so that it is read out of SQL only when something has changed.
+
+Belongs here: the key of a graph and its file. Does not belong here: building it (``build``). The
+file holds names of tables and columns, no data.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from governance.lineage.build import hooks_of, macros_of, models_of, operations_of
+from governance.lineage.graph import Lineage
+from governance.lineage.landing import SOURCES
+
+_OF_A_MODEL = (
+    "schema", "alias", "language", "compiled_code", "raw_code", "depends_on",
+)  # fmt: skip
+
+
+def fingerprint(manifest: Mapping[str, Any], sources: Mapping[str, Sequence[str]] = SOURCES) -> str:
+    """Return the key of a project's graph: 64 hexadecimal digits (SHA-256).
+
+    It covers all that :func:`governance.lineage.build.build` reads, and how it reads it.
+    """
+    said = {
+        "models": {
+            name: [
+                *(node.get(key) for key in _OF_A_MODEL),
+                sorted(node.get("columns", ())),
+                hooks_of(node),
+            ]
+            for name, node in models_of(manifest).items()
+        },
+        "operations": [node.get("raw_code") for node in operations_of(manifest)],
+        "macros": macros_of(manifest),
+        "sources": {name: list(columns) for name, columns in sources.items()},
+        "code": _code(),
+    }
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def cached(path: Path, key: str, make: Callable[[], Lineage]) -> Lineage:
+    """Return the graph of a key: the kept one if it has that key, else a new one, then kept.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its folder exists.
+    key : str
+        What the graph depends on; see :func:`fingerprint`.
+    make : callable
+        Makes the graph.
+    """
+    kept = _kept(path)
+    if kept is not None and kept.get("key") == key:
+        return Lineage.from_dict(kept["relations"])
+    lineage = make()
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps({"key": key, "relations": lineage.as_dict()}))
+    part.replace(path)
+    return lineage
+
+
+def _kept(path: Path) -> dict[str, Any] | None:
+    try:
+        kept = json.loads(path.read_text())
+    except (OSError, ValueError):  # none yet, or cut short: it is made again
+        return None
+    return kept if isinstance(kept, dict) else None
+
+
+@cache
+def _code() -> str:
+    """Return the hash of this package: another way of reading makes another graph."""
+    import sqlglot
+
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    text = b"".join(file.read_bytes() for file in files)
+    return hashlib.sha256(text + sqlglot.__version__.encode()).hexdigest()

@@ -1,0 +1,117 @@
+"""What a compiled model doesn't show: hooks, and SQL that only some runs have.
+
+Belongs here: finding the columns that such text names. Does not belong here: compiled SQL
+(``query``). The text is Jinja and can't be parsed as SQL, so it is read with caution: every word in
+it that is the name of a column in reach counts as a use of that column.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from governance.lineage.graph import Ref, Use
+
+_CALL = re.compile(r"\{\{-?\s*(?:\w+\.)?(\w+)\s*\(.*?\}\}", re.DOTALL)
+_TAG = re.compile(r"\{%-?\s*(if|elif|else|endif)\b(.*?)-?%\}", re.DOTALL)
+_NO_SQL = re.compile(r"\{%.*?%\}|\{#.*?#\}|--[^\n]*|/\*.*?\*/", re.DOTALL)
+_JINJA = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+_REF = re.compile(r"\bref\(\s*['\"](\w+)['\"]")
+_RUN_TIME = re.compile(
+    r"\b(is_incremental|should_full_refresh|target|flags|execute|env_var|adapter|invocation_id"
+    r"|run_started_at|load_relation|run_query|statement)\b"
+)
+# Reads data while SQL is being written: what it writes isn't known before the run.
+_DYNAMIC = re.compile(r"\b(run_query|statement|get_column_values|load_result)\s*\(|\badapter\.")
+_QUALIFIED = re.compile(r"(\w+)\.(\w+)")
+_HARMLESS = ("delete", "select", "analyze", "")
+_DEEPEST = 8  # of macros within macros
+
+
+@dataclass(frozen=True)
+class Found:
+    """What hidden text uses, and why some of it can't be judged."""
+
+    uses: tuple[Use, ...]
+    unread: tuple[str, ...] = ()
+
+
+def hidden_uses(
+    raw: str,
+    hooks: Iterable[str],
+    macros: Mapping[str, str],
+    columns: Mapping[str, Iterable[str]],
+    near: Iterable[str],
+) -> Found:
+    """Return what a model's hooks and run-time branches use.
+
+    Parameters
+    ----------
+    raw : str
+        The model as it was written, in Jinja.
+    hooks : iterable of str
+        What runs before and after it.
+    macros : mapping
+        The project's own macros: name -> text.
+    columns : mapping
+        All relations, each with its columns.
+    near : iterable of str
+        The relations that may be meant without being named: the model and what it depends on.
+    """
+    uses: list[Use] = []
+    unread: list[str] = []
+    near = set(near)
+    written = expanded(raw, macros)
+    if _DYNAMIC.search(written):
+        unread.append("its SQL is written from data that is read while compiling")
+    for hook in hooks:
+        text = expanded(hook, macros)
+        uses += _named(text, "hook", columns, near)
+        if not _only_deletes(text):
+            unread.append("a hook does more than delete")
+    for branch in run_time_branches(written):
+        uses += _named(branch, "some runs", columns, near)
+    return Found(tuple(dict.fromkeys(uses)), tuple(dict.fromkeys(unread)))
+
+
+def expanded(text: str, macros: Mapping[str, str], depth: int = 0) -> str:
+    """Return text with the project's own macros in place of their calls."""
+    if depth >= _DEEPEST:
+        return text
+
+    def body(call: re.Match[str]) -> str:
+        macro = macros.get(call[1])
+        return call[0] if macro is None else expanded(macro, macros, depth + 1)
+
+    return _CALL.sub(body, text)
+
+
+def run_time_branches(text: str) -> Iterator[str]:
+    """Return the branches whose condition may differ between compiling and running."""
+    open_ifs: list[tuple[bool, int]] = []
+    for tag in _TAG.finditer(text):
+        word, condition = tag[1], tag[2]
+        if word == "if":
+            open_ifs.append((bool(_RUN_TIME.search(condition)), tag.end()))
+        elif word == "elif" and open_ifs:
+            open_ifs[-1] = (open_ifs[-1][0] or bool(_RUN_TIME.search(condition)), open_ifs[-1][1])
+        elif word == "endif" and open_ifs:
+            varies, start = open_ifs.pop()
+            if varies:
+                yield text[start : tag.start()]
+
+
+def _named(
+    text: str, clause: str, columns: Mapping[str, Iterable[str]], near: set[str]
+) -> Iterator[Use]:
+    said = _NO_SQL.sub(" ", text.lower().replace('"', ""))
+    words = set(re.findall(r"\w+", said))
+    named = {f"{schema}.{table}" for schema, table in _QUALIFIED.findall(said)}
+    for relation in sorted({*near, *named, *_REF.findall(text)}):
+        for column in sorted(words & set(columns.get(relation, ()))):
+            yield Use(clause, frozenset({Ref(relation, column)}))
+
+
+def _only_deletes(text: str) -> bool:
+    sql = _JINJA.sub("x", _NO_SQL.sub(" ", text))
+    first = (re.match(r"\W*(\w*)", statement) for statement in sql.split(";"))
+    return all(match is None or match[1].lower() in _HARMLESS for match in first)

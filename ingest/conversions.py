@@ -1,0 +1,161 @@
+"""Conversions: SQL that turns one value into the type that landing wants, or into null.
+
+Belongs here: what can become a text, a number or a time, and how; time zones. Does not belong
+here: which column is converted (``projection``), what a failed conversion means.
+"""
+
+import re
+from dataclasses import dataclass
+
+from ingest.connectors.source import Source
+from ingest.contract import TEXT, TIME, Column
+from ingest.expressions import columns_of, parsed, safe_sql
+from ingest.model import Mapping
+from warehouse.connect import identifier, quoted
+from warehouse.errors import UsageError
+
+_WHOLE = re.compile(r"^U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?$")
+# A time of day, then Z or an offset: without the time of day, -01 may be a day of the month.
+_OFFSET = r"\d:\d\d(:\d\d(\.\d+)?)?\s*(Z|[+-]\d\d(:?\d\d)?)$"
+_UTC = frozenset(
+    ["UTC", "Etc/UTC", "UCT", "Etc/UCT", "GMT", "Etc/GMT", "GMT0", "Etc/GMT0", "Greenwich",
+     "Etc/Greenwich", "Zulu", "Etc/Zulu", "Universal", "Etc/Universal"]
+)  # fmt: skip
+_KINDS = {
+    TEXT: ("text", "whole number", "number", "time", "truth value", "uuid", "nothing"),
+    TIME: ("text", "time", "nothing"),
+}
+_NUMBER_KINDS = ("text", "whole number", "number", "nothing")
+
+
+class WrongTypeError(UsageError):
+    """A mapped column is of a type that can't become ours."""
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A company's value as it is.
+
+    Attributes
+    ----------
+    sql
+        Its expression over the source; blank texts and NaN are null in it.
+    type
+        DuckDB's type of it.
+    inputs
+        For an expression, the condition that something it reads is null; else empty.
+    """
+
+    sql: str
+    type: str
+    inputs: str = ""
+
+
+def kind_of(type_: str) -> str:
+    """Return what a DuckDB type holds, in plain words."""
+    if type_ in ("VARCHAR", "JSON") or type_.startswith("ENUM"):
+        return "text"
+    if _WHOLE.match(type_):
+        return "whole number"
+    if type_ in ("FLOAT", "DOUBLE") or re.match(r"^DECIMAL\(\d+,\d+\)$", type_):
+        return "number"
+    if re.match(r"^(DATE|TIMESTAMP(_S|_MS|_NS)?|TIMESTAMP WITH TIME ZONE)$", type_):
+        return "time"
+    return {"BOOLEAN": "truth value", "UUID": "uuid", '"NULL"': "nothing"}.get(type_, "other")
+
+
+def raw_sql(column: Column, mapping: Mapping, source: Source, expression_type: str) -> Raw:
+    """Return the raw value of one of our columns.
+
+    Raises
+    ------
+    WrongTypeError
+        If its type can't become ours.
+    """
+    if mapping.constant is not None:
+        sql = str(mapping.constant) if isinstance(mapping.constant, int) else ""
+        return Raw(sql, "INTEGER") if sql else Raw(quoted(mapping.constant), "VARCHAR")
+    if mapping.expression:
+        _require_kind(column, expression_type, source, "the expression", bool(mapping.format))
+        sql = safe_sql(mapping.expression, source.columns)
+        reads = columns_of(parsed(mapping.expression))
+        inputs = " or ".join(f"{identifier(name)} is null" for name in reads)
+        return Raw(_blank_is_null(sql, expression_type, column), expression_type, f"({inputs})")
+    name = str(mapping.column)
+    type_ = source.columns[name]
+    _require_kind(column, type_, source, f"the column '{name}'", bool(mapping.format))
+    return Raw(_blank_is_null(identifier(name), type_, column), type_)
+
+
+def _require_kind(column: Column, type_: str, source: Source, what: str, dated: bool) -> None:
+    kind = kind_of(type_)
+    allowed = _KINDS.get(column.type, _NUMBER_KINDS)
+    if kind in allowed or (dated and kind == "whole number"):
+        return
+    said = kind if kind != "other" else type_.split("(")[0].lower()
+    raise WrongTypeError(
+        f"{source.name}: {what} holds a {said}, which can't become {column.name} ({column.type})",
+        "map another column, or convert it with an `expression`",
+    )
+
+
+def _blank_is_null(sql: str, type_: str, column: Column) -> str:
+    if type_ in ("FLOAT", "DOUBLE"):
+        return f"nullif({sql}, 'nan')"
+    if kind_of(type_) != "text":
+        return sql
+    text = sql if type_ == "VARCHAR" else f"cast({sql} as varchar)"
+    trims = column.word or column.name == "customer_id"
+    return f"nullif(trim({text}), '')" if trims else f"nullif({text}, '')"
+
+
+def text_sql(raw: str, type_: str, column: Column) -> str:
+    """Return a text; whole numbers that come as floats lose their ``.0``."""
+    if type_ in ("FLOAT", "DOUBLE"):
+        whole = f"try_cast(try_cast({raw} as hugeint) as varchar)"
+        return f"case when {raw} = floor({raw}) then {whole} else try_cast({raw} as varchar) end"
+    text = raw if kind_of(type_) == "text" else f"try_cast({raw} as varchar)"
+    return f"translate(lower({text}), '- ', '__')" if column.word else text
+
+
+def number_sql(raw: str, type_: str) -> str:
+    """Return a number of our type; null if it doesn't fit."""
+    return f"try_cast({raw} as {type_})"
+
+
+def time_sql(raw: str, type_: str, format_: str | None, zone: str) -> str:
+    """Return a time in UTC without a zone.
+
+    Parameters
+    ----------
+    raw, type_
+        The value and its DuckDB type. The session's time zone has to be UTC.
+    format_
+        How a text is written (strptime); by default ISO 8601, with or without an offset.
+    zone
+        The zone of times that don't name one. Where a clock was put back, an ambiguous time counts
+        as the later one; one that a clock skipped moves an hour on (both as ICU does).
+    """
+    if format_:
+        text = raw if kind_of(type_) == "text" else f"cast({raw} as varchar)"
+        time = f"try_strptime({text}, {quoted(format_)})"
+        return f"timezone('UTC', {time})" if re.search("%[zZ]", format_) else to_utc(time, zone)
+    if type_ == "TIMESTAMP WITH TIME ZONE":
+        return f"timezone('UTC', {raw})"
+    if kind_of(type_) != "text":
+        return to_utc(f"try_cast({raw} as timestamp)", zone)
+    with_offset = f"timezone('UTC', try_cast({raw} as timestamptz))"
+    if zone in _UTC:
+        return with_offset  # the session's zone is UTC
+    naive = to_utc(f"try_cast({raw} as timestamp)", zone)
+    return f"case when regexp_matches({raw}, {quoted(_OFFSET)}) then {with_offset} else {naive} end"
+
+
+def to_utc(local: str, zone: str) -> str:
+    """Return a local time as UTC without a zone."""
+    return local if zone in _UTC else f"timezone('UTC', timezone({quoted(zone)}, {local}))"
+
+
+def is_utc(zone: str) -> bool:
+    """Tell whether a zone is UTC under one of its names."""
+    return zone in _UTC

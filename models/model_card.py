@@ -1,0 +1,119 @@
+"""The model card: what a model is, how it was chosen, how good it is, what it is not for.
+
+Belongs here: that one text (after Mitchell et al. 2019, Model Cards for Model Reporting). Does not
+belong here: cards of segments (``models.cards``), law and purpose (the caller hands them in).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from models.backtest import in_words
+from models.cards import Card
+from models.features import describe
+from models.model import SegmentModel
+from models.selection import Choice
+from models.store import fingerprint
+
+_LIMITS = (
+    "Segments describe how subjects shopped, up to the day of the fit; they are groups of "
+    "convenience on a continuum, and subjects near a border change segment easily.",
+    "Do not use them to decide about one person (prices, credit, service), nor as a stand-in for "
+    "age, income, health, family or origin.",
+    "The shares of variance explained hold for subjects like those of the fit, in the 8 weeks "
+    "after it.",
+)
+
+
+def model_card(
+    model: SegmentModel,
+    *,
+    cards: Sequence[Card],
+    choice: Choice | None = None,
+    report: pd.DataFrame | None = None,
+    facts: Mapping[str, Any] | None = None,
+    remarks: Sequence[str] = (),
+) -> str:
+    """Write the card of a model as Markdown.
+
+    Parameters
+    ----------
+    model
+        The fitted model.
+    cards
+        Cards of its segments.
+    choice
+        How the recipe was chosen.
+    report
+        Result of ``models.backtest.backtest``.
+    facts
+        What the caller adds: purpose, clocks, versions. Plain values.
+    remarks
+        Sentences to add to the limits (synthetic data, subjects that are households, say).
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    recipe = model.recipe
+    lines = [
+        "# Model card: segments of subjects",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| Model | {recipe.title()} |",
+        f"| Features | {', '.join(recipe.features)} |",
+        f"| Subjects | {sum(card.size for card in cards):,} |",
+        f"| Seed | {recipe.seed} |",
+        f"| Parameters (SHA-256) | `{fingerprint(model)}` |",
+    ]
+    lines += [f"| {key} | {value} |" for key, value in {**model.facts, **(facts or {})}.items()]
+    lines += ["", "## Segments", "", "| id | name | subjects | share | character |"]
+    lines += ["|---|---|---|---|---|"]
+    lines += [
+        f"| {card.segment} | {card.name} | {card.size:,} | {card.share:.1%} | {card.character} |"
+        for card in cards
+    ]
+    if choice is not None:
+        lines += ["", "## How it was chosen", "", choice.reason, "", *_alternatives(choice)]
+        if choice.left_out:
+            lines += ["", f"Left out, without a source: {', '.join(choice.left_out)}."]
+    if report is not None:
+        lines += ["", "## How good it is", "", in_words(report)]
+    lines += [
+        "",
+        "## Features",
+        "",
+        "| feature | unit | definition | a null |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row['feature']} | {row['unit']} | {row['definition']} | {row['null'] or 'none'} |"
+        for row in describe(recipe.features).to_dict("records")
+    ]
+    lines += ["", "## Limits", ""]
+    lines += [f"- {sentence}" for sentence in (*_LIMITS, *remarks)]
+    return "\n".join(lines) + "\n"
+
+
+def _alternatives(choice: Choice) -> list[str]:
+    """Return the best candidate of every method and feature set, as a table."""
+    table = choice.table[choice.table.verdict != "failed"]
+    best = table.drop_duplicates(["method", "feature_set"])
+    chosen = table[table.verdict == "chosen"]
+    shown = pd.concat([best, chosen]).drop_duplicates("candidate")
+    shown = shown.sort_values(["score", "candidate"], ascending=[False, True])
+    lines = [
+        "| candidate | spend | visits | smallest | stability | verdict |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in shown.to_dict("records"):
+        stability = "-" if pd.isna(row["stability"]) else f"{row['stability']:.2f}"
+        verdict = f"{row['verdict']}: {row['remark']}" if row["remark"] else row["verdict"]
+        lines.append(
+            f"| {row['candidate']} | {row['spend_share']:.1%} | {row['visits_share']:.1%} "
+            f"| {row['smallest']:,} | {stability} | {verdict} |"
+        )
+    return lines

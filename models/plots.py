@@ -1,0 +1,297 @@
+"""Pictures of segments, as SVG: aggregates only, never a point for a subject.
+
+Belongs here: figures of cards, of the selection and of the backtest; equal input gives equal bytes.
+Does not belong here: computing what is shown; files, other than by the caller.
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from models.backtest import MODEL, NONE, RFM
+from models.cards import Card
+
+INK, MUTED, GRID = "#1f2933", "#52606d", "#d9dfe5"
+BLUE, GREY, ORANGE = "#2b6cb0", "#a0aab4", "#c05621"
+_STYLE = {
+    "svg.hashsalt": "assent",  # ids of clip paths, equal from run to run
+    "svg.fonttype": "path",  # looks the same wherever it is opened
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "axes.edgecolor": GRID,
+    "axes.labelcolor": MUTED,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 12,
+    "axes.titleweight": "bold",
+    "axes.titlecolor": INK,
+    "text.color": INK,
+    "xtick.color": MUTED,
+    "ytick.color": INK,
+}
+
+
+def svg(figure: Figure) -> str:
+    """Return a figure as SVG text, without a date.
+
+    Parameters
+    ----------
+    figure
+        One of this module's figures.
+    """
+    stream = io.StringIO()
+    with mpl.rc_context(_STYLE):
+        FigureCanvasSVG(figure)
+        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+    return stream.getvalue()
+
+
+def _axes(width: float, height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    return figure, figure.add_subplot()
+
+
+def _finished(figure: Figure) -> Figure:
+    """Lay the figure out once and for all, so that drawing it again gives the same bytes."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    return figure
+
+
+def _bare(axes: Axes) -> None:
+    axes.tick_params(length=0)
+    axes.spines["left"].set_visible(False)
+
+
+def segment_sizes(cards: Sequence[Card]) -> Figure:
+    """Draw how many subjects each segment has.
+
+    Parameters
+    ----------
+    cards
+        Cards of all segments.
+    """
+    with mpl.rc_context(_STYLE):
+        figure, axes = _axes(8.5, 1.2 + 0.42 * len(cards))
+        places = np.arange(len(cards))
+        sizes = [card.size for card in cards]
+        axes.barh(places, sizes, color=BLUE, height=0.66)
+        for place, card in zip(places, cards, strict=True):
+            axes.annotate(
+                f"{card.size:,}  ({card.share:.0%})",
+                (card.size, place),
+                xytext=(5, 0),
+                textcoords="offset points",
+                va="center",
+                color=MUTED,
+            )
+        axes.set_yticks(places, [card.name for card in cards])
+        axes.invert_yaxis()
+        axes.set_xlim(0, max(sizes) * 1.18)
+        axes.set_xticks([])
+        axes.spines["bottom"].set_visible(False)
+        axes.set_title("Subjects by segment", pad=12)
+        _bare(axes)
+        return _finished(figure)
+
+
+def profiles(cards: Sequence[Card]) -> Figure:
+    """Draw what sets each segment apart: effect sizes as colours, medians as numbers.
+
+    Parameters
+    ----------
+    cards
+        Cards of all segments.
+    """
+    tables = {card.name: card.features.set_index("label") for card in cards}
+    labels = _by_spread(tables)
+    effects = _grid(tables, labels, "effect")
+    medians = _grid(tables, labels, "median")
+    with mpl.rc_context(_STYLE):
+        figure, axes = _axes(2.6 + 0.86 * len(labels), 2.5 + 0.46 * len(cards))
+        limit = 2.5
+        image = axes.imshow(effects, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
+        tops = np.nan_to_num(np.abs(medians)).max(axis=0)
+        for row in range(len(cards)):
+            for column in range(len(labels)):
+                strong = abs(effects[row, column]) > 1.5
+                axes.text(
+                    column,
+                    row,
+                    _short(medians[row, column], tops[column]),
+                    ha="center",
+                    va="center",
+                    fontsize=9,
+                    color="white" if strong else INK,
+                )
+        axes.set_yticks(range(len(cards)), list(tables))
+        axes.set_xticks(range(len(labels)), labels, rotation=35, ha="right", rotation_mode="anchor")
+        axes.tick_params(length=0)
+        for side in axes.spines.values():
+            side.set_visible(False)
+        axes.set_title("What sets the segments apart: medians, coloured by effect size", pad=12)
+        bar = figure.colorbar(image, ax=axes, shrink=0.8, pad=0.02, ticks=[-2, -0.8, 0, 0.8, 2])
+        bar.set_label("Hedges' g against all others")
+        bar.outline.set_visible(False)
+        return _finished(figure)
+
+
+def _by_spread(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """Order features by how far the segments differ on them."""
+    effects = pd.DataFrame({name: table["effect"] for name, table in tables.items()})
+    spread = (effects.max(axis=1) - effects.min(axis=1)).fillna(0.0)
+    return sorted(spread.index, key=lambda label: (-spread[label], label))
+
+
+def _grid(
+    tables: Mapping[str, pd.DataFrame], labels: Sequence[str], column: str
+) -> npt.NDArray[np.float64]:
+    return np.array([table.loc[list(labels), column].to_numpy() for table in tables.values()])
+
+
+def _short(value: float, top: float) -> str:
+    """Write a median with as many digits as its column, whose greatest is ``top``, asks for."""
+    if np.isnan(value):
+        return "-"
+    if abs(value) >= 10_000:
+        return f"{value / 1000:,.0f}k"
+    if top < 2:
+        return f"{value:.2f}"
+    return f"{value:,.0f}" if abs(value) >= 10 or value == round(value) else f"{value:.1f}"
+
+
+def explained(report: pd.DataFrame) -> Figure:
+    """Draw the share of what followed that segments explain, with 95 % intervals.
+
+    Parameters
+    ----------
+    report
+        Result of ``models.backtest.backtest``.
+    """
+    outcomes = list(dict.fromkeys(report.outcome))
+    names = [MODEL, RFM, NONE]
+    colours = dict(zip(names, (BLUE, GREY, INK), strict=True))
+    with mpl.rc_context(_STYLE):
+        figure, axes = _axes(8.5, 1.4 + 1.25 * len(outcomes))
+        for number, outcome in enumerate(outcomes):
+            rows = report[report.outcome == outcome].set_index("segmentation")
+            for place, name in enumerate(names):
+                row = rows.loc[name]
+                height = number + (place - 1) * 0.27
+                _bar_with_interval(axes, height, row, colours[name], _called(name, row))
+        axes.axvline(0, color=MUTED, linewidth=1)
+        axes.set_yticks(range(len(outcomes)), [f"following\n{outcome}" for outcome in outcomes])
+        axes.invert_yaxis()
+        axes.set_xlim(0, max(0.5, float(report.high.max())) * 1.45)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        axes.grid(axis="x", color=GRID, linewidth=0.8)
+        axes.set_axisbelow(True)
+        axes.set_title("Variance of the next 8 weeks that segments explain", pad=12)
+        axes.set_xlabel("share of variance, out of sample, with 95 % interval")
+        _bare(axes)
+        return _finished(figure)
+
+
+def _called(name: str, row: pd.Series) -> str:
+    if name == NONE:
+        return f"{row.share:.0%}  no segments"
+    count = int(row.segments)
+    return f"{row.share:.0%}  " + (
+        f"these {count} segments" if name == MODEL else f"{count} {name}"
+    )
+
+
+def _bar_with_interval(axes: Axes, height: float, row: pd.Series, colour: str, label: str) -> None:
+    axes.barh(height, row.share, height=0.23, color=colour)
+    axes.plot([row.low, row.high], [height, height], color=INK, linewidth=1.6)
+    axes.annotate(label, (row.high, height), xytext=(7, 0), textcoords="offset points", va="center")
+
+
+def selection(table: pd.DataFrame, smallest: int, most: int = 14) -> Figure:
+    """Draw how the candidates stand: the best of each kind, with the verdict of the rule.
+
+    Parameters
+    ----------
+    table
+        ``models.selection.Choice.table``.
+    smallest
+        Least number of subjects asked for, for the caption.
+    most
+        How many candidates to show; the chosen one and each method's best are always among them.
+    """
+    shown = _shown(table, most)
+    with mpl.rc_context(_STYLE):
+        figure, axes = _axes(11, 1.9 + 0.36 * len(shown))
+        places = np.arange(len(shown))
+        for column, colour, offset, label in (
+            ("spend_share", BLUE, -0.17, "following spend"),
+            ("visits_share", ORANGE, 0.17, "following visits"),
+        ):
+            axes.barh(places + offset, shown[column], height=0.3, color=colour, label=label)
+        for place, row in zip(places, shown.to_dict("records"), strict=True):
+            end = max(row["spend_share"], row["visits_share"])
+            chosen = row["verdict"] == "chosen"
+            axes.annotate(
+                _standing(row),
+                (end, place),
+                xytext=(6, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=9,
+                color=INK if chosen else MUTED,
+                fontweight="bold" if chosen else "normal",
+            )
+        axes.set_yticks(places, [_brief(row) for row in shown.to_dict("records")])
+        for tick, verdict in zip(axes.get_yticklabels(), shown.verdict, strict=True):
+            tick.set_fontweight("bold" if verdict == "chosen" else "normal")
+        axes.invert_yaxis()
+        top = float(shown[["spend_share", "visits_share"]].to_numpy().max())
+        axes.set_xlim(0, top * 1.75)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}" if value < 0.95 else "")
+        axes.grid(axis="x", color=GRID, linewidth=0.8)
+        axes.set_axisbelow(True)
+        axes.set_xlabel("share of variance explained on the earlier window, out of sample")
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False)
+        figure.suptitle(
+            f"Which segmentation was chosen (segments of at least {smallest:,} subjects)",
+            fontsize=12,
+            fontweight="bold",
+            color=INK,
+        )
+        _bare(axes)
+        return _finished(figure)
+
+
+def _shown(table: pd.DataFrame, most: int) -> pd.DataFrame:
+    fitted = table[table.verdict != "failed"]
+    must = fitted[fitted.verdict == "chosen"]
+    best = fitted.drop_duplicates("method")
+    kinds = fitted.drop_duplicates(["method", "feature_set", "scale"])
+    picked = pd.concat([must, best, kinds]).drop_duplicates("candidate").head(most)
+    return picked.sort_values(["score", "candidate"], ascending=[False, True], ignore_index=True)
+
+
+def _brief(row: Mapping[Any, Any]) -> str:
+    if row["method"] == "rfm_quantiles":
+        return f"RFM-score quantiles, {row['segments']}"
+    method = "k-means" if row["method"] == "kmeans" else "Gaussian mixture"
+    return f"{method}: {row['feature_set']} ({row['scale']}), {row['segments']}"
+
+
+def _standing(row: Mapping[Any, Any]) -> str:
+    stability = "" if pd.isna(row["stability"]) else f", stability {row['stability']:.2f}"
+    remark = f": {row['remark']}" if row["remark"] else ""
+    verdict = "" if row["verdict"] == "out of reach" else f"{row['verdict']}{remark}, "
+    size = "" if remark.startswith(": smallest") else f"smallest {row['smallest']:,}"
+    if remark.startswith(": stability"):
+        stability = ""
+    return f"{verdict}{size}{stability}".strip(", ")

@@ -1,0 +1,191 @@
+"""Checks as assets' checks: every rule of the policy, judged where its data is.
+
+Belongs here: which rules are judged on which asset, and turning results into Dagster's. Does not
+belong here: judging (``expectations``). One check stands for all rules of a kind on an asset; the
+rules are in its metadata, and each by itself in ``assent status``.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import dagster as dg
+import duckdb
+
+from governance import clocks as clock_row
+from governance import evidence, status
+from governance.clocks import Clocks
+from governance.gate import judge_columns
+from governance.policy.load import policy_hash
+from governance.policy.rules import KINDS, Rule, override_of, rules
+from governance.policy.words import FEEDS, SEGMENT_PURPOSE
+from governance.release import UNREAD_CONSENT
+from orchestration.common import code_version, provenance
+from orchestration.manifest import lineage, manifest, policy
+from orchestration.writer import Writer
+
+SEGMENT_KINDS = ("size", "segment_count", "refit", "drift", "bias")
+MART_KINDS = (
+    "minimisation", "permission", "retention", "special_values", "completeness", "reconciliation",
+)  # fmt: skip
+READABLE = "every_consent_event_names_a_subject"
+
+
+def _rules_of(purpose: str | None, kinds: Sequence[str]) -> list[Rule]:
+    return [r for r in rules(policy()) if r.purpose == purpose and r.kind in kinds]
+
+
+def _specs(asset: list[str], found: Iterable[Rule]) -> list[dg.AssetCheckSpec]:
+    kinds = list(dict.fromkeys(rule.kind for rule in found))
+    return [
+        dg.AssetCheckSpec(
+            name=kind,
+            asset=asset,
+            blocking=KINDS[kind].blocks,
+            description=f"{KINDS[kind].holds.capitalize()}: {KINDS[kind].why}",
+        )
+        for kind in kinds
+    ]
+
+
+def _keep(connection: duckdb.DuckDBPyConnection, results: Sequence[Any], clocks: Clocks) -> None:
+    """Record the verdicts, and show how every rule stands now."""
+    status.put(connection, results)
+    about = {
+        "as_of": clocks.as_of,
+        "known_at": clocks.known_at,
+        "policy_hash": policy_hash(policy()),
+        "code_version": code_version(),
+    }
+    status.show(connection, policy(), clocks.newest_day, about)
+
+
+def _evaluated(
+    asset: list[str], kind: str, results: Sequence[Any], clocks: Clocks
+) -> dg.AssetCheckResult:
+    """Return one check's result from those of its rules; an override on record lets it pass."""
+    failed = [r for r in results if r.status in ("broken", "gap", "unenforced")]
+    excused = {
+        r.rule for r in failed
+        if r.status == "broken" and override_of(policy(), r.rule, clocks.newest_day)
+    }  # fmt: skip
+    standing = [r for r in failed if r.rule not in excused]
+    table = dg.TableMetadataValue(
+        records=[
+            dg.TableRecord(
+                {"rule": r.rule, "status": r.status + (" (overridden)" * (r.rule in excused)),
+                 "observed": str(r.observed), "limit": str(r.limit), "why": r.why}
+            )
+            for r in results
+        ],
+        schema=dg.TableSchema([dg.TableColumn(name) for name in
+                               ("rule", "status", "observed", "limit", "why")]),
+    )  # fmt: skip
+    details = {k: dg.MetadataValue.md(str(v)) for r in results for k, v in r.details.items()}
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=kind,
+        passed=not standing,
+        severity=dg.AssetCheckSeverity.ERROR if KINDS[kind].blocks else dg.AssetCheckSeverity.WARN,
+        description="; ".join(f"{r.rule}: {r.why}" for r in standing) or None,
+        metadata={"rules": table, **details, **provenance(clocks)},
+    )
+
+
+def _by_kind(results: Iterable[Any]) -> dict[str, list[Any]]:
+    kinds = {rule.id: rule.kind for rule in rules(policy())}
+    found: dict[str, list[Any]] = {}
+    for result in results:
+        found.setdefault(kinds[result.rule], []).append(result)
+    return found
+
+
+def _mart_check(purpose: str) -> dg.AssetChecksDefinition:
+    asset = ["marts", f"mart_{purpose}"]
+
+    @dg.multi_asset_check(
+        name=f"check_mart_{purpose}", specs=_specs(asset, _rules_of(purpose, MART_KINDS))
+    )
+    def check(context: dg.AssetCheckExecutionContext, writer: Writer) -> Iterator[Any]:
+        from expectations.marts import check_mart
+        from orchestration.land import absent_columns
+
+        findings = [f for f in judge_columns(policy(), lineage()) if f.purpose == purpose]
+        with writer.warehouse() as connection:
+            clocks = clock_row.read(connection)
+            results = check_mart(
+                connection, policy(), clocks, purpose, findings=findings,
+                absent=absent_columns(purpose),
+            )  # fmt: skip
+            _keep(connection, results, clocks)
+        for kind, found in _by_kind(results).items():
+            yield _evaluated(asset, kind, found, clocks)
+
+    return check
+
+
+def _feed_specs() -> list[dg.AssetCheckSpec]:
+    specs = []
+    for feed in FEEDS:
+        found = [r for r in _rules_of(None, ("reconciliation", "freshness")) if feed in r.id]
+        specs += _specs(["landing", feed], found)
+    readable = dg.AssetCheckSpec(
+        READABLE,
+        asset=["landing", "consent_events"],
+        blocking=True,
+        description="An event whose subject can't be read may be anybody's denial",
+    )
+    return [*specs, readable]
+
+
+@dg.multi_asset_check(name="check_feeds", specs=_feed_specs())
+def check_feeds(context: dg.AssetCheckExecutionContext, writer: Writer) -> Iterator[Any]:
+    """Judge what landed: nothing lost, nothing stale, no consent event unread."""
+    from expectations.feeds import check_feeds as judge
+    from orchestration.land import landed_clocks
+
+    with writer.warehouse() as connection:
+        clocks = landed_clocks(connection)
+        results = judge(connection, policy(), clocks, manifest=manifest(), lineage=lineage())
+        _keep(connection, results, clocks)
+        unread = connection.execute(UNREAD_CONSENT).fetchall()[0][0]
+    for feed in FEEDS:
+        for kind in ("reconciliation", "freshness"):
+            found = [r for r in results if r.rule == f"{kind}.{feed}"]
+            if found:
+                yield _evaluated(["landing", feed], kind, found, clocks)
+    yield dg.AssetCheckResult(
+        asset_key=["landing", "consent_events"], check_name=READABLE, passed=not unread,
+        metadata={"unread": unread},
+        description="see `assent quarantine list`" if unread else None,
+    )  # fmt: skip
+
+
+SEGMENTS_ASSET = ["segmentation", "segments"]
+
+
+@dg.multi_asset_check(
+    name="check_segments",
+    specs=_specs(SEGMENTS_ASSET, _rules_of(SEGMENT_PURPOSE, SEGMENT_KINDS)),
+)
+def check_segments(context: dg.AssetCheckExecutionContext, writer: Writer) -> Iterator[Any]:
+    """Judge the segments: size, number, age of the model, drift, bias."""
+    from expectations.segments import check_segments as judge
+    from orchestration.segments import current_model
+
+    shown = evidence.shown(evidence.SEGMENTS)
+    with writer.warehouse() as connection:
+        clocks = clock_row.read(connection)
+        results = judge(
+            connection, policy(), clocks, psi=shown["drift"],
+            fitted_as_of=(current_model() or {}).get("fitted_as_of"),
+        )  # fmt: skip
+        _keep(connection, results, clocks)
+    for kind, found in _by_kind(results).items():
+        yield _evaluated(SEGMENTS_ASSET, kind, found, clocks)
+
+
+CHECKS = [
+    check_feeds,
+    *(_mart_check(purpose) for purpose in policy().purposes),
+    check_segments,
+]

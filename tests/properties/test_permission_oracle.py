@@ -1,0 +1,257 @@
+"""dbt's permission models against an oracle in plain Python, on drawn histories.
+
+The SQL is what dbt compiles of the project, under the policy of the histories; it runs in a plain
+DuckDB in memory, so that one example costs milliseconds. The last test breaks the SQL, one rule
+after the other, and asks that each break is found.
+"""
+
+import uuid
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+from tests.support import landing
+from tests.support.dbt import compiled_models, shipped_vars
+from tests.support.permission_histories import GRID, POLICY, PURPOSES, Scenario, scenarios
+from tests.support.permission_oracle import Answer, Oracle
+
+MODELS = (
+    "stg_consent_events__consent_events",
+    "stg_customers__customers",
+    "stg_landing__clocks",
+    "stg_landing__purpose_keys",
+    "stg_landing__quarantines",
+    "stg_rights_requests__rights_requests",
+    "int_consent_events",
+    "int_consent_subjects",
+    "int_consent_intervals",
+    "int_consent_permitted",
+)
+ORACLE = Oracle(POLICY)
+CHECKED = settings(
+    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, str]]:
+    """The relation and the SQL of each model, under the policy of the histories."""
+    home: Path = tmp_path_factory.mktemp("permission") / "home"
+    return compiled_models(home, shipped_vars() | POLICY, MODELS)
+
+
+def database(compiled: dict[str, tuple[str, str]]) -> duckdb.DuckDBPyConnection:
+    """Build the models as views over empty landing tables."""
+    connection = duckdb.connect(config={"threads": 1})
+    connection.execute("attach ':memory:' as warehouse")
+    landing.make(connection)
+    connection.execute("create schema warehouse.staging; create schema warehouse.consented")
+    for name in MODELS:
+        relation, sql = compiled[name]
+        connection.execute(f"create view {relation} as {sql}")
+    return connection
+
+
+def key(number: int, purpose: str = "") -> uuid.UUID:
+    """Return the key of a subject, or its key for a purpose."""
+    return uuid.UUID(int=number * 100 + (PURPOSES.index(purpose) + 1 if purpose else 0))
+
+
+def land(connection: duckdb.DuckDBPyConnection, scenario: Scenario) -> None:
+    """Land a scenario."""
+    landing.clear(connection)
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in landing.TABLES}
+    rows["clocks"].append(
+        {"as_of": scenario.as_of, "as_of_end": scenario.as_of_end, "known_at": scenario.known_at}
+    )
+    for number, subject in enumerate(scenario.subjects):
+        of = {"subject_key": key(number)}
+        if subject.jurisdiction or subject.age_years is not None:
+            rows["customers"].append(
+                of | {"jurisdiction": subject.jurisdiction, "age_years": subject.age_years}
+            )
+        rows["consent_events"] += [of | vars(event) for event in subject.events]
+        rows["rights_requests"] += [of | {"type": t, "status": s} for t, s in subject.requests]
+        rows["quarantine"] += [
+            of | {"feed": feed, "resolved_at": scenario.known_at if resolved else None}
+            for feed, resolved in subject.quarantined
+        ]
+        rows["purpose_keys"] += [
+            of | {"purpose": purpose, "purpose_key": key(number, purpose)} for purpose in PURPOSES
+        ]
+    for table, content in rows.items():
+        landing.put(connection, table, content)
+
+
+def decided_by_sql(connection: duckdb.DuckDBPyConnection) -> dict[tuple[int, str], Answer]:
+    """Return what int_consent_permitted says."""
+    found = connection.execute(
+        "select subject_key, purpose, purpose_key, permitted_now, permitted, consented_on"
+        " from warehouse.consented.int_consent_permitted"
+    ).fetchall()
+    answers: dict[tuple[int, str], Answer] = {}
+    for subject_key, purpose, purpose_key, now, then, consented_on in found:
+        number = subject_key.int // 100
+        assert purpose_key == key(number, purpose)
+        assert (number, purpose) not in answers, "one row per subject and purpose"
+        # The day matters where rows are read, and nowhere else.
+        answers[number, purpose] = Answer(now, then, consented_on if then else None)
+    return answers
+
+
+def decided_by_oracle(scenario: Scenario) -> dict[tuple[int, str], Answer]:
+    """Return what the oracle says."""
+    answers = {}
+    for number, subject in enumerate(scenario.subjects):
+        for purpose in PURPOSES:
+            answer = ORACLE.answer(subject, purpose, scenario.as_of_end, scenario.known_at)
+            if answer is not None:
+                if not answer.permitted:
+                    answer = Answer(answer.permitted_now, False, None)
+                answers[number, purpose] = answer
+    return answers
+
+
+def intervals(
+    connection: duckdb.DuckDBPyConnection,
+) -> dict[tuple[int, str], list[tuple[datetime, datetime]]]:
+    """Return what int_consent_intervals says."""
+    found: dict[tuple[int, str], list[tuple[datetime, datetime]]] = {}
+    for subject_key, purpose, begins, ends in connection.execute(
+        "select subject_key, purpose, valid_from, valid_to"
+        " from warehouse.consented.int_consent_intervals order by all"
+    ).fetchall():
+        found.setdefault((subject_key.int // 100, purpose), []).append((begins, ends))
+    return found
+
+
+def differences(connection: duckdb.DuckDBPyConnection, scenario: Scenario) -> list[str]:
+    """Compare SQL and oracle: what the two clocks decide, and every instant of the grid."""
+    land(connection, scenario)
+    by_sql, by_oracle = decided_by_sql(connection), decided_by_oracle(scenario)
+    found = [
+        f"{case}: SQL {by_sql.get(case)}, oracle {by_oracle.get(case)}"
+        for case in sorted({*by_sql, *by_oracle})
+        if by_sql.get(case) != by_oracle.get(case)
+    ]
+    in_sql = intervals(connection)
+    for number, subject in enumerate(scenario.subjects):
+        for purpose in PURPOSES:
+            spans = in_sql.get((number, purpose), [])
+            if any(a[1] >= b[0] for a, b in zip(spans, spans[1:], strict=False)):
+                found.append(f"{number, purpose}: intervals meet: {spans}")
+            points = ORACLE.turning_points(subject, purpose, scenario.known_at)
+            for at in {*points, *GRID[::7], scenario.known_at, scenario.as_of_end}:
+                sql = any(begins <= at < ends for begins, ends in spans)
+                if sql != ORACLE.is_valid(subject, purpose, at, scenario.known_at):
+                    found.append(f"{number, purpose} at {at}: SQL {sql}, oracle {not sql}")
+    return found
+
+
+def test_models_agree_with_the_oracle(compiled: dict[str, tuple[str, str]]) -> None:
+    connection = database(compiled)
+    seen = {"permitted": 0, "denied": 0, "since": 0}
+
+    @CHECKED
+    @given(scenarios())
+    def agree(scenario: Scenario) -> None:
+        assert differences(connection, scenario) == []
+        answers = decided_by_oracle(scenario).values()
+        seen["permitted"] += sum(a.permitted for a in answers)
+        seen["denied"] += len(scenario.subjects) * len(PURPOSES) - len(answers)
+        seen["since"] += sum(isinstance(a.consented_on, date) for a in answers)
+
+    agree()
+    assert min(seen.values()) > 100, f"the histories must reach every outcome: {seen}"
+
+
+# What is broken, in which model, and how.
+BREAKS = {
+    "a grant wins at the same instant": (
+        "int_consent_intervals", "withdrawn_at < standing.granted_at",
+        "withdrawn_at <= standing.granted_at",
+    ),
+    "a named grant wins over an objection at the same instant": (
+        "int_consent_intervals", "objected_at < standing.named_at",
+        "objected_at <= standing.named_at",
+    ),
+    "a general grant undoes an objection": (
+        "int_consent_intervals", "objected_at < standing.named_at",
+        "objected_at < standing.granted_at",
+    ),
+    "events at one instant don't see one another": (
+        "int_consent_intervals", "range between", "rows between",
+    ),
+    "consent lasts one instant too long": (
+        "int_consent_intervals", "standing.moment < standing.granted_until",
+        "standing.moment <= standing.granted_until",
+    ),
+    "an opt-out basis needs consent": (
+        "int_consent_intervals", "bases.basis <> 'consent'\n            or",
+        "bases.basis = 'contract'\n            or",
+    ),
+    "a minor's consent counts": ("int_consent_intervals", "not subjects.under_age", "true"),
+    "a denial counts from its own date": (
+        "int_consent_events", "least(known.occurred_at, known.recorded_at)", "known.occurred_at",
+    ),
+    "a denial counts only from its recording": (
+        "int_consent_events", "least(known.occurred_at, known.recorded_at)", "known.recorded_at",
+    ),
+    "what is not yet known counts": (
+        "int_consent_events", "events.recorded_at <= clocks.known_at", "true",
+    ),
+    "an outdated notice counts": (
+        "int_consent_events", "known.notice_version >= purposes.notice_version", "true",
+    ),
+    "a signal speaks of every purpose": (
+        "int_consent_events", "= 'gpc'", "= 'nothing'",
+    ),
+    "a signal narrows a withdrawal": (
+        "int_consent_events", "known.action = 'opted_out'\n", "true\n",
+    ),
+    "jurisdictions are matched by their spelling": (
+        "int_consent_subjects", "lower(trim(customers.jurisdiction))", "customers.jurisdiction",
+    ),
+    "the unknown fall under ccpa": (
+        "int_consent_subjects", "coalesce(regimes.regime, 'gdpr')",
+        "coalesce(regimes.regime, 'ccpa')",
+    ),
+    "an open restriction holds nobody": ("int_consent_subjects", ", 'restriction'", ""),
+    "a resolved event still holds": ("int_consent_subjects", "resolved_at is null", "true"),
+    "as_of alone decides": (
+        "int_consent_permitted",
+        "intervals.valid_from <= clocks.known_at and clocks.known_at < intervals.valid_to",
+        "intervals.valid_from <= clocks.as_of_end and clocks.as_of_end < intervals.valid_to",
+    ),
+    "known_at alone decides": (
+        "int_consent_permitted", "and at_as_of.subject_key is not null", "",
+    ),
+    "a renewed consent covers what the lapsed one did": (
+        "int_consent_permitted", "at_known.valid_from, at_as_of.valid_from",
+        "at_as_of.valid_from",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("break_", BREAKS)
+def test_comparison_finds_a_break(compiled: dict[str, tuple[str, str]], break_: str) -> None:
+    model, whole, broken = BREAKS[break_]
+    relation, sql = compiled[model]
+    assert whole in sql, "the SQL has changed: write the break anew"
+    connection = database(compiled | {model: (relation, sql.replace(whole, broken))})
+
+    @settings(
+        max_examples=250, derandomize=True, database=None, deadline=None,
+        phases=[Phase.generate], report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(scenarios())
+    def agree(scenario: Scenario) -> None:
+        assert differences(connection, scenario) == []
+
+    with pytest.raises(AssertionError):
+        agree()

@@ -1,0 +1,142 @@
+"""Histories of consent, drawn by Hypothesis: small, and full of coincidences.
+
+Belongs here: the policy of the property test and strategies. Does not belong here: what follows
+from a history.
+
+All instants lie on a narrow grid around local midnights, so that the same instant, the end of a
+day and the end of a consent are met often. The span crosses a change of daylight saving time.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from hypothesis import strategies as st
+
+from tests.support.permission_oracle import Event, Subject
+
+POLICY: dict[str, Any] = {
+    "time_zone": "America/New_York",
+    "unknown_regime": "gdpr",
+    "regimes": [
+        {"jurisdiction": "EU", "regime": "gdpr"},
+        {"jurisdiction": "US-CA", "regime": "ccpa"},
+    ],
+    "age_of_consent": {"gdpr": 16, "ccpa": 13},
+    "purposes": [
+        # (name, least notice, days, covers earlier data, sold or shared)
+        dict(
+            zip(
+                (
+                    "purpose", "notice_version", "consent_valid_days", "covers_earlier_data",
+                    "sale_or_share",
+                ),
+                row,
+                strict=True,
+            )
+        )
+        for row in (
+            ("opt_in", 2, 10, False, False),
+            ("opt_out", 1, 5, True, True),
+            ("interest", 1, 7, False, False),
+            ("contract", 2, 3, False, True),
+        )
+    ],
+    "bases": [
+        {"purpose": purpose, "regime": regime, "basis": basis}
+        for purpose, gdpr, ccpa in (
+            ("opt_in", "consent", "consent"),
+            ("opt_out", "consent", "opt_out"),
+            ("interest", "legitimate_interest", "legitimate_interest"),
+            ("contract", "contract", "consent"),
+        )
+        for regime, basis in (("gdpr", gdpr), ("ccpa", ccpa))
+    ],
+}  # fmt: skip
+PURPOSES = tuple(p["purpose"] for p in POLICY["purposes"])
+
+FIRST_DAY = date(2024, 3, 1)  # daylight saving time begins on the 10th
+DAYS = 24
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Many subjects, and the two clocks."""
+
+    subjects: tuple[Subject, ...]
+    as_of: date
+    as_of_end: datetime
+    known_at: datetime
+
+
+def midnight(day: int) -> datetime:
+    """Return the beginning of a local day, counted from the first, as UTC without a zone."""
+    local = datetime.combine(
+        FIRST_DAY + timedelta(days=day), time(), ZoneInfo(POLICY["time_zone"])
+    )
+    return local.astimezone(ZoneInfo("UTC")).replace(tzinfo=None)
+
+
+GRID = tuple(
+    midnight(day) + offset
+    for day in range(DAYS)
+    for offset in (timedelta(microseconds=-1), timedelta(), timedelta(hours=12))
+)
+
+instants = st.sampled_from(GRID)
+# How long after it happened an event was recorded; before it, where it bears a later date.
+delays = st.sampled_from([timedelta()] * 4 + [timedelta(days=d) for d in (-4, -1, 1, 3, 8)])
+
+
+@st.composite
+def events(draw: st.DrawFn) -> Event:
+    """Draw one consent event."""
+    occurred_at = draw(instants)
+    return Event(
+        action=draw(
+            st.sampled_from(["granted"] * 3 + ["withdrawn", "objected", "opted_out", "opted_in"])
+        ),
+        purpose=draw(st.sampled_from([None, None, None, *PURPOSES, "newsletter"])),
+        occurred_at=occurred_at,
+        recorded_at=occurred_at + draw(delays),
+        notice_version=draw(st.sampled_from([2, 2, 2, 1, None])),
+        signal=draw(st.sampled_from([None, None, None, "gpc", "GPC", "tcf"])),
+    )
+
+
+requests = st.tuples(
+    st.sampled_from(["access", "erasure", "objection", "restriction"]),
+    st.sampled_from(["open", "fulfilled", "refused", "withdrawn"]),
+)
+quarantined = st.tuples(st.sampled_from(["consent_events", "transactions"]), st.booleans())
+
+
+@st.composite
+def subjects(draw: st.DrawFn) -> Subject:
+    """Draw a subject; most are adults with nothing pending, so that their events decide."""
+    plain = draw(st.integers(0, 3)) > 0
+    return Subject(
+        jurisdiction=draw(st.sampled_from(["EU", "US-CA", "us-ca ", "Atlantis", None])),
+        age_years=40 if plain else draw(st.sampled_from([None, 12, 13, 15, 16, 40])),
+        events=tuple(draw(st.lists(events(), max_size=5))),
+        requests=() if plain else tuple(draw(st.lists(requests, max_size=2))),
+        quarantined=() if plain else tuple(draw(st.lists(quarantined, max_size=1))),
+    )
+
+
+@st.composite
+def scenarios(draw: st.DrawFn) -> Scenario:
+    """Draw many subjects at once, and clocks: mostly late ones, so that all events are known."""
+    day = draw(st.integers(0, DAYS - 2))
+    known_at = draw(st.one_of(instants, st.sampled_from(GRID[-20:]).map(_later)))
+    return Scenario(
+        subjects=tuple(draw(st.lists(subjects(), min_size=1, max_size=8))),
+        as_of=FIRST_DAY + timedelta(days=day),
+        as_of_end=midnight(day + 1) - timedelta(microseconds=1),
+        known_at=known_at,
+    )
+
+
+def _later(instant: datetime) -> datetime:
+    return instant + timedelta(days=4)
