@@ -7,7 +7,7 @@ Three things are peculiar. Great Expectations has no DuckDB datasource, and thro
 it closes the connection before it fetches (upstream issue 10738), so the engine here keeps the
 one connection that it was given, and never closes it: it is the caller's. Nothing is written
 anywhere: no context, no store, no data docs. And no value comes back: results are counts, lists
-of unexpected values have length 0, and of an error only its class is kept, for its message may
+of unexpected values have length 0, and of an error only the fact is kept, for its message may
 quote a row.
 
 The import takes seconds, so it happens when the first suite is built.
@@ -52,8 +52,8 @@ class Outcome:
         Rows that were looked at, where it counts rows.
     unexpected : int or None
         Rows that were not as expected.
-    error : str or None
-        The class of the error, if it could not be evaluated; it is then not met.
+    failed : bool
+        Whether it could not be evaluated; it is then not met.
     """
 
     rule: str
@@ -62,7 +62,7 @@ class Outcome:
     met: bool
     rows: int | None
     unexpected: int | None
-    error: str | None
+    failed: bool
 
 
 def great_expectations() -> Any:
@@ -148,28 +148,23 @@ def _engine(connection: duckdb.DuckDBPyConnection) -> Iterator[Any]:
 
 def _outcome(result: Any) -> Outcome:
     meta = result.expectation_config.meta
-    error = _error(result.exception_info)
     counts = result.result or {}
     unexpected = counts.get("unexpected_count")
     if unexpected is None and isinstance(counts.get("observed_value"), int):
         unexpected = counts["observed_value"]
+    failed = _failed(result.exception_info or {})
     return Outcome(
         rule=meta["rule"],
         what=meta["what"],
         column=result.expectation_config.kwargs.get("column"),
-        met=bool(result.success) and error is None,
+        met=bool(result.success) and not failed,
         rows=counts.get("element_count"),
         unexpected=unexpected,
-        error=error,
+        failed=failed,
     )
 
 
-def _error(info: Any) -> str | None:
-    """Return that evaluation failed, from what Great Expectations says about one exception or more.
-
-    Its messages and tracebacks are left behind: a database's error may quote a value.
-    """
-    reports = [info] if "raised_exception" in info else list((info or {}).values())
-    if not any(report.get("raised_exception") for report in reports):
-        return None
-    return "could not be evaluated"
+def _failed(info: dict[str, Any]) -> bool:
+    """Tell whether evaluation failed, from the report on one exception or on several."""
+    reports = [info] if "raised_exception" in info else list(info.values())
+    return any(report.get("raised_exception") for report in reports)

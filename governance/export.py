@@ -81,7 +81,7 @@ def export(
     listed = _recipient(policy, recipient, purpose)
     target = _target(to, encrypted=encrypted)
     key = _public_key(listed, recipient) if encrypted else None
-    columns = list(listed.receives)
+    columns = list(listed.receives or ("customer_id",))
     at = now()
     beside = (
         published_store(SEGMENT_PURPOSE, alias="segments"),

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 from governance.findings import Finding, refuse, worded
 from governance.lineage.graph import Form, Lineage, Made, Ref, Relation, Use
-from governance.lineage.landing import Meaning, meaning
+from governance.lineage.landing import LANDING, Meaning, meaning
+from governance.lineage.scope import UNKNOWN
 from governance.policy.columns import allowed_columns, purpose_named
 from governance.policy.model import Policy
 
@@ -83,11 +84,12 @@ def judge_features(
     """
     allowed = allowed_columns(policy, purpose)
     made_from = features if isinstance(features, Mapping) else {name: (name,) for name in features}
-    found = []
-    for feature, columns in made_from.items():
-        for column in columns:
-            if column not in allowed:
-                found.append(worded(policy, purpose, "feature", "", feature, (column,)))
+    found = [
+        worded(policy, purpose, "feature", "", feature, (column,))
+        for feature, columns in made_from.items()
+        for column in columns
+        if column not in allowed
+    ]
     return list(dict.fromkeys(found))
 
 
@@ -107,40 +109,43 @@ class _Judge:
     purpose: str
 
     def findings(self) -> Iterator[Finding]:
-        marts = [r for r in self._relations("model") if r.name.startswith(MART)]
+        """Return all findings of the purpose."""
+        marts = [r for r in self._mine("model") if r.name.startswith(MART)]
         for mart in marts:
             for column in mart.columns:
                 yield from self._column(mart.name, column)
         yield from self._absent(marts)
-        for name in sorted(self._behind(marts)):
-            yield from self._rows(self.lineage.relations[name])
-        for asset in self._relations("python"):
+        for model in [*self._behind(marts), *_of_kind(self.lineage, "operation")]:
+            yield from self._rows(model)
+        for asset in self._mine("python"):
             for column, made in asset.columns.items():
-                yield from self._python(asset.name, column, made)
+                yield from self._inputs(asset.name, column, made)
 
-    def _relations(self, kind: str) -> list[Relation]:
-        return [
-            r
-            for r in self.lineage.relations.values()
-            if r.kind == kind
-            and (r.purpose or mart_purpose(self.policy, r.name)) == self.purpose
-        ]
+    def _mine(self, kind: str) -> list[Relation]:
+        relations = _of_kind(self.lineage, kind)
+        return [r for r in relations if _purpose_of(self.policy, r) == self.purpose]
 
     def _column(self, mart: str, column: str) -> Iterator[Finding]:
         forms = self.lineage.forms(mart, column)
-        if column in (AS_OF, f"{self.purpose}_key"):
-            if not all(_fits_key(column, origin) for origin in forms):
-                yield self._word("key", mart, column, self._names(forms))
+        if column in self._keys:
+            strange = [origin for origin in forms if not _fits_key(column, origin)]
+            if strange:
+                yield self._word("key", mart, column, map(_name, strange))
             return
         listed = allowed_columns(self.policy, self.purpose).get(column)
         if listed is None:
-            kind = "unlisted, unknown" if self._unknown(forms) else "unlisted"
-            yield self._word(kind, mart, column, self._names(forms))
+            names = [_name(origin) for origin in forms if _tells(origin)]
+            known = all(name in self.policy.attributes for name in names)
+            yield self._word("unlisted" if known else "unlisted, unknown", mart, column, names)
             return
         for origin, form in forms.items():
             fault = self._fault(origin, form, listed)
             if fault:
-                yield self._word(fault, mart, column, (_name(origin),))
+                yield self._word(fault, mart, column, [_name(origin)])
+
+    @property
+    def _keys(self) -> tuple[str, str]:
+        return AS_OF, f"{self.purpose}_key"
 
     def _fault(self, origin: Ref, form: Form, listed: frozenset[str]) -> str | None:
         """Return what is wrong with an origin of a listed column, if anything is."""
@@ -149,11 +154,10 @@ class _Judge:
             return None
         if meant is Meaning.KEY:
             return None if form is Form.FIGURE else "pseudonym"
-        if not isinstance(meant, str):
-            return "origin" if self._may_not(_name(origin)) else "unknown"
-        if meant not in listed:
-            return "origin" if meant in self.policy.attributes else "unknown"
-        return None if self._form_fits(meant, form) else "form"
+        if meant in listed:
+            return None if self._form_fits(str(meant), form) else "form"
+        name = _name(origin)
+        return "origin" if name in self.policy.attributes and name not in listed else "unknown"
 
     def _form_fits(self, attribute: str, form: Form) -> bool:
         allowance = purpose_named(self.policy, self.purpose).attributes[attribute]
@@ -165,59 +169,128 @@ class _Judge:
 
     def _absent(self, marts: list[Relation]) -> Iterator[Finding]:
         present = {column for mart in marts for column in mart.columns}
-        unread = any(mart.unread for mart in marts)
+        if any(mart.unread for mart in marts):
+            return  # said already, and its columns aren't known
         for column, attributes in allowed_columns(self.policy, self.purpose).items():
-            if column not in present and not unread:
-                yield self._word("absent", f"{MART}{self.purpose}", column, tuple(attributes))
+            if column not in present:
+                yield self._word("absent", f"{MART}{self.purpose}", column, attributes)
 
-    def _behind(self, marts: list[Relation]) -> set[str]:
+    def _behind(self, marts: list[Relation]) -> list[Relation]:
         """Return marts and the models that they read, as far as the door of permission."""
-        reached: set[str] = set()
+        reached: dict[str, Relation] = {}
         waiting = [mart.name for mart in marts]
         while waiting:
             name = waiting.pop()
             relation = self.lineage.relations.get(name)
-            if relation is None or relation.kind != "model" or name in reached:
-                continue
-            reached.add(name)
-            waiting += self.lineage.parents(name)
-            if name == PERMITTED:
-                reached.discard(name)
-        return reached
+            if relation and relation.kind == "model" and name not in (PERMITTED, *reached):
+                reached[name] = relation
+                waiting += self.lineage.parents(name)
+        return [reached[name] for name in sorted(reached)]
 
     def _rows(self, model: Relation) -> Iterator[Finding]:
-        """Judge what chooses, joins and groups the rows of a model behind a mart."""
+        """Judge what chooses, joins and groups the rows of a model."""
         for why in model.unread:
-            yield self._word("unread", model.name, "", (), why)
+            yield self._word("unread", model.name, "", [], why)
         for use in model.uses:
-            names = {n for ref in use.refs for n in self._forbidden(ref, model.name, use)}
-            for name in sorted(names):
-                fault = "rows" if self._may_not(name) else "rows, unknown"
-                yield self._word(fault, model.name, "", (name,), use.clause)
+            for name in sorted(self._strange(use, model.name)):
+                fault = "rows" if name in self._not_allowed else "rows, unknown"
+                yield self._word(fault, model.name, "", [name], use.clause)
 
-    def _forbidden(self, ref: Ref, model: str, use: Use) -> Iterator[str]:
-        if ref.relation == PERMITTED and ref.column in OUTCOMES:
-            return
-        leaves_out = model == SPECIAL_VALUES or any(r.relation == SPECIAL_VALUES for r in use.refs)
+    @property
+    def _not_allowed(self) -> set[str]:
         allowed = purpose_named(self.policy, self.purpose).attributes
-        for origin in self.lineage.forms_of({ref: Form.RAW}):
-            meant = meaning(origin)
-            if meant in (Meaning.TECHNICAL, Meaning.KEY) or meant in allowed:
-                continue
-            if not (leaves_out and meant in LEFT_OUT_BY):
-                yield _name(origin)
+        return {name for name in self.policy.attributes if name not in allowed}
 
-    def _python(self, asset: str, column: str, made: Made) -> Iterator[Finding]:
-        """Judge a column of a Python asset: it may read marts of its purpose and their columns."""
-        allowed = {*allowed_columns(self.policy, self.purpose), AS_OF, f"{self.purpose}_key"}
+    def _strange(self, use: Use, model: str) -> set[str]:
+        """Return what a condition reads that the purpose may not use, or nobody knows."""
+        allowed = set(purpose_named(self.policy, self.purpose).attributes)
+        if model == SPECIAL_VALUES or any(ref.relation == SPECIAL_VALUES for ref in use.refs):
+            allowed |= LEFT_OUT_BY
+        read = {ref: Form.RAW for ref in use.refs if not _is_outcome(ref)}
+        origins = (origin for origin in self.lineage.forms_of(read) if _tells(origin))
+        return {_name(origin) for origin in origins if meaning(origin) not in allowed}
+
+    def _inputs(self, asset: str, column: str, made: Made) -> Iterator[Finding]:
+        """Judge what a column of a Python asset reads: columns of marts of its purpose."""
         for ref in sorted(made.refs):
-            relation = self.lineage.relations.get(ref.relation)
-            of_purpose = relation is not None and (
-                relation.purpose if relation.kind == "python"
-                else mart_purpose(self.policy, ref.relation) if ref.relation.startswith(MART)
-                else None
-            ) == self.purpose
-            from_python = relation is not None and relation.kind == "python"
-            if not of_purpose or not (from_python or ref.column in allowed):
-                names = self._names(self.lineage.forms_of({ref: Form.RAW}))
+            if not self._may_read(ref):
+                origins = self.lineage.forms_of({ref: Form.RAW})
+                names = [_name(origin) for origin in origins if _tells(origin)]
                 yield self._word("input", asset, column, names, str(ref))
+
+    def _may_read(self, ref: Ref) -> bool:
+        relation = self.lineage.relations.get(ref.relation)
+        if relation is None or _purpose_of(self.policy, relation) != self.purpose:
+            return False
+        columns = {*allowed_columns(self.policy, self.purpose), *self._keys}
+        return relation.kind == "python" or ref.column in columns
+
+    def _word(
+        self, fault: str, asset: str, column: str, attributes: Iterable[str], detail: str = ""
+    ) -> Finding:
+        return worded(self.policy, self.purpose, fault, asset, column, attributes, detail)
+
+
+def _permission(policy: Policy, lineage: Lineage) -> Iterator[Finding]:
+    """Judge what permission is decided by, where it enters the ``int_consent_*`` models."""
+    for model in _of_kind(lineage, "model"):
+        if not model.name.startswith(CONSENT):
+            continue
+        for why in model.unread:
+            yield worded(policy, "permission", "unread", model.name, "", (), why)
+        read = {ref: Form.RAW for ref in _read_by(model) if not ref.relation.startswith(CONSENT)}
+        for origin in lineage.forms_of(read):
+            name, meant = _name(origin), meaning(origin)
+            if isinstance(meant, Meaning) or meant in policy.permission.attributes:
+                continue
+            known = name in policy.attributes and name not in policy.permission.attributes
+            fault = "permission" if known else "permission, unknown"
+            yield worded(policy, "permission", fault, model.name, "", (name,))
+
+
+def _marts_without_purpose(policy: Policy, lineage: Lineage) -> Iterator[Finding]:
+    for model in _of_kind(lineage, "model"):
+        if model.name.startswith(MART) and mart_purpose(policy, model.name) is None:
+            purpose = model.name.removeprefix(MART)
+            yield worded(policy, purpose, "no purpose", model.name, "")
+
+
+def _of_kind(lineage: Lineage, kind: str) -> list[Relation]:
+    return [relation for relation in lineage.relations.values() if relation.kind == kind]
+
+
+def _purpose_of(policy: Policy, relation: Relation) -> str | None:
+    if relation.kind == "python":
+        return relation.purpose
+    return mart_purpose(policy, relation.name) if relation.name.startswith(MART) else None
+
+
+def _read_by(model: Relation) -> Iterator[Ref]:
+    for made in model.columns.values():
+        yield from made.refs
+    for use in model.uses:
+        yield from use.refs
+
+
+def _is_outcome(ref: Ref) -> bool:
+    return ref.relation == PERMITTED and ref.column in OUTCOMES
+
+
+def _fits_key(column: str, origin: Ref) -> bool:
+    if column == AS_OF:
+        return origin == Ref("landing.clocks", "as_of")
+    return origin == Ref("landing.purpose_keys", "purpose_key")
+
+
+def _tells(origin: Ref) -> bool:
+    """Return whether an origin may say something about a subject."""
+    return meaning(origin) not in (Meaning.TECHNICAL, Meaning.KEY)
+
+
+def _name(origin: Ref) -> str:
+    """Return what an origin is called: its attribute, else its column."""
+    meant = meaning(origin)
+    if isinstance(meant, str):
+        return meant
+    lost = meant is None and origin.relation in (UNKNOWN, *LANDING)
+    return origin.column if lost or meant is Meaning.KEY else str(origin)

@@ -162,7 +162,7 @@ def policy_problems(sources: Sources, policy: Policy) -> Iterator[tuple[Problem,
                 yield (
                     Problem(
                         here,
-                        "the policy calls it a direct identifier, and this feed would land it in clear",
+                        "the policy calls it a direct identifier; here it would be landed in clear",
                         f"don't map it; only these go to the vault: {', '.join(VAULT_COLUMNS)}",
                     ),
                     False,

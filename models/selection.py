@@ -20,6 +20,7 @@ Stability, the current day and the judge are consulted only for candidates on wh
 depends (and for the best of each method, for comparison), unless everything is asked for.
 """
 
+import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
@@ -46,6 +47,9 @@ class Rule:
         Smallest and largest number of segments.
     smallest
         Subjects that the smallest segment must have.
+    margin
+        By what factor a segment must be larger than that when it is chosen, so that it doesn't
+        slip under before the next fit.
     stability
         Least mean adjusted Rand index over bootstrap resamples. 0.65: "moderate recovery" in
         Steinley (2004).
@@ -65,14 +69,20 @@ class Rule:
 
     segments: tuple[int, int] = (3, 8)
     smallest: int = 50
+    margin: float = 1.2
     stability: float = 0.65
     methods: tuple[Method, ...] = METHODS
     scales: tuple[Scale, ...] = SCALES
     max_rows: int = 20_000
     resamples: int = 200
     stability_resamples: int = 20
-    n_starts: int = 3
+    n_starts: int = 10
     seed: int = 0
+
+    @property
+    def least(self) -> int:
+        """Subjects that the smallest segment of a choice must have, with the margin."""
+        return math.ceil(self.smallest * self.margin)
 
 
 @dataclass(frozen=True)
@@ -141,7 +151,7 @@ class _Checks:
         except ValueError as error:
             return f"on the current day: {error}"
         smallest = codes_smallest(segments)
-        if smallest < self.rule.smallest:
+        if smallest < self.rule.least:
             return f"smallest segment on the current day: {smallest}"
         return self.judge(recipe, segments) if self.judge else ""
 
@@ -210,7 +220,7 @@ def choose(
 
 def _decide(measured: Sequence[Measured], checks: _Checks) -> tuple[Measured, Measured]:
     """Return the best fit candidate and the chosen one."""
-    large = [m for m in measured if not m.failure and m.smallest >= checks.rule.smallest]
+    large = [m for m in measured if not m.failure and m.smallest >= checks.rule.least]
     by_score = sorted(large, key=_by_score)
     best = next((m for m in by_score if not checks.objection(m.recipe)), None)
     if best is None:
@@ -235,7 +245,7 @@ def standard_error(one: Measured, other: Measured) -> float:
 
 def _best_of_each_method(measured: Sequence[Measured], rule: Rule) -> list[Measured]:
     found: dict[str, Measured] = {}
-    for one in sorted((m for m in measured if m.smallest >= rule.smallest), key=_by_score):
+    for one in sorted((m for m in measured if m.smallest >= rule.least), key=_by_score):
         found.setdefault(one.recipe.method, one)
     return list(found.values())
 
@@ -245,7 +255,7 @@ def _nobody(measured: Sequence[Measured], large: Sequence[Measured], checks: _Ch
     if not large:
         greatest = max(m.smallest for m in measured)
         return (
-            f"no candidate has {rule.smallest} subjects in its smallest segment; the most that any "
+            f"no candidate has {rule.least} subjects in its smallest segment; the most that any "
             f"has is {greatest}: ask for fewer segments or smaller ones"
         )
     steadiest = max(checks.stability.values(), default=float("nan"))
@@ -272,7 +282,7 @@ def _reason(chosen: Measured, best: Measured, checks: _Checks) -> str:
         f"segments explain {explained} in the 8 weeks that followed, a score of "
         f"{chosen.score:.3f}: {place}. Stability {checks.stable(recipe):.2f} (at least "
         f"{checks.rule.stability:.2f}), smallest segment {chosen.smallest} (at least "
-        f"{checks.rule.smallest})."
+        f"{checks.rule.least})."
     )
 
 
@@ -327,7 +337,7 @@ def _verdict(
         return "chosen", ""
     if one.failure:
         return "failed", one.failure
-    if one.smallest < rule.smallest:
+    if one.smallest < rule.least:
         return "turned down", f"smallest segment {one.smallest}"
     if one.recipe not in objections:
         return "out of reach", ""

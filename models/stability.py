@@ -13,7 +13,7 @@ from models.ordering import canonical_order
 from models.recipe import Recipe, build
 
 RESAMPLES = 20
-STARTS = 3
+STARTS = 10
 
 
 def bootstrap_stability(

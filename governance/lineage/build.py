@@ -171,4 +171,4 @@ class _Project:
             near = set(self._depends_on(node))
             found = hidden_uses("", [node.get("raw_code", "")], macros, columns, near)
             uses: tuple[Use, ...] = found.uses
-            yield Relation(node["name"], "model", {}, uses, found.unread)
+            yield Relation(node["name"], "operation", {}, uses, found.unread)

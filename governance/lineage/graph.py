@@ -10,7 +10,7 @@ from enum import IntEnum
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
-Kind = Literal["source", "model", "python"]
+Kind = Literal["source", "model", "python", "operation"]
 
 
 class Ref(NamedTuple):
@@ -77,7 +77,7 @@ class Use:
 
 @dataclass(frozen=True)
 class Relation:
-    """A source, a model or a Python asset.
+    """A source, a model, a Python asset, or an operation that dbt runs beside the models.
 
     Attributes
     ----------

@@ -93,12 +93,20 @@ CHECKS = (
         use.banded_columns,
     ),
     Check(
+        "A share of completeness is set for a column that the purpose has.",
+        use.completeness,
+    ),
+    Check(
         "No purpose keeps an attribute longer than `custody` holds any row.",
         use.retention,
     ),
     Check(
         "A recipient's purposes exist; a third party receives only what may be sold or shared.",
         law.recipients,
+    ),
+    Check(
+        "A recipient receives direct identifiers only: who is in a segment, nothing about them.",
+        law.received,
     ),
     Check(
         "A recipient's public key is an age public key.",

@@ -142,6 +142,23 @@ def recipients(data: Data) -> Problems:
                 )
 
 
+def received(data: Data) -> Problems:
+    """Find what recipients would receive beyond direct identifiers."""
+    identifiers = {
+        name: block
+        for name, block in blocks(data, "attributes")
+        if block.get("class") == "direct_identifier"
+    }
+    for recipient, block in blocks(data, "recipients"):
+        for i, name in words(block.get("receives")):
+            if name not in identifiers:
+                yield Problem(
+                    ("recipients", recipient, "receives", i),
+                    f"'{name}' is no direct identifier: an export says who is in a segment, only",
+                    one_of(name, identifiers),
+                )
+
+
 def public_keys(data: Data) -> Problems:
     """Find public keys that nothing can be encrypted to."""
     for recipient, block in blocks(data, "recipients"):

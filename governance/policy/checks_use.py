@@ -180,3 +180,16 @@ def retention(data: Data) -> Problems:
                 f"'{name}' is kept for {days} days, but custody ends after {most}",
                 f"set it to {most} or less, or raise custody.retention_days",
             )
+
+
+def completeness(data: Data) -> Problems:
+    """Find shares of completeness of columns that the purpose doesn't have."""
+    for purpose, block in blocks(data, "purposes"):
+        columns = mapping(block.get("columns"))
+        for column in mapping(block.get("completeness")):
+            if column not in columns:
+                yield Problem(
+                    ("purposes", purpose, "completeness", column),
+                    f"'{purpose}' has no column '{column}'",
+                    nearest(column, columns, "name one of its columns, or remove it"),
+                )

@@ -38,7 +38,7 @@ def dbt_vars(policy: Policy) -> dict[str, Any]:
     -------
     dict
         ``time_zone``; ``unknown_regime``; ``regimes``: list of {jurisdiction, regime,
-        age_of_consent}; ``age_of_consent``: regime -> years; ``purposes``: list of flags and days
+        age_of_consent}; ``age_of_consent``: regime -> years; ``purpose_names``; ``purposes``: list of flags and days
         (``retention``: attribute -> days; ``behaviour_retention_days``: the least of them over
         the attributes of transactions, None where none is allowed); ``bases``: list of {purpose,
         regime, basis}; ``special_values``: list of {attribute, pattern, reveals}, the pattern for
@@ -55,6 +55,7 @@ def dbt_vars(policy: Policy) -> dict[str, Any]:
             for name in block.jurisdictions
         ],
         "age_of_consent": {name: block.age_of_consent for name, block in policy.regimes.items()},
+        "purpose_names": list(policy.purposes),
         "purposes": [_purpose(name, purpose) for name, purpose in policy.purposes.items()],
         "bases": [
             {"purpose": name, "regime": regime, "basis": basis}

@@ -179,6 +179,11 @@ class Purpose(Part):
     attributes: Annotated[dict[Name, Allowance], Field(min_length=1)] = Field(
         description="The attributes that the purpose may use, and how; no others"
     )
+    completeness: dict[Name, Share] = Field(
+        default={},
+        description="Columns with a least share of non-null values of their own, because subjects "
+        "are free not to tell; for the others `thresholds.completeness` counts",
+    )
     columns: Annotated[
         dict[Name, Annotated[tuple[Name, ...], Field(min_length=1)]], Field(min_length=1)
     ] = Field(description="The columns of the mart, with the attributes that each is made from")
@@ -194,6 +199,11 @@ class Recipient(Part):
     )
     purposes: Annotated[tuple[Name, ...], Field(min_length=1)] = Field(
         description="The purposes for which they may receive data"
+    )
+    receives: Annotated[tuple[Name, ...], Field(min_length=1)] | None = Field(
+        default=None,
+        description="The direct identifiers that an export to them holds, and nothing else; "
+        "`customer_id` where none is named",
     )
     public_key: str | None = Field(
         default=None,

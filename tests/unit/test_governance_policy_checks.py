@@ -14,6 +14,20 @@ from warehouse.home import PROJECT
 
 # name of the check -> what is poisoned, the poison, and what the error has to say
 POISONS = {
+    "completeness": [
+        (
+            "    columns:\n      value_total", "    completeness: {^visit: 0.5}\n    columns:\n      value_total",
+            "purposes.segmentation.completeness.visit", "'segmentation' has no column 'visit'",
+            "did you mean 'visits'?",
+        )
+    ],
+    "received": [
+        (
+            "role: controller, country: US, purposes: [segmentation]}",
+            "role: controller, country: US, purposes: [segmentation], receives: [^value]}",
+            "recipients.planning.receives[0]", "'value' is no direct identifier", "use one of",
+        )
+    ],
     "time_zone": [
         (
             "time_zone: Europe/Berlin", "^time_zone: Europe/Berlim",

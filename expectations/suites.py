@@ -1,0 +1,169 @@
+"""Great Expectations suites, built from the policy.
+
+Belongs here: what a mart must look like, as expectations that Great Expectations evaluates inside
+DuckDB. Does not belong here: running them (``gx``), verdicts (``marts``), what needs more than one
+pass over the mart's own rows (``proof``, ``ages``, ``fill``).
+"""
+
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING, Any
+
+from expectations import gx
+from expectations.facts import OF_CATEGORIES, VISITING_DAYS
+from expectations.result import by_id
+from expectations.sql import name, pattern, text
+from governance.policy.columns import allowed_columns, column_labels, purpose_named
+from governance.policy.model import Policy
+from governance.policy.words import TRANSACTION_ATTRIBUTES
+
+if TYPE_CHECKING:
+    from great_expectations import ExpectationSuite
+
+# The subjects of the mart who may be in it (`proof.lawful` makes it): key, both_clocks, now.
+LAWFUL = "proof_lawful"
+
+
+def suite(
+    policy: Policy, purpose: str, columns: dict[str, str], *, absent: Collection[str] = ()
+) -> "ExpectationSuite":
+    """Return what must hold of the rows of a mart.
+
+    Parameters
+    ----------
+    columns
+        The columns of its table with their types.
+    absent
+        Columns whose source is not mapped; their nulls are no fault.
+
+    Raises
+    ------
+    PolicyGapError
+        If the policy has no such purpose.
+    """
+    expectations = [
+        *_keys(purpose, columns),
+        *_bands(policy, purpose, columns),
+        *_filled(policy, purpose, columns, absent),
+    ]
+    if f"special_values.{purpose}" in by_id(policy):
+        expectations += _special_values(policy, purpose, columns)
+    return gx.great_expectations().ExpectationSuite(f"mart_{purpose}", expectations=expectations)
+
+
+def with_permission(
+    suite: "ExpectationSuite", policy: Policy, purpose: str, *, as_of: str, snapshots: bool
+) -> "ExpectationSuite":
+    """Add to a suite that every subject may be in the mart; needs the table ``proof_lawful``.
+
+    Parameters
+    ----------
+    as_of
+        The day of the run. Subjects of other snapshots need a basis at ``known_at`` alone.
+    snapshots
+        Whether ``as_of`` of the mart is the day of a snapshot; else every row belongs to the run.
+    """
+    expectations = gx.great_expectations().expectations
+    key = name(f"{purpose}_key")
+    run = f"m.as_of = date {text(as_of)}" if snapshots else "true"
+    query = (
+        f"select 1 as unlawful from {{batch}} as m left join {LAWFUL} as l on l.key = m.{key}"
+        f" where not coalesce(case when {run} then l.both_clocks else l.now end, false)"
+    )
+    suite.expectations.append(
+        expectations.UnexpectedRowsExpectation(
+            unexpected_rows_query=query,
+            meta=_meta("permission", purpose, "every subject has a basis at both clocks"),
+        )
+    )
+    return suite
+
+
+def always_defined(policy: Policy, purpose: str, column: str) -> bool:
+    """Tell whether a column has a value for every subject of the mart.
+
+    Columns made of transactions do, but for those that need more of a history than a single
+    purchase. What is made of the customers' own attributes has one only where a feed has one.
+    """
+    attributes = purpose_named(policy, purpose).columns[column]
+    of_rows = set(attributes) <= set(TRANSACTION_ATTRIBUTES)
+    return of_rows and column not in VISITING_DAYS and column not in OF_CATEGORIES
+
+
+def _meta(kind: str, purpose: str, what: str) -> dict[str, str]:
+    return {"rule": f"{kind}.{purpose}", "what": what}
+
+
+def _keys(purpose: str, present: dict[str, str]) -> Iterator[Any]:
+    expectations = gx.great_expectations().expectations
+    keys = ["as_of", f"{purpose}_key"]
+    if not set(keys) <= set(present):
+        return  # that the keys are missing is found by comparing columns
+    for column in keys:
+        yield expectations.ExpectColumnValuesToNotBeNull(
+            column=column, meta=_meta("minimisation", purpose, f"{column} is never null")
+        )
+    yield expectations.ExpectCompoundColumnsToBeUnique(
+        column_list=keys, meta=_meta("minimisation", purpose, "one row per subject and as_of")
+    )
+
+
+def _bands(policy: Policy, purpose: str, present: dict[str, str]) -> Iterator[Any]:
+    expectations = gx.great_expectations().expectations
+    for column in allowed_columns(policy, purpose):
+        labels = column_labels(policy, purpose, column)
+        if labels and column in present:
+            yield expectations.ExpectColumnValuesToBeInSet(
+                column=column,
+                value_set=list(labels),
+                meta=_meta("minimisation", purpose, f"{column} takes the policy's bands only"),
+            )
+
+
+def _special_values(policy: Policy, purpose: str, present: dict[str, str]) -> Iterator[Any]:
+    """Look for every special value of the policy in all texts and all keys of maps."""
+    expectations = gx.great_expectations().expectations
+    patterns = {
+        pattern(value.pattern)
+        for attribute in policy.attributes.values()
+        for value in attribute.special_values
+    }
+    for column, type_ in present.items():
+        word = _words(column, type_)
+        if not word:
+            continue
+        found = " or ".join(
+            f"regexp_full_match(lower(word), {text(regex)})" for regex in sorted(patterns)
+        )
+        found = found.replace("{", "{{").replace("}", "}}")  # the query is a template
+        query = f"select 1 as special from (select {word} as word from {{batch}}) where {found}"
+        yield expectations.UnexpectedRowsExpectation(
+            unexpected_rows_query=query,
+            meta=_meta("special_values", purpose, f"{column} reveals no special category"),
+        )
+
+
+def _words(column: str, type_: str) -> str | None:
+    """Return the SQL of the texts in a column; None if it can't hold any."""
+    if type_.upper().startswith("MAP(VARCHAR"):
+        return f"unnest(map_keys({name(column)}))"
+    if type_.upper() == "VARCHAR[]":
+        return f"unnest({name(column)})"
+    if type_.upper() == "VARCHAR" or type_.upper().startswith("ENUM"):
+        return f"{name(column)}::varchar"
+    return None
+
+
+def _filled(
+    policy: Policy, purpose: str, present: dict[str, str], absent: Collection[str]
+) -> Iterator[Any]:
+    expectations = gx.great_expectations().expectations
+    least = policy.thresholds.completeness
+    for column in allowed_columns(policy, purpose):
+        if column in absent or column not in present:
+            continue
+        if always_defined(policy, purpose, column):
+            yield expectations.ExpectColumnValuesToNotBeNull(
+                column=column,
+                mostly=least,
+                meta=_meta("completeness", purpose, f"{column} is filled"),
+            )

@@ -1,0 +1,248 @@
+"""The schema ``landing``: its tables, what was loaded into them, and what identifies a load.
+
+Belongs here: making the tables, the list of loads, clearing a feed, keys of rows. Does not belong
+here: reading feeds (``connectors``), deciding about rows (``projection``, ``resolve``).
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import duckdb
+
+from governance.policy.model import Policy
+from ingest.contract import CONTRACTS, Contract
+from ingest.model import FeedSource
+from warehouse.connect import quoted
+
+INBOX = "inbox"  # the feed of events that Assent recorded itself; landed with consent_events
+CONTRACT_VERSION = 1  # rises when this room comes to read the same declaration otherwise
+
+TABLES = {
+    "quarantine": (
+        "quarantine_id BIGINT, feed VARCHAR, reason VARCHAR, column_name VARCHAR, source VARCHAR,"
+        " position BIGINT, subject_key UUID, load_id INTEGER, quarantined_at TIMESTAMP,"
+        " resolved_at TIMESTAMP, resolution VARCHAR"
+    ),
+    "purpose_keys": "subject_key UUID, purpose VARCHAR, purpose_key UUID",
+    "loads": (
+        "load_id INTEGER, feed VARCHAR, loaded_at TIMESTAMP, source VARCHAR, fingerprint VARCHAR,"
+        " rows_read BIGINT, rows_accepted BIGINT, rows_quarantined BIGINT, rows_duplicate BIGINT,"
+        " rows_corrected BIGINT"
+    ),
+    "changed_days": "event_day DATE, load_id INTEGER",
+}
+
+# What decides how a row is read: the rest of a declaration may change without consequence.
+_READ_BY = ("columns", "time_zone", "natural_key", "corrections", "negative_value", "format",
+            "csv", "future_tolerance_minutes")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What one load was made from; kept as JSON in ``landing.loads``.
+
+    Attributes
+    ----------
+    place, state, content
+        Of the source: see ``connectors.source.Candidate``.
+    declared
+        Digest of how the rows were read.
+    purposes
+        Digest of the purposes that consent events could name.
+    key
+        The columns that ``row_key`` is a hash of.
+    hashed
+        DuckDB's hash of a constant, to notice a version of it that hashes otherwise.
+    """
+
+    place: str = ""
+    state: str = ""
+    content: str = ""
+    declared: str = ""
+    purposes: str = ""
+    key: tuple[str, ...] = ()
+    hashed: int = 0
+
+    def text(self) -> str:
+        """Return the JSON of it."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def read(cls, text: str | None) -> "Fingerprint":
+        """Return a fingerprint from its JSON."""
+        known = json.loads(text or "{}")
+        return cls(**{**known, "key": tuple(known.get("key", ()))})
+
+
+@dataclass(frozen=True)
+class Load:
+    """One earlier load of a feed."""
+
+    load_id: int
+    fingerprint: Fingerprint
+
+
+def create(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the schema and the tables that are missing."""
+    connection.execute("create schema if not exists landing")
+    for contract in CONTRACTS.values():
+        columns = ", ".join(f"{name} {kind}" for name, kind in contract.table)
+        connection.execute(f"create table if not exists landing.{contract.name} ({columns})")
+    for name, columns in TABLES.items():
+        connection.execute(f"create table if not exists landing.{name} ({columns})")
+
+
+def earlier_loads(connection: duckdb.DuckDBPyConnection, feed: str) -> list[Load]:
+    """Return the loads of a feed, oldest first."""
+    rows = connection.execute(
+        "select load_id, fingerprint from landing.loads where feed = ? order by load_id", [feed]
+    ).fetchall()
+    return [Load(load_id, Fingerprint.read(text)) for load_id, text in rows]
+
+
+def next_load_id(connection: duckdb.DuckDBPyConnection) -> int:
+    """Return the number of the next load."""
+    return int(scalar(connection, "select coalesce(max(load_id), 0) + 1 from landing.loads"))
+
+
+def rows_held(connection: duckdb.DuckDBPyConnection, feed: str) -> int:
+    """Return how many rows of a feed are in its landing table, by its loads."""
+    return int(
+        scalar(
+            connection,
+            "select coalesce(sum(rows_accepted - rows_corrected), 0)::bigint from landing.loads"
+            f" where feed = {quoted(feed)}",
+        )
+    )
+
+
+def declared(feed: FeedSource, contract: Contract, policy: Policy) -> str:
+    """Return a digest of everything that decides how a feed's rows are read."""
+    said: dict[str, Any] = feed.model_dump(mode="json", include=set(_READ_BY))
+    if contract.name == "transactions":
+        said["days"] = policy.time_zone
+    return digest([CONTRACT_VERSION, said])
+
+
+def digest(value: Any) -> str:
+    """Return a short digest of plain data."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def row_key(key: Iterable[str]) -> str:
+    """Return the SQL of a row's key; a customer counts by the pseudonym, not by the id."""
+    return f"hash({', '.join(key_columns(key))})"
+
+
+def key_columns(key: Iterable[str]) -> list[str]:
+    """Return the natural key in columns of the landing table."""
+    return ["subject_key" if name == "customer_id" else name for name in key]
+
+
+def hash_of_constant(connection: duckdb.DuckDBPyConnection) -> int:
+    """Return what DuckDB's hash makes of a constant row of every type that is hashed."""
+    return int(
+        scalar(
+            connection,
+            "select hash('assent', 1.5::decimal(18,2), 1::integer, timestamp '2020-01-01',"
+            " '00000000-0000-0000-0000-000000000001'::uuid, null::varchar)",
+        )
+    )
+
+
+def rekey(connection: duckdb.DuckDBPyConnection) -> None:
+    """Compute all row keys anew if they were made by a DuckDB that hashes otherwise."""
+    current = hash_of_constant(connection)
+    rows = connection.execute("select load_id, feed, fingerprint from landing.loads").fetchall()
+    for load_id, feed, text in rows:
+        made = Fingerprint.read(text)
+        if not made.key or made.hashed == current:
+            continue
+        table = table_of(feed)
+        connection.execute(
+            f"update landing.{table} set row_key = {row_key(made.key)} where load_id = {load_id}"
+        )
+        renewed = Fingerprint(**{**asdict(made), "hashed": current})
+        connection.execute(
+            "update landing.loads set fingerprint = ? where load_id = ?", [renewed.text(), load_id]
+        )
+
+
+def table_of(feed: str) -> str:
+    """Return the landing table of a feed."""
+    return "consent_events" if feed == INBOX else feed
+
+
+def clear(connection: duckdb.DuckDBPyConnection, feed: str, *, load_id: int, now: datetime) -> None:
+    """Remove all rows of a feed, because it is about to be read from the beginning.
+
+    Parameters
+    ----------
+    load_id
+        The load that replaces them: its changed days include theirs.
+    now
+        When their quarantined rows count as read again.
+    """
+    loads = f"(select load_id from landing.loads where feed = {quoted(feed)})"
+    if feed == "transactions":
+        connection.execute(
+            f"insert into landing.changed_days select distinct event_day, {load_id}"
+            f" from landing.transactions where load_id in {loads}"
+        )
+    connection.execute(f"delete from landing.{table_of(feed)} where load_id in {loads}")
+    connection.execute(
+        "update landing.quarantine set resolved_at = ?, resolution = 'read_again'"
+        f" where resolved_at is null and load_id in {loads}",
+        [now],
+    )
+    connection.execute("delete from landing.loads where feed = ?", [feed])
+
+
+def record_load(
+    connection: duckdb.DuckDBPyConnection,
+    identity: tuple[int, str, datetime, str, str],
+    counts: Sequence[int],
+) -> None:
+    """Note one load.
+
+    Parameters
+    ----------
+    identity
+        load_id, feed, loaded_at, source, fingerprint.
+    counts
+        Rows read, accepted, quarantined, duplicate, corrected.
+    """
+    connection.execute(
+        f"insert into landing.loads values ({', '.join('?' * 10)})", [*identity, *counts]
+    )
+
+
+def record_removal(
+    connection: duckdb.DuckDBPyConnection, feed: str, rows: int, *, now: datetime, why: str
+) -> None:
+    """Note that rows left a landing table (retention, erasure), so that it still reconciles.
+
+    Parameters
+    ----------
+    feed
+        The feed whose rows were removed.
+    rows
+        How many.
+    now
+        When, UTC without a zone.
+    why
+        One word, such as ``retention``.
+    """
+    if rows:
+        identity = (next_load_id(connection), feed, now, why, Fingerprint().text())
+        record_load(connection, identity, (0, 0, 0, 0, rows))
+
+
+def scalar(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
+    """Return the one value that a query yields."""
+    return connection.execute(query).fetchall()[0][0]

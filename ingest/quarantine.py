@@ -1,0 +1,212 @@
+"""The quarantine: rows that could not be accepted, without their values.
+
+Belongs here: putting rows there, listing and resolving them, and whether one of them blocks
+publishing. Does not belong here: what makes a row bad (``projection``), what a quarantined consent
+event means for its subject (``int_consent_*``).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import duckdb
+
+from ingest.landing import INBOX, scalar
+from ingest.projection import POSITION, Projection
+from warehouse.connect import quoted
+from warehouse.errors import UsageError
+
+RESOLUTIONS = ("corrected_at_source", "dismissed")
+LONGEST_NOTE = 200
+CONSENT_FEEDS = ("consent_events", INBOX)
+
+
+@dataclass(frozen=True)
+class QuarantinedRow:
+    """One quarantined row: where it stands in its source, never what it says."""
+
+    quarantine_id: int
+    feed: str
+    reason: str
+    column_name: str | None
+    source: str
+    position: int
+    subject_key: UUID | None
+    quarantined_at: datetime
+    resolved_at: datetime | None
+    resolution: str | None
+
+    @property
+    def blocks_publishing(self) -> bool:
+        """Whether nothing may be published until someone resolves it."""
+        unreadable = self.feed in CONSENT_FEEDS and self.subject_key is None
+        return unreadable and self.resolved_at is None
+
+
+def quarantine_list(
+    connection: duckdb.DuckDBPyConnection, *, feed: str | None = None, resolved: bool = False
+) -> list[QuarantinedRow]:
+    """List quarantined rows, oldest first.
+
+    Parameters
+    ----------
+    connection
+        With the warehouse attached.
+    feed
+        Only of this feed.
+    resolved
+        Whether to list resolved rows too.
+    """
+    columns = ", ".join(QuarantinedRow.__dataclass_fields__)
+    conditions = ["true"]
+    conditions += [] if resolved else ["resolved_at is null"]
+    conditions += [f"feed = {quoted(feed)}"] if feed else []
+    rows = connection.execute(
+        f"select {columns} from landing.quarantine where {' and '.join(conditions)}"
+        " order by quarantine_id"
+    ).fetchall()
+    return [QuarantinedRow(*row) for row in rows]
+
+
+def quarantine_resolve(
+    connection: duckdb.DuckDBPyConnection,
+    ids: Iterable[int],
+    resolution: str,
+    *,
+    now: datetime,
+    note: str = "",
+) -> int:
+    """Resolve quarantined rows; they no longer hold anything back.
+
+    Parameters
+    ----------
+    connection
+        With the warehouse attached for writing.
+    ids
+        Their quarantine ids.
+    resolution
+        ``corrected_at_source`` (the row was delivered again, readable) or ``dismissed`` (it is to
+        have no effect; takes a note that says why).
+    now
+        When, UTC without a zone.
+    note
+        Why; must hold no personal data.
+
+    Returns
+    -------
+    int
+        How many were resolved.
+
+    Raises
+    ------
+    UsageError
+        If the resolution is unknown, a dismissal has no note, or an id isn't an unresolved row.
+    """
+    wanted = sorted(set(ids))
+    if resolution not in RESOLUTIONS:
+        raise UsageError("no such resolution", f"use one of: {', '.join(RESOLUTIONS)}")
+    if resolution == "dismissed" and not note.strip():
+        raise UsageError("a dismissal needs a note", "say why the row may have no effect")
+    if len(note) > LONGEST_NOTE:
+        raise UsageError(f"the note is longer than {LONGEST_NOTE} characters", "shorten it")
+    listed = ", ".join(str(int(i)) for i in wanted) or "null"
+    condition = f"quarantine_id in ({listed}) and resolved_at is null"
+    rows = connection.execute(
+        f"select quarantine_id from landing.quarantine where {condition}"
+    ).fetchall()
+    unknown = set(wanted) - {i for (i,) in rows}
+    if unknown:
+        raise UsageError(
+            f"not in the quarantine, or resolved already: {', '.join(map(str, sorted(unknown)))}",
+            "`assent quarantine list` shows what is there",
+        )
+    said = f"{resolution}: {note.strip()}" if note.strip() else resolution
+    connection.execute(
+        f"update landing.quarantine set resolved_at = ?, resolution = ? where {condition}",
+        [now, said],
+    )
+    return len(rows)
+
+
+def unreadable_consent(connection: duckdb.DuckDBPyConnection) -> int:
+    """Return how many unresolved consent events have a subject that can't be read.
+
+    While there is one, nothing may be published: it may be anybody's withdrawal.
+    """
+    feeds = ", ".join(map(quoted, CONSENT_FEEDS))
+    return int(
+        scalar(
+            connection,
+            "select count(*) from landing.quarantine"
+            f" where feed in ({feeds}) and subject_key is null and resolved_at is null",
+        )
+    )
+
+
+def put_bad_rows(
+    connection: duckdb.DuckDBPyConnection,
+    projection: Projection,
+    load: tuple[int, str, datetime],
+    malformed: str | None,
+) -> int:
+    """Put the bad rows of one source into the quarantine, by one narrow reading.
+
+    Parameters
+    ----------
+    connection
+        In the load's transaction, with the vault attached.
+    projection
+        Of the source.
+    load
+        load_id, feed and moment of the load.
+    malformed
+        Table of the positions of rows that couldn't be split into columns, or None.
+
+    Returns
+    -------
+    int
+        How many.
+    """
+    place = POSITION
+    if malformed:
+        # The reader doesn't count the rows it rejected: row i stands after every reject that
+        # has fewer than i good rows before it.
+        place = (
+            f"{POSITION} + (select count(*) from {malformed} as rejected"
+            f" where rejected.position - rejected.number < {POSITION})"
+        )
+    rows = (
+        f"select {place} as position, {projection.case('reason')} as reason,"
+        f" {projection.case('column')} as column_name, customer_id"
+        f" from {projection.typed(numbered=True)} where {projection.bad}"
+    )
+    if malformed:
+        rows += (
+            " union all by name select position, 'malformed_row' as reason,"
+            f" null::varchar as column_name, null::varchar as customer_id from {malformed}"
+        )
+    return insert(
+        connection,
+        "select position, reason, column_name, subject_key"
+        f" from ({rows}) left join vault.subjects using (customer_id)",
+        load,
+        projection.source.name,
+    )
+
+
+def insert(
+    connection: duckdb.DuckDBPyConnection,
+    rows: str,
+    load: tuple[int, str, datetime],
+    source: str,
+) -> int:
+    """Put rows (a ``select`` of position, reason, column_name, subject_key) into the quarantine."""
+    load_id, feed, now = load
+    last = scalar(connection, "select coalesce(max(quarantine_id), 0) from landing.quarantine")
+    done = connection.execute(
+        f"insert into landing.quarantine select {last} + row_number() over (order by position),"
+        f" {quoted(feed)}, reason, column_name, {quoted(source)}, position, subject_key,"
+        f" {load_id}, timestamp {quoted(now)}, null, null from ({rows})"
+    ).fetchall()
+    return int(done[0][0])
