@@ -22,15 +22,15 @@ def name(column: str) -> str:
     return '"' + column.replace('"', '""') + '"'
 
 
-def one(connection: duckdb.DuckDBPyConnection, query: str, *parameters: Any) -> tuple[Any, ...]:
+def one(connection: duckdb.DuckDBPyConnection, query: str, **parameters: Any) -> tuple[Any, ...]:
     """Return the only row of a query.
 
     Parameters
     ----------
-    *parameters
-        The values of its question marks.
+    **parameters
+        The values of its parameters, by name: ``$as_of``.
     """
-    rows = connection.execute(query, list(parameters)).fetchall()
+    rows = connection.execute(query, parameters).fetchall()
     if len(rows) != 1:
         raise ValueError(f"a query for one row returned {len(rows)}")
     found: tuple[Any, ...] = rows[0]

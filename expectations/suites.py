@@ -9,12 +9,11 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 from expectations import gx
-from expectations.facts import OF_CATEGORIES, VISITING_DAYS
+from expectations.fill import always_defined, least_share
 from expectations.result import by_id
 from expectations.sql import name, pattern, text
-from governance.policy.columns import allowed_columns, column_labels, purpose_named
+from governance.policy.columns import allowed_columns, column_labels
 from governance.policy.model import Policy
-from governance.policy.words import TRANSACTION_ATTRIBUTES
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
@@ -76,17 +75,6 @@ def with_permission(
         )
     )
     return suite
-
-
-def always_defined(policy: Policy, purpose: str, column: str) -> bool:
-    """Tell whether a column has a value for every subject of the mart.
-
-    Columns made of transactions do, but for those that need more of a history than a single
-    purchase. What is made of the customers' own attributes has one only where a feed has one.
-    """
-    attributes = purpose_named(policy, purpose).columns[column]
-    of_rows = set(attributes) <= set(TRANSACTION_ATTRIBUTES)
-    return of_rows and column not in VISITING_DAYS and column not in OF_CATEGORIES
 
 
 def _meta(kind: str, purpose: str, what: str) -> dict[str, str]:
@@ -157,13 +145,12 @@ def _filled(
     policy: Policy, purpose: str, present: dict[str, str], absent: Collection[str]
 ) -> Iterator[Any]:
     expectations = gx.great_expectations().expectations
-    least = policy.thresholds.completeness
     for column in allowed_columns(policy, purpose):
         if column in absent or column not in present:
             continue
         if always_defined(policy, purpose, column):
             yield expectations.ExpectColumnValuesToNotBeNull(
                 column=column,
-                mostly=least,
+                mostly=least_share(policy, purpose, column),
                 meta=_meta("completeness", purpose, f"{column} is filled"),
             )

@@ -42,6 +42,11 @@ class Finding:
     remedy: str
 
     @property
+    def purpose(self) -> str:
+        """The purpose whose rule it is; ``permission`` for the rule of ``int_consent_*``."""
+        return self.rule.partition(".")[2]
+
+    @property
     def place(self) -> str:
         """The column with its asset."""
         return ".".join(part for part in (self.asset, self.column) if part)

@@ -15,15 +15,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from governance.findings import Finding, refuse, worded
-from governance.lineage.graph import Form, Lineage, Made, Ref, Relation, Use
+from governance.lineage.graph import UNKNOWN, Form, Lineage, Made, Ref, Relation, Use
 from governance.lineage.landing import LANDING, Meaning, meaning
-from governance.lineage.scope import UNKNOWN
+from governance.lineage.marts import MART, mart_purpose
 from governance.policy.columns import allowed_columns, purpose_named
 from governance.policy.model import Policy
 
-__all__ = ["Finding", "judge_columns", "judge_features", "mart_purpose", "refuse"]
+__all__ = ["Finding", "judge_columns", "judge_features", "refuse"]
 
-MART = "mart_"
 CONSENT = "int_consent_"
 AS_OF = "as_of"
 
@@ -91,13 +90,6 @@ def judge_features(
         if column not in allowed
     ]
     return list(dict.fromkeys(found))
-
-
-def mart_purpose(policy: Policy, mart: str) -> str | None:
-    """Return the purpose of a mart, ``mart_<purpose>`` or ``mart_<purpose>_<suffix>``, if any."""
-    name = mart.removeprefix(MART)
-    fits = [p for p in policy.purposes if name == p or name.startswith(f"{p}_")]
-    return max(fits, key=len, default=None)
 
 
 @dataclass(frozen=True)
@@ -191,10 +183,13 @@ class _Judge:
         """Judge what chooses, joins and groups the rows of a model."""
         for why in model.unread:
             yield self._word("unread", model.name, "", [], why)
+        clauses: dict[str, list[str]] = {}
         for use in model.uses:
-            for name in sorted(self._strange(use, model.name)):
-                fault = "rows" if name in self._not_allowed else "rows, unknown"
-                yield self._word(fault, model.name, "", [name], use.clause)
+            for name in self._strange(use, model.name):
+                clauses.setdefault(name, []).append(use.clause)
+        for name, found in sorted(clauses.items()):
+            fault = "rows" if name in self._not_allowed else "rows, unknown"
+            yield self._word(fault, model.name, "", [name], ", ".join(dict.fromkeys(found)))
 
     @property
     def _not_allowed(self) -> set[str]:

@@ -146,12 +146,20 @@ def keep_identifiers(
     )
 
 
-def purpose_keys(purposes: Sequence[str]) -> str:
-    """Return the ``select`` of (subject_key, purpose, purpose_key) over vault and salts."""
+def purpose_keys(purposes: Sequence[str], subjects: str = "vault.subjects") -> str:
+    """Return the ``select`` of (subject_key, purpose, purpose_key) over vault and salts.
+
+    Parameters
+    ----------
+    purposes
+        The purposes to make keys for.
+    subjects
+        What stands behind ``from`` to yield ``subject_key`` and ``customer_id``; by default all.
+    """
     keys = " union all ".join(
         f"select subject_key, {quoted(purpose)} as purpose,"
         f" {pseudonym(purpose, 'customer_id', 'salt')} as purpose_key"
-        " from vault.subjects join salts.salts using (subject_key)"
+        f" from {subjects} join salts.salts using (subject_key)"
         for purpose in purposes
     )
     return keys or "select null::uuid, null::varchar, null::uuid where false"

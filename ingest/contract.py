@@ -94,12 +94,18 @@ class Contract:
 
     @property
     def table(self) -> tuple[tuple[str, str], ...]:
-        """Name and type of each column of the landing table."""
+        """Name and type of each column of the landing table.
+
+        Besides the feed's: ``event_day``, the day of a transaction in the policy's time zone;
+        ``recorded_on``, the day on which a customer's row arrived, from which its age counts.
+        """
         inner = [(c.name, c.type) for c in self.landed]
         if self.name == "transactions":
             after = [name for name, _ in inner].index("occurred_at") + 1
             inner.insert(after, ("event_day", "DATE"))
-        return (("subject_key", "UUID"), *inner, ("row_key", "UBIGINT"), ("load_id", "INTEGER"))
+        last = [("recorded_on", "DATE")] if self.name == "customers" else []
+        return (("subject_key", "UUID"), *inner, ("row_key", "UBIGINT"), ("load_id", "INTEGER"),
+                *last)  # fmt: skip
 
 
 CUSTOMER_ID = Column("customer_id", TEXT, required=True, vault=True)

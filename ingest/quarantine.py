@@ -12,14 +12,15 @@ from uuid import UUID
 
 import duckdb
 
-from ingest.landing import INBOX, scalar
-from ingest.projection import POSITION, Projection
+from ingest.connectors.source import POSITION
+from ingest.landing import scalar, table_of
+from ingest.projection import Projection
+from warehouse.clock import utc_naive
 from warehouse.connect import quoted
 from warehouse.errors import UsageError
 
 RESOLUTIONS = ("corrected_at_source", "dismissed")
-LONGEST_NOTE = 200
-CONSENT_FEEDS = ("consent_events", INBOX)
+CONSENT = "consent_events"
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class QuarantinedRow:
     @property
     def blocks_publishing(self) -> bool:
         """Whether nothing may be published until someone resolves it."""
-        unreadable = self.feed in CONSENT_FEEDS and self.subject_key is None
+        unreadable = self.feed == CONSENT and self.subject_key is None
         return unreadable and self.resolved_at is None
 
 
@@ -71,11 +72,10 @@ def quarantine_list(
 
 def quarantine_resolve(
     connection: duckdb.DuckDBPyConnection,
-    ids: Iterable[int],
+    ids: int | Iterable[int],
     resolution: str,
     *,
     now: datetime,
-    note: str = "",
 ) -> int:
     """Resolve quarantined rows; they no longer hold anything back.
 
@@ -84,14 +84,12 @@ def quarantine_resolve(
     connection
         With the warehouse attached for writing.
     ids
-        Their quarantine ids.
+        Quarantine ids, one or several.
     resolution
         ``corrected_at_source`` (the row was delivered again, readable) or ``dismissed`` (it is to
-        have no effect; takes a note that says why).
+        have no effect). Why, and who says so, belongs into the record of acts.
     now
-        When, UTC without a zone.
-    note
-        Why; must hold no personal data.
+        When.
 
     Returns
     -------
@@ -101,15 +99,11 @@ def quarantine_resolve(
     Raises
     ------
     UsageError
-        If the resolution is unknown, a dismissal has no note, or an id isn't an unresolved row.
+        If the resolution is unknown, or an id isn't an unresolved row; then none is resolved.
     """
-    wanted = sorted(set(ids))
     if resolution not in RESOLUTIONS:
         raise UsageError("no such resolution", f"use one of: {', '.join(RESOLUTIONS)}")
-    if resolution == "dismissed" and not note.strip():
-        raise UsageError("a dismissal needs a note", "say why the row may have no effect")
-    if len(note) > LONGEST_NOTE:
-        raise UsageError(f"the note is longer than {LONGEST_NOTE} characters", "shorten it")
+    wanted = sorted({ids} if isinstance(ids, int) else set(ids))
     listed = ", ".join(str(int(i)) for i in wanted) or "null"
     condition = f"quarantine_id in ({listed}) and resolved_at is null"
     rows = connection.execute(
@@ -121,10 +115,9 @@ def quarantine_resolve(
             f"not in the quarantine, or resolved already: {', '.join(map(str, sorted(unknown)))}",
             "`assent quarantine list` shows what is there",
         )
-    said = f"{resolution}: {note.strip()}" if note.strip() else resolution
     connection.execute(
         f"update landing.quarantine set resolved_at = ?, resolution = ? where {condition}",
-        [now, said],
+        [utc_naive(now), resolution],
     )
     return len(rows)
 
@@ -134,12 +127,11 @@ def unreadable_consent(connection: duckdb.DuckDBPyConnection) -> int:
 
     While there is one, nothing may be published: it may be anybody's withdrawal.
     """
-    feeds = ", ".join(map(quoted, CONSENT_FEEDS))
     return int(
         scalar(
             connection,
             "select count(*) from landing.quarantine"
-            f" where feed in ({feeds}) and subject_key is null and resolved_at is null",
+            f" where feed = {quoted(CONSENT)} and subject_key is null and resolved_at is null",
         )
     )
 
@@ -206,7 +198,7 @@ def insert(
     last = scalar(connection, "select coalesce(max(quarantine_id), 0) from landing.quarantine")
     done = connection.execute(
         f"insert into landing.quarantine select {last} + row_number() over (order by position),"
-        f" {quoted(feed)}, reason, column_name, {quoted(source)}, position, subject_key,"
+        f" {quoted(table_of(feed))}, reason, column_name, {quoted(source)}, position, subject_key,"
         f" {load_id}, timestamp {quoted(now)}, null, null from ({rows})"
     ).fetchall()
     return int(done[0][0])

@@ -57,6 +57,7 @@ def svg(figure: Figure) -> str:
 
 def _axes(width: float, height: float) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.08)
     return figure, figure.add_subplot()
 
 
@@ -166,7 +167,7 @@ def _short(value: float, top: float) -> str:
         return f"{value / 1000:,.0f}k"
     if top < 2:
         return f"{value:.2f}"
-    return f"{value:,.0f}" if abs(value) >= 10 or value == round(value) else f"{value:.1f}"
+    return f"{value:,.0f}" if abs(value) >= 9.95 or value == round(value) else f"{value:.1f}"
 
 
 def explained(report: pd.DataFrame) -> Figure:
@@ -282,9 +283,9 @@ def _shown(table: pd.DataFrame, most: int) -> pd.DataFrame:
 
 def _brief(row: Mapping[Any, Any]) -> str:
     if row["method"] == "rfm_quantiles":
-        return f"RFM-score quantiles, {row['segments']}"
+        return f"{row['segments']} RFM-score quantiles"
     method = "k-means" if row["method"] == "kmeans" else "Gaussian mixture"
-    return f"{method}: {row['feature_set']} ({row['scale']}), {row['segments']}"
+    return f"{row['segments']} by {method}: {row['feature_set']} ({row['scale']})"
 
 
 def _standing(row: Mapping[Any, Any]) -> str:

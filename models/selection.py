@@ -48,8 +48,8 @@ class Rule:
     smallest
         Subjects that the smallest segment must have.
     margin
-        By what factor a segment must be larger than that when it is chosen, so that it doesn't
-        slip under before the next fit.
+        By what factor it must be larger on the current day, so that it doesn't slip under
+        before the next fit.
     stability
         Least mean adjusted Rand index over bootstrap resamples. 0.65: "moderate recovery" in
         Steinley (2004).
@@ -81,7 +81,7 @@ class Rule:
 
     @property
     def least(self) -> int:
-        """Subjects that the smallest segment of a choice must have, with the margin."""
+        """Subjects that the smallest segment must have on the current day."""
         return math.ceil(self.smallest * self.margin)
 
 
@@ -152,7 +152,7 @@ class _Checks:
             return f"on the current day: {error}"
         smallest = codes_smallest(segments)
         if smallest < self.rule.least:
-            return f"smallest segment on the current day: {smallest}"
+            return f"smallest segment now {smallest} (asked for: {self.rule.least})"
         return self.judge(recipe, segments) if self.judge else ""
 
 
@@ -220,7 +220,7 @@ def choose(
 
 def _decide(measured: Sequence[Measured], checks: _Checks) -> tuple[Measured, Measured]:
     """Return the best fit candidate and the chosen one."""
-    large = [m for m in measured if not m.failure and m.smallest >= checks.rule.least]
+    large = [m for m in measured if not m.failure and m.smallest >= checks.rule.smallest]
     by_score = sorted(large, key=_by_score)
     best = next((m for m in by_score if not checks.objection(m.recipe)), None)
     if best is None:
@@ -245,7 +245,7 @@ def standard_error(one: Measured, other: Measured) -> float:
 
 def _best_of_each_method(measured: Sequence[Measured], rule: Rule) -> list[Measured]:
     found: dict[str, Measured] = {}
-    for one in sorted((m for m in measured if m.smallest >= rule.least), key=_by_score):
+    for one in sorted((m for m in measured if m.smallest >= rule.smallest), key=_by_score):
         found.setdefault(one.recipe.method, one)
     return list(found.values())
 
@@ -255,7 +255,7 @@ def _nobody(measured: Sequence[Measured], large: Sequence[Measured], checks: _Ch
     if not large:
         greatest = max(m.smallest for m in measured)
         return (
-            f"no candidate has {rule.least} subjects in its smallest segment; the most that any "
+            f"no candidate has {rule.smallest} subjects in its smallest segment; the most that any "
             f"has is {greatest}: ask for fewer segments or smaller ones"
         )
     steadiest = max(checks.stability.values(), default=float("nan"))
@@ -282,7 +282,7 @@ def _reason(chosen: Measured, best: Measured, checks: _Checks) -> str:
         f"segments explain {explained} in the 8 weeks that followed, a score of "
         f"{chosen.score:.3f}: {place}. Stability {checks.stable(recipe):.2f} (at least "
         f"{checks.rule.stability:.2f}), smallest segment {chosen.smallest} (at least "
-        f"{checks.rule.least})."
+        f"{checks.rule.smallest})."
     )
 
 
@@ -337,7 +337,7 @@ def _verdict(
         return "chosen", ""
     if one.failure:
         return "failed", one.failure
-    if one.smallest < rule.least:
+    if one.smallest < rule.smallest:
         return "turned down", f"smallest segment {one.smallest}"
     if one.recipe not in objections:
         return "out of reach", ""

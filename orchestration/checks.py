@@ -109,7 +109,7 @@ def _mart_check(purpose: str) -> dg.AssetChecksDefinition:
         from expectations.marts import check_mart
         from orchestration.land import absent_columns
 
-        findings = [f for f in judge_columns(policy(), lineage()) if f.purpose == purpose]
+        findings = [f for f in judge_columns(policy(), lineage()) if f.rule == f"minimisation.{purpose}"]
         with writer.warehouse() as connection:
             clocks = clock_row.read(connection)
             results = check_mart(

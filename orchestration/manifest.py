@@ -14,7 +14,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from governance.lineage import Lineage, cached_lineage
+from governance.lineage.build import build
+from governance.lineage.cache import cached, fingerprint as lineage_key
+from governance.lineage.graph import Lineage
 from governance.policy.derive import dbt_vars
 from governance.policy.load import load_policy
 from governance.policy.model import Policy
@@ -68,16 +70,19 @@ def manifest_path() -> Path:
     return path
 
 
+@cache
 def manifest() -> dict[str, Any]:
     """Return the manifest's content."""
     content: dict[str, Any] = json.loads(manifest_path().read_bytes())
     return content
 
 
+@cache
 def lineage() -> Lineage:
     """Return the column lineage of the compiled project."""
-    path = manifest_path()
-    return cached_lineage(path, path.with_suffix(".lineage.json"))
+    content = manifest()
+    path = manifest_path().with_suffix(".lineage.json")
+    return cached(path, lineage_key(content), lambda: build(content))
 
 
 def dbt_arguments(target: str, target_path: Path, log_path: Path) -> list[str]:

@@ -78,17 +78,18 @@ def dbt_resource() -> Dbt:
 
 def column_lineage(model: str) -> dg.TableColumnLineage:
     """Return a model's column lineage in Dagster's terms."""
-    deps = {}
-    for column, origins in lineage().model_columns(model).items():
-        deps[column] = [
-            dg.TableColumnDep(
-                asset_key=asset_key(name) if name.split("_", 1)[0] in GROUPS
-                else dg.AssetKey(["landing", name]),
-                column_name=origin,
-            )
-            for name, origin in origins
-        ]  # fmt: skip
-    return dg.TableColumnLineage(deps)
+    return dg.TableColumnLineage(
+        {
+            column: [dg.TableColumnDep(_relation_key(ref.relation), ref.column) for ref in refs]
+            for column, refs in lineage().model_columns(model).items()
+        }
+    )
+
+
+def _relation_key(relation: str) -> dg.AssetKey:
+    """Return the asset of a relation of the lineage graph: a model, or ``landing.<table>``."""
+    schema, _, table = relation.rpartition(".")
+    return dg.AssetKey([schema, table]) if schema else asset_key(relation)
 
 
 def _target() -> Path:

@@ -65,7 +65,8 @@
 {# An attribute in its banded form: the label of the band, null outside all of them. #}
 {% macro banded(purpose, attribute, expression) -%}
 case
-{%- for band in var('bands')[purpose][attribute].bands %}
+{#- A purpose that the policy lacks has no bands; its models are disabled, but parsed. #}
+{%- for band in var('bands').get(purpose, {}).get(attribute, {}).get('bands', []) %}
     when {{ within_band(band, expression) }} then {{ sql_text(band.label) }}
 {%- endfor %}
 end

@@ -1,6 +1,6 @@
 """The lineage graph of a dbt project, from its manifest.
 
-Belongs here: finding a manifest's models and sources, and the order of reading. Does not belong
+Belongs here: which name in SQL means which relation, and the order of reading. Does not belong
 here: reading one model's SQL (``query``, ``hidden``), keeping the graph (``cache``).
 """
 
@@ -10,10 +10,9 @@ from typing import Any
 from governance.lineage.graph import Form, Lineage, Made, Ref, Relation, Use
 from governance.lineage.hidden import hidden_uses
 from governance.lineage.landing import SOURCES
+from governance.lineage.manifest import Node, hooks_of, macros_of, models_of, operations_of
 from governance.lineage.query import read
 from governance.lineage.scope import Table, UnreadableError
-
-Node = Mapping[str, Any]
 
 
 def build(manifest: Mapping[str, Any], sources: Mapping[str, Sequence[str]] = SOURCES) -> Lineage:
@@ -34,37 +33,6 @@ def build(manifest: Mapping[str, Any], sources: Mapping[str, Sequence[str]] = SO
         column leads to an unknown origin, never to none.
     """
     return _Project(manifest, sources).lineage()
-
-
-def models_of(manifest: Mapping[str, Any]) -> dict[str, Node]:
-    """Return the models of a manifest by name."""
-    nodes = manifest.get("nodes", {}).values()
-    return {node["name"].lower(): node for node in nodes if node["resource_type"] == "model"}
-
-
-def macros_of(manifest: Mapping[str, Any]) -> dict[str, str]:
-    """Return the text of the project's own macros by name."""
-    project = manifest.get("metadata", {}).get("project_name")
-    macros = manifest.get("macros", {}).values()
-    return {m["name"]: m["macro_sql"] for m in macros if m.get("package_name") == project}
-
-
-def hooks_of(node: Node) -> list[str]:
-    """Return what runs before and after a model."""
-    config = node.get("config", {})
-    hooks = [*config.get("pre-hook", ()), *config.get("post-hook", ())]
-    return [hook["sql"] if isinstance(hook, Mapping) else str(hook) for hook in hooks]
-
-
-def operations_of(manifest: Mapping[str, Any]) -> list[Node]:
-    """Return what runs before or after a whole run of the project itself."""
-    project = manifest.get("metadata", {}).get("project_name")
-    nodes = manifest.get("nodes", {}).values()
-    return [
-        node
-        for node in nodes
-        if node["resource_type"] == "operation" and node.get("package_name") == project
-    ]
 
 
 class _Project:

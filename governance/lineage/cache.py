@@ -8,12 +8,13 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from governance.lineage.build import hooks_of, macros_of, models_of, operations_of
 from governance.lineage.graph import Lineage
 from governance.lineage.landing import SOURCES
+from governance.lineage.manifest import hooks_of, macros_of, models_of, operations_of
 
 _OF_A_MODEL = (
     "schema", "alias", "language", "compiled_code", "raw_code", "depends_on",
@@ -75,8 +76,6 @@ def _kept(path: Path) -> dict[str, Any] | None:
 @cache
 def _code() -> str:
     """Return the hash of this package: another way of reading makes another graph."""
-    import sqlglot
-
     files = sorted(Path(__file__).parent.glob("*.py"))
     text = b"".join(file.read_bytes() for file in files)
-    return hashlib.sha256(text + sqlglot.__version__.encode()).hexdigest()
+    return hashlib.sha256(text + version("sqlglot").encode()).hexdigest()

@@ -121,10 +121,10 @@ def _dot(node: exp.Dot, scope: Scope) -> Made:
 
 
 def _query(node: exp.Expr, scope: Scope) -> Made:
-    """Read a query inside an expression: its columns, and what chooses its rows."""
+    """Read a query inside an expression: its columns; what chooses its rows becomes uses."""
     result = scope.query(node, scope)
-    rows = Made({ref: Form.RAW for use in result.uses for ref in use.refs})
-    return combined([*result.columns.values(), rows])
+    scope.uses += result.uses
+    return combined(result.columns.values())
 
 
 def _filter(node: exp.Filter, scope: Scope) -> Made:

@@ -10,6 +10,7 @@ from enum import IntEnum
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
+UNKNOWN = "?"  # the relation of a column that no relation in reach has
 Kind = Literal["source", "model", "python", "operation"]
 
 

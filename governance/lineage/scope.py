@@ -9,9 +9,7 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from governance.lineage.graph import Form, Made, Ref, Use, combined
-
-UNKNOWN = "?"  # the relation of a column that no table in reach has
+from governance.lineage.graph import UNKNOWN, Form, Made, Ref, Use, combined
 
 
 class UnreadableError(Exception):

@@ -8,6 +8,7 @@ import csv
 import glob
 import gzip
 import hashlib
+import os
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -46,10 +47,13 @@ def file_candidates(
         for pattern in feed.paths
         for match in glob.glob(str(folder / pattern), recursive=True)
     }
-    return [_candidate(connection, feed, path) for path in sorted(found) if path.is_file()]
+    paths = [path for path in sorted(found) if path.is_file()]
+    return [_candidate(connection, feed, path, folder) for path in paths]
 
 
-def _candidate(connection: duckdb.DuckDBPyConnection, feed: FeedSource, path: Path) -> Candidate:
+def _candidate(
+    connection: duckdb.DuckDBPyConnection, feed: FeedSource, path: Path, folder: Path
+) -> Candidate:
     state = _state(path)
 
     def opened() -> Source:
@@ -66,7 +70,9 @@ def _candidate(connection: duckdb.DuckDBPyConnection, feed: FeedSource, path: Pa
                 digest.update(chunk)
         return digest.hexdigest()
 
-    place = hashlib.sha256(str(path).encode(errors="surrogateescape")).hexdigest()[:32]
+    # Relative, so that a project that moves as a whole doesn't find everything new.
+    relative = os.path.relpath(path, folder).encode(errors="surrogateescape")
+    place = hashlib.sha256(relative).hexdigest()[:32]
     return Candidate(path.name, place, state, opened, content)
 
 

@@ -7,6 +7,7 @@ after the other, and asks that each break is found.
 
 import uuid
 from datetime import date, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,41 +20,49 @@ from tests.support.dbt import compiled_models, shipped_vars
 from tests.support.permission_histories import GRID, POLICY, PURPOSES, Scenario, scenarios
 from tests.support.permission_oracle import Answer, Oracle
 
-MODELS = (
+STAGING = (
     "stg_consent_events__consent_events",
     "stg_customers__customers",
     "stg_landing__clocks",
     "stg_landing__purpose_keys",
     "stg_landing__quarantines",
     "stg_rights_requests__rights_requests",
+)
+PERMISSION = (
     "int_consent_events",
     "int_consent_subjects",
     "int_consent_intervals",
     "int_consent_permitted",
 )
+Compiled = dict[str, tuple[str, str]]  # model -> its relation, its SQL
 ORACLE = Oracle(POLICY)
-CHECKED = settings(
-    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+CHECKED = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.fixture(scope="session")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, str]]:
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
     """The relation and the SQL of each model, under the policy of the histories."""
     home: Path = tmp_path_factory.mktemp("permission") / "home"
-    return compiled_models(home, shipped_vars() | POLICY, MODELS)
+    return compiled_models(home, shipped_vars() | POLICY, STAGING + PERMISSION)
 
 
-def database(compiled: dict[str, tuple[str, str]]) -> duckdb.DuckDBPyConnection:
-    """Build the models as views over empty landing tables."""
+def database(compiled: Compiled) -> duckdb.DuckDBPyConnection:
+    """Make empty landing tables, with staging over them."""
     connection = duckdb.connect(config={"threads": 1})
     connection.execute("attach ':memory:' as warehouse")
     landing.make(connection)
     connection.execute("create schema warehouse.staging; create schema warehouse.consented")
-    for name in MODELS:
+    for name in STAGING:
         relation, sql = compiled[name]
         connection.execute(f"create view {relation} as {sql}")
     return connection
+
+
+def build(connection: duckdb.DuckDBPyConnection, compiled: Compiled) -> None:
+    """Build the models of permission."""
+    for name in PERMISSION:
+        relation, sql = compiled[name]
+        connection.execute(f"create or replace table {relation} as {sql}")
 
 
 def key(number: int, purpose: str = "") -> uuid.UUID:
@@ -129,9 +138,12 @@ def intervals(
     return found
 
 
-def differences(connection: duckdb.DuckDBPyConnection, scenario: Scenario) -> list[str]:
+def differences(
+    connection: duckdb.DuckDBPyConnection, compiled: Compiled, scenario: Scenario
+) -> list[str]:
     """Compare SQL and oracle: what the two clocks decide, and every instant of the grid."""
     land(connection, scenario)
+    build(connection, compiled)
     by_sql, by_oracle = decided_by_sql(connection), decided_by_oracle(scenario)
     found = [
         f"{case}: SQL {by_sql.get(case)}, oracle {by_oracle.get(case)}"
@@ -142,8 +154,9 @@ def differences(connection: duckdb.DuckDBPyConnection, scenario: Scenario) -> li
     for number, subject in enumerate(scenario.subjects):
         for purpose in PURPOSES:
             spans = in_sql.get((number, purpose), [])
-            if any(a[1] >= b[0] for a, b in zip(spans, spans[1:], strict=False)):
-                found.append(f"{number, purpose}: intervals meet: {spans}")
+            ends_of = [instant for span in spans for instant in span]
+            if any(a >= b for a, b in pairwise(ends_of)):
+                found.append(f"{number, purpose}: intervals are empty or meet: {spans}")
             points = ORACLE.turning_points(subject, purpose, scenario.known_at)
             for at in {*points, *GRID[::7], scenario.known_at, scenario.as_of_end}:
                 sql = any(begins <= at < ends for begins, ends in spans)
@@ -152,14 +165,14 @@ def differences(connection: duckdb.DuckDBPyConnection, scenario: Scenario) -> li
     return found
 
 
-def test_models_agree_with_the_oracle(compiled: dict[str, tuple[str, str]]) -> None:
+def test_models_agree_with_the_oracle(compiled: Compiled) -> None:
     connection = database(compiled)
     seen = {"permitted": 0, "denied": 0, "since": 0}
 
     @CHECKED
     @given(scenarios())
     def agree(scenario: Scenario) -> None:
-        assert differences(connection, scenario) == []
+        assert differences(connection, compiled, scenario) == []
         answers = decided_by_oracle(scenario).values()
         seen["permitted"] += sum(a.permitted for a in answers)
         seen["denied"] += len(scenario.subjects) * len(PURPOSES) - len(answers)
@@ -237,21 +250,25 @@ BREAKS = {
 }  # fmt: skip
 
 
+@pytest.fixture(scope="session")
+def drawn() -> list[Scenario]:
+    """Scenarios to find breaks with, the same in every run."""
+    found: list[Scenario] = []
+
+    @settings(CHECKED, derandomize=True, database=None, phases=[Phase.generate])
+    @given(scenarios())
+    def draw(scenario: Scenario) -> None:
+        found.append(scenario)
+
+    draw()
+    return found
+
+
 @pytest.mark.parametrize("break_", BREAKS)
-def test_comparison_finds_a_break(compiled: dict[str, tuple[str, str]], break_: str) -> None:
+def test_comparison_finds_a_break(compiled: Compiled, drawn: list[Scenario], break_: str) -> None:
     model, whole, broken = BREAKS[break_]
     relation, sql = compiled[model]
     assert whole in sql, "the SQL has changed: write the break anew"
-    connection = database(compiled | {model: (relation, sql.replace(whole, broken))})
-
-    @settings(
-        max_examples=250, derandomize=True, database=None, deadline=None,
-        phases=[Phase.generate], report_multiple_bugs=False,
-        suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
-    @given(scenarios())
-    def agree(scenario: Scenario) -> None:
-        assert differences(connection, scenario) == []
-
-    with pytest.raises(AssertionError):
-        agree()
+    compiled = compiled | {model: (relation, sql.replace(whole, broken))}
+    connection = database(compiled)
+    assert any(differences(connection, compiled, scenario) for scenario in drawn)

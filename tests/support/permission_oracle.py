@@ -1,4 +1,4 @@
-"""Who may be processed for what: an oracle in plain Python, from the words of the law and of the design.
+"""Who may be processed for what: an oracle in plain Python, from the words of the design.
 
 Belongs here: the rules of permission, event by event, without SQL. Does not belong here: making
 histories up, or comparing.

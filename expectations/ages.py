@@ -1,0 +1,113 @@
+"""Retention: how old the oldest value behind a mart is.
+
+Belongs here: the age of each attribute that a purpose may use, measured where its values are: the
+rows that the mart is made from, the mart itself, and for what a customer says of itself, the day
+on which landing recorded it. Does not belong here: the age of landing's own rows (``feeds``).
+
+Ages are counted to the end of ``as_of``, from the beginning of the day on which something
+happened: on the day itself it is 1 day old. At most 400 days means 400 days and no more.
+"""
+
+from collections.abc import Iterator
+from datetime import date
+
+import duckdb
+
+from expectations.result import Result, by_id, result
+from expectations.sql import columns, name, one, tables, text
+from governance.clocks import Clocks
+from governance.policy.columns import allowed_columns, purpose_named
+from governance.policy.model import Policy
+from governance.policy.words import TRANSACTION_ATTRIBUTES
+
+ROWS = ("baskets", "categories")
+
+
+def check_retention(
+    connection: duckdb.DuckDBPyConnection, policy: Policy, clocks: Clocks, purpose: str
+) -> Iterator[Result]:
+    """Judge ``retention.<purpose>.<attribute>`` for every attribute of a purpose."""
+    catalogue = by_id(policy)
+    of_rows = _oldest_row(connection, clocks, purpose)
+    for attribute in purpose_named(policy, purpose).attributes:
+        rule = catalogue[f"retention.{purpose}.{attribute}"]
+        undated = 0
+        if attribute in TRANSACTION_ATTRIBUTES:
+            oldest = of_rows
+        else:
+            oldest, undated = _oldest_record(connection, policy, purpose, attribute)
+        age = _age(oldest, clocks)
+        facts = {"oldest": str(oldest) if oldest else None, "of unknown age": undated}
+        if undated:
+            yield result(rule, "broken", age, f"of {undated} values nobody knows how old they are",
+                         **facts)  # fmt: skip
+        elif age is None:
+            yield result(rule, "holds", None, "the mart holds no value of it", **facts)
+        elif age > rule.limit:
+            yield result(rule, "broken", age, f"the oldest value is from {oldest}: {age} days old",
+                         **facts)  # fmt: skip
+        else:
+            yield result(rule, "holds", age, "the oldest value is young enough", **facts)
+
+
+def _age(day: date | None, clocks: Clocks) -> int | None:
+    """Return an age in days at the end of ``as_of``; 0 for what is dated after it."""
+    return None if day is None else max(0, (clocks.as_of - day).days + 1)
+
+
+def _oldest_row(
+    connection: duckdb.DuckDBPyConnection, clocks: Clocks, purpose: str
+) -> date | None:
+    """Return the day of the oldest transaction behind a mart.
+
+    A row of transactions carries all of its columns, so that one day speaks for each of them. A
+    mart's own word counts beside that of the rows it is made from: older snapshots may outlive
+    these.
+    """
+    days = [
+        f"(select min(event_day) from consented.int_{purpose}_{rows})"
+        for rows in ROWS
+        if "event_day" in columns(connection, "consented", f"int_{purpose}_{rows}")
+    ]
+    mart = columns(connection, "marts", f"mart_{purpose}")
+    days += [
+        f"(select min(as_of - {column}::integer) from marts.mart_{purpose})"
+        for column in ("tenure_days", "recency_days")
+        if column in mart and "as_of" in mart
+    ]
+    if not days:
+        return None
+    oldest: date | None = one(connection, f"select least({', '.join(days)})::date")[0]
+    return oldest
+
+
+def _oldest_record(
+    connection: duckdb.DuckDBPyConnection, policy: Policy, purpose: str, attribute: str
+) -> tuple[date | None, int]:
+    """Return the oldest day on which landing recorded an attribute that the mart shows.
+
+    Returns
+    -------
+    day
+        None if the mart shows no value of it.
+    undated : int
+        Values of which nobody knows the day.
+    """
+    mart, key = columns(connection, "marts", f"mart_{purpose}"), f"{purpose}_key"
+    shown = [
+        f"m.{name(column)} is not null"
+        for column, attributes in allowed_columns(policy, purpose).items()
+        if attribute in attributes and column in mart
+    ]
+    if not shown or key not in mart or "customers" not in tables(connection, "landing"):
+        return None, 0
+    day, undated = one(
+        connection,
+        "select min(c.recorded_on), count(*) filter (c.recorded_on is null)"
+        f" from marts.mart_{purpose} as m"
+        f" left join landing.purpose_keys as k on k.purpose = {text(purpose)}"
+        f" and k.purpose_key = m.{name(key)}"
+        " left join landing.customers as c on c.subject_key = k.subject_key"
+        f" where {' or '.join(shown)}",
+    )
+    return day, int(undated)

@@ -1,0 +1,303 @@
+"""The checks of a mart: every rule of one purpose that its data can answer.
+
+Belongs here: verdicts on minimisation, permission, retention, special values, completeness and the
+way from landing to the mart. Does not belong here: how the figures come about (``suites`` and
+``gx``, ``proof``, ``ages``, ``fill``), checks of feeds and segments.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import duckdb
+
+from expectations import gx, proof
+from expectations.ages import check_retention
+from expectations.fill import Fill, least_share, partial
+from expectations.gx import Outcome
+from expectations.result import Result, Status, by_id, markdown, result, unjudged
+from expectations.sql import columns, name, one, tables
+from expectations.suites import suite, with_permission
+from governance.clocks import Clocks
+from governance.findings import Finding
+from governance.gate import mart_purpose
+from governance.policy.columns import allowed_columns, purpose_named
+from governance.policy.model import Policy
+
+__all__ = ["check_mart", "suite"]
+
+# What an aggregated column may be: a figure, a date, or figures by category; never a text or key.
+FIGURES = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "DOUBLE", "FLOAT", "DECIMAL",
+           "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "BOOLEAN", "DATE", "MAP(VARCHAR, ")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Mart:
+    """One purpose's marts, and what has been found about them so far."""
+
+    connection: duckdb.DuckDBPyConnection
+    policy: Policy
+    clocks: Clocks
+    purpose: str
+    absent: frozenset[str]
+    tables: dict[str, dict[str, str]]  # name to columns with types
+    outcomes: list[tuple[str, Outcome]] = field(default_factory=list)  # with the table's name
+
+    @property
+    def name(self) -> str:
+        return f"mart_{self.purpose}"
+
+    def found(self, kind: str, table: str | None = None) -> list[Outcome]:
+        """Return what the suites found for the rules of a kind."""
+        rule = f"{kind}.{self.purpose}"
+        return [o for t, o in self.outcomes if o.rule == rule and table in (None, t)]
+
+
+def check_mart(
+    connection: duckdb.DuckDBPyConnection,
+    policy: Policy,
+    clocks: Clocks,
+    purpose: str,
+    *,
+    findings: Sequence[Finding] = (),
+    absent: Collection[str] = frozenset(),
+) -> list[Result]:
+    """Judge every rule of a purpose over its marts.
+
+    Parameters
+    ----------
+    connection
+        With the warehouse as its current database, not within a transaction. Temporary tables are
+        made and dropped; nothing else is written.
+    findings
+        What the column gate found (``governance.gate.judge_columns``); findings of other rules
+        are left aside.
+    absent
+        Columns of the mart whose source no feed maps: left out of completeness, and listed.
+
+    Returns
+    -------
+    list of Result
+        One for each rule of the purpose in the catalogue, but those of segments.
+
+    Raises
+    ------
+    PolicyGapError
+        If the policy has no such purpose.
+    """
+    purpose_named(policy, purpose)
+    found = {
+        table: columns(connection, "marts", table)
+        for table in tables(connection, "marts")
+        if mart_purpose(policy, table) == purpose
+    }
+    mart = _Mart(connection, policy, clocks, purpose, frozenset(absent), found)
+    if mart.name not in found:
+        return _unbuilt(mart, findings)
+    try:
+        proof.lawful(connection, policy, clocks, purpose)
+        _run_suites(mart)
+        return [
+            _minimisation(mart, findings),
+            _permission(mart),
+            *check_retention(connection, policy, clocks, purpose),
+            *_special_values(mart),
+            _completeness(mart),
+            _reconciliation(mart),
+        ]
+    finally:
+        proof.dropped(connection)
+
+
+def _unbuilt(mart: _Mart, findings: Sequence[Finding]) -> list[Result]:
+    """Return the verdicts where there is no mart: unlike the policy, and nothing to judge."""
+    catalogue = by_id(mart.policy)
+    kinds = ("permission", "retention", "special_values", "completeness", "reconciliation")
+    others = [r for r in catalogue.values() if r.purpose == mart.purpose and r.kind in kinds]
+    return [_minimisation(mart, findings), *(unjudged(rule) for rule in others)]
+
+
+def _run_suites(mart: _Mart) -> None:
+    for table, types in mart.tables.items():
+        main = table == mart.name
+        expected = suite(mart.policy, mart.purpose, types, absent=mart.absent if main else types)
+        if {"as_of", f"{mart.purpose}_key"} <= set(types):
+            with_permission(
+                expected, mart.policy, mart.purpose,
+                as_of=mart.clocks.as_of.isoformat(), snapshots=main,
+            )  # fmt: skip
+        mart.outcomes.extend(
+            (table, outcome)
+            for outcome in gx.run(mart.connection, expected, schema="marts", table=table)
+        )
+
+
+def _minimisation(mart: _Mart, findings: Sequence[Finding]) -> Result:
+    """Judge whether the marts have the allowed columns, all of them, in the allowed form."""
+    rule = by_id(mart.policy)[f"minimisation.{mart.purpose}"]
+    faults = [*_columns_beyond(mart), *_columns_lacking(mart), *_wrong_types(mart)]
+    faults += [f"{table}: not met: {o.what}" + (f" ({o.unexpected} rows)" if o.unexpected else "")
+               for table, o in mart.outcomes if o.rule == rule.id and not o.met]  # fmt: skip
+    of_gate = [f for f in findings if f.rule == rule.id]
+    lines = [*faults, *(f"{f.place} {f.what}" for f in of_gate)]
+    facts = {
+        "columns": markdown(
+            ("table", "column", "type"),
+            [(t, c, kind) for t, types in mart.tables.items() for c, kind in types.items()],
+        )
+    }
+    if not lines:
+        return result(rule, "holds", 0, "exactly the allowed columns, in the allowed form", **facts)
+    status: Status = "gap" if not faults and all(f.kind == "gap" for f in of_gate) else "broken"
+    return result(rule, status, len(lines), "; ".join(lines), **facts)
+
+
+def _columns_beyond(mart: _Mart) -> Iterator[str]:
+    allowed = {*allowed_columns(mart.policy, mart.purpose), "as_of", f"{mart.purpose}_key"}
+    for table, types in mart.tables.items():
+        for column in types:
+            if column not in allowed:
+                yield f"{table}.{column} is no column that '{mart.purpose}' may have"
+
+
+def _columns_lacking(mart: _Mart) -> Iterator[str]:
+    if mart.name not in mart.tables:
+        yield f"there is no table marts.{mart.name}"
+        return
+    built = {column for types in mart.tables.values() for column in types}
+    for column in allowed_columns(mart.policy, mart.purpose):
+        if column not in built:
+            yield f"{column} is allowed, but no mart of '{mart.purpose}' has it"
+    for table, types in mart.tables.items():
+        for key in ("as_of", f"{mart.purpose}_key"):
+            if key not in types:
+                yield f"{table} lacks {key}"
+
+
+def _wrong_types(mart: _Mart) -> Iterator[str]:
+    """Find columns whose type can't be the allowed form: a band is a text, an aggregate is not."""
+    body = purpose_named(mart.policy, mart.purpose)
+    fixed = {"as_of": ("DATE",), f"{mart.purpose}_key": ("UUID",)}
+    for table, types in mart.tables.items():
+        for column, type_ in types.items():
+            forms = {body.attributes[a].form for a in body.columns.get(column, ())}
+            fits: tuple[str, ...] = fixed.get(column, ())
+            if "banded" in forms:
+                fits = ("VARCHAR",)
+            elif forms == {"aggregated"}:
+                fits = FIGURES
+            if fits and not type_.startswith(fits):
+                yield f"{table}.{column} is of type {type_}, not {' or '.join(fits[:2])}"
+
+
+def _permission(mart: _Mart) -> Result:
+    """Judge whether every subject of every mart may be in it."""
+    rule = by_id(mart.policy)[f"permission.{mart.purpose}"]
+    outcomes = mart.found("permission")
+    failed = [o for o in outcomes if o.failed] or len(outcomes) < len(mart.tables)
+    unlawful = sum(o.unexpected or 0 for o in outcomes)
+    rows = [
+        (reason, "yes" if permitted else "no", subjects)
+        for reason, permitted, subjects in proof.reasons(mart.connection)
+    ]
+    facts = {"subjects by basis": markdown(("what decided", "permitted", "subjects"), rows)}
+    if failed:
+        return result(rule, "broken", None, "nobody could tell who is in the mart", **facts)
+    if unlawful:
+        why = f"{unlawful} rows are of subjects without a basis at both clocks, by landing itself"
+        return result(rule, "broken", unlawful, why, **facts)
+    return result(rule, "holds", 0, "every subject has a basis at both clocks, by a second "
+                  "derivation from landing", **facts)  # fmt: skip
+
+
+def _special_values(mart: _Mart) -> Iterator[Result]:
+    rule = by_id(mart.policy).get(f"special_values.{mart.purpose}")
+    if rule is None:
+        return
+    outcomes = mart.found("special_values")
+    bad = [o for o in outcomes if not o.met]
+    found = sum(o.unexpected or 0 for o in bad)
+    facts = {"looked at": ", ".join(o.what.split(" ", 1)[0] for o in outcomes) or "no text column"}
+    if bad:
+        yield result(rule, "broken", found, "; ".join(f"not met: {o.what}" for o in bad), **facts)
+    else:
+        yield result(rule, "holds", 0, "no text and no category reveals a special category",
+                     **facts)  # fmt: skip
+
+
+def _completeness(mart: _Mart) -> Result:
+    """Judge the least filled of the columns that have a source."""
+    rule = by_id(mart.policy)[f"completeness.{mart.purpose}"]
+    outcomes = mart.found("completeness", mart.name)
+    fills = [
+        Fill(o.column or "", o.rows or 0, (o.rows or 0) - (o.unexpected or 0), 0) for o in outcomes
+    ]
+    fills += partial(mart.connection, mart.policy, mart.purpose, mart.absent)
+    judged = [(f, f.share, least_share(mart.policy, mart.purpose, f.column)) for f in fills]
+    facts = {
+        "columns": markdown(
+            ("column", "rows", "filled", "rightly empty", "share", "at least"),
+            [(*f, None if share is None else round(share, 4), least)
+             for f, share, least in sorted(judged, key=lambda j: j[0].column)],
+        ),
+        "without a source": ", ".join(sorted(mart.absent)) or "none",
+    }  # fmt: skip
+    if any(o.failed for o in outcomes):
+        return result(rule, "broken", None, "what is filled could not be counted", **facts)
+    shares = [share for _, share, _ in judged if share is not None]
+    if not shares:
+        return unjudged(rule, "the mart has no row to judge", **facts)
+    short = [(f.column, s, least) for f, s, least in judged if s is not None and s < least]
+    why = "; ".join(f"{c} is filled by {s:.3f}, less than {least:g}" for c, s, least in short)
+    return result(rule, "broken" if short else "holds", round(min(shares), 4),
+                  why or "every column with a source is filled", **facts)  # fmt: skip
+
+
+def _reconciliation(mart: _Mart) -> Result:
+    """Judge whether every subject and every amount of landing went where it should."""
+    rule = by_id(mart.policy)[f"reconciliation.marts.{mart.purpose}"]
+    if not {"as_of", f"{mart.purpose}_key"} <= set(mart.tables[mart.name]):
+        return unjudged(rule)
+    connection, clocks = mart.connection, mart.clocks
+    proof.usable(connection, mart.policy, clocks, mart.purpose)
+    subjects = proof.account(connection, clocks, mart.purpose)
+    values = _values(mart)
+    rows = [
+        *(("subjects: " + part.replace("_", " "), count)
+          for part, count in zip(subjects._fields, subjects, strict=True)),
+        *((f"value: {part}", str(value)) for part, value in values.items()),
+    ]  # fmt: skip
+    facts = {"account": markdown(("part", "count or amount"), rows)}
+    parts = subjects.with_rows + subjects.without_rows + subjects.refused
+    off = max(values.values()) - min(values.values()) if values else Decimal(0)
+    faults = [
+        text
+        for wrong, text in (
+            (subjects.lost, f"{subjects.lost} permitted subjects with usable rows aren't in it"),
+            (subjects.extra, f"{subjects.extra} subjects are in it without a usable row"),
+            (subjects.landed != parts, "landing's subjects and their parts differ in number"),
+            (off, f"amounts differ by {off}"),
+        )
+        if wrong
+    ]
+    observed = subjects.lost + subjects.extra + abs(subjects.landed - parts) + bool(off)
+    return result(rule, "broken" if faults else "holds", observed,
+                  "; ".join(faults) or "subjects and amounts of landing add up to the mart",
+                  **facts)  # fmt: skip
+
+
+def _values(mart: _Mart) -> dict[str, Decimal]:
+    """Return the same total, exactly, from landing, from what the mart is made of, from the mart."""
+    totals = {"landing": f"select sum(value) from {proof.USABLE}"}
+    relation = f"int_{mart.purpose}_baskets"
+    if "value" in columns(mart.connection, "consented", relation):
+        totals[relation] = f"select sum(value) from consented.{relation}"
+    if "value_total" in mart.tables[mart.name]:
+        totals[mart.name] = f"select sum(value_total) from marts.{mart.name} where as_of = $as_of"
+    if len(totals) == 1 or proof.behaviour_days(mart.policy, mart.purpose) is None:
+        return {}
+    parts = ", ".join(f"coalesce(({query}), 0)::decimal(38, 2) as {name(part)}"
+                      for part, query in totals.items())  # fmt: skip
+    row = one(mart.connection, f"select {parts} where $as_of::date is not null",
+              as_of=mart.clocks.as_of)  # fmt: skip
+    return dict(zip(totals, row, strict=True))

@@ -1,0 +1,40 @@
+"""What lineage reads of dbt's manifest: models, the project's macros, hooks, operations.
+
+Belongs here: look-ups in the manifest's JSON. Does not belong here: reading SQL (``query``).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+Node = Mapping[str, Any]
+
+
+def models_of(manifest: Mapping[str, Any]) -> dict[str, Node]:
+    """Return the models of a manifest by name."""
+    nodes = manifest.get("nodes", {}).values()
+    return {node["name"].lower(): node for node in nodes if node["resource_type"] == "model"}
+
+
+def macros_of(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Return the text of the project's own macros by name."""
+    project = manifest.get("metadata", {}).get("project_name")
+    macros = manifest.get("macros", {}).values()
+    return {m["name"]: m["macro_sql"] for m in macros if m.get("package_name") == project}
+
+
+def hooks_of(node: Node) -> list[str]:
+    """Return what runs before and after a model."""
+    config = node.get("config", {})
+    hooks = [*config.get("pre-hook", ()), *config.get("post-hook", ())]
+    return [hook["sql"] if isinstance(hook, Mapping) else str(hook) for hook in hooks]
+
+
+def operations_of(manifest: Mapping[str, Any]) -> list[Node]:
+    """Return what runs before or after a whole run of the project itself."""
+    project = manifest.get("metadata", {}).get("project_name")
+    nodes = manifest.get("nodes", {}).values()
+    return [
+        node
+        for node in nodes
+        if node["resource_type"] == "operation" and node.get("package_name") == project
+    ]

@@ -1,0 +1,242 @@
+"""Loading: all feeds into landing, in one transaction of the warehouse.
+
+Belongs here: the order of things. First everything is opened and read once (``plan``, ``survey``):
+what can't be loaded stops here, and nothing has changed. Then new customers are enrolled in the
+vault, then the rows are landed, duplicates and corrections settled, bad rows quarantined
+(``land``); then direct identifiers go to the vault, and the warehouse commits. A process that is
+killed in between leaves ids in the vault that own no rows: the next load finds them there.
+Does not belong here: the writer's lock, which the caller holds.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from governance import identity
+from governance.policy.model import Policy
+from ingest import landing, survey
+from ingest.contract import CONTRACTS, CUSTOMERS
+from ingest.land import Landed, Moment, land, vault_rows
+from ingest.landing import INBOX
+from ingest.model import Sources
+from ingest.plan import Plan, planned, planned_table
+from ingest.projection import Rules
+from ingest.sources import require_agreement
+from warehouse.clock import utc_naive
+from warehouse.connect import connected, quoted, warehouse_store
+from warehouse.errors import UsageError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What a load has done.
+
+    Attributes
+    ----------
+    landed
+        By source that was read: what became of its rows.
+    skipped
+        By feed: how many sources were loaded before and haven't changed.
+    enrolled
+        How many customers were new.
+    afresh
+        The feeds that were read from the beginning, because their declaration had changed.
+    """
+
+    landed: tuple[Landed, ...]
+    skipped: dict[str, int]
+    enrolled: int
+    afresh: tuple[str, ...]
+
+
+def load_feeds(
+    sources: Sources,
+    policy: Policy,
+    *,
+    now: datetime,
+    only: Iterable[str] | None = None,
+    extra_consent_events: "pa.Table | None" = None,
+    progress: Progress = lambda _: None,
+) -> LoadReport:
+    """Load every declared feed; the caller holds the writer's lock.
+
+    Parameters
+    ----------
+    sources, policy
+        As read from their files; they have to agree about every mapped column.
+    now
+        The moment of arrival.
+    only
+        Names of the feeds to load; by default all.
+    extra_consent_events
+        Consent events that Assent recorded itself (the inbox), in our own columns, times in UTC;
+        landed with the consent events as the feed ``inbox``.
+    progress
+        Told what is being done, one short line at a time; no values.
+
+    Raises
+    ------
+    UsageError
+        If a feed can't be read, lacks a column, has more bad rows than declared, or changed while
+        it was being read. Nothing has been loaded then.
+    PolicyGapError
+        If a feed maps an attribute that the policy doesn't list.
+    """
+    require_agreement(sources, policy)
+    names = _chosen(sources, only)
+    moment = Moment.of(utc_naive(now), policy)
+    with connected(warehouse_store(), *identity.stores(), files=True) as connection:
+        # Naive texts and instants convert through the session's zone.
+        connection.execute("set timezone = 'UTC'")
+        landing.create(connection)
+        identity.prepare(connection, CUSTOMERS.identifiers)
+        survey.prepare(connection)
+        work = _Work(connection, sources, policy, moment, progress)
+        plans = [work.plan(name) for name in names]
+        if extra_consent_events is not None and extra_consent_events.num_rows:
+            plans.append(work.plan_inbox(extra_consent_events))
+        work.require_loadable(plans)
+        progress("enrolling new customers")
+        enrolled = identity.enrol(connection, f"select customer_id from {survey.NEWCOMERS}")
+        landed = work.land_all(plans)
+    return LoadReport(
+        tuple(landed),
+        {plan.feed: plan.skipped for plan in plans if plan.skipped},
+        enrolled,
+        tuple(plan.feed for plan in plans if plan.afresh),
+    )
+
+
+def _chosen(sources: Sources, only: Iterable[str] | None) -> list[str]:
+    names = [name for name in CONTRACTS if name in sources.feeds]
+    if only is None:
+        return names
+    wanted = list(only)
+    for name in wanted:
+        if name not in names:
+            raise UsageError(f"no such feed in {sources.file.name}", f"use: {', '.join(names)}")
+    return [name for name in names if name in wanted]
+
+
+@dataclass(frozen=True)
+class _Work:
+    """One load: its connection and what every step of it needs."""
+
+    connection: duckdb.DuckDBPyConnection
+    sources: Sources
+    policy: Policy
+    moment: Moment
+    progress: Progress
+
+    @property
+    def rules(self) -> Rules:
+        return Rules(self.moment.now, tuple(self.policy.purposes))
+
+    def plan(self, name: str) -> Plan:
+        """Open a feed's sources and read them once."""
+        self.progress(f"reading {name}")
+        plan = self._surveyed(planned(self.connection, self.sources, self.policy, name, self.rules))
+        held = landing.rows_held(self.connection, name) if plan.afresh else 0
+        if plan.rows >= held:
+            return plan
+        if plan.afresh == "purposes":  # what is gone stays as it was landed
+            again = planned(self.connection, self.sources, self.policy, name, self.rules,
+                            afresh_for_purposes=False)  # fmt: skip
+            return self._surveyed(again)
+        raise UsageError(
+            f"the declaration of {name} has changed, so it has to be read from the beginning,"
+            f" but of {held} rows that were landed its sources hold only {plan.rows}",
+            "put the old sources back, or take the change in sources.yaml (or of the policy's"
+            " time zone) back",
+        )
+
+    def plan_inbox(self, events: "pa.Table") -> Plan:
+        return self._surveyed(planned_table(self.connection, INBOX, events, self.rules))
+
+    def _surveyed(self, plan: Plan) -> Plan:
+        parts = [
+            replace(
+                part,
+                survey=survey.surveyed(
+                    self.connection, part.projection, f"{plan.feed}_{i}", enrol=True
+                ),
+            )
+            for i, part in enumerate(plan.parts)
+        ]
+        return replace(plan, parts=tuple(parts))
+
+    def require_loadable(self, plans: list[Plan]) -> None:
+        for plan in plans:
+            survey.require_few_bad(
+                self.connection,
+                plan.feed,
+                plan.declaration.greatest_bad_share,
+                [(part.projection, part.survey) for part in plan.parts],
+            )
+
+    def land_all(self, plans: list[Plan]) -> list[Landed]:
+        """Land all feeds in one transaction; on any failure, none."""
+        connection = self.connection
+        connection.execute("begin")
+        try:
+            landing.rekey(connection)
+            landed = [row for plan in plans if plan.parts for row in self._land(plan)]
+            self._add_purpose_keys()
+            for plan in plans:
+                _require_unchanged(plan)
+            connection.execute("commit")
+        except BaseException as error:
+            connection.execute("rollback")
+            if isinstance(error, duckdb.Error):
+                raise UsageError(
+                    f"landing failed with {type(error).__name__}; nothing was loaded",
+                    "check disk space and memory (ASSENT_MEMORY); its message may quote values,"
+                    " so it isn't shown",
+                ) from None
+            raise
+        return landed
+
+    def _land(self, plan: Plan) -> list[Landed]:
+        self.progress(f"landing {plan.feed}: {plan.rows} rows")
+        done = land(self.connection, plan, self.moment, landing.next_load_id(self.connection))
+        if plan.contract is CUSTOMERS:
+            self._keep_identifiers(plan, done)
+        return done
+
+    def _keep_identifiers(self, plan: Plan, done: list[Landed]) -> None:
+        """Hand direct identifiers to the vault, through a second connection to it.
+
+        A transaction writes to one file only; and the vault goes first, so that the warehouse
+        never holds a row of somebody whose identifiers are older than the row.
+        """
+        rows = vault_rows(self.connection, plan, done)
+        if rows is None:
+            return
+        with self.connection.cursor() as vault:
+            vault.register("identifier_rows", rows)
+            identity.keep_identifiers(vault, "select * from identifier_rows", CUSTOMERS.identifiers)
+            vault.unregister("identifier_rows")
+
+    def _add_purpose_keys(self) -> None:
+        for purpose in self.policy.purposes:
+            lacking = (
+                "(select * from vault.subjects anti join (select subject_key from"
+                f" landing.purpose_keys where purpose = {quoted(purpose)}) using (subject_key))"
+            )
+            self.connection.execute(
+                f"insert into landing.purpose_keys {identity.purpose_keys([purpose], lacking)}"
+            )
+
+
+def _require_unchanged(plan: Plan) -> None:
+    for part in plan.parts:
+        if not part.source.unchanged():
+            raise UsageError(f"{part.source.name} changed while it was being read", "run again")

@@ -1,0 +1,167 @@
+"""What a load has to read: which feeds, which of their sources, and from the beginning or not.
+
+Belongs here: comparing what there is with what was loaded. Does not belong here: scanning
+(``survey``), writing (``load``).
+
+A source that was loaded before is skipped: a file by its size and time of change, else by its
+content. A feed whose declaration has changed is read from the beginning ("afresh"), because rows
+that were read otherwise can't be compared with new ones; so is the feed of consent events if it
+named purposes that the policy has come to know since.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import duckdb
+
+from governance.policy.model import Policy
+from ingest.connectors import candidates
+from ingest.connectors.source import Candidate, Source
+from ingest.contract import CONTRACTS, Contract
+from ingest.landing import Fingerprint, Load, declared, digest, earlier_loads, scalar
+from ingest.model import FeedSource, Sources
+from ingest.projection import Projection, Rules, projected
+from ingest.survey import NOTHING, Survey
+from warehouse.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Part:
+    """One source to read."""
+
+    source: Source
+    projection: Projection
+    fingerprint: Fingerprint
+    survey: Survey = NOTHING
+
+    def surveyed(self, survey: Survey) -> "Part":
+        """Return the part with what the first reading found."""
+        return replace(self, survey=survey)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to read of one feed.
+
+    Attributes
+    ----------
+    feed
+        Its name in ``landing.loads``.
+    parts
+        The sources to read, in order of arrival.
+    skipped
+        How many sources were loaded before and haven't changed.
+    afresh
+        Why everything is read from the beginning: "declaration", "purposes", or empty.
+    """
+
+    feed: str
+    contract: Contract
+    declaration: FeedSource
+    parts: tuple[Part, ...]
+    skipped: int
+    afresh: str
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are to read."""
+        return sum(part.survey.rows for part in self.parts)
+
+
+def planned(
+    connection: duckdb.DuckDBPyConnection,
+    sources: Sources,
+    policy: Policy,
+    name: str,
+    rules: Rules,
+    *,
+    afresh_for_purposes: bool = True,
+) -> Plan:
+    """Return what to read of a feed.
+
+    Raises
+    ------
+    UsageError
+        If there is nothing to read and never was, or a source can't be opened.
+    """
+    feed: FeedSource = sources.feeds[name]  # type: ignore[index]
+    contract = CONTRACTS[name]
+    earlier = earlier_loads(connection, name)
+    wanted = Fingerprint(
+        declared=declared(feed, contract, policy), purposes=digest(sorted(policy.purposes))
+    )
+    afresh = _afresh(connection, name, earlier, wanted, afresh_for_purposes)
+    found = candidates(connection, sources, name)
+    if not found and not earlier:
+        raise UsageError(
+            f"{name}: no file matches its paths", "correct `paths` (relative to sources.yaml)"
+        )
+    known = {} if afresh else {load.fingerprint.place: load.fingerprint for load in earlier}
+    parts = []
+    for candidate in found:
+        part = _part(connection, candidate, known.get(candidate.place), contract, feed, rules)
+        if part is not None:
+            declared_part = replace(
+                part.fingerprint, declared=wanted.declared, purposes=wanted.purposes
+            )
+            parts.append(replace(part, fingerprint=declared_part))
+    return Plan(name, contract, feed, tuple(parts), len(found) - len(parts), afresh)
+
+
+def planned_table(
+    connection: duckdb.DuckDBPyConnection, name: str, data: Any, rules: Rules
+) -> Plan:
+    """Return the plan for rows that another room hands over, in our own columns and in UTC."""
+    from ingest.connectors.python import arrow_source
+
+    contract = CONTRACTS["consent_events"]
+    columns = {n: n for n in contract.names if n in data.schema.names}
+    declaration = FeedSource.model_validate(
+        {
+            "connector": "python", "provenance": "recorded by Assent", "time_zone": "UTC",
+            "identifiers": ("customer_id",), "columns": columns, "greatest_bad_share": 1.0,
+        }
+    )  # fmt: skip
+    source = arrow_source(connection, data, f"feed_{name}", name, tuple(columns))
+    projection = projected(connection, contract, declaration, source, rules)
+    return Plan(name, contract, declaration, (Part(source, projection, Fingerprint()),), 0, "")
+
+
+def _afresh(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    earlier: Sequence[Load],
+    wanted: Fingerprint,
+    for_purposes: bool,
+) -> str:
+    made = [load.fingerprint for load in earlier if load.fingerprint.declared]
+    if any(one.declared != wanted.declared for one in made):
+        return "declaration"
+    if not for_purposes or all(one.purposes == wanted.purposes for one in made):
+        return ""
+    unknown = scalar(
+        connection,
+        "select count(*) from landing.quarantine join landing.loads using (load_id)"
+        f" where loads.feed = '{name}' and reason = 'unknown_purpose' and resolved_at is null",
+    )
+    return "purposes" if unknown else ""
+
+
+def _part(
+    connection: duckdb.DuckDBPyConnection,
+    candidate: Candidate,
+    known: Fingerprint | None,
+    contract: Contract,
+    feed: FeedSource,
+    rules: Rules,
+) -> Part | None:
+    """Return a source to read, or None if it was loaded before and hasn't changed."""
+    if known and candidate.state and candidate.state == known.state:
+        return None
+    source = candidate.open()
+    content = candidate.content(source)
+    if known and content == known.content:
+        return None
+    projection = projected(connection, contract, feed, source, rules)
+    return Part(source, projection, Fingerprint(candidate.place, candidate.state, content))

@@ -1,0 +1,87 @@
+"""Connections: encrypted at rest, spill included, and nothing reachable but what is attached."""
+
+import duckdb
+import pytest
+
+from warehouse.connect import Store, connected, extension, published_store, warehouse_store
+from warehouse.errors import UsageError, masked
+
+CANARY = "canary-of-a-row-7f3a"
+
+
+def test_what_is_written_is_encrypted(home):
+    with connected(warehouse_store()) as connection:
+        connection.execute(f"create table main.t as select '{CANARY}' as x from range(1000)")
+    assert CANARY.encode() not in home.warehouse.read_bytes()
+    with connected(warehouse_store(read_only=True)) as connection:
+        assert connection.execute("select distinct x from t").fetchall() == [(CANARY,)]
+
+
+def test_without_encryption_the_canary_would_be_found(tmp_path):
+    """Positive control of the search above."""
+    path = tmp_path / "plain.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("set force_compression = 'uncompressed'")
+        connection.execute(f"create table t as select '{CANARY}' as x from range(1000)")
+    assert CANARY.encode() in path.read_bytes()
+
+
+def test_spilled_data_is_encrypted(home, monkeypatch):
+    monkeypatch.setenv("ASSENT_MEMORY", "60MB")
+    monkeypatch.setenv("ASSENT_THREADS", "2")
+    with connected(warehouse_store()) as connection:
+        connection.execute("create temp table big as select range as n, random() as r,"
+                           f" '{CANARY}' || range as x from range(2_000_000)")  # fmt: skip
+        spilled = list(home.spill.iterdir())
+        assert spilled, "nothing was spilled, so nothing is shown"
+        assert not any(CANARY.encode() in path.read_bytes() for path in spilled)
+    assert not list(home.spill.iterdir())
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "select * from read_text('{other}')",
+        "attach '{other}' as other",
+        "copy (select 1) to '{other}.csv'",
+        "set enable_external_access = true",
+        "install httpfs",
+        "set memory_limit = '1GB'",
+        "select * from 'https://127.0.0.1/x.csv'",
+    ],
+)
+def test_nothing_else_is_reachable(home, tmp_path, statement):
+    other = tmp_path / "other.txt"
+    other.write_text("secret")
+    with connected(warehouse_store()) as connection, pytest.raises(duckdb.Error):
+        connection.execute(statement.format(other=other))
+
+
+def test_files_are_reachable_when_asked_for(home, tmp_path):
+    (tmp_path / "a.csv").write_text("x\n1\n")
+    with connected(warehouse_store(), files=True) as connection:
+        assert connection.execute(f"select x from '{tmp_path / 'a.csv'}'").fetchall() == [(1,)]
+
+
+def test_a_file_that_is_not_there_is_not_made_by_reading(home):
+    with pytest.raises(UsageError, match="nothing has been written yet"), connected(
+        published_store("offers")
+    ):
+        pass
+    assert not home.published_file("offers").exists()
+
+
+def test_the_first_store_is_the_default_database(home):
+    other = Store("other", home.root / "other", "other")
+    with connected(warehouse_store(), other) as connection:
+        assert connection.execute("select current_database()").fetchall() == [("warehouse",)]
+
+
+def test_an_extension_comes_from_its_package():
+    assert extension("httpfs").name == "httpfs.duckdb_extension"
+
+
+def test_masking_keeps_the_shape_and_nothing_else():
+    assert masked("Jane D. 1981-02-30") == "aaaa a. 9999-99-99"
+    assert masked("é√ß") == "a?a"
+    assert masked("9" * 50) == "9" * 40 + "... (50 characters)"

@@ -1,0 +1,101 @@
+"""Where keys come from, and what is said when one is missing or wrong."""
+
+import multiprocessing
+import stat
+
+import pytest
+
+from warehouse import keys
+from warehouse.connect import Store, connected, warehouse_store
+from warehouse.errors import KeyMissingError
+
+
+def test_a_first_local_run_makes_a_key_beside_the_home(home):
+    key = keys.get("warehouse")
+    path = home.root.with_name("state.keys") / "warehouse"
+    assert path.read_text() == key
+    assert len(key) == 64
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert not path.is_relative_to(home.root)
+
+
+def test_the_same_key_is_found_again(home):
+    assert keys.get("vault") == keys.get("vault")
+    assert keys.get("vault") != keys.get("salts")
+
+
+def test_production_makes_no_key(home, monkeypatch):
+    monkeypatch.setenv("ASSENT_PRODUCTION", "1")
+    with pytest.raises(KeyMissingError, match="no key for 'warehouse'"):
+        keys.get("warehouse")
+    assert not keys.folder().exists()
+
+
+def test_production_takes_supplied_keys(home, monkeypatch, tmp_path):
+    monkeypatch.setenv("ASSENT_PRODUCTION", "1")
+    monkeypatch.setenv("ASSENT_KEY_WAREHOUSE", "from-the-environment")
+    (tmp_path / "vault-key").write_text("from-a-file-that-is-named\n")
+    monkeypatch.setenv("ASSENT_KEY_VAULT_FILE", str(tmp_path / "vault-key"))
+    assert keys.get("warehouse") == "from-the-environment"
+    assert keys.get("vault") == "from-a-file-that-is-named"
+
+
+def test_a_named_key_file_that_is_missing_is_never_made(home, monkeypatch, tmp_path):
+    monkeypatch.setenv("ASSENT_KEY_VAULT_FILE", str(tmp_path / "gone"))
+    with pytest.raises(KeyMissingError, match="no key for 'vault'"):
+        keys.get("vault")
+    assert not (tmp_path / "gone").exists()
+
+
+def test_a_lost_key_is_not_replaced_by_a_new_one(home):
+    with connected(warehouse_store()) as connection:
+        connection.execute("create table main.t as select 1 as x")
+    (keys.folder() / "warehouse").unlink()
+    with pytest.raises(KeyMissingError, match="the key of 'warehouse' is gone"):
+        keys.get("warehouse")
+
+
+def test_a_key_that_is_too_short_is_refused(home, monkeypatch):
+    monkeypatch.setenv("ASSENT_KEY_INBOX", "short")
+    with pytest.raises(KeyMissingError, match="shorter than 16"):
+        keys.get("inbox")
+
+
+def test_a_wrong_key_gives_one_clear_line_without_the_key(home, monkeypatch):
+    with connected(warehouse_store()) as connection:
+        connection.execute("create table main.t as select 1 as x")
+    monkeypatch.setenv("ASSENT_KEY_WAREHOUSE", "a-wrong-key-of-some-length")
+    with pytest.raises(KeyMissingError) as raised, connected(warehouse_store()):
+        pass
+    assert raised.value.what == "the key 'warehouse' doesn't fit the file warehouse.duckdb"
+    assert "a-wrong-key" not in str(raised.value)
+
+
+def test_a_file_that_is_no_database_is_said_so(home):
+    home.warehouse.write_bytes(b"not a database" * 1000)
+    keys.folder().mkdir()
+    (keys.folder() / "warehouse").write_text("0123456789abcdef0123")
+    with pytest.raises(Exception, match=r"warehouse\.duckdb") as raised, connected(
+        Store("warehouse", home.warehouse, "warehouse")
+    ):
+        pass
+    assert "0123456789abcdef" not in str(raised.value)
+
+
+def test_children_inherit_no_key_but_the_warehouse_s(home):
+    environment = {
+        "PATH": "/bin", "ASSENT_KEY_VAULT": "v", "ASSENT_KEY_SALTS_FILE": "s",
+        "ASSENT_KEY_WAREHOUSE": "w", "ASSENT_HOME": "h",
+    }  # fmt: skip
+    assert keys.without_keys(environment) == {
+        "PATH": "/bin", "ASSENT_KEY_WAREHOUSE": "w", "ASSENT_HOME": "h",
+    }  # fmt: skip
+
+
+def _get(_: int) -> str:
+    return keys.get("published_offers")
+
+
+def test_processes_that_make_a_key_at_once_agree(home):
+    with multiprocessing.get_context("fork").Pool(8) as pool:
+        assert len(set(pool.map(_get, range(32)))) == 1
