@@ -55,9 +55,7 @@ def _age(day: date | None, clocks: Clocks) -> int | None:
     return None if day is None else max(0, (clocks.as_of - day).days + 1)
 
 
-def _oldest_row(
-    connection: duckdb.DuckDBPyConnection, clocks: Clocks, purpose: str
-) -> date | None:
+def _oldest_row(connection: duckdb.DuckDBPyConnection, clocks: Clocks, purpose: str) -> date | None:
     """Return the day of the oldest transaction behind a mart.
 
     A row of transactions carries all of its columns, so that one day speaks for each of them. A

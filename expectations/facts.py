@@ -36,4 +36,5 @@ RANGES = {
 VISITING_DAYS = {"gap_mean_days": 2, "gap_variation": 3}
 
 # Need some spending on a known category; shares of nothing are undefined.
-OF_CATEGORIES = ("category_breadth", "category_concentration", "category_mix")
+MIX = "category_mix"
+OF_CATEGORIES = ("category_breadth", "category_concentration", MIX)

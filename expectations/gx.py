@@ -122,11 +122,13 @@ def _engine(connection: duckdb.DuckDBPyConnection) -> Iterator[Any]:
     from duckdb_engine import ConnectionWrapper
     from great_expectations.execution_engine import SqlAlchemyExecutionEngine
 
-    class Lent(ConnectionWrapper):  # type: ignore[misc]
+    class Lent(ConnectionWrapper):
         def close(self) -> None:
             """Leave the connection to whom it belongs."""
 
-    class Keeping(SqlAlchemyExecutionEngine):  # type: ignore[misc]
+    class Keeping(SqlAlchemyExecutionEngine):
+        _connection: Any
+
         @contextmanager
         def get_connection(self) -> Iterator[Any]:
             """Return the same connection every time, still open when results are fetched."""

@@ -95,7 +95,7 @@ def _since(
                 action in ('granted', 'opted_in') as grants,
                 action = 'withdrawn' as withdraws,
                 case when action in ('granted', 'opted_in') then occurred_at
-                    else least(occurred_at, recorded_at) end as at
+                    else least(occurred_at, recorded_at) end as moment
             from {consent.LANDED.events}
             where recorded_at <= $known
                 and coalesce(purpose, $purpose) = $purpose
@@ -106,22 +106,22 @@ def _since(
                 )
         ),
         denials as (
-            select subject_key, max(at) filter (withdraws) as withdrawn,
-                max(at) filter (not withdraws) as objected
-            from events where not grants and at <= $at group by all
+            select subject_key, max(moment) filter (withdraws) as withdrawn,
+                max(moment) filter (not withdraws) as objected
+            from events where not grants and moment <= $at group by all
         ),
         grants as (
-            select subject_key, at, named,
-                lag(at) over (partition by subject_key order by at) as before
-            from events where grants and at <= $at
+            select subject_key, moment, named,
+                lag(moment) over (partition by subject_key order by moment) as before
+            from events where grants and moment <= $at
         )
         select g.subject_key, greatest(
-            min(g.at) filter (
-                g.at > coalesce(d.withdrawn, '-infinity')
+            min(g.moment) filter (
+                g.moment > coalesce(d.withdrawn, '-infinity')
                 and (s.basis = 'consent' or d.withdrawn is not null)
             ),
-            min(g.at) filter (g.named and g.at > d.objected),
-            max(g.at) filter (s.basis = 'consent' and g.before + to_days($days) < g.at)
+            min(g.moment) filter (g.named and g.moment > d.objected),
+            max(g.moment) filter (s.basis = 'consent' and g.before + to_days($days) < g.moment)
         ) as since
         from grants as g
         join proof_state_{instant} as s using (subject_key)

@@ -117,7 +117,7 @@ def state_sql(policy: Policy, relations: Relations) -> str:
             e.purpose is not null as named,
             e.action in ('objected', 'opted_out') as objects,
             case when e.action in ('granted', 'opted_in') then e.occurred_at
-                else least(e.occurred_at, e.recorded_at) end as at,
+                else least(e.occurred_at, e.recorded_at) end as moment,
             e.notice_version
         from {relations.events} as e, {purposes}
         where e.recorded_at <= $known
@@ -127,11 +127,11 @@ def state_sql(policy: Policy, relations: Relations) -> str:
     ),
     totals as (
         select subject_key, purpose, any_value(valid_days) as valid_days,
-            max(at) filter (grants) as granted,
-            max(at) filter (grants and named) as named,
-            max(at) filter (not grants and not objects) as withdrawn,
-            max(at) filter (objects) as objected
-        from speaking where at <= $at group by all
+            max(moment) filter (grants) as granted,
+            max(moment) filter (grants and named) as named,
+            max(moment) filter (not grants and not objects) as withdrawn,
+            max(moment) filter (objects) as objected
+        from speaking where moment <= $at group by all
     ),
     placed as (
         select s.subject_key, s.held, s.age_years,

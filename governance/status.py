@@ -15,8 +15,11 @@ import duckdb
 from governance import evidence
 from governance.policy.model import Policy
 from governance.policy.rules import Rule, override_of, rules
+from governance.policy.words import BUILT_IN_PURPOSES
 from warehouse.clock import now
 
+# Rules that stand for every purpose: those on feeds and recipients, and of the built-in purposes.
+FOR_ALL = (None, *BUILT_IN_PURPOSES)
 NOT_RUN = "no check has been run since the data changed"
 
 
@@ -42,23 +45,25 @@ class Verdict:
         return self.status == "holds" or (self.status == "not judged" and self.why != NOT_RUN)
 
 
-def reset(connection: duckdb.DuckDBPyConnection) -> None:
-    """Forget the verdicts on another state of the warehouse."""
+def reset(connection: duckdb.DuckDBPyConnection, policy: Policy) -> None:
+    """Forget the verdicts on what is about to be built again: all but those on the feeds."""
     connection.execute("create schema if not exists governance")
     connection.execute(
-        "create or replace table governance.verdicts"
+        "create table if not exists governance.verdicts"
         " (rule varchar primary key, status varchar, observed varchar, limits varchar, why varchar)"
     )
+    kept = [rule.id for rule in rules(policy) if rule.purpose in FOR_ALL]
+    connection.execute("delete from governance.verdicts where not list_contains(?, rule)", [kept])
 
 
-def forget(connection: duckdb.DuckDBPyConnection, prefixes: Iterable[str]) -> None:
-    """Forget the verdicts of some kinds of rules, because what they judged is built again."""
-    for prefix in prefixes:
-        connection.execute("delete from governance.verdicts where starts_with(rule, ?)", [prefix])
-
-
-def put(connection: duckdb.DuckDBPyConnection, results: Iterable[Any]) -> None:
+def put(
+    connection: duckdb.DuckDBPyConnection, policy: Policy, results: Iterable[Any]
+) -> None:
     """Record verdicts (objects with rule, status, observed, limit and why)."""
+    if not connection.execute(
+        "select 1 from duckdb_tables() where schema_name = 'governance'"
+    ).fetchall():
+        reset(connection, policy)
     for r in results:
         connection.execute(
             "insert or replace into governance.verdicts values (?, ?, ?, ?, ?)",
@@ -96,7 +101,7 @@ def obstacles(
     blocking = {
         rule.id
         for rule in rules(policy)
-        if rule.blocks and rule.purpose in (purpose, None, "custody", "permission")
+        if rule.blocks and rule.purpose in (purpose, *FOR_ALL)
     }
     found = verdicts(connection, policy, day)
     return [v for v in found if v.rule in blocking and not v.passes]

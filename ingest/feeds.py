@@ -4,6 +4,7 @@ Belongs here: counting what has been landed. Does not belong here: landing it (`
 the figures (``expectations``).
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -60,7 +61,9 @@ class FeedFigures:
 
     def summary(self) -> dict[str, Any]:
         """Return the figures that there are, as plain data (sums as text, times in ISO 8601)."""
-        plain = {"value_total": str, "first_time": _iso, "last_time": _iso}
+        plain: dict[str, Callable[[Any], Any]] = {
+            "value_total": str, "first_time": _iso, "last_time": _iso,
+        }  # fmt: skip
         return {
             name: plain.get(name, _same)(value)
             for name, value in asdict(self).items()
@@ -113,10 +116,11 @@ def feed_figures(connection: duckdb.DuckDBPyConnection) -> list[FeedFigures]:
     ).fetchall()
     order = [*CONTRACTS]
     totals.sort(key=lambda row: (order.index(table_of(row[0])), row[0]))
-    return [_figures(connection, *row) for row in totals]
+    return [_figures(connection, row) for row in totals]
 
 
-def _figures(connection: duckdb.DuckDBPyConnection, feed: str, *totals: int) -> FeedFigures:
+def _figures(connection: duckdb.DuckDBPyConnection, totals: tuple[Any, ...]) -> FeedFigures:
+    feed, read, accepted, quarantined, duplicates, corrected = totals
     reasons = connection.execute(
         "select reason, count(*), count(*) filter (where resolved_at is null)"
         " from landing.quarantine where load_id in"
@@ -139,7 +143,11 @@ def _figures(connection: duckdb.DuckDBPyConnection, feed: str, *totals: int) -> 
     value, orders = found[4:] if sales else (None, None)
     return FeedFigures(
         feed,
-        *totals,
+        read,
+        accepted,
+        quarantined,
+        duplicates,
+        corrected,
         unresolved=sum(open_ for _, _, open_ in reasons),
         reasons={reason: count for reason, count, _ in reasons},
         rows=rows,
@@ -173,9 +181,7 @@ def reconcile(connection: duckdb.DuckDBPyConnection) -> list[Reconciliation]:
     return found
 
 
-def feed_clocks(
-    connection: duckdb.DuckDBPyConnection, sources: Sources
-) -> tuple[datetime, date]:
+def feed_clocks(connection: duckdb.DuckDBPyConnection, sources: Sources) -> tuple[datetime, date]:
     """Return how far the feeds reach.
 
     Parameters

@@ -16,14 +16,13 @@ from typing import Any
 import duckdb
 
 from governance.policy.model import Policy
-from ingest.connectors import candidates
+from ingest.connectors import candidates, no_file
 from ingest.connectors.source import Candidate, Source
 from ingest.contract import CONTRACTS, Contract
 from ingest.landing import Fingerprint, Load, declared, digest, earlier_loads, scalar
 from ingest.model import FeedSource, Sources
 from ingest.projection import Projection, Rules, projected
 from ingest.survey import NOTHING, Survey
-from warehouse.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -94,9 +93,7 @@ def planned(
     afresh = _afresh(connection, name, earlier, wanted, afresh_for_purposes)
     found = candidates(connection, sources, name)
     if not found and not earlier:
-        raise UsageError(
-            f"{name}: no file matches its paths", "correct `paths` (relative to sources.yaml)"
-        )
+        raise no_file(name)
     known = {} if afresh else {load.fingerprint.place: load.fingerprint for load in earlier}
     parts = []
     for candidate in found:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from governance.policy.model import Policy
 from governance.policy.positions import Document
 from governance.policy.problems import PlacedProblem, PolicyError, Problem, nearest, shown
+from ingest.connectors.files import matching_files, relative_place, state_of
 from ingest.model import CsvOptions, FeedSource, Mapping, Sources
 from ingest.source_checks import policy_problems, source_problems
 from warehouse.errors import PolicyGapError, UsageError
@@ -50,13 +51,15 @@ class SourcesError(UsageError):
         )
 
 
-def load_sources(path: Path | str | None = None) -> Sources:
+def load_sources(path: Path | str | None = None, policy: Policy | None = None) -> Sources:
     """Read and check a sources file.
 
     Parameters
     ----------
     path : path-like, optional
         The file; by default the sources in force (``ASSENT_SOURCES``).
+    policy : Policy, optional
+        If given, sources and policy also have to agree (:func:`require_agreement`).
 
     Raises
     ------
@@ -67,7 +70,19 @@ def load_sources(path: Path | str | None = None) -> Sources:
     file = Path(path) if path is not None else sources_path()
     sources = parse_sources(_text(file), str(file))
     sources._file = file
+    if policy is not None:
+        require_agreement(sources, policy)
     return sources
+
+
+def watched_files(sources: Sources) -> list[str]:
+    """Return what changes whenever a file of a feed is new or written: feed, place, size, time."""
+    folder = sources.file.absolute().parent
+    return [
+        f"{name}:{relative_place(path, folder)}:{state_of(path)}"
+        for name, feed in sources.feeds.items()
+        for path in matching_files(feed, folder)
+    ]
 
 
 def parse_sources(text: str, file: str = "sources.yaml") -> Sources:

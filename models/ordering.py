@@ -75,8 +75,9 @@ def thinned(ordered: Floats, rows: int, seed: int = 0) -> Integers:
         return np.arange(len(ordered))
     table = pd.DataFrame(ordered + 0.0)  # -0.0 becomes 0.0, which hashes like its equal
     table["occurrence"] = _occurrence(ordered)
-    hashes = pd.util.hash_pandas_object(table, index=False, hash_key=f"{seed % 10**16:016d}")
-    return np.sort(np.argsort(hashes.to_numpy(), kind="stable")[:rows])
+    hashes = pd.util.hash_pandas_object(table, index=False).to_numpy() + np.uint64(seed)
+    seeded = pd.util.hash_array(hashes)  # pandas' own key has no effect on numbers
+    return np.sort(np.argsort(seeded, kind="stable")[:rows])
 
 
 def _occurrence(ordered: Floats) -> Integers:

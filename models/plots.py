@@ -15,6 +15,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from models.backtest import MODEL, NONE, RFM
 from models.cards import Card
@@ -56,8 +57,8 @@ def svg(figure: Figure) -> str:
 
 
 def _axes(width: float, height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
-    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.08)
+    layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08)
+    figure = Figure(figsize=(width, height), layout=layout, facecolor="white")
     return figure, figure.add_subplot()
 
 
@@ -291,7 +292,7 @@ def _brief(row: Mapping[Any, Any]) -> str:
 def _standing(row: Mapping[Any, Any]) -> str:
     stability = "" if pd.isna(row["stability"]) else f", stability {row['stability']:.2f}"
     remark = f": {row['remark']}" if row["remark"] else ""
-    verdict = "" if row["verdict"] == "out of reach" else f"{row['verdict']}{remark}, "
+    verdict = "" if row["verdict"] in ("behind", "level") else f"{row['verdict']}{remark}, "
     size = "" if remark.startswith(": smallest") else f"smallest {row['smallest']:,}"
     if remark.startswith(": stability"):
         stability = ""

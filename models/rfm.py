@@ -90,10 +90,10 @@ class RFMQuantiles(GroupEstimator):
         -------
         ndarray of shape (n_features,)
             Change of each column's score, counted towards the target; the sum is the change of the
-            summed score, exactly.
+            summed score, exactly. 0 if the groups are the same.
         """
         change = np.diff(self.column_scores(np.vstack([before, after])), axis=0)[0]
-        return np.asarray(change if target > source else -change, dtype=np.float64)
+        return np.asarray(np.sign(target - source) * change, dtype=np.float64)
 
 
 def _inner(parts: int) -> Floats:

@@ -73,7 +73,7 @@ class Rule:
     stability: float = 0.65
     methods: tuple[Method, ...] = METHODS
     scales: tuple[Scale, ...] = SCALES
-    max_rows: int = 20_000
+    max_rows: int = 10_000
     resamples: int = 200
     stability_resamples: int = 20
     n_starts: int = 10
@@ -303,12 +303,13 @@ def comparison(
         ``feature_set``, ``features`` (number), ``scale``, ``segments``, ``spend_share``,
         ``visits_share``, ``score``, ``behind`` (the best that passes), ``standard_error`` (of
         that), ``smallest``, ``stability`` (NaN: the choice didn't depend on it), ``verdict``
-        (``chosen`` | ``passes`` | ``turned down`` | ``out of reach`` | ``failed``), ``remark``.
+        (``chosen``; ``passes`` all that was asked; ``turned down``; ``level`` with the best, but no
+        simpler than the chosen one; ``behind``; ``failed`` to be fitted), ``remark``.
     """
     rows = []
     for one in sorted(measured, key=lambda m: (bool(m.failure), *_by_score(m))):
         recipe = one.recipe
-        verdict, remark = _verdict(one, objections, chosen, rule)
+        verdict, remark = _verdict(one, objections, best, chosen, rule)
         rows.append(
             {
                 "candidate": recipe.title(),
@@ -331,7 +332,7 @@ def comparison(
 
 
 def _verdict(
-    one: Measured, objections: dict[Recipe, str], chosen: Measured, rule: Rule
+    one: Measured, objections: dict[Recipe, str], best: Measured, chosen: Measured, rule: Rule
 ) -> tuple[str, str]:
     if one is chosen:
         return "chosen", ""
@@ -340,6 +341,6 @@ def _verdict(
     if one.smallest < rule.smallest:
         return "turned down", f"smallest segment {one.smallest}"
     if one.recipe not in objections:
-        return "out of reach", ""
+        return ("level" if _behind(best, one) <= standard_error(best, one) else "behind"), ""
     objection = objections[one.recipe]
     return ("turned down", objection) if objection else ("passes", "")

@@ -10,6 +10,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import skops.io
@@ -77,7 +78,7 @@ def load(path: Path) -> SegmentModel:
         content = skops.io.load(path, trusted=list(TRUSTED))
     except UntrustedTypesFoundException as error:
         raise ValueError(f"{path.name} holds types that a model doesn't have: {error}") from error
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, BadZipFile) as error:
         raise ValueError(f"{path.name} is not a stored model") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ValueError(f"{path.name} is not a stored model of format {FORMAT}")

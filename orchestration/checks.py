@@ -6,6 +6,7 @@ rules are in its metadata, and each by itself in ``assent status``.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
 from typing import Any
 
 import dagster as dg
@@ -22,6 +23,7 @@ from governance.release import UNREAD_CONSENT
 from orchestration.common import code_version, provenance
 from orchestration.manifest import lineage, manifest, policy
 from orchestration.writer import Writer
+from warehouse.clock import now
 
 SEGMENT_KINDS = ("size", "segment_count", "refit", "drift", "bias")
 MART_KINDS = (
@@ -49,7 +51,7 @@ def _specs(asset: list[str], found: Iterable[Rule]) -> list[dg.AssetCheckSpec]:
 
 def _keep(connection: duckdb.DuckDBPyConnection, results: Sequence[Any], clocks: Clocks) -> None:
     """Record the verdicts, and show how every rule stands now."""
-    status.put(connection, results)
+    status.put(connection, policy(), results)
     about = {
         "as_of": clocks.as_of,
         "known_at": clocks.known_at,
@@ -145,7 +147,7 @@ def check_feeds(context: dg.AssetCheckExecutionContext, writer: Writer) -> Itera
 
     with writer.warehouse() as connection:
         clocks = landed_clocks(connection)
-        results = judge(connection, policy(), clocks, manifest=manifest(), lineage=lineage())
+        results = judge(connection, policy(), clocks, now=now(), manifest=manifest(), lineage=lineage())
         _keep(connection, results, clocks)
         unread = connection.execute(UNREAD_CONSENT).fetchall()[0][0]
     for feed in FEEDS:
@@ -170,14 +172,14 @@ SEGMENTS_ASSET = ["segmentation", "segments"]
 def check_segments(context: dg.AssetCheckExecutionContext, writer: Writer) -> Iterator[Any]:
     """Judge the segments: size, number, age of the model, drift, bias."""
     from expectations.segments import check_segments as judge
-    from orchestration.segments import current_model
+    from orchestration import model_store
 
-    shown = evidence.shown(evidence.SEGMENTS)
+    shown, model = evidence.shown(evidence.SEGMENTS), model_store.record()
     with writer.warehouse() as connection:
         clocks = clock_row.read(connection)
         results = judge(
             connection, policy(), clocks, psi=shown["drift"],
-            fitted_as_of=(current_model() or {}).get("fitted_as_of"),
+            fitted_as_of=date.fromisoformat(model["fitted_as_of"]) if model else None,
         )  # fmt: skip
         _keep(connection, results, clocks)
     for kind, found in _by_kind(results).items():

@@ -5,21 +5,28 @@ Does not belong here: reading a feed.
 """
 
 from collections.abc import Iterator
+from datetime import date
+from functools import cache
+from typing import Any
 
 import dagster as dg
+import duckdb
 
 from governance import clocks as clock_row
-from governance import inbox, release
-from governance.clocks import clocks_of
+from governance import evidence, inbox, release, status
+from governance.clocks import Clocks, clocks_of
+from governance.policy.columns import allowed_columns
 from ingest.feeds import feed_clocks, feed_figures
-from ingest.load import load_feeds
+from ingest.model import Sources
 from ingest.sources import load_sources
-from orchestration.common import DAYS, OFFICERS, OWNERS, RETRY, day_of, provenance
+from orchestration.common import BY_DAY, OFFICERS, OWNERS, RETRY, day_of, provenance
 from orchestration.manifest import policy
 from orchestration.writer import Writer
 from warehouse.clock import now
 from warehouse.home import sources_path
 
+# Lines without a basket number are grouped by their time.
+ALWAYS = frozenset({"basket_id"})
 TABLES = {
     "customers": "Customers, without direct identifiers: those are in the vault",
     "transactions": "Transaction lines",
@@ -51,25 +58,60 @@ def land_feeds(
     context: dg.AssetExecutionContext, writer: Writer
 ) -> Iterator[dg.MaterializeResult]:
     """Read, validate and land every feed in one transaction; nothing, if one of them can't be."""
+    from ingest.load import load_feeds
+
     waiting = inbox.waiting()
-    sources = load_sources(sources_path(), policy())
-    load_feeds(sources, policy(), now=now(), extra_consent_events=waiting)
+    load_feeds(
+        feeds(), policy(), now=now(), extra_consent_events=waiting, progress=context.log.info
+    )
     if waiting.num_rows:
         inbox.drop_through(max(waiting.column("event_id").to_pylist()))
     release.publish_permission(policy())
     with writer.warehouse() as connection:
-        figures = {f.feed: f for f in feed_figures(connection)}
+        figures = _show(connection)
         counts = {
             name: connection.execute(f"select count(*) from landing.{name}").fetchall()[0][0]
             for name in TABLES
         }
     for name, count in counts.items():
         metadata = {"dagster/row_count": count, **provenance()}
-        if name in figures:
-            metadata |= {f"feed/{k}": v for k, v in figures[name].summary().items()}
-        if sources.label:
-            metadata["assent/label"] = sources.label
+        metadata |= {f"feed/{key}": str(value) for key, value in figures.get(name, {}).items()}
+        if feeds().label:
+            metadata["assent/label"] = feeds().label
         yield dg.MaterializeResult(asset_key=["landing", name], metadata=metadata)
+
+
+def _show(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
+    """Leave the feeds' figures and the newest complete day where anyone may read them."""
+    figures = [found.summary() for found in feed_figures(connection)]
+    clocks = landed_clocks(connection)
+    evidence.show(
+        evidence.FEEDS,
+        {"label": feeds().label, "newest_day": clocks.newest_day, "known_at": clocks.known_at,
+         "feeds": figures},
+    )  # fmt: skip
+    return {found["feed"]: found for found in figures}
+
+
+@cache
+def feeds() -> Sources:
+    """Return the declared feeds, read once per process."""
+    return load_sources(sources_path(), policy())
+
+
+def landed_clocks(connection: duckdb.DuckDBPyConnection, as_of: date | None = None) -> Clocks:
+    """Return the clocks of what has landed; without ``as_of``, those of the newest complete day."""
+    known_at, newest_day = feed_clocks(connection, feeds())
+    return clocks_of(
+        as_of, known_at=known_at, newest_day=newest_day, time_zone=policy().time_zone
+    )
+
+
+def absent_columns(purpose: str) -> frozenset[str]:
+    """Return the columns of a purpose's mart that need an attribute no feed maps."""
+    mapped = {column for feed in feeds().feeds.values() for column in feed.columns}
+    needed = allowed_columns(policy(), purpose)
+    return frozenset(c for c, attributes in needed.items() if attributes - mapped - ALWAYS)
 
 
 @dg.asset(
@@ -78,22 +120,16 @@ def land_feeds(
     group_name="landing",
     owners=OFFICERS,
     kinds={"duckdb", "python"},
-    partitions_def=DAYS,
+    **BY_DAY,
     deps=[["landing", name] for name in TABLES],
 )
 def clocks(context: dg.AssetExecutionContext, writer: Writer) -> dg.MaterializeResult:
     """Set the clocks, refusing a day beyond the feeds, and forget verdicts of another state."""
-    from governance import status
-    from orchestration.segments import fit_is_due
+    from orchestration.model_store import fit_is_due
 
     with writer.warehouse() as connection:
-        known_at, newest_day = feed_clocks(connection, load_sources(sources_path(), policy()),
-                                           policy().time_zone)  # fmt: skip
-        found = clocks_of(
-            day_of(context), known_at=known_at, newest_day=newest_day,
-            time_zone=policy().time_zone,
-        )  # fmt: skip
+        found = landed_clocks(connection, day_of(context))
         fit = fit_is_due(found)
         clock_row.write(connection, found, fit=fit)
-        status.reset(connection)
+        status.reset(connection, policy())
     return dg.MaterializeResult(metadata={**provenance(found), "assent/fit": fit})

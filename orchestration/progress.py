@@ -62,6 +62,6 @@ class ProgressHandler(logging.Handler):
 @dg.logger(description="One line a step")
 def progress_logger(context: dg.InitLoggerContext) -> logging.Logger:
     """Return the logger that runs use on a terminal."""
-    logger = logging.Logger("assent", level=logging.INFO)  # noqa: LOG001
+    logger = logging.Logger("assent", level=logging.DEBUG)  # noqa: LOG001
     logger.addHandler(ProgressHandler())
     return logger

@@ -12,7 +12,7 @@ from governance import clocks as clock_row
 from governance import release
 from governance.policy.load import policy_hash
 from governance.policy.words import SEGMENT_PURPOSE
-from orchestration.common import DAYS, OFFICERS, code_version, provenance, same_day
+from orchestration.common import BY_DAY, OFFICERS, code_version, provenance, same_day
 from orchestration.manifest import policy
 from orchestration.writer import Writer
 
@@ -37,7 +37,7 @@ def _published(purpose: str) -> dg.AssetsDefinition:
         group_name="release",
         owners=OFFICERS,
         kinds={"duckdb"},
-        partitions_def=DAYS,
+        **BY_DAY,
         deps=_deps(purpose),
         freshness_policy=FRESH,
     )

@@ -3,8 +3,9 @@
 Belongs here: executing against the instance that the UI shows. Does not belong here: printing.
 """
 
+import io
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,7 @@ import duckdb
 from governance import acts
 from warehouse.connect import connected, warehouse_store
 from warehouse.errors import AssentError, RuleBrokenError, UsageError
+from warehouse.home import PROJECT
 from warehouse.lock import writer_lock
 
 
@@ -43,12 +45,14 @@ def run_job(name: str, *, partition: str | None = None, select: str | None = Non
 
     job = defs.resolve_job_def(name)
     tags = {"assent/started_by": "cli", "assent/actor": acts.actor()}
-    with dg.DagsterInstance.get() as instance:
+    # dbt's own lines would drown ours; they are in the run's log.
+    with dg.DagsterInstance.get() as instance, redirect_stdout(io.StringIO()):
         result = job.execute_in_process(
             instance=instance,
             partition_key=partition,
             raise_on_error=False,
             tags=tags,
+            run_config={"loggers": {"console": {"config": {}}}},
             asset_selection=_selected(job, select),
         )
         blocked = [
@@ -60,6 +64,7 @@ def run_job(name: str, *, partition: str | None = None, select: str | None = Non
             _as_error(e.step_key, e.event_specific_data.error)
             for e in result.all_events
             if e.event_type_value == "STEP_FAILURE"
+            and e.event_specific_data.error.cls_name != "DagsterAssetCheckFailedError"
         ]
     found = [*errors, *(_broken(check) for check in blocked)]
     return Outcome(result.run_id, result.success and not found, found)
@@ -97,8 +102,20 @@ def _as_error(step: str | None, error: Any) -> AssentError:
             "dbt stopped: a test failed or a model can't be built",
             "see the step 'transform' of the run in the UI (`make ui`)",
         )
-    name = error.cls_name if error is not None else "an unknown error"
-    return UsageError(f"step '{step}' failed with {name}", "see the run in the UI (`make ui`)")
+    return UsageError(
+        f"step '{step}' failed: {_fault(error)}", "see the run in the UI (`make ui`), and report it"
+    )
+
+
+def _fault(error: Any) -> str:
+    """Return the kind and place of a fault of ours; its message may quote values, so not that."""
+    if error is None:
+        return "an unknown error"
+    while error.cause is not None:
+        error = error.cause
+    frames = [line.strip() for line in error.stack if str(PROJECT) in line]
+    place = frames[-1].splitlines()[0].replace(f"{PROJECT}/", "") if frames else ""
+    return f"{error.cls_name} {place}".strip()
 
 
 def _known(cls: type[AssentError]) -> dict[str, type[AssentError]]:

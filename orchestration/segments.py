@@ -1,93 +1,40 @@
 """Segmentation as assets: the model, the assignments, the segments with their cards.
 
-Belongs here: reading the mart into frames, calling ``models``, writing tables and artefacts. Does
-not belong here: estimators, or deciding what is fair (``expectations``).
+Belongs here: handing frames to ``models`` and keeping what comes back. Does not belong here:
+estimators, which model is in force (``orchestration.model_store``), what is fair
+(``expectations``).
 """
 
-import json
+import base64
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import duckdb
 
 from governance import clocks as clock_row
+from governance import evidence
 from governance.clocks import Clocks
 from governance.gate import judge_features, refuse
-from governance.policy.columns import allowed_columns
 from governance.policy.load import policy_hash
-from governance.policy.words import SEGMENT_PURPOSE
-from orchestration.common import DAYS, OWNERS, RETRY, code_version, provenance, same_day
+from governance.policy.words import BIAS_PURPOSE, SEGMENT_PURPOSE
+from orchestration import model_store
+from orchestration.common import BY_DAY, OWNERS, RETRY, code_version, provenance, same_day
+from orchestration.fairness import judge_of
 from orchestration.manifest import policy
+from orchestration.model_store import KEY, MIX, fit_is_due, frame_of
 from orchestration.writer import Writer
-from warehouse.home import Home
 from warehouse.journal import write_durably
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from models.model import SegmentModel
     from models.selection import Choice
 
-KEY = f"{SEGMENT_PURPOSE}_key"
-MIX = "category_mix"
-MIX_ROWS = 50_000
-
-
-def _folder() -> Path:
-    return Home.current().make().artefacts / SEGMENT_PURPOSE
-
-
-def current_model() -> dict[str, Any] | None:
-    """Return what is recorded of the model in force, or None before the first fit."""
-    pointer = _folder() / "current.json"
-    if not pointer.exists():
-        return None
-    record: dict[str, Any] = json.loads(pointer.read_bytes())
-    return record
-
-
-def fit_is_due(clocks: Clocks) -> bool:
-    """Tell whether a run has to fit: no model yet, one too old, or one under another policy.
-
-    A past ``as_of`` never replaces the model in force.
-    """
-    record = current_model()
-    if record is None:
-        return True
-    if not clocks.current:
-        return False
-    age = (clocks.as_of - date.fromisoformat(record["fitted_as_of"])).days
-    return age >= policy().segmentation.refit_days or record["policy_hash"] != policy_hash(policy())
-
-
-def _frame(connection: duckdb.DuckDBPyConnection, table: str, day: date) -> "pd.DataFrame":
-    """Read one day of a mart; of the category mix, on large marts, a sample by hash of the rest."""
-    columns = [c for c in _columns(connection, table) if c not in ("as_of", MIX)]
-    numbers = ", ".join(c if c == KEY else f"{c}::double as {c}" for c in columns)
-    sample = (
-        f"case when hash({', '.join(c for c in columns if c != KEY)}) %"
-        f" greatest(1, (count(*) over ()) // {MIX_ROWS}) = 0 then {MIX} end as {MIX}"
-    )
-    frame = connection.execute(
-        f"select {numbers}, {sample} from marts.{table} where as_of = ?", [day]
-    ).df()
-    found: pd.DataFrame = frame.set_index(KEY)
-    return found
-
-
-def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
-    rows = connection.execute(
-        "select column_name from duckdb_columns() where database_name = 'warehouse'"
-        " and schema_name = 'marts' and table_name = ? order by column_index",
-        [table],
-    ).fetchall()
-    return [name for (name,) in rows]
-
-
-def _feature_names(frame: "pd.DataFrame") -> list[str]:
-    return [c for c in frame.columns if c != MIX and not c.startswith("following_")]
+MART, BACKTEST = f"mart_{SEGMENT_PURPOSE}", f"mart_{SEGMENT_PURPOSE}_backtest"
+READ = [MART, BACKTEST, f"mart_{BIAS_PURPOSE}"]
 
 
 @dg.asset(
@@ -95,116 +42,115 @@ def _feature_names(frame: "pd.DataFrame") -> list[str]:
     description="The fitted segmentation: chosen by what its segments foretold on an earlier window",
     group_name="segmentation",
     owners=OWNERS,
-    kinds={"scikit-learn"},
-    partitions_def=DAYS,
-    deps=[["marts", "mart_segmentation"], ["marts", "mart_segmentation_backtest"],
-          ["marts", "mart_bias_monitoring"]] if "bias_monitoring" in policy().purposes
-    else [["marts", "mart_segmentation"], ["marts", "mart_segmentation_backtest"]],
+    kinds={"scikitlearn"},
+    **BY_DAY,
+    deps=[["marts", name] for name in READ if name != READ[2] or BIAS_PURPOSE in policy().purposes],
     retry_policy=RETRY,
-)  # fmt: skip
+)
 def model(context: dg.AssetExecutionContext, writer: Writer) -> dg.MaterializeResult:
     """Fit when it is due; else report the model in force."""
     with writer.warehouse() as connection:
         clocks = same_day(context, clock_row.read(connection))
-        if not fit_is_due(clocks):
-            record = current_model() or {}
-            return dg.MaterializeResult(
-                metadata={**provenance(clocks), "fitted_as_of": record["fitted_as_of"],
-                          "segments": record["segments"]}
-            )  # fmt: skip
-        facts = _fit(connection, clocks)
+        facts = _fit(connection, clocks) if fit_is_due(clocks) else model_store.record() or {}
     return dg.MaterializeResult(metadata={**facts, **provenance(clocks)})
 
 
 def _fit(connection: duckdb.DuckDBPyConnection, clocks: Clocks) -> dict[str, Any]:
-    from models import backtest, cards, identity, naming, plots, store
-    from models.effects import effect_table
-    from models.model import fit_model
+    from models import backtest, identity, plots
     from models.selection import Rule, choose
-    from orchestration.fairness import judge_of
 
     limits = policy()
-    current = _frame(connection, "mart_segmentation", clocks.as_of)
-    refuse(judge_features(limits, SEGMENT_PURPOSE, _feature_names(current)))
+    current = frame_of(connection, MART, clocks.as_of)
+    refuse(judge_features(limits, SEGMENT_PURPOSE, [c for c in current.columns if c != MIX]))
     later, earlier = _backtest_days(connection)
     choice = choose(
-        _frame(connection, "mart_segmentation_backtest", earlier),
-        Rule(
-            segments=limits.segmentation.segments, smallest=limits.thresholds.smallest_segment
-        ),
+        frame_of(connection, BACKTEST, earlier),
+        Rule(segments=limits.segmentation.segments, smallest=limits.thresholds.smallest_segment),
         current=current,
-        judge=judge_of(connection, limits),
+        judge=judge_of(connection, limits, clocks.as_of),
     )
-    report = backtest.backtest(
-        _frame(connection, "mart_segmentation_backtest", later), choice.recipe
-    )
-    matching = identity.match(_loaded(), fit_model(current, choice.recipe), current)
-    fitted = matching.model
-    effects = effect_table(current, fitted.assign(current), choice.recipe.scale)
-    fitted = fitted.with_names(naming.name_segments(effects, keep=fitted.names)).with_facts(
+    report = backtest.backtest(frame_of(connection, BACKTEST, later), choice.recipe)
+    fitted, since = _fitted(current, choice)
+    fitted = fitted.with_facts(
         fitted_as_of=clocks.as_of.isoformat(),
         known_at=clocks.known_at.isoformat(),
         policy_hash=policy_hash(limits),
         code_version=code_version(),
         subjects=len(current),
         reason=choice.reason,
-        backtest=report.to_dict("records"),
+        in_words=backtest.in_words(report),
     )
-    folder = _keep(fitted, choice, report, clocks)
+    place = _keep(fitted, choice, report, current, clocks)
     return {
         "segments": len(fitted.ids),
         "recipe": choice.recipe.title(),
         "chosen because": choice.reason,
         "next 8 weeks": dg.MetadataValue.md(backtest.in_words(report)),
-        "since the last model": identity.in_words(matching),
+        "since the last model": identity.in_words(since),
         "features without a source": choice.left_out,
-        "candidates": dg.MetadataValue.md(choice.table.head(20).to_markdown(index=False)),
-        "explained variance": _picture(plots.explained_variance_plot(report)),
-        "artefacts": dg.MetadataValue.path(str(folder.relative_to(Home.current().root))),
+        "explained variance": picture(plots.explained(report)),
+        "candidates": picture(plots.selection(choice.table, limits.thresholds.smallest_segment)),
+        "artefacts": place,
     }
+
+
+def _fitted(current: "pd.DataFrame", choice: "Choice") -> "tuple[SegmentModel, Any]":
+    """Fit the chosen recipe; segments that are the same as before keep their number and name."""
+    from models import identity, naming
+    from models.effects import effect_table
+    from models.model import fit_model
+
+    previous = model_store.loaded() if model_store.record() else None
+    matching = identity.match(previous, fit_model(current, choice.recipe), current)
+    effects = effect_table(current, matching.model.assign(current), choice.recipe.scale)
+    names = naming.name_segments(effects, keep=matching.model.names)
+    return matching.model.with_names(names), matching
 
 
 def _backtest_days(connection: duckdb.DuckDBPyConnection) -> tuple[date, date]:
-    days = connection.execute(
-        "select distinct as_of from marts.mart_segmentation_backtest order by as_of desc"
+    rows = connection.execute(
+        f"select distinct as_of from marts.{BACKTEST} order by as_of desc"
     ).fetchall()
-    later, earlier = (day for (day,) in days)
+    later, earlier = (day for (day,) in rows)
     return later, earlier
 
 
-def _keep(fitted: "SegmentModel", choice: "Choice", report: Any, clocks: Clocks) -> Path:
-    """Store the model, its card and its tables, then point to it."""
-    from models import store
+def _keep(
+    fitted: "SegmentModel", choice: "Choice", report: "pd.DataFrame", current: "pd.DataFrame",
+    clocks: Clocks,
+) -> str:  # fmt: skip
+    """Store the model with its card, then make it the one in force; return its folder."""
+    from models import cards, model_card, store
 
-    folder = _folder() / f"{clocks.as_of}-{policy_hash(policy())[:8]}"
-    folder.mkdir(parents=True, exist_ok=True)
-    store.save(fitted, folder / "model.skops")
-    write_durably(folder / "model_card.md", store.model_card(fitted, choice, report).encode())
-    record = {
-        "folder": folder.name,
-        "fitted_as_of": clocks.as_of.isoformat(),
-        "policy_hash": policy_hash(policy()),
-        "segments": len(fitted.ids),
-    }
-    write_durably(_folder() / "current.json", json.dumps(record).encode())
-    return folder
+    name = f"{clocks.as_of}-{store.fingerprint(fitted)[:8]}"
+    place = model_store.folder(name)
+    place.mkdir(parents=True, exist_ok=True)
+    store.save(fitted, place / model_store.MODEL_FILE)
+    text = model_card.model_card(
+        fitted,
+        cards=cards.build_cards(current, fitted),
+        choice=choice,
+        report=report,
+        facts={"purpose": SEGMENT_PURPOSE, **provenance(clocks)},
+    )
+    write_durably(place / "model_card.md", text.encode())
+    model_store.point_to(
+        {
+            "folder": name,
+            "fitted_as_of": clocks.as_of.isoformat(),
+            "policy_hash": policy_hash(policy()),
+            "segments": len(fitted.ids),
+            "recipe": choice.recipe.title(),
+        }
+    )
+    return name
 
 
-def _loaded() -> "SegmentModel | None":
-    from models import store
-
-    record = current_model()
-    if record is None:
-        return None
-    loaded: SegmentModel = store.load(_folder() / record["folder"] / "model.skops")
-    return loaded
-
-
-def _picture(svg: str) -> dg.MetadataValue:
+def picture(figure: "Figure") -> dg.MarkdownMetadataValue:
     """Return a plot as metadata that the UI shows in place."""
-    import base64
+    from models import plots
 
-    encoded = base64.b64encode(svg.encode()).decode()
+    encoded = base64.b64encode(plots.svg(figure).encode()).decode()
     return dg.MetadataValue.md(f"![plot](data:image/svg+xml;base64,{encoded})")
 
 
@@ -214,29 +160,23 @@ def _picture(svg: str) -> dg.MetadataValue:
     group_name="segmentation",
     owners=OWNERS,
     kinds={"python", "duckdb"},
-    partitions_def=DAYS,
-    deps=[["segmentation", "model"], ["marts", "mart_segmentation"]],
+    **BY_DAY,
+    deps=[["segmentation", "model"], ["marts", MART]],
 )
 def assignments(context: dg.AssetExecutionContext, writer: Writer) -> dg.MaterializeResult:
     """Assign with the model in force."""
-    fitted = _loaded()
-    if fitted is None:
-        raise dg.Failure("no model has been fitted; materialise segmentation/model first")
+    fitted = model_store.loaded()
     with writer.warehouse() as connection:
         clocks = same_day(context, clock_row.read(connection))
-        frame = _frame(connection, "mart_segmentation", clocks.as_of)
-        rows = fitted.assign(frame).reset_index()
-        rows.columns = [KEY, "segment_id"]
+        rows = fitted.assign(frame_of(connection, MART, clocks.as_of)).reset_index()
         connection.register("assigned", rows)
         connection.execute("create schema if not exists segmentation")
         connection.execute(
             "create or replace table segmentation.assignments as select ?::date as as_of,"
-            f" {KEY}::uuid as {KEY}, segment_id::integer as segment_id from assigned",
+            f" {KEY}::uuid as {KEY}, segment::integer as segment_id from assigned",
             [clocks.as_of],
         )
-    return dg.MaterializeResult(
-        metadata={"dagster/row_count": len(rows), **provenance(clocks)}
-    )
+    return dg.MaterializeResult(metadata={"dagster/row_count": len(rows), **provenance(clocks)})
 
 
 @dg.asset(
@@ -245,54 +185,52 @@ def assignments(context: dg.AssetExecutionContext, writer: Writer) -> dg.Materia
     group_name="segmentation",
     owners=OWNERS,
     kinds={"python", "duckdb"},
-    partitions_def=DAYS,
+    **BY_DAY,
     deps=[["segmentation", "assignments"]],
 )
 def segments(context: dg.AssetExecutionContext, writer: Writer) -> dg.MaterializeResult:
     """Describe the segments by aggregates only."""
-    from governance import evidence
     from models import cards, drift, plots
 
-    fitted = _loaded()
-    if fitted is None:
-        raise dg.Failure("no model has been fitted; materialise segmentation/model first")
+    fitted = model_store.loaded()
     with writer.warehouse() as connection:
         clocks = same_day(context, clock_row.read(connection))
-        frame = _frame(connection, "mart_segmentation", clocks.as_of)
+        frame = frame_of(connection, MART, clocks.as_of)
         found = cards.build_cards(frame, fitted)
-        psi = drift.population_stability(fitted.reference, frame)
-        rows = [(c.segment, c.name, c.line, c.subjects, c.share) for c in found]
         connection.execute(
             "create or replace table segmentation.segments (as_of date, segment_id integer,"
             " name varchar, line varchar, subjects integer, share double)"
         )
         connection.executemany(
             "insert into segmentation.segments values (?, ?, ?, ?, ?, ?)",
-            [(clocks.as_of, *row) for row in rows],
+            [(clocks.as_of, c.segment, c.name, c.character, c.size, c.share) for c in found],
         )
-        connection.execute(
-            "create or replace table segmentation.drift as select * from psi_frame"
-            if False else "select 1"
-        )
-    summary = [dict(zip(("segment", "name", "line", "subjects", "share"), r, strict=True))
-               for r in rows]  # fmt: skip
+    shifts = drift.population_stability(fitted.reference, frame)
     evidence.show(
         evidence.SEGMENTS,
-        {"as_of": clocks.as_of, "segments": summary, "model": fitted.facts,
-         "drift": psi.to_dict("records")},
+        {
+            "as_of": clocks.as_of,
+            "segments": [
+                {"segment": c.segment, "name": c.name, "line": c.character, "subjects": c.size,
+                 "share": c.share} for c in found
+            ],
+            "model": fitted.facts,
+            "drift": dict(zip(shifts["feature"], shifts["index"], strict=True)),
+        },
     )  # fmt: skip
-    folder = _folder() / (current_model() or {})["folder"]
+    place = model_store.folder((model_store.record() or {})["folder"])
     for card in found:
-        write_durably(folder / f"card_{card.segment}.md", card.text.encode())
+        write_durably(place / f"segment_{card.segment}.md", card.text.encode())
+    for name, figure in {"sizes": plots.segment_sizes(found), "profiles": plots.profiles(found)}.items():
+        write_durably(place / f"{name}.svg", plots.svg(figure).encode())
     return dg.MaterializeResult(
         metadata={
-            **{f"{c.segment}. {c.name}": dg.MetadataValue.md(c.text) for c in found},
-            "sizes": _picture(plots.sizes_plot(found)),
-            "profiles": _picture(plots.profiles_plot(found)),
+            "sizes": picture(plots.segment_sizes(found)),
+            "profiles": picture(plots.profiles(found)),
+            **{f"card {c.segment}": dg.MetadataValue.md(c.text) for c in found},
             **provenance(clocks),
         }
     )
 
 
 ASSETS = [model, assignments, segments]
-FEATURES = sorted(set(allowed_columns(policy(), SEGMENT_PURPOSE)) - {MIX})

@@ -17,7 +17,7 @@ from governance import clocks as clock_row
 from governance import status
 from governance.clocks import Clocks
 from governance.gate import judge_columns, refuse
-from orchestration.common import DAYS, OFFICERS, OWNERS, provenance, same_day
+from orchestration.common import BY_DAY, OFFICERS, OWNERS, provenance, same_day
 from orchestration.manifest import DBT_PROJECT, lineage, manifest_path, policy, variables
 from orchestration.writer import Writer
 from warehouse.home import Home
@@ -47,6 +47,8 @@ class Translator(DagsterDbtTranslator):
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
         """Return the layer."""
+        if dbt_resource_props["resource_type"] == "source":
+            return "landing"
         return layer(dbt_resource_props["name"])
 
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
@@ -101,7 +103,7 @@ def _target() -> Path:
 @dbt_assets(
     manifest=manifest_path(),
     dagster_dbt_translator=Translator(),
-    partitions_def=DAYS,
+    **BY_DAY,
     name="transform",
     exclude="resource_type:unit_test",
 )
@@ -112,7 +114,7 @@ def transform(
     refuse(judge_columns(policy(), lineage()))
     with writer.warehouse() as connection:
         clocks = same_day(context, clock_row.read(connection))
-        status.reset(connection)
+        status.reset(connection, policy())
     arguments = ["build", "--vars", variables(), "--exclude-resource-type", "unit_test"]
     built: list[dg.Output[None]] = []
     try:

@@ -1,6 +1,7 @@
 """Fixtures that every kind of test may use."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,3 +18,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ASSENT_HOME", str(tmp_path / "state"))
     return Home.current().make()
+
+
+@pytest.fixture(scope="session")
+def dbt_manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Parse the dbt project under the shipped policy, once, and give its manifest as plain data."""
+    from tests.support import dbt
+
+    return dbt.parsed(tmp_path_factory.mktemp("dbt_manifest") / "home")

@@ -43,6 +43,8 @@ class _Project:
         self.sources = {name.lower(): tuple(columns) for name, columns in sources.items()}
         self.models = models_of(manifest)
         self.by_place = dict(self._places())
+        nodes = (*self.models.values(), *manifest.get("sources", {}).values())
+        self.databases = {str(node["database"]).lower() for node in nodes if node.get("database")}
         self.done: dict[str, Relation] = {}
         self.begun: set[str] = set()
 
@@ -78,8 +80,8 @@ class _Project:
         return Relation(name, "model", result.columns, result.uses)
 
     def _table(self, parts: tuple[str, ...]) -> Table | None:
-        name = self.by_place.get(parts[-2:]) or self.by_place.get(parts[-1:])
-        if name is None:
+        name = self.by_place.get(parts[-2:])
+        if name is None or (self.databases and not {*parts[:-2]} <= self.databases):
             return None
         if name in self.begun and name not in self.done:  # an incremental model reads itself
             columns = tuple(self.models[name].get("columns", ()))

@@ -14,7 +14,7 @@ from sqlglot.errors import SqlglotError
 from governance.lineage.expression import groups_nothing, made_from, names, own_nodes
 from governance.lineage.graph import Form, Made, Use, combined
 from governance.lineage.scope import Result, Scope, Table, UnreadableError, renamed
-from governance.lineage.tables import add_table, tables_of
+from governance.lineage.tables import add_table, conditions, tables_of
 
 # Finds a table by its name, from the most general part; None if there is none.
 Catalog = Callable[[tuple[str, ...]], Table | None]
@@ -154,14 +154,19 @@ def _projections(node: exp.Select, scope: Scope) -> Iterator[_Projection]:
         if isinstance(star, exp.Star):
             yield from _expanded(projection, star, scope)
             continue
-        if any(isinstance(part, exp.Columns) for part in own_nodes(projection)) or isinstance(
-            projection.this, exp.Star
-        ):
+        if _is_pattern(projection):
             raise UnreadableError("columns chosen by a pattern aren't supported")
         made = made_from(projection, scope)
         (name,) = names(_name(projection))
         scope.aliases[name] = combined([made, scope.aliases.get(name, made)])
         yield _Projection(name, made, projection)
+
+
+def _is_pattern(projection: exp.Expr) -> bool:
+    """Return whether a projection stands for columns that only the data's schema knows."""
+    if isinstance(projection.this, exp.Star) and not isinstance(projection, exp.Count):
+        return True  # * like 'x%'
+    return any(isinstance(part, exp.Columns) for part in own_nodes(projection))
 
 
 def _name(projection: exp.Expr) -> str:
@@ -223,12 +228,11 @@ def _text(node: exp.Expr) -> str:
 def _choosing(
     node: exp.Select, projections: list[_Projection], scope: Scope
 ) -> Iterator[tuple[str, Made]]:
-    """Return the clauses of a select that choose, join or group its rows."""
-    for join in node.args.get("joins") or ():
-        yield from _conditions("join", join.args.get("on"), scope)
+    """Return the clauses of a select that choose or group its rows; joins are read before."""
     for key in ("where", "having", "qualify"):
         clause = node.args.get(key)
-        yield from _conditions(key, clause.this if clause is not None else None, scope)
+        for condition in conditions(clause.this if clause is not None else None):
+            yield key, made_from(condition, scope)
     yield from _grouping(node, projections, scope)
     for key in ("order", "limit", "offset"):
         clause = node.args.get(key)
@@ -254,16 +258,6 @@ def _grouping(
         on = distinct.args.get("on")
         made = [made_from(on, scope)] if on is not None else [p.made for p in projections]
         yield "distinct", combined(made)
-
-
-def _conditions(
-    clause: str, condition: exp.Expr | None, scope: Scope
-) -> Iterator[tuple[str, Made]]:
-    if condition is None:
-        return
-    bare = condition.unnest()
-    for part in bare.flatten() if isinstance(bare, exp.And) else (bare,):
-        yield clause, made_from(part, scope)
 
 
 def _without_labels(made: Made) -> Made:

@@ -90,13 +90,16 @@ def trace(policy: Policy, lineage: Lineage, column: Ref) -> dict[str, Any]:
     -------
     dict
         ``column``, ``class``, ``attribute`` (of a landed column), ``made_from`` and ``goes_into``:
-        lists of the same shape, each step with its ``form``; ``chooses_rows_of``: models that it
+        lists of the same shape, each step with its ``form``; ``counts_rows``: whether it is made
+        from no column but the number of rows; ``chooses_rows_of``: models that it
         filters, joins or groups. A column met a second time isn't opened again (``seen``).
     """
+    made = lineage.made(*column)
     up = _Walk(policy, lineage, lambda ref: _parents(lineage, ref))
     down = _Walk(policy, lineage, lambda ref: _children(lineage, ref))
     return {
         **_described(policy, lineage, column),
+        "counts_rows": made is not None and made.aggregate and not made.refs,
         "chooses_rows_of": sorted(lineage.used_by(*column)),
         "made_from": up.steps(column),
         "goes_into": down.steps(column),
@@ -106,7 +109,8 @@ def trace(policy: Policy, lineage: Lineage, column: Ref) -> dict[str, Any]:
 def text_of(traced: dict[str, Any]) -> str:
     """Return a trace as indented text."""
     lines = [_line(traced), "  made from"]
-    lines += _indented(traced["made_from"], 2) or ["    nothing else"]
+    nothing = "the number of rows" if traced["counts_rows"] else "nothing else"
+    lines += _indented(traced["made_from"], 2) or [f"    {nothing}"]
     lines.append("  goes into")
     lines += _indented(traced["goes_into"], 2) or ["    nothing else"]
     if traced["chooses_rows_of"]:

@@ -47,6 +47,16 @@ def add_table(item: exp.Expr, scope: Scope, find: Find) -> None:
         add_table(join, scope, find)
 
 
+def conditions(condition: exp.Expr | None) -> Iterator[exp.Expr]:
+    """Return the conditions of one ``and``, or the one that there is."""
+    bare = condition.unnest() if condition is not None else None
+    if isinstance(bare, exp.And):
+        for part in bare.flatten():
+            yield from conditions(part)
+    elif bare is not None:
+        yield bare
+
+
 def _join(join: exp.Join, scope: Scope, find: Find) -> None:
     if join.method == "POSITIONAL":
         raise UnreadableError("a positional join isn't supported")
@@ -60,6 +70,8 @@ def _join(join: exp.Join, scope: Scope, find: Find) -> None:
     for column in using:
         found = (table.column(column) for table in scope.tables)
         scope.use("join", combined(made for made in found if made))
+    for condition in conditions(join.args.get("on")):
+        scope.use("join", made_from(condition, scope))
     if join.kind in ("SEMI", "ANTI"):
         scope.tables[before:] = [replace(table, in_star=False) for table in right]
 
@@ -119,12 +131,15 @@ def _table(item: exp.Table, scope: Scope, find: Find) -> None:
 def _function(node: exp.Expr, scope: Scope) -> None:
     """Bring a table function into reach; one that isn't known may read anything."""
     name = name_of(node)
-    parts = [made_from(child, scope) for child in node.iter_expressions() if _is_argument(child)]
-    if name not in TABLE_FUNCTIONS:
-        parts.append(Made({Ref(f"{name}()", "*"): Form.RAW}))
-    made = combined(parts)
-    scope.use("from", made)
-    scope.tables.append(Table(name, {name: made}, rest=made))
+    arguments = (child for child in node.iter_expressions() if _is_argument(child))
+    made = combined(made_from(child, scope) for child in arguments)
+    scope.use("from", made)  # how many rows it returns depends on them
+    if name in TABLE_FUNCTIONS:
+        scope.tables.append(Table(name, {name: made}, rest=made))
+        return
+    unknown = f"{name}()"
+    scope.use("from", Made({Ref(unknown, "*"): Form.RAW}))
+    scope.tables.append(Table(name, {}, unknown=unknown))
 
 
 def _is_argument(child: exp.Expr) -> bool:

@@ -9,6 +9,7 @@ import duckdb
 
 from ingest.connectors.source import Candidate
 from ingest.model import FeedSource, Sources
+from warehouse.errors import UsageError
 
 
 def candidates(
@@ -42,3 +43,10 @@ def candidates(
     from ingest.connectors.python import python_candidate
 
     return [python_candidate(connection, feed, name, folder)]
+
+
+def no_file(feed: str) -> UsageError:
+    """Return the error for a feed of files that matches none."""
+    return UsageError(
+        f"{feed}: no file matches its paths", "correct `paths` (relative to sources.yaml)"
+    )

@@ -41,27 +41,46 @@ CHUNK = 1 << 20
 def file_candidates(
     connection: duckdb.DuckDBPyConnection, feed: FeedSource, folder: Path
 ) -> list[Candidate]:
+    """Return the files that a feed's patterns match, ready to be opened."""
+    return [_candidate(connection, feed, path, folder) for path in matching_files(feed, folder)]
+
+
+def matching_files(feed: FeedSource, folder: Path) -> list[Path]:
     """Return the files that a feed's patterns match, by path, each once."""
     found = {
         Path(match)
         for pattern in feed.paths
         for match in glob.glob(str(folder / pattern), recursive=True)
     }
-    paths = [path for path in sorted(found) if path.is_file()]
-    return [_candidate(connection, feed, path, folder) for path in paths]
+    return [path for path in sorted(found) if path.is_file()]
+
+
+def relative_place(path: Path, folder: Path) -> str:
+    """Return a digest of a path: relative, so that a project may move as a whole."""
+    relative = os.path.relpath(path, folder).encode(errors="surrogateescape")
+    return hashlib.sha256(relative).hexdigest()[:32]
+
+
+def state_of(path: Path) -> str:
+    """Return size and time of the last change of a file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return "gone"
+    return f"{status.st_size}-{status.st_mtime_ns}"
 
 
 def _candidate(
     connection: duckdb.DuckDBPyConnection, feed: FeedSource, path: Path, folder: Path
 ) -> Candidate:
-    state = _state(path)
+    state = state_of(path)
 
     def opened() -> Source:
         _require_whole(path)
         openers: dict[str, Callable[..., Source]] = {
             "parquet": _parquet, "csv": _csv, "jsonl": _json_lines,
         }  # fmt: skip
-        return openers[str(feed.format)](connection, feed, path, lambda: _state(path) == state)
+        return openers[str(feed.format)](connection, feed, path, lambda: state_of(path) == state)
 
     def content(_: Source) -> str:
         digest = hashlib.sha256()
@@ -70,18 +89,7 @@ def _candidate(
                 digest.update(chunk)
         return digest.hexdigest()
 
-    # Relative, so that a project that moves as a whole doesn't find everything new.
-    relative = os.path.relpath(path, folder).encode(errors="surrogateescape")
-    place = hashlib.sha256(relative).hexdigest()[:32]
-    return Candidate(path.name, place, state, opened, content)
-
-
-def _state(path: Path) -> str:
-    try:
-        status = path.stat()
-    except OSError:
-        return "gone"
-    return f"{status.st_size}-{status.st_mtime_ns}"
+    return Candidate(path.name, relative_place(path, folder), state, opened, content)
 
 
 def _scan(function: str, path: Path, *options: str) -> str:

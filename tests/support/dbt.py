@@ -110,7 +110,7 @@ def failures(done: Any) -> str:
     """Say which nodes of a dbt run failed, and why."""
     if done.result is None:
         return str(done.exception)
-    bad = [r for r in done.result if r.status not in ("success", "pass")]
+    bad = [r for r in done.result if r.status not in ("success", "pass", "no-op")]
     return "\n".join(f"{r.node.name}: {r.status}: {r.message}" for r in bad)
 
 
@@ -120,6 +120,15 @@ def made(root: Path, **kwargs: Any) -> DbtHome:
     with home.warehouse() as connection:
         landing.make(connection)
     return home
+
+
+def parsed(root: Path, variables: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return the manifest that dbt parses, as plain data; no warehouse is needed."""
+    home = DbtHome(root, variables or shipped_vars())
+    done = home.dbt("parse")
+    assert done.success, done.exception
+    content: dict[str, Any] = json.loads((home.target / "manifest.json").read_bytes())
+    return content
 
 
 def compiled_models(

@@ -32,3 +32,5 @@ select
     marital_status,
     {{ banded('bias_monitoring', 'kids_count', 'kids_count') }} as children
 from kept
+-- The row goes with its last value.
+where coalesce(age_years::varchar, income_band, marital_status, kids_count) is not null

@@ -26,3 +26,5 @@ select
     personalised_offers_key,
     {{ banded('personalised_offers', 'household_size', 'household_size') }} as household_size_band
 from kept
+-- The row goes with its last value.
+where household_size is not null

@@ -1,0 +1,194 @@
+"""The checks of feeds and of holding data: what landed, how fresh it is, how long it is kept.
+
+Belongs here: verdicts on reconciliation, freshness, custody, what decides permission, and who
+consumes marts. Does not belong here: figures of the feeds for people (``ingest.feeds``); this is
+the second count that those are held to.
+"""
+
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import duckdb
+
+from expectations.exposures import exposures, faults_of
+from expectations.result import Result, Status, by_id, markdown, result, unjudged
+from expectations.sql import columns, one
+from governance.clocks import Clocks
+from governance.gate import judge_columns
+from governance.lineage.graph import Lineage
+from governance.policy.model import Policy
+from governance.policy.rules import Rule
+from governance.policy.words import FEEDS
+
+# Events that the company's subjects gave to Assent itself land beside those of the feed.
+LANDED_WITH = {"consent_events": ("consent_events", "inbox")}
+
+# The day by which each landing table's rows age. Consent events and requests are left out: they
+# are the evidence of what was allowed, and go with their subject (GDPR Art. 5(2), 7(1)).
+AGED_BY = {"transactions": "event_day", "customers": "recorded_on"}
+
+
+def check_feeds(
+    connection: duckdb.DuckDBPyConnection,
+    policy: Policy,
+    clocks: Clocks,
+    *,
+    now: datetime,
+    manifest: dict[str, Any] | None = None,
+    lineage: Lineage | None = None,
+    rewritten_at: datetime | None = None,
+) -> list[Result]:
+    """Judge the rules that belong to no purpose's mart and to no segment.
+
+    Parameters
+    ----------
+    connection
+        With the warehouse as its current database.
+    now
+        The present moment, with a time zone.
+    manifest
+        dbt's manifest; without it nobody has looked at the exposures.
+    lineage
+        The column lineage; without it nobody has looked at what decides permission.
+    rewritten_at
+        When the files were last written anew without what had been deleted, UTC without a zone.
+
+    Returns
+    -------
+    list of Result
+        ``reconciliation.<feed>``, ``freshness.transactions``, ``custody.*``,
+        ``minimisation.permission``, ``exposure.recipients``.
+    """
+    catalogue = by_id(policy)
+    today = now.astimezone(ZoneInfo(policy.time_zone)).date()
+    return [
+        *(_reconciliation(connection, catalogue[f"reconciliation.{feed}"], feed) for feed in FEEDS),
+        _freshness(catalogue["freshness.transactions"], clocks, today),
+        _custody_retention(connection, catalogue["custody.retention"], clocks),
+        _custody_purge(connection, catalogue["custody.purge"], today, rewritten_at),
+        _permission(catalogue["minimisation.permission"], policy, lineage),
+        _exposure(catalogue["exposure.recipients"], policy, manifest),
+    ]
+
+
+def _reconciliation(connection: duckdb.DuckDBPyConnection, rule: Rule, feed: str) -> Result:
+    """Judge whether what was read, what was put aside and what is held add up."""
+    if not columns(connection, "landing", feed) or not columns(connection, "landing", "loads"):
+        return unjudged(rule)
+    names = LANDED_WITH.get(feed, (feed,))
+    loads = "from landing.loads where list_contains($feeds, feed)"
+    row = one(
+        connection,
+        f"""
+        select
+            count(*),
+            coalesce(sum(rows_read), 0)::bigint,
+            coalesce(sum(rows_accepted), 0)::bigint,
+            coalesce(sum(rows_quarantined), 0)::bigint,
+            coalesce(sum(rows_duplicate), 0)::bigint,
+            coalesce(sum(rows_corrected), 0)::bigint,
+            (select count(*) from landing.{feed}),
+            (select count(*) from landing.quarantine where load_id in (select load_id {loads}))
+        {loads}
+        """,
+        feeds=list(names),
+    )
+    count, read, accepted, quarantined, duplicates, gone, held, aside = row
+    parts = {
+        "loads": count, "read": read, "accepted": accepted, "quarantined": quarantined,
+        "duplicates": duplicates, "corrected or removed since": gone, "held": held,
+        "in quarantine": aside,
+    }  # fmt: skip
+    facts = {"account": markdown(("rows", "count"), parts.items())}
+    if not count and not held:
+        return unjudged(rule, "the feed has never been loaded", **facts)
+    off = {
+        "read and not accounted for": read - accepted - quarantined - duplicates,
+        "held beyond what was accepted": held - (accepted - gone),
+        "missing from the quarantine": quarantined - aside,
+    }
+    wrong = {what: rows for what, rows in off.items() if rows}
+    why = "; ".join(f"{rows} rows {what}" for what, rows in wrong.items())
+    return result(rule, "broken" if wrong else "holds", sum(map(abs, wrong.values())),
+                  why or f"all {read} rows that were read are accounted for", **facts)  # fmt: skip
+
+
+def _freshness(rule: Rule, clocks: Clocks, today: date) -> Result:
+    age = (today - clocks.newest_day).days
+    stale = age > rule.limit
+    why = f"the newest complete day is {clocks.newest_day}, {age} days ago"
+    return result(rule, "broken" if stale else "holds", age, why)
+
+
+def _custody_retention(connection: duckdb.DuckDBPyConnection, rule: Rule, clocks: Clocks) -> Result:
+    """Judge how old the oldest row of landing is at the end of ``as_of`` (see ``ages``)."""
+    oldest: dict[str, date] = {}
+    for table, day in AGED_BY.items():
+        if day in columns(connection, "landing", table):
+            (found,) = one(connection, f"select min({day}) from landing.{table}")
+            if found is not None:
+                oldest[table] = found
+    if not oldest:
+        return unjudged(rule, "landing holds no dated row")
+    ages = {table: max(0, (clocks.as_of - day).days + 1) for table, day in oldest.items()}
+    facts = {
+        "oldest rows": markdown(
+            ("table", "day", "age in days"), [(t, d, ages[t]) for t, d in oldest.items()]
+        )
+    }
+    table, age = max(ages.items(), key=lambda item: item[1])
+    why = f"the oldest row is in landing.{table}: {age} days old"
+    return result(rule, "broken" if age > rule.limit else "holds", age, why, **facts)
+
+
+def _custody_purge(
+    connection: duckdb.DuckDBPyConnection, rule: Rule, today: date, rewritten_at: datetime | None
+) -> Result:
+    """Judge how long deleted rows have lain in the file since.
+
+    A row that SQL no longer sees stays in the file until that is written anew. Landing notes every
+    removal as a load that read nothing.
+    """
+    if not columns(connection, "landing", "loads"):
+        return unjudged(rule)
+    removals, first = one(
+        connection,
+        "select count(*), min(loaded_at)::date from landing.loads where rows_read = 0"
+        " and rows_corrected > 0 and ($since::timestamp is null or loaded_at >= $since)",
+        since=rewritten_at,
+    )
+    if not removals:
+        return result(rule, "holds", 0, "no row has been removed since the file was last rewritten")
+    age = (today - first).days
+    why = f"rows removed on {first} may still be in the file, {age} days later"
+    return result(rule, "broken" if age > rule.limit else "holds", age, why)
+
+
+def _permission(rule: Rule, policy: Policy, lineage: Lineage | None) -> Result:
+    if lineage is None:
+        return unjudged(rule)
+    found = [f for f in judge_columns(policy, lineage) if f.rule == rule.id]
+    if not found:
+        return result(rule, "holds", 0, "permission is decided by nothing else")
+    status: Status = "gap" if all(f.kind == "gap" for f in found) else "broken"
+    return result(rule, status, len(found), "; ".join(f"{f.place} {f.what}" for f in found))
+
+
+def _exposure(rule: Rule, policy: Policy, manifest: dict[str, Any] | None) -> Result:
+    if manifest is None:
+        return unjudged(rule)
+    consumers = list(exposures(manifest, policy))
+    facts = {
+        "consumers": markdown(
+            ("exposure", "recipient", "purposes"),
+            [(e.name, e.recipient, ", ".join(sorted(e.purposes))) for e in consumers],
+        )
+    }
+    if not consumers:
+        return unjudged(rule, "the dbt project describes no consumer of a mart", **facts)
+    faults = [fault for e in consumers for fault in faults_of(e, policy)]
+    if not faults:
+        return result(rule, "holds", 0, "every consumer is a listed recipient", **facts)
+    status: Status = "gap" if all(f.kind == "gap" for f in faults) else "broken"
+    return result(rule, status, len(faults), "; ".join(f.what for f in faults), **facts)

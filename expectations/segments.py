@@ -1,0 +1,158 @@
+"""The checks of segments: size, number, age of the model, drift, bias.
+
+Belongs here: verdicts on what segmentation made. Does not belong here: making it (``models``,
+``orchestration``), measures of bias (``bias``).
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+
+import duckdb
+
+from expectations import bias
+from expectations.result import Result, by_id, markdown, result, unjudged
+from expectations.sql import columns
+from governance.bias_bridge import counted
+from governance.clocks import Clocks
+from governance.policy.model import Policy
+from governance.policy.rules import Rule
+from governance.policy.words import BIAS_PURPOSE, SEGMENT_PURPOSE
+
+
+def check_segments(
+    connection: duckdb.DuckDBPyConnection,
+    policy: Policy,
+    clocks: Clocks,
+    *,
+    psi: Mapping[str, float] | None,
+    fitted_as_of: date | None,
+) -> list[Result]:
+    """Judge every rule of segments over ``segmentation.assignments`` and ``.segments``.
+
+    Parameters
+    ----------
+    connection
+        With the warehouse as its current database.
+    psi
+        Population stability index of each feature against the fit; None if it wasn't computed.
+    fitted_as_of
+        The day that the model in force was fitted for; None if there is no model.
+
+    Returns
+    -------
+    list of Result
+        ``size``, ``segment_count``, ``refit``, ``drift`` and ``bias`` of segmentation; empty if
+        the policy has no such purpose.
+    """
+    catalogue = by_id(policy)
+    if SEGMENT_PURPOSE not in policy.purposes:
+        return []
+    sizes = _sizes(connection, clocks)
+    return [
+        _size(catalogue["size.segmentation"], sizes),
+        _count(catalogue["segment_count.segmentation"], sizes),
+        _refit(catalogue["refit.segmentation"], clocks, fitted_as_of),
+        _drift(catalogue["drift.segmentation"], psi),
+        *check_bias(connection, policy, clocks.as_of),
+    ]
+
+
+def check_bias(
+    connection: duckdb.DuckDBPyConnection,
+    policy: Policy,
+    as_of: date,
+    *,
+    assignments: str | None = None,
+) -> Iterator[Result]:
+    """Judge ``bias.segmentation.<column>`` for every protected column.
+
+    Parameters
+    ----------
+    as_of
+        The day of the assignments.
+    assignments
+        A relation with other assignments, such as those of a candidate
+        (``governance.bias_bridge.counted``).
+    """
+    found = [rule for rule in by_id(policy).values() if rule.kind == "bias"]
+    mart = columns(connection, "marts", f"mart_{BIAS_PURPOSE}")
+    judged = [rule for rule in found if rule.about in mart]
+    counts = {}
+    if judged and (assignments or columns(connection, "segmentation", "assignments")):
+        counts = counted(
+            connection, as_of=as_of, columns=[rule.about for rule in judged],
+            assignments=assignments,
+        )  # fmt: skip
+    for rule in found:
+        if rule.about in counts:
+            yield bias.judge(rule, counts[rule.about])
+        elif rule.id == "bias.segmentation":
+            yield unjudged(rule, f"{rule.about}, so nobody can tell")
+        else:
+            yield unjudged(rule)
+
+
+def _sizes(connection: duckdb.DuckDBPyConnection, clocks: Clocks) -> dict[int, tuple[str, int]]:
+    """Return name and subjects of every segment that has a card or a subject; empty if none."""
+    if not columns(connection, "segmentation", "assignments"):
+        return {}
+    names = "select null::integer as segment_id, null::varchar as name where false"
+    if "name" in columns(connection, "segmentation", "segments"):
+        names = "select segment_id, name from segmentation.segments where as_of = $day"
+    rows = connection.execute(
+        f"""
+        with names as ({names}),
+        sizes as (
+            select segment_id, count(distinct segmentation_key) as subjects
+            from segmentation.assignments where as_of = $day group by segment_id
+        )
+        select coalesce(n.segment_id, s.segment_id), coalesce(any_value(n.name), ''),
+            coalesce(any_value(s.subjects), 0)
+        from names as n full join sizes as s on n.segment_id = s.segment_id
+        group by 1 order by 1
+        """,
+        {"day": clocks.as_of},
+    ).fetchall()
+    return {segment: (name, subjects) for segment, name, subjects in rows}
+
+
+def _size(rule: Rule, sizes: Mapping[int, tuple[str, int]]) -> Result:
+    if not sizes:
+        return unjudged(rule)
+    table = markdown(
+        ("segment", "name", "subjects"), [(s, name, size) for s, (name, size) in sizes.items()]
+    )
+    least = min(size for _, size in sizes.values())
+    small = [f"segment {s} has {size}" for s, (_, size) in sizes.items() if size < rule.limit]
+    why = "; ".join(small) or f"the smallest segment has {least} subjects"
+    return result(rule, "broken" if small else "holds", least, why, sizes=table)
+
+
+def _count(rule: Rule, sizes: Mapping[int, tuple[str, int]]) -> Result:
+    if not sizes:
+        return unjudged(rule)
+    least, most = rule.limit
+    fits = least <= len(sizes) <= most
+    return result(rule, "holds" if fits else "broken", len(sizes), f"{len(sizes)} segments")
+
+
+def _refit(rule: Rule, clocks: Clocks, fitted_as_of: date | None) -> Result:
+    """Judge the age of the model; one fitted for a later day than ``as_of`` is not too old."""
+    if fitted_as_of is None:
+        return unjudged(rule)
+    age = max(0, (clocks.as_of - fitted_as_of).days)
+    why = f"the model was fitted for {fitted_as_of}"
+    return result(rule, "broken" if age > rule.limit else "holds", age, why)
+
+
+def _drift(rule: Rule, psi: Mapping[str, float] | None) -> Result:
+    if not psi:
+        return unjudged(rule, "no drift was computed" if psi is None else "no feature is compared")
+    table = markdown(
+        ("feature", "index"),
+        [(f, round(v, 4)) for f, v in sorted(psi.items(), key=lambda i: -i[1])],
+    )
+    moved = sorted(feature for feature, index in psi.items() if not index <= rule.limit)
+    why = f"moved: {', '.join(moved)}" if moved else "no feature has moved"
+    return result(rule, "broken" if moved else "holds", round(max(psi.values()), 4), why,
+                  features=table)  # fmt: skip

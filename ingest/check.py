@@ -1,0 +1,207 @@
+"""Looking at the feeds without loading anything: what ``assent sources check`` prints.
+
+Belongs here: one finding for each thing that would stop a load or put rows into the quarantine,
+with the masked shape of the first offending value. Does not belong here: what makes a row bad
+(``projection``), the sources file itself (``sources``).
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import duckdb
+
+from governance.policy.model import Policy
+from ingest import survey
+from ingest.connectors import candidates, no_file
+from ingest.connectors.source import POSITION, Candidate, reading
+from ingest.contract import CONTRACTS
+from ingest.model import FeedSource, Sources
+from ingest.projection import Projection, Rules, projected
+from ingest.source_checks import policy_problems
+from warehouse.clock import utc_naive
+from warehouse.connect import connected, quoted
+from warehouse.errors import AssentError, masked
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong with a feed.
+
+    Attributes
+    ----------
+    feed, source, column
+        Where: our names of feed and column (None: the whole), and the file, table or function.
+    what
+        What is wrong, in a few words; for bad rows, the reason as the quarantine will call it.
+    mend
+        What to do about it.
+    blocking
+        Whether a load would stop; otherwise the rows go to the quarantine.
+    rows, of_rows, first_row
+        For bad rows: how many of how many, and the position of the first (from 1).
+    shape
+        Masked shape of the first offending value, if there is one.
+    """
+
+    feed: str
+    source: str | None
+    column: str | None
+    what: str
+    mend: str
+    blocking: bool
+    rows: int = 0
+    of_rows: int = 0
+    first_row: int | None = None
+    shape: str | None = None
+
+    def __str__(self) -> str:
+        """Return place, fault and remedy."""
+        place = ": ".join(filter(None, (self.feed, self.source)))
+        what = f"{self.column}: {self.what}" if self.column else self.what
+        if self.rows:
+            what += f" in {self.rows} of {self.of_rows} rows, first in row {self.first_row}"
+        if self.shape:
+            what += f", as in `{self.shape}`"
+        kind = "stops the load" if self.blocking else "goes to the quarantine"
+        return f"{place}: {what} ({kind})\n  -> {self.mend}"
+
+
+def check_sources(
+    sources: Sources,
+    policy: Policy,
+    *,
+    now: datetime | None = None,
+    only: Iterable[str] | None = None,
+) -> list[Finding]:
+    """Open and read every declared feed, and return what is wrong; nothing is written.
+
+    Parameters
+    ----------
+    sources, policy
+        As read from their files.
+    now
+        The moment of arrival (default: the present).
+    only
+        Names of the feeds to look at; by default all.
+
+    Returns
+    -------
+    list of Finding
+        By feed and source; empty if every row can be loaded. No values, only masked shapes.
+    """
+    rules = Rules(utc_naive(now or sources.now()), tuple(policy.purposes))
+    chosen = set(only) if only is not None else set(sources.feeds)
+    found = [
+        Finding(str(problem.path[1]), None, str(problem.path[-1]), problem.what, problem.mend, True)
+        for problem, _ in policy_problems(sources, policy)
+        if problem.path[1] in chosen
+    ]
+    with connected(files=True) as connection:
+        connection.execute("set timezone = 'UTC'")
+        for name in CONTRACTS:
+            if name in sources.feeds and name in chosen:
+                found += _of_feed(connection, sources, name, rules)
+    return found
+
+
+def _of_feed(
+    connection: duckdb.DuckDBPyConnection, sources: Sources, name: str, rules: Rules
+) -> list[Finding]:
+    feed: FeedSource = sources.feeds[name]  # type: ignore[index]
+    try:
+        there = candidates(connection, sources, name)
+    except AssentError as error:
+        return [_stopping(name, None, error)]
+    if not there:
+        return [_stopping(name, None, no_file(name))]
+    found: list[Finding] = []
+    rows = bad = 0
+    for i, candidate in enumerate(there):
+        try:
+            projection = _opened(connection, candidate, name, feed, rules)
+            seen = survey.surveyed(connection, projection, f"{name}_{i}", enrol=False)
+            found += _bad_rows(connection, projection, seen, name)
+        except AssentError as error:
+            found.append(_stopping(name, candidate.name, error))
+            continue
+        rows, bad = rows + seen.rows, bad + seen.bad
+    if bad and bad / rows > feed.greatest_bad_share:
+        return [replace(finding, blocking=True) for finding in found]
+    return found
+
+
+def _opened(
+    connection: duckdb.DuckDBPyConnection,
+    candidate: Candidate,
+    name: str,
+    feed: FeedSource,
+    rules: Rules,
+) -> Projection:
+    return projected(connection, CONTRACTS[name], feed, candidate.open(), rules)
+
+
+def _stopping(feed: str, source: str | None, error: AssentError) -> Finding:
+    return Finding(feed, source, None, error.what, error.mend, True)
+
+
+def _bad_rows(
+    connection: duckdb.DuckDBPyConnection,
+    projection: Projection,
+    seen: survey.Survey,
+    feed: str,
+) -> Iterator[Finding]:
+    if not seen.bad:
+        return
+    raw = " ".join(
+        f"when {quoted(name)} then cast(raw_{name} as varchar)" for name in projection.feed.columns
+    )
+    with reading(projection.source.name, survey.MEND):
+        rows = connection.execute(
+            "select reason, column_name, count(*), min(position),"
+            f" arg_min(case column_name {raw} end, position) from (select *,"
+            f" {POSITION} as position, {projection.case('reason')} as reason,"
+            f" {projection.case('column')} as column_name"
+            f" from {projection.typed(numbered=True)} where {projection.bad})"
+            " group by reason, column_name order by count(*) desc, reason"
+        ).fetchall()
+    if seen.malformed:
+        rows += connection.execute(
+            f"select 'malformed_row', null, count(*), min(position), null from {seen.malformed}"
+        ).fetchall()
+    for reason, column, count, first, value in rows:
+        yield Finding(
+            feed,
+            projection.source.name,
+            column,
+            reason,
+            _remedy(projection, reason),
+            False,
+            rows=count,
+            of_rows=seen.rows,
+            first_row=first,
+            shape=None if value is None else masked(value),
+        )
+
+
+def _remedy(projection: Projection, reason: str) -> str:
+    """Return what to do about the rows of one reason."""
+    kind, _, column = reason.partition("_")
+    if kind == "unparseable" and projection.contract.column(column).type == "TIMESTAMP":
+        return "say how times are written: `format` in the column's mapping"
+    remedies = {
+        "missing": "mend the source, or map another column",
+        "unparseable": f"it has to become {_type(projection, column)}: map or convert it otherwise",
+        "unknown": "map the source's words to ours with an `expression` (case when ...)",
+        "negative": "if it may be negative (returns), declare `negative_value: allowed`",
+        "after": "check the feed's time zone; `future_tolerance_minutes` allows a little",
+        "malformed": "the row has too few or too many columns, or isn't text: mend the source",
+    }
+    if reason == "unknown_purpose":
+        return "use the names of the policy's purposes, or none where all are meant"
+    return remedies.get(kind, "mend the source")
+
+
+def _type(projection: Projection, column: str) -> str:
+    names = {c.name: c.type for c in projection.contract.columns}
+    return f"a {names[column]}" if column in names else "readable"

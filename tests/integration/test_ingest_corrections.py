@@ -1,0 +1,188 @@
+"""Rows seen again and feeds read again: duplicates, corrections, conflicts, changed declarations."""
+
+from datetime import timedelta
+
+import pytest
+
+from ingest.landing import Fingerprint
+from tests.support.feeds import (
+    NOW,
+    SALES,
+    UTC_POLICY,
+    ask,
+    declared,
+    event,
+    fill,
+    load,
+    must_reconcile,
+    reasons,
+    sale,
+    sources_in,
+    totals,
+    vault,
+    write_csv,
+)
+from warehouse.connect import connected, warehouse_store
+from warehouse.errors import UsageError
+
+pytestmark = pytest.mark.usefixtures("home")
+
+
+KEYED = {"natural_key": ["customer_id", "basket_id", "product_id"]}
+
+
+def test_the_latest_arrival_corrects(tmp_path):
+    fill(tmp_path, transactions=[sale(), sale(value="5")])
+    sources = sources_in(tmp_path, transactions=declared("transactions", **KEYED))
+    load(sources)
+    assert totals("transactions") == (2, 2, 0, 0, 1)
+    moved = sale(value="7", occurred_at="2024-06-01 10:00:00")
+    write_csv(tmp_path / "transactions2.csv", SALES, [sale(), moved, moved])
+    load(sources)
+    assert ask("select value::varchar, event_day::varchar from landing.transactions") == [
+        ("7.00", "2024-06-01")
+    ]
+    assert totals("transactions") == (5, 4, 0, 1, 3)
+    days = "select event_day::varchar from landing.changed_days where load_id = 3 order by 1"
+    assert ask(days) == [("2024-05-01",), ("2024-06-01",)]
+    must_reconcile()
+
+
+def test_an_old_state_delivered_with_the_present_one_changes_nothing(tmp_path):
+    fill(tmp_path, transactions=[sale(), sale(value="5")])
+    sources = sources_in(tmp_path, transactions=declared("transactions", **KEYED))
+    load(sources)
+    write_csv(tmp_path / "transactions2.csv", SALES, [sale(), sale(value="5")])
+    load(sources)
+    assert totals("transactions") == (4, 2, 0, 2, 1)
+    assert ask("select count(*) from landing.changed_days where load_id > 2") == [(0,)]
+
+
+def test_a_refused_correction_is_quarantined(tmp_path):
+    fill(tmp_path, transactions=[sale(), sale(value="5"), sale()])
+    refusing = declared("transactions", corrections="refuse", **KEYED)
+    sources = sources_in(tmp_path, transactions=refusing)
+    load(sources)
+    write_csv(tmp_path / "transactions2.csv", SALES, [sale(value="6"), sale()])
+    load(sources)
+    assert [str(v) for (v,) in ask("select value from landing.transactions")] == ["9.99"]
+    assert totals("transactions") == (5, 1, 2, 2, 0)
+    assert reasons("transactions") == {"conflicting_row": [1, 2]}
+    must_reconcile()
+
+
+def test_keys_that_share_a_hash_do_not_meet(tmp_path, monkeypatch):
+    monkeypatch.setattr("ingest.landing.row_key", lambda key: "7::ubigint")
+    monkeypatch.setattr("ingest.resolve.row_key", lambda key: "7::ubigint")
+    rows = [sale(basket_id=f"b{i}") for i in range(5)]
+    fill(tmp_path, transactions=[*rows, rows[0], sale(basket_id="b1", value="5")])
+    load(sources_in(tmp_path, transactions=declared("transactions", **KEYED)))
+    assert totals("transactions") == (7, 6, 0, 1, 1)
+    must_reconcile()
+
+
+def test_a_customer_is_one_row_and_the_vault_follows(tmp_path):
+    first = ("ann", "Ann Lee", "old@x.org", "EU", "41")
+    fill(tmp_path, customers=[first])
+    sources = sources_in(tmp_path, customers=declared("customers"))
+    load(sources)
+    write_csv(tmp_path / "customers2.csv", ("customer_id", "full_name", "email", "jurisdiction",
+                                            "age_years"),
+              [("ann", "Ann Lee", "new@x.org", "EU", "41"), ("ann", "Ann Lee", "newest@x.org",
+                                                             "US", "41")])  # fmt: skip
+    load(sources, now=NOW + timedelta(days=9))
+    assert ask("select jurisdiction, recorded_on::varchar from landing.customers") == [
+        ("US", "2024-07-10")
+    ]
+    assert vault("select email from vault.identifiers") == [("newest@x.org",)]
+    assert totals("customers") == (3, 3, 0, 0, 2)
+    must_reconcile()
+
+
+def test_a_refused_correction_leaves_the_vault_alone(tmp_path):
+    fill(tmp_path, customers=[("ann", "Ann Lee", "old@x.org", "EU", "41")])
+    sources = sources_in(tmp_path, customers=declared("customers", corrections="refuse"))
+    load(sources)
+    columns = ("customer_id", "full_name", "email", "jurisdiction", "age_years")
+    write_csv(tmp_path / "customers2.csv", columns, [("ann", "Ann Lee", "new@x.org", "EU", "41")])
+    load(sources)
+    assert vault("select email from vault.identifiers") == [("old@x.org",)]
+    assert reasons("customers") == {"conflicting_row": [1]}
+
+
+def test_a_changed_declaration_is_read_from_the_beginning(tmp_path):
+    fill(tmp_path, transactions=[sale(), sale(basket_id="b2"), sale(value="x")])
+    load(sources_in(tmp_path))
+    abroad = sources_in(tmp_path, transactions=declared("transactions", time_zone="Asia/Tokyo"))
+    report = load(abroad)
+    assert report.afresh == ("transactions",)
+    assert ask("select distinct occurred_at::varchar from landing.transactions") == [
+        ("2024-05-01 01:00:00",)
+    ]
+    assert totals("transactions") == (3, 2, 1, 0, 0)
+    assert ask("select resolution from landing.quarantine order by 1") == [("read_again",), (None,)]
+    must_reconcile()
+    assert load(abroad).landed == ()
+
+
+def test_it_is_not_if_its_rows_are_gone(tmp_path):
+    fill(tmp_path, transactions=[sale(), sale(basket_id="b2")])
+    load(sources_in(tmp_path))
+    before = ask("from landing.transactions order by all")
+    fill(tmp_path, transactions=[sale(basket_id="b3")])
+    with pytest.raises(UsageError, match="of 2 rows that were landed its sources hold only 1"):
+        load(sources_in(tmp_path, transactions=declared("transactions", time_zone="Asia/Tokyo")))
+    assert ask("from landing.transactions order by all") == before
+
+
+def test_nobody_grows_younger_by_being_read_again(tmp_path):
+    fill(tmp_path, customers=[("ann", "Ann Lee", "a@x.org", "EU", "41")])
+    load(sources_in(tmp_path, customers=declared("customers")))
+    columns = {"customer_id": "customer_id", "jurisdiction": "jurisdiction"}
+    fewer = declared("customers", columns=columns, identifiers=["customer_id"])
+    load(sources_in(tmp_path, customers=fewer), now=NOW + timedelta(days=30))
+    assert ask("select age_years, recorded_on::varchar from landing.customers") == [
+        (None, "2024-07-01")
+    ]
+    assert vault("select full_name, email from vault.identifiers") == [(None, None)]
+
+
+def test_events_of_a_purpose_that_the_policy_learns_are_read_again(tmp_path):
+    fill(tmp_path, consent_events=[event(), event(purpose="recipes")])
+    sources = sources_in(tmp_path)
+    load(sources)
+    assert reasons("consent_events") == {"unknown_purpose": [2]}
+    purposes = {**UTC_POLICY.purposes, "recipes": UTC_POLICY.purposes["segmentation"]}
+    wiser = UTC_POLICY.model_copy(update={"purposes": purposes})
+    assert load(sources, wiser).afresh == ("consent_events",)
+    assert reasons("consent_events") == {}
+    assert ask("select count(*) from landing.consent_events") == [(2,)]
+
+
+def test_unless_their_file_is_gone(tmp_path):
+    fill(tmp_path, consent_events=[event(), event(purpose="recipes")])
+    sources = sources_in(tmp_path)
+    load(sources)
+    (tmp_path / "consent_events.csv").unlink()
+    purposes = {**UTC_POLICY.purposes, "recipes": UTC_POLICY.purposes["segmentation"]}
+    report = load(sources, UTC_POLICY.model_copy(update={"purposes": purposes}))
+    assert (report.afresh, report.landed) == ((), ())
+    assert reasons("consent_events") == {"unknown_purpose": [2]}
+
+
+def test_row_keys_follow_a_duckdb_that_hashes_otherwise(tmp_path):
+    fill(tmp_path)
+    sources = sources_in(tmp_path)
+    load(sources)
+    with connected(warehouse_store()) as connection:
+        connection.execute("update landing.transactions set row_key = 1")
+        for load_id, text in connection.execute(
+            "select load_id, fingerprint from landing.loads"
+        ).fetchall():
+            stale = Fingerprint(**{**vars(Fingerprint.read(text)), "hashed": 1}).text()
+            connection.execute(
+                "update landing.loads set fingerprint = ? where load_id = ?", [stale, load_id]
+            )
+    write_csv(tmp_path / "transactions2.csv", SALES, [sale()])
+    (landed,) = load(sources).landed
+    assert (landed.accepted, landed.duplicates) == (0, 1)

@@ -1,0 +1,232 @@
+"""Loading feeds: what lands, what stops a load, what a second load changes."""
+
+from datetime import datetime, timedelta
+
+import pyarrow as pa
+import pytest
+
+from ingest.load import load_feeds
+from tests.support.feeds import (
+    EVENTS,
+    NOW,
+    POLICY,
+    SALES,
+    UTC_POLICY,
+    ask,
+    declared,
+    event,
+    fill,
+    load,
+    must_reconcile,
+    sale,
+    sources_in,
+    totals,
+    vault,
+    write_csv,
+)
+from warehouse.errors import UsageError
+
+pytestmark = pytest.mark.usefixtures("home")
+
+
+def test_every_feed_lands_in_its_table(tmp_path):
+    fill(
+        tmp_path,
+        transactions=[sale(), sale(basket_id="b2", occurred_at="2024-05-02T23:30:00+02:00")],
+        customers=[("ann", "Ann Lee", "ann@x.org", "EU", "41"), ("bob", None, None, "US", None)],
+        rights_requests=[("ann", "r1", "Erasure", "2024-06-01 08:00:00", None)],
+    )
+    sources = sources_in(
+        tmp_path,
+        customers=declared("customers"),
+        rights_requests=declared("rights_requests"),
+    )
+    report = load(sources)
+    assert report.enrolled == 2
+    assert [landed.feed for landed in report.landed] == [
+        "customers", "transactions", "consent_events", "rights_requests",
+    ]  # fmt: skip
+    (ann,) = vault("select subject_key from vault.subjects where customer_id = 'ann'")
+    assert ask("select distinct subject_key from landing.transactions") == [ann]
+    assert ask("select jurisdiction, age_years, recorded_on::varchar from landing.customers") == [
+        ("EU", 41, "2024-07-01"),
+        ("US", None, "2024-07-01"),
+    ]
+    assert ask("select type, status from landing.rights_requests") == [("erasure", "open")]
+    assert ask("select recorded_at = occurred_at from landing.consent_events") == [(True,)]
+    assert vault("select full_name, email, phone from vault.identifiers order by 1")[0] == (
+        "Ann Lee", "ann@x.org", None,
+    )  # fmt: skip
+    assert ask("select occurred_at::varchar from landing.transactions order by 1")[1] == (
+        "2024-05-02 21:30:00",
+    )
+    must_reconcile()
+
+
+def test_days_are_the_policys(tmp_path):
+    fill(tmp_path, transactions=[sale(occurred_at="2024-05-02 03:30:00")])
+    load(sources_in(tmp_path), POLICY)
+    assert ask("select event_day::varchar from landing.transactions") == [("2024-05-01",)]
+    assert ask("select event_day::varchar, load_id from landing.changed_days") == [
+        ("2024-05-01", 1)
+    ]
+
+
+def test_every_subject_has_a_key_for_every_purpose_and_no_two_are_alike(tmp_path):
+    fill(tmp_path, consent_events=[event(), event(customer_id="stranger")])
+    sources = sources_in(tmp_path)
+    load(sources)
+    fewer = UTC_POLICY.model_copy(
+        update={"purposes": {"new_purpose": UTC_POLICY.purposes["segmentation"]}}
+    )
+    before = ask("from landing.purpose_keys order by all")
+    assert len(before) == 2 * len(UTC_POLICY.purposes)
+    load(sources, fewer)
+    after = ask("from landing.purpose_keys order by all")
+    assert set(before) < set(after)
+    assert len(after) == len({key for _, _, key in after}) == len(before) + 2
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"", "is empty"),
+        (b"customer_id,value\nann,1\n", "no column 'basket_id', 'product_id'"),
+        (b"ann,b1,p1,2024-05-01,1\n", "check header and delimiter"),
+        (b"customer_id;basket_id\n", "check header and delimiter"),
+        ("customer_id,basket_id,product_id,occurred_at,value\n".encode("utf-16"), "utf-8"),
+        (b'customer_id,basket_id,product_id,occurred_at,value\na,b,c,"d,e\nf,g\n', "isn't closed"),
+        (b'"customer_id,basket_id\n', "first line"),
+        (b"customer_id,basket_id,product_id,occurred_at,value,value\n", "more than once"),
+    ],
+)
+def test_a_feed_that_cannot_be_read_changes_nothing(tmp_path, text, said):
+    fill(tmp_path)
+    sources = sources_in(tmp_path)
+    load(sources)
+    before = ask("from landing.loads")
+    (tmp_path / "transactions2.csv").write_bytes(text)
+    write_csv(tmp_path / "consent_events2.csv", EVENTS, [event(customer_id="new")])
+    with pytest.raises(UsageError, match=r"transactions2\.csv") as caught:
+        load(sources)
+    assert said in str(caught.value)
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+    assert ask("from landing.loads") == before
+    assert vault("select customer_id from vault.subjects") == [("ann",)]
+
+
+def test_a_glob_that_matches_nothing(tmp_path):
+    fill(tmp_path)
+    with pytest.raises(UsageError, match="transactions: no file matches"):
+        load(sources_in(tmp_path, transactions=declared("transactions", paths=["sales/*.csv"])))
+
+
+def test_a_feed_whose_files_were_archived_has_nothing_new(tmp_path):
+    fill(tmp_path)
+    sources = sources_in(tmp_path)
+    load(sources)
+    (tmp_path / "transactions.csv").unlink()
+    assert load(sources).landed == ()
+    assert ask("select count(*) from landing.transactions") == [(1,)]
+
+
+def test_header_only_files_are_feeds_without_rows(tmp_path):
+    fill(tmp_path, transactions=[], consent_events=[])
+    report = load(sources_in(tmp_path))
+    assert [landed.read for landed in report.landed] == [0, 0]
+    must_reconcile()
+
+
+def test_the_same_files_again_change_nothing(tmp_path):
+    fill(tmp_path, transactions=[sale(), sale(), sale(value="x")])
+    sources = sources_in(tmp_path)
+    load(sources)
+    before = ask("from landing.loads"), ask("from landing.transactions")
+    report = load(sources, now=NOW + timedelta(days=1))
+    assert report.landed == ()
+    assert report.skipped == {"transactions": 1, "consent_events": 1}
+    (tmp_path / "transactions.csv").touch()  # same content, another time
+    assert load(sources).landed == ()
+    assert (ask("from landing.loads"), ask("from landing.transactions")) == before
+
+
+def test_new_files_add_and_a_copy_is_all_duplicates(tmp_path):
+    fill(tmp_path)
+    sources = sources_in(tmp_path)
+    load(sources)
+    write_csv(tmp_path / "transactions2.csv", SALES, [sale(), sale(basket_id="b2")])
+    (landed,) = load(sources).landed
+    assert (landed.source, landed.read, landed.accepted, landed.duplicates) == (
+        "transactions2.csv", 2, 1, 1,
+    )  # fmt: skip
+    assert ask("select load_id, event_day::varchar from landing.changed_days order by 1") == [
+        (1, "2024-05-01"),
+        (3, "2024-05-01"),
+    ]
+    must_reconcile()
+
+
+def test_the_inbox_is_landed_with_the_consent_events(tmp_path):
+    fill(tmp_path)
+    sources = sources_in(tmp_path)
+    moment = datetime(2024, 6, 30, 12)
+    inbox = pa.table(
+        {
+            "event_id": [1, 2],
+            "customer_id": ["ann", "new"],
+            "action": ["withdrawn", "objected"],
+            "purpose": [None, "segmentation"],
+            "occurred_at": [moment, moment],
+            "recorded_at": [moment, moment],
+        }
+    )
+    load(sources, extra_consent_events=inbox)
+    load(sources, extra_consent_events=inbox)  # the inbox was not emptied in time
+    assert totals("inbox") == (4, 2, 0, 2, 0)
+    assert ask("select count(*) from landing.consent_events") == [(3,)]
+    must_reconcile()
+    load(sources_in(tmp_path, consent_events=declared("consent_events", time_zone="Asia/Tokyo")))
+    assert ask("select count(*) from landing.consent_events") == [(3,)]
+    assert load(sources, extra_consent_events=inbox.slice(0, 0)).landed[0].feed == "consent_events"
+
+
+def test_only_some_feeds(tmp_path):
+    fill(tmp_path)
+    sources = sources_in(tmp_path)
+    assert [landed.feed for landed in load(sources, only=["consent_events"]).landed] == [
+        "consent_events"
+    ]
+    with pytest.raises(UsageError, match="no such feed"):
+        load(sources, only=["custmers"])
+
+
+def test_a_killed_load_leaves_nothing_and_the_next_completes(tmp_path, monkeypatch):
+    fill(tmp_path)
+    sources = sources_in(tmp_path)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("ingest.load._require_unchanged", killed)
+        with pytest.raises(KeyboardInterrupt):
+            load(sources)
+    assert ask("select count(*) from landing.transactions") == [(0,)]
+    load(sources)
+    assert totals("transactions") == (1, 1, 0, 0, 0)
+    keys = "select subject_key from landing.purpose_keys"
+    assert ask(f"select count(distinct subject_key) from ({keys})") == [(1,)]
+
+
+def test_a_file_that_changes_while_it_is_read(tmp_path, monkeypatch):
+    fill(tmp_path)
+    sources = sources_in(tmp_path)
+    moment = {"reading": lambda: None, "landing": lambda: None}
+
+    def progress(line: str) -> None:
+        moment[line.split()[0]]() if line.split()[0] in moment else None
+
+    moment["landing"] = lambda: write_csv(tmp_path / "transactions.csv", SALES, [sale(), sale()])
+    with pytest.raises(UsageError, match=r"transactions\.csv changed while it was being read"):
+        load_feeds(sources, UTC_POLICY, now=NOW, progress=progress)
+    assert ask("select count(*) from landing.loads") == [(0,)]

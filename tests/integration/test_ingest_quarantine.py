@@ -1,0 +1,167 @@
+"""Bad rows: quarantined with reason and place, never with a value."""
+
+from datetime import timedelta
+
+import pytest
+
+from ingest.quarantine import quarantine_list, quarantine_resolve, unreadable_consent
+from tests.support.feeds import (
+    EVENTS,
+    NOW,
+    REQUESTS,
+    ask,
+    declared,
+    event,
+    fill,
+    load,
+    must_reconcile,
+    reasons,
+    sale,
+    sources_in,
+    totals,
+    vault,
+    write_csv,
+)
+from warehouse.connect import connected, warehouse_store
+from warehouse.errors import UsageError
+
+pytestmark = pytest.mark.usefixtures("home")
+
+
+ODD_IDS = ["O'Hara", 'a"b', "Ødegård 😀", "'; drop table landing.transactions; --", "x" * 400, "%s"]
+
+
+def test_bad_rows_are_quarantined_with_reason_and_place(tmp_path):
+    late = (NOW + timedelta(hours=2)).replace(tzinfo=None)
+    fill(
+        tmp_path,
+        transactions=[
+            sale(),
+            sale(customer_id=None),
+            sale(occurred_at="soon"),
+            sale(occurred_at=late),
+            sale(occurred_at="0001-01-01 00:00:00"),
+            sale(value="free"),
+            sale(value=None),
+            sale(value="-1"),
+            sale(product_id="p" * 5000),
+            sale(customer_id="c" * 401),
+            sale(customer_id="  "),
+        ],
+        consent_events=[
+            event(),
+            event(action="maybe"),
+            event(purpose="world_domination"),
+            event(customer_id=None),
+        ],
+    )
+    load(sources_in(tmp_path))
+    assert reasons("transactions") == {
+        "missing_customer_id": [2, 11],
+        "unparseable_occurred_at": [3],
+        "after_arrival": [4],
+        "impossible_occurred_at": [5],
+        "unparseable_value": [6],
+        "missing_value": [7],
+        "negative_value": [8],
+        "too_long_product_id": [9],
+        "too_long_customer_id": [10],
+    }
+    assert reasons("consent_events") == {
+        "unknown_action": [2],
+        "unknown_purpose": [3],
+        "missing_customer_id": [4],
+    }
+    unreadable = ask("select position from landing.quarantine where subject_key is null")
+    assert sorted(unreadable) == [(2,), (4,), (10,), (11,)]
+    assert vault("select count(*) from vault.subjects") == [(1,)]
+    assert ask("select distinct source from landing.quarantine where feed = 'transactions'") == [
+        ("transactions.csv",)
+    ]
+    must_reconcile()
+
+
+def test_odd_ids_are_ids(tmp_path):
+    fill(tmp_path, transactions=[sale(customer_id=name) for name in ODD_IDS])
+    load(sources_in(tmp_path))
+    assert ask("select count(distinct subject_key) from landing.transactions") == [(len(ODD_IDS),)]
+    known = {name for (name,) in vault("select customer_id from vault.subjects")}
+    assert set(ODD_IDS) < known
+
+
+def test_negative_values_where_they_are_allowed(tmp_path):
+    fill(tmp_path, transactions=[sale(value="-1.25")])
+    load(sources_in(tmp_path, transactions=declared("transactions", negative_value="allowed")))
+    assert str(ask("select value from landing.transactions")[0][0]) == "-1.25"
+
+
+def test_an_event_that_was_recorded_before_it_happened(tmp_path):
+    columns = {name: name for name in (*EVENTS, "recorded_at")}
+    rows = [
+        (*event(), "2024-03-01 10:00:00"),
+        (*event(), "2024-04-01 09:30:00"),  # within the tolerance
+        (*event(), None),
+        (*event(), "whenever"),
+    ]
+    fill(tmp_path)
+    write_csv(tmp_path / "consent_events.csv", tuple(columns), rows)
+    load(sources_in(tmp_path, consent_events=declared("consent_events", columns=columns)))
+    assert reasons("consent_events") == {"after_arrival": [1], "unparseable_recorded_at": [4]}
+
+
+def test_more_bad_rows_than_declared_stop_everything(tmp_path):
+    fill(tmp_path, transactions=[sale(), sale(value="free money"), sale(customer_id="bob")])
+    sources = sources_in(tmp_path, transactions=declared("transactions", greatest_bad_share=0.3))
+    with pytest.raises(UsageError, match=r"1 of 3 rows are bad.*unparseable_value 1") as caught:
+        load(sources)
+    assert "free" not in str(caught.value)
+    assert ask("select count(*) from landing.consent_events") == [(0,)]
+    assert vault("select count(*) from vault.subjects") == [(0,)]
+    load(sources_in(tmp_path, transactions=declared("transactions", greatest_bad_share=0.34)))
+    assert totals("transactions") == (3, 2, 1, 0, 0)
+
+
+def test_unreadable_consent_blocks_until_someone_resolves_it(tmp_path):
+    fill(
+        tmp_path,
+        consent_events=[event(), event(customer_id=None), event(action="hm")],
+        transactions=[sale(), sale(customer_id=None)],
+    )
+    load(sources_in(tmp_path))
+    with connected(warehouse_store()) as connection:
+        assert unreadable_consent(connection) == 1
+        rows = quarantine_list(connection)
+        assert [row.blocks_publishing for row in rows] == [False, True, False]
+        blocking = next(row for row in rows if row.blocks_publishing)
+        for wrong in ({"resolution": "gone"}, {"ids": [blocking.quarantine_id, 99]}):
+            arguments = {"ids": blocking.quarantine_id, "resolution": "dismissed"} | wrong
+            with pytest.raises(UsageError):
+                quarantine_resolve(connection, **arguments, now=NOW)
+        assert unreadable_consent(connection) == 1
+        quarantine_resolve(connection, blocking.quarantine_id, "dismissed", now=NOW)
+        assert unreadable_consent(connection) == 0
+        assert len(quarantine_list(connection)) == 2
+        assert len(quarantine_list(connection, resolved=True)) == 3
+        assert len(quarantine_list(connection, feed="transactions")) == 1
+
+
+def test_no_identifier_reaches_the_warehouse(tmp_path):
+    fill(
+        tmp_path,
+        customers=[("canary-id", "Canary Name", "canary@x.org", "EU", "41")],
+        transactions=[sale(customer_id="canary-id"), sale(customer_id="canary-id", value="canary")],
+        rights_requests=[("canary-id", "r1", "access", "2024-06-01", "canary")],
+    )
+    write_csv(tmp_path / "rights_requests.csv", REQUESTS, [("canary-id", "r1", "canary", "x", "")])
+    sources = sources_in(
+        tmp_path, customers=declared("customers"), rights_requests=declared("rights_requests")
+    )
+    load(sources)
+    with connected(warehouse_store()) as connection:
+        tables = connection.execute(
+            "select table_name from duckdb_tables() where schema_name = 'landing'"
+        ).fetchall()
+        for (table,) in tables:
+            rows = connection.execute(f"select t::varchar from landing.{table} as t").fetchall()
+            assert "anary" not in str(rows), table
+    assert vault("select count(*) from vault.identifiers where email like 'canary%'") == [(1,)]

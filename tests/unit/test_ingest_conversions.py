@@ -1,0 +1,132 @@
+"""Times, numbers and texts: what becomes of one value."""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingest.contract import CONSENT_EVENTS, TRANSACTIONS
+from ingest.conversions import kind_of, number_sql, text_sql, time_sql
+from ingest.days import MOST_CHANGES, local_day, offsets
+
+BERLIN, YORK = "Europe/Berlin", "America/New_York"
+
+
+@pytest.fixture(scope="module")
+def connection():
+    with duckdb.connect() as opened:
+        opened.execute("set timezone = 'UTC'")
+        yield opened
+
+
+def converted(connection, sql: str, value: object, type_: str = "varchar"):
+    return connection.execute(f"select {sql} from (select ?::{type_} as x)", [value]).fetchall()[0][
+        0
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "expected"),
+    [
+        ("2024-07-01 10:00:00", "UTC", "2024-07-01 10:00"),
+        ("2024-07-01T10:00", BERLIN, "2024-07-01 08:00"),
+        ("2024-01-01 10:00:00", BERLIN, "2024-01-01 09:00"),
+        ("2024-07-01 10:00:00+02", "UTC", "2024-07-01 08:00"),
+        ("2024-07-01T10:00:00.5+02:30", YORK, "2024-07-01 07:30:00.5"),
+        ("2024-07-01T10:00:00Z", YORK, "2024-07-01 10:00"),
+        ("2024-07-01", YORK, "2024-07-01 04:00"),  # the end is no offset of an hour
+        ("2024-02-30", "UTC", None),
+        ("01/02/2024", "UTC", None),
+        ("yesterday", BERLIN, None),
+    ],
+)
+def test_a_text_becomes_a_time_in_utc(connection, text, zone, expected):
+    found = converted(connection, time_sql("x", "VARCHAR", None, zone), text)
+    assert found == (datetime.fromisoformat(expected) if expected else None)
+
+
+@pytest.mark.parametrize(
+    ("value", "type_", "format_", "expected"),
+    [
+        ("31/12/2023 23:30", "varchar", "%d/%m/%Y %H:%M", "2023-12-31 22:30"),
+        ("31/12/2023 23:30 +0500", "varchar", "%d/%m/%Y %H:%M %z", "2023-12-31 18:30"),
+        (20231231, "integer", "%Y%m%d", "2023-12-30 23:00"),
+        ("12/31/2023 23:30", "varchar", "%d/%m/%Y %H:%M", None),
+    ],
+)
+def test_a_declared_format_is_followed(connection, value, type_, format_, expected):
+    sql = time_sql("x", type_.upper(), format_, BERLIN)
+    found = converted(connection, sql, value, type_)
+    assert found == (datetime.fromisoformat(expected) if expected else None)
+
+
+def test_typed_times_count_as_they_are(connection):
+    moment = datetime(2024, 7, 1, 10)
+    local = time_sql("x", "TIMESTAMP", None, BERLIN)
+    assert converted(connection, local, moment, "timestamp") == datetime(2024, 7, 1, 8)
+    nanoseconds = time_sql("x", "TIMESTAMP_NS", None, "UTC")
+    assert converted(connection, nanoseconds, moment, "timestamp_ns") == moment
+    instant = time_sql("x", "TIMESTAMP WITH TIME ZONE", None, BERLIN)
+    assert converted(connection, instant, "2024-07-01 10:00:00+05", "timestamptz") == datetime(
+        2024, 7, 1, 5
+    )
+
+
+def test_numbers_that_do_not_fit_are_null(connection):
+    assert str(converted(connection, number_sql("x", "DECIMAL(18,2)"), "1.005")) == "1.01"
+    for text in ("1,50", "5 EUR", "9" * 20, "inf", ""):
+        assert converted(connection, number_sql("x", "DECIMAL(18,2)"), text) is None
+
+
+def test_ids_read_as_floats_lose_their_point(connection):
+    sql = text_sql("x", "DOUBLE", TRANSACTIONS.column("customer_id"))
+    assert converted(connection, sql, 17850.0, "double") == "17850"
+    assert converted(connection, sql, 1e300, "double") is None
+    assert converted(connection, sql, 0.5, "double") == "0.5"
+
+
+def test_words_are_spelled_in_one_way(connection):
+    sql = text_sql("x", "VARCHAR", CONSENT_EVENTS.column("action"))
+    assert converted(connection, sql, "Opted-Out") == "opted_out"
+
+
+def test_kinds_of_types():
+    assert kind_of("DECIMAL(18,3)") == "number"
+    assert kind_of("UBIGINT") == "whole number"
+    assert kind_of("TIMESTAMP_NS") == "time"
+    assert kind_of("ENUM('a', 'b')") == "text"
+    for other in ("BLOB", "INTEGER[]", "STRUCT(a INTEGER)", "DECIMAL(1,1)[]", "TIME", "INTERVAL"):
+        assert kind_of(other) == "other"
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    zone=st.sampled_from([YORK, BERLIN, "Asia/Kolkata", "Australia/Lord_Howe", "UTC"]),
+    moments=st.lists(st.datetimes(datetime(1995, 1, 1), datetime(2035, 1, 1)), min_size=1),
+    near=st.integers(-2, 2),
+)
+def test_the_day_is_the_one_that_the_zone_says(connection, zone, moments, near):
+    first, last = min(moments), max(moments)
+    changes = [until for until, _ in offsets(zone, first, last)[:-1]]
+    tried = [*moments, *(until + timedelta(seconds=near) for until in changes)]
+    tried = [moment for moment in tried if first <= moment <= last]
+    sql = local_day("x", zone, first, last)
+    rows = connection.execute(
+        f"select x, {sql} from (select unnest(?::timestamp[]) as x)", [tried]
+    ).fetchall()
+    for moment, day in rows:
+        local = moment.replace(tzinfo=ZoneInfo("UTC")).astimezone(ZoneInfo(zone))
+        assert day == local.date()
+
+
+def test_the_day_without_a_span_or_over_a_long_one_takes_the_general_way(connection):
+    century = (datetime(1950, 1, 1), datetime(2050, 1, 1))
+    assert len(offsets(YORK, *century)) > MOST_CHANGES
+    for span in ((None, None), century):
+        sql = local_day("x", YORK, *span)
+        assert "case" not in sql
+        assert str(converted(connection, sql, "2024-07-01 03:59:59", "timestamp")) == "2024-06-30"
+        assert str(converted(connection, sql, "2024-07-01 04:00:00", "timestamp")) == "2024-07-01"

@@ -1,0 +1,123 @@
+"""Segment cards and the model card."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from models.backtest import backtest
+from models.cards import build_cards, number
+from models.effects import effect_table
+from models.model import fit_model
+from models.model_card import model_card
+from models.naming import name_segments
+from models.recipe import FEATURE_SETS, Recipe
+from models.selection import Rule, choose
+from tests.support.shoppers import arrays_within, shoppers, shuffled
+
+FRAME = shoppers(230)
+FITTED = fit_model(FRAME, Recipe("kmeans", FEATURE_SETS["rfm and recent activity"], 3))
+MODEL = FITTED.with_names(name_segments(effect_table(FRAME, FITTED.assign(FRAME))))
+CARDS = build_cards(FRAME, MODEL, currency="USD")
+
+
+def test_every_subject_is_on_one_card():
+    assert [card.segment for card in CARDS] == [1, 2, 3]
+    assert sum(card.size for card in CARDS) == 230
+    assert sum(card.share for card in CARDS) == pytest.approx(1)
+
+
+def test_a_card_leads_with_what_sets_the_segment_apart():
+    for card in CARDS:
+        assert card.features.effect.abs().is_monotonic_decreasing
+        assert card.name in card.text
+        assert card.character in card.text
+        assert "Hedges' g" in card.text
+    assert "USD per visit" in CARDS[0].text
+    assert "currency" not in CARDS[0].text
+
+
+def test_the_mix_is_the_mean_share_of_those_whose_mix_is_known():
+    inside = FRAME[MODEL.assign(FRAME) == 2].category_mix.dropna()
+    deli = CARDS[1].mix.set_index("category").loc["DELI"]
+    assert deli["share"] == pytest.approx(sum(mix["DELI"] for mix in inside) / len(inside))
+    everybody = FRAME.category_mix.dropna()
+    assert deli.share_all == pytest.approx(sum(mix["DELI"] for mix in everybody) / len(everybody))
+    assert CARDS[1].mix.difference.abs().is_monotonic_decreasing
+    assert CARDS[1].mix["share"].sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("mix", [None, "absent"])
+def test_no_categories_no_mix(mix):
+    frame = FRAME.drop(columns="category_mix")
+    cards = build_cards(frame if mix else frame.assign(category_mix=None), MODEL)
+    assert all(card.mix.empty for card in cards)
+    assert "| category |" not in cards[0].text
+
+
+def test_a_card_holds_nothing_per_subject():
+    lengths = {size for array in arrays_within(CARDS) for size in array.shape}
+    assert lengths
+    assert max(lengths) < 30  # features, categories
+    for card in CARDS:
+        assert not any(str(index) in card.text for index in FRAME.index)
+
+
+def test_cards_are_plain_values():
+    told = json.loads(json.dumps([card.as_dict() for card in CARDS], allow_nan=False))
+    assert told[0]["features"][0]["feature"] in FRAME.columns
+    frame = FRAME.assign(gap_mean_days=FRAME.gap_mean_days.where(MODEL.assign(FRAME) != 1))
+    unknown = build_cards(frame, MODEL)[0].as_dict()
+    json.dumps(unknown, allow_nan=False)
+    assert "| - |" in build_cards(frame, MODEL)[0].text
+
+
+def test_the_order_of_rows_plays_no_part():
+    again = build_cards(shuffled(FRAME), MODEL, currency="USD")
+    assert [card.text for card in again] == [card.text for card in CARDS]
+    assert [card.as_dict() for card in again] == [card.as_dict() for card in CARDS]
+
+
+def test_nobody_has_no_cards():
+    with pytest.raises(ValueError, match="no subjects"):
+        build_cards(FRAME.iloc[:0], MODEL)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(1234.5, "1,234"), (12.34, "12.3"), (1.234, "1.23"), (float("nan"), "-")]
+)
+def test_numbers_have_about_three_digits(value, text):
+    assert number(value) == text
+
+
+def test_the_model_card_says_how_it_was_chosen_and_how_good_it_is():
+    rule = Rule((3, 3), 10, stability=0.0, n_starts=2, stability_resamples=2, resamples=20)
+    choice = choose(FRAME.drop(columns="tenure_days"), rule)
+    report = backtest(FRAME, MODEL.recipe, resamples=20)
+    text = model_card(
+        MODEL.with_facts(as_of="2017-12-31"),
+        cards=CARDS,
+        choice=choice,
+        report=report,
+        facts={"purpose": "segmentation"},
+        remarks=["Households count as subjects."],
+    )
+    for part in (
+        choice.reason,
+        "Left out, without a source: tenure_days.",
+        "The 3 segments explain",
+        "| as_of | 2017-12-31 |",
+        "| purpose | segmentation |",
+        "- Households count as subjects.",
+        "RFM-score quantiles, 3 segments",
+        *(card.name for card in CARDS),
+    ):
+        assert part in text
+    assert not any(str(index) in text for index in FRAME.index)
+
+
+def test_the_model_card_does_without_choice_and_report():
+    text = model_card(MODEL, cards=CARDS)
+    assert "How it was chosen" not in text
+    assert "## Limits" in text
+    assert pd.Series(text.splitlines()).str.startswith("# ").sum() == 1

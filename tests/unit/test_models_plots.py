@@ -1,0 +1,72 @@
+"""Pictures: deterministic, aggregates only."""
+
+from xml.etree import ElementTree
+
+import pytest
+
+from models import plots
+from models.backtest import backtest
+from models.cards import build_cards
+from models.model import fit_model
+from models.recipe import FEATURE_SETS, RFM, Recipe
+from models.selection import Rule, choose
+from tests.support.shoppers import shoppers
+
+RECIPE = Recipe("kmeans", FEATURE_SETS["rfm and recent activity"], 3)
+
+
+def drawings(count):
+    frame = shoppers(count)
+    cards = build_cards(frame, fit_model(frame, RECIPE))
+    rule = Rule((3, 3), 5, stability=0.0, n_starts=1, stability_resamples=2, resamples=10)
+    columns = [*RFM, "visits_8w", "value_8w", "following_visits", "following_value"]
+    table = choose(frame[columns], rule).table
+    report = backtest(frame, RECIPE, resamples=20)
+    return {
+        "sizes": lambda: plots.segment_sizes(cards),
+        "profiles": lambda: plots.profiles(cards),
+        "explained": lambda: plots.explained(report),
+        "selection": lambda: plots.selection(table, 5),
+    }
+
+
+SMALL = drawings(90)
+LARGE = drawings(400)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_equal_input_gives_equal_bytes(name):
+    one = SMALL[name]()
+    text = plots.svg(one)
+    assert plots.svg(one) == text
+    assert plots.svg(SMALL[name]()) == text
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_it_is_svg_without_date_or_place(name):
+    text = plots.svg(SMALL[name]())
+    root = ElementTree.fromstring(text)  # noqa: S314 - our own output
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert "dc:date" not in text
+    assert "matplotlib.org" not in text.split("<defs>")[0]
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_more_subjects_make_no_more_marks(name):
+    # Glyphs may differ (numbers do), marks may not: nothing is drawn per subject.
+    few, many = (SMALL[name](), LARGE[name]())
+    count = [
+        sum(len(axes.patches) + len(axes.lines) + len(axes.collections) for axes in figure.axes)
+        for figure in (few, many)
+    ]
+    assert count[0] == count[1]
+
+
+def test_numbers_get_the_digits_their_column_asks_for():
+    shown = [
+        plots._short(value, top)
+        for value, top in ((0.345, 0.9), (0.0, 50.0), (0.5, 50.0), (9.97, 50.0), (41.2, 50.0))
+    ]
+    assert shown == ["0.34", "0", "0.5", "10", "41"]
+    assert plots._short(12_345.0, 99_999.0) == "12k"
+    assert plots._short(float("nan"), 1.0) == "-"

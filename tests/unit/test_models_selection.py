@@ -1,0 +1,153 @@
+"""Choosing features, method and number of segments by the rule."""
+
+import numpy as np
+import pytest
+
+from models.candidates import candidates, measure
+from models.features import FEATURES
+from models.recipe import FEATURE_SETS, RFM, Recipe
+from models.selection import Rule, choose
+from models.stability import bootstrap_stability
+from tests.support.shoppers import shoppers, shuffled
+
+QUICK = {"n_starts": 2, "stability_resamples": 3, "resamples": 50}
+RULE = Rule((3, 4), smallest=10, stability=0.5, **QUICK)
+EARLIER = shoppers(260, seed=1)
+CURRENT = shoppers(260, seed=2, following=False)
+SLIM = [*RFM, "visits_8w", "value_8w"]
+COLUMNS = [*SLIM, "following_visits", "following_value"]
+
+
+@pytest.fixture(scope="module")
+def choice():
+    return choose(EARLIER[COLUMNS], RULE, current=CURRENT)
+
+
+def test_the_chosen_one_passes_and_says_why(choice):
+    row = choice.table[choice.table.verdict == "chosen"].iloc[0]
+    assert row.candidate == choice.recipe.title()
+    assert row.smallest >= 10
+    assert row.stability >= 0.5
+    assert row.behind <= row.standard_error or row.behind == 0
+    for part in (choice.recipe.title(), "Stability", "smallest segment", "of spend"):
+        assert part in choice.reason
+
+
+def test_features_without_a_source_are_listed(choice):
+    assert set(choice.left_out) == set(FEATURES) - set(SLIM)
+
+
+def test_all_methods_stand_in_one_table_with_every_measure(choice):
+    table = choice.table
+    assert set(table.method) == {"kmeans", "mixture", "rfm_quantiles"}
+    assert table.score.is_monotonic_decreasing
+    assert table[["spend_share", "visits_share", "smallest", "behind"]].notna().all(axis=None)
+    best = table[table.smallest >= 10].drop_duplicates("method")
+    assert best.stability.notna().all()
+    np.testing.assert_allclose(table.score, (table.spend_share + table.visits_share) / 2)
+
+
+def test_none_that_is_level_and_passes_is_simpler(choice):
+    table = choice.table
+    chosen = table[table.verdict == "chosen"].iloc[0]
+    level = table[(table.behind <= table.standard_error) & (table.verdict == "passes")]
+    assert (level.segments >= chosen.segments).all()
+    same = level[level.segments == chosen.segments]
+    assert (same.features >= chosen.features).all()
+
+
+def test_the_order_of_rows_plays_no_part(choice):
+    again = choose(shuffled(EARLIER[COLUMNS]), RULE, current=shuffled(CURRENT))
+    assert again.recipe == choice.recipe
+    assert again.table.equals(choice.table)
+
+
+def test_a_forbidden_feature_is_in_no_candidate():
+    found, _ = candidates(EARLIER, (3, 4), forbidden={"value_total", "mix:GROCERY"})
+    assert found
+    assert not {"value_total", "mix:GROCERY"} & {name for one in found for name in one.features}
+    assert all(one.method != "rfm_quantiles" for one in found)  # it would need value_total
+
+
+def test_the_judge_can_turn_down_what_would_be_chosen(choice):
+    asked = []
+
+    def judge(recipe, segments):
+        asked.append((recipe, len(segments), segments.index.equals(CURRENT.index)))
+        return "too telling" if recipe == choice.recipe else ""
+
+    other = choose(EARLIER[COLUMNS], RULE, current=CURRENT, judge=judge)
+    assert other.recipe != choice.recipe
+    assert (choice.recipe, 260, True) in asked
+    row = other.table.set_index("candidate").loc[choice.recipe.title()]
+    assert (row.verdict, row.remark) == ("turned down", "too telling")
+
+
+def test_nobody_is_chosen_if_nobody_passes():
+    with pytest.raises(ValueError, match="no candidate has 500 subjects"):
+        choose(EARLIER[COLUMNS], Rule((3, 3), smallest=500, **QUICK))
+    with pytest.raises(ValueError, match=r"asked for: 1\.01"):
+        choose(EARLIER[COLUMNS], Rule((4, 4), smallest=2, stability=1.01, **QUICK))
+
+
+def test_segments_must_be_large_enough_now_too():
+    few = CURRENT.head(40)
+    with pytest.raises(ValueError, match="smallest segment now"):
+        choose(EARLIER[COLUMNS], Rule((3, 3), smallest=30, stability=0.0, **QUICK), current=few)
+
+
+def test_everything_is_measured_if_asked():
+    rule = Rule((3, 3), smallest=10, stability=0.0, methods=("kmeans",), **QUICK)
+    table = choose(EARLIER[COLUMNS], rule, measure_all=True).table
+    assert table.stability.notna().all()
+
+
+@pytest.mark.parametrize(
+    ("frame", "arguments", "message"),
+    [
+        (EARLIER, {"rule": Rule((1, 3))}, "at least 2"),
+        (EARLIER, {"rule": Rule((5, 4))}, "from at least 2 upwards"),
+        (EARLIER, {"forbidden": [*FEATURES, *(f"mix:{c}" for c in "ABC")]}, "no feature is left"),
+        (EARLIER[SLIM], {}, "no column 'following_value'"),
+        (EARLIER.iloc[:0], {}, "no feature is left"),
+        (EARLIER, {"judge": lambda *_: ""}, "a judge needs"),
+    ],
+)
+def test_what_cannot_be_chosen_from_is_refused(frame, arguments, message):
+    rule = arguments.pop("rule", Rule((3, 3), **QUICK))
+    keep = [c for c in frame.columns if c != "category_mix"]
+    with pytest.raises(ValueError, match=message):
+        choose(frame[keep], rule, **arguments)
+
+
+def test_a_candidate_that_cannot_be_fitted_is_shown_as_failed():
+    frame = EARLIER[COLUMNS].assign(visits=1.0, value_total=1.0, value_8w=0.0)
+    recipes = [Recipe("kmeans", ("visits", "value_total"), 3), Recipe("kmeans", SLIM_SET, 3)]
+    first, second = measure(recipes, frame, max_rows=500, resamples=5, n_starts=1)
+    assert "rows differ" in first.failure
+    assert not second.failure
+    assert second.smallest > 0
+
+
+SLIM_SET = tuple(SLIM)
+
+
+def test_large_frames_are_sampled_and_sizes_scaled_up():
+    recipe = [Recipe("kmeans", SLIM_SET, 3)]
+    whole = measure(recipe, EARLIER, max_rows=500, resamples=5, n_starts=3)[0]
+    part = measure(recipe, EARLIER, max_rows=130, resamples=5, n_starts=3)[0]
+    assert part.smallest == pytest.approx(whole.smallest, rel=0.5)
+    assert part.score == pytest.approx(whole.score, abs=0.15)
+
+
+def test_true_groups_are_stable_and_too_many_are_not():
+    three = bootstrap_stability(EARLIER, Recipe("kmeans", ("visits", "visits_8w"), 3), resamples=5)
+    noise = Recipe("kmeans", ("value_trend", "discount_share", "category_concentration"), 8)
+    assert three > 0.85
+    assert bootstrap_stability(EARLIER, noise, resamples=5) < 0.75
+
+
+def test_stability_does_not_depend_on_the_order_of_rows():
+    recipe = Recipe("kmeans", FEATURE_SETS["rfm"], 4)
+    one = bootstrap_stability(EARLIER, recipe, resamples=3, n_starts=2)
+    assert bootstrap_stability(shuffled(EARLIER), recipe, resamples=3, n_starts=2) == one
