@@ -100,9 +100,10 @@ def _since(
             where recorded_at <= $known
                 and coalesce(purpose, $purpose) = $purpose
                 and (action not in ('granted', 'opted_in') or notice_version >= $notice)
+                -- Global Privacy Control speaks of sale and sharing only.
                 and (
-                    purpose is not null or $shares or coalesce(lower(signal), '') <> 'gpc'
-                    or action in ('withdrawn', 'objected')
+                    purpose is not null or $shares or action <> 'opted_out'
+                    or coalesce(lower(signal), '') <> 'gpc'
                 )
         ),
         denials as (

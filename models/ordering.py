@@ -75,7 +75,7 @@ def thinned(ordered: Floats, rows: int, seed: int = 0) -> Integers:
         return np.arange(len(ordered))
     table = pd.DataFrame(ordered + 0.0)  # -0.0 becomes 0.0, which hashes like its equal
     table["occurrence"] = _occurrence(ordered)
-    hashes = pd.util.hash_pandas_object(table, index=False).to_numpy() + np.uint64(seed)
+    hashes = pd.util.hash_pandas_object(table, index=False).to_numpy() + np.uint64(seed % 2**64)
     seeded = pd.util.hash_array(hashes)  # pandas' own key has no effect on numbers
     return np.sort(np.argsort(seeded, kind="stable")[:rows])
 

@@ -5,6 +5,7 @@ here: reading the policy or the feeds.
 """
 
 import os
+import warnings
 from pathlib import Path
 
 from warehouse.clock import VARIABLE as CLOCK
@@ -48,6 +49,8 @@ def prepare() -> Home:
     UsageError
         If production mode meets a demo's clock.
     """
+    # Dagster calls beta what it has had for years; each mention would bury our own lines.
+    warnings.filterwarnings("ignore", message=".*is currently in beta.*")
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     home = Home.current().make()

@@ -34,11 +34,8 @@ def judge_of(
         rows = segments.rename("segment_id").rename_axis("segmentation_key").reset_index()
         connection.register(CANDIDATE, rows)
         try:
-            results = check_bias(
-                connection, policy, as_of,
-                assignments=f"(select segmentation_key::uuid as segmentation_key, segment_id"
-                f" from {CANDIDATE})",
-            )  # fmt: skip
+            relation = f"(select segmentation_key::uuid as segmentation_key, segment_id from {CANDIDATE})"
+            results = list(check_bias(connection, policy, as_of, assignments=relation))
         finally:
             connection.unregister(CANDIDATE)
         return "; ".join(r.why for r in results if r.status == "broken")

@@ -21,7 +21,9 @@ _RUN_TIME = re.compile(
     r"|run_started_at|load_relation|run_query|statement)\b"
 )
 # Reads data while SQL is being written: what it writes isn't known before the run.
-_DYNAMIC = re.compile(r"\b(run_query|statement|get_column_values|load_result)\s*\(|\badapter\.")
+_DYNAMIC = re.compile(
+    r"\b(run_query|statement|get_column_values|load_result|set_sql_header)\s*\(|\badapter\."
+)
 _QUALIFIED = re.compile(r"(?=\b(\w+)\.(\w+))")  # overlapping: database.schema.table
 _HARMLESS = ("delete", "select", "analyze", "")
 _DEEPEST = 8  # of macros within macros

@@ -26,6 +26,7 @@ def hooks_of(node: Node) -> list[str]:
     """Return what runs before and after a model."""
     config = node.get("config", {})
     hooks = [*config.get("pre-hook", ()), *config.get("post-hook", ())]
+    hooks += [config["sql_header"]] if config.get("sql_header") else []
     return [hook["sql"] if isinstance(hook, Mapping) else str(hook) for hook in hooks]
 
 

@@ -1,4 +1,4 @@
-"""Rows seen again and feeds read again: duplicates, corrections, conflicts, changed declarations."""
+"""Rows seen again, feeds read again: duplicates, corrections, conflicts, new declarations."""
 
 from datetime import timedelta
 

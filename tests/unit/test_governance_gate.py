@@ -33,7 +33,7 @@ def policy() -> Policy:
 
 
 @pytest.fixture(scope="module")
-def compiled_manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     return compiled(tmp_path_factory.mktemp("gate") / "home")
 
 
@@ -57,20 +57,20 @@ def looked_up(expression: str) -> str:
 class TestTheProject:
     """The shipped dbt project under the shipped policy."""
 
-    def test_holds(self, policy: Policy, compiled_manifest: Manifest) -> None:
-        lineage = build(compiled_manifest)
+    def test_holds(self, policy: Policy, shipped: Manifest) -> None:
+        lineage = build(shipped)
         assert not [r.name for r in lineage.relations.values() if r.unread]
         assert judge_columns(policy, lineage) == []
 
-    def test_lineage_knows_the_columns_of_every_contract(self, compiled_manifest: Manifest) -> None:
-        lineage = build(compiled_manifest)
-        nodes = [n for n in compiled_manifest["nodes"].values() if n["resource_type"] == "model"]
+    def test_lineage_knows_the_columns_of_every_contract(self, shipped: Manifest) -> None:
+        lineage = build(shipped)
+        nodes = [n for n in shipped["nodes"].values() if n["resource_type"] == "model"]
         assert nodes
         for node in nodes:
             assert set(lineage.relations[node["name"]].columns) == set(node["columns"])
 
-    def test_no_origin_is_unknown(self, compiled_manifest: Manifest) -> None:
-        lineage = build(compiled_manifest)
+    def test_no_origin_is_unknown(self, shipped: Manifest) -> None:
+        lineage = build(shipped)
         for name, relation in lineage.relations.items():
             for column in relation.columns:
                 kinds = {lineage.relations[o.relation].kind for o in lineage.origins(name, column)}
@@ -129,13 +129,13 @@ class TestTheProject:
     def test_poison_in_sql_is_named(
         self,
         policy: Policy,
-        compiled_manifest: Manifest,
+        shipped: Manifest,
         model: str,
         changes: list[tuple[str, str]],
         column: str,
         attribute: str,
     ) -> None:
-        found = judged(policy, edited(compiled_manifest, model, *changes))
+        found = judged(policy, edited(shipped, model, *changes))
         asset = model if not column else "mart_segmentation"
         named = [
             f for f in found if (f.asset, f.column, f.attributes) == (asset, column, (attribute,))
@@ -148,27 +148,25 @@ class TestTheProject:
             assert word in str(error.value)
 
     def test_an_unlisted_column_without_any_origin_is_found(
-        self, policy: Policy, compiled_manifest: Manifest
+        self, policy: Policy, shipped: Manifest
     ) -> None:
         found = judged(
-            policy, edited(compiled_manifest, "mart_segmentation", (VISITS, f"{VISITS} 1 as one,"))
+            policy, edited(shipped, "mart_segmentation", (VISITS, f"{VISITS} 1 as one,"))
         )
         assert [(f.kind, f.column) for f in found] == [("violation", "one")]
 
-    def test_a_column_that_nobody_knows_is_a_gap(
-        self, policy: Policy, compiled_manifest: Manifest
-    ) -> None:
+    def test_a_column_that_nobody_knows_is_a_gap(self, policy: Policy, shipped: Manifest) -> None:
         poison = f"{looked_up('max(shoe_size)')} as visits_8w,"
-        found = judged(policy, edited(compiled_manifest, "mart_segmentation", (VISITS, poison)))
+        found = judged(policy, edited(shipped, "mart_segmentation", (VISITS, poison)))
         assert [(f.kind, f.attributes) for f in found] == [("gap", ("shoe_size",))]
         with pytest.raises(PolicyGapError, match="shoe_size"):
             refuse(found)
 
     def test_permission_may_read_what_is_listed_only(
-        self, policy: Policy, compiled_manifest: Manifest
+        self, policy: Policy, shipped: Manifest
     ) -> None:
         poisoned = edited(
-            compiled_manifest,
+            shipped,
             "int_consent_subjects",
             ("placed.regime,", "case when placed.income_band = 'x' then 'y' end as regime,"),
             ("customers.age_years,", "customers.age_years, customers.income_band,"),
@@ -179,14 +177,12 @@ class TestTheProject:
         ]
         data = policy.model_dump(by_alias=True, exclude_none=True)
         data["permission"] = {"attributes": ("age_years",)}
-        found = judged(Policy.model_validate(data), compiled_manifest)
+        found = judged(Policy.model_validate(data), shipped)
         assert {f.attributes for f in found} == {("jurisdiction",)}
 
-    def test_a_consent_model_is_no_way_around(
-        self, policy: Policy, compiled_manifest: Manifest
-    ) -> None:
+    def test_a_consent_model_is_no_way_around(self, policy: Policy, shipped: Manifest) -> None:
         poisoned = edited(
-            compiled_manifest,
+            shipped,
             "int_segmentation_baskets",
             ("where\n", "where rows.subject_key in (select subject_key from"
              ' "warehouse"."consented"."int_consent_subjects" where under_age) and '),
@@ -197,10 +193,10 @@ class TestTheProject:
         }
 
     def test_special_values_are_left_out_by_that_condition_only(
-        self, policy: Policy, compiled_manifest: Manifest
+        self, policy: Policy, shipped: Manifest
     ) -> None:
         poisoned = edited(
-            compiled_manifest,
+            shipped,
             "int_transactions_baskets",
             ("from ordinary", "from ordinary where product_group = 'BABY FOODS'"),
         )
@@ -213,8 +209,8 @@ class TestTheProject:
             "segmentation", "personalised_offers", "churn_prevention",
         }  # fmt: skip
 
-    def test_a_hook_is_held_to_the_rules(self, policy: Policy, compiled_manifest: Manifest) -> None:
-        poisoned = copy.deepcopy(compiled_manifest)
+    def test_a_hook_is_held_to_the_rules(self, policy: Policy, shipped: Manifest) -> None:
+        poisoned = copy.deepcopy(shipped)
         hooks = poisoned["nodes"]["model.assent.mart_segmentation"]["config"]["post-hook"]
         old = "select purpose_key from {{ ref('stg_customers__customers') }} where age_years > 40"
         hooks.append({"sql": "delete from {{ this }} where segmentation_key in (" + old + ")"})
@@ -226,31 +222,29 @@ class TestTheProject:
         ]
 
     def test_a_column_that_is_allowed_but_absent_is_found(
-        self, policy: Policy, compiled_manifest: Manifest
+        self, policy: Policy, shipped: Manifest
     ) -> None:
         columns = policy.purposes["churn_prevention"].columns
         more = changed(policy, churn_prevention={"columns": {**columns, "visits": ("basket_id",)}})
-        found = judged(more, compiled_manifest)
+        found = judged(more, shipped)
         assert [(f.kind, f.rule, f.asset, f.column) for f in found] == [
             ("violation", "minimisation.churn_prevention", "mart_churn_prevention", "visits")
         ]
 
     def test_a_column_that_is_no_longer_allowed_is_found(
-        self, policy: Policy, compiled_manifest: Manifest
+        self, policy: Policy, shipped: Manifest
     ) -> None:
         columns = {**policy.purposes["churn_prevention"].columns}
         del columns["tenure_days"]
-        found = judged(changed(policy, churn_prevention={"columns": columns}), compiled_manifest)
+        found = judged(changed(policy, churn_prevention={"columns": columns}), shipped)
         assert [(f.rule, f.column) for f in found] == [
             ("minimisation.churn_prevention", "tenure_days")
         ]
 
-    def test_a_mart_of_no_purpose_is_a_gap(
-        self, policy: Policy, compiled_manifest: Manifest
-    ) -> None:
+    def test_a_mart_of_no_purpose_is_a_gap(self, policy: Policy, shipped: Manifest) -> None:
         data = policy.model_dump(by_alias=True, exclude_none=True)
         del data["purposes"]["bias_monitoring"]
-        found = judged(Policy.model_validate(data), compiled_manifest)
+        found = judged(Policy.model_validate(data), shipped)
         assert [(f.kind, f.asset) for f in found] == [("gap", "mart_bias_monitoring")]
 
 
@@ -316,6 +310,16 @@ def test_what_cannot_be_read_is_a_gap_of_every_purpose_that_reads_it(small: Poli
     assert ("mart_segmentation", "recency_days") in {(f.asset, f.column) for f in found}
 
 
+def test_what_dbt_runs_beside_the_models_is_judged(small: Policy) -> None:
+    project = manifest(SMALL)
+    project["nodes"]["operation.assent.on-run-end-0"] = {
+        "name": "on-run-end-0", "resource_type": "operation", "package_name": "assent",
+        "raw_code": "update x set visits = (select age_years from landing.customers)",
+    }  # fmt: skip
+    found = [f for f in judged(small, project) if f.asset == "on-run-end-0"]
+    assert {(f.kind, f.attributes) for f in found} == {("gap", ()), ("violation", ("age_years",))}
+
+
 def test_rows_from_nowhere_are_a_gap(small: Policy) -> None:
     project = manifest(SMALL)
     visits = (" as recency_days", " as recency_days, (select count(*) from x.y) as visits")
@@ -367,11 +371,11 @@ class TestPython:
     def test_an_asset_reads_marts_of_its_purpose_only(
         self,
         policy: Policy,
-        compiled_manifest: Manifest,
+        shipped: Manifest,
         read: tuple[str, str],
         attributes: tuple[str, ...] | None,
     ) -> None:
-        lineage = build(compiled_manifest).with_python(
+        lineage = build(shipped).with_python(
             "segments", {"segment": [read]}, purpose="segmentation"
         )
         found = judge_columns(policy, lineage)
@@ -379,9 +383,9 @@ class TestPython:
         assert [(f.asset, f.column, f.attributes) for f in found] == expected
 
     def test_an_asset_may_read_another_of_its_purpose(
-        self, policy: Policy, compiled_manifest: Manifest
+        self, policy: Policy, shipped: Manifest
     ) -> None:
-        first = build(compiled_manifest).with_python(
+        first = build(shipped).with_python(
             "scores", {"score": [("mart_segmentation", "visits")]}, purpose="segmentation"
         )
 
@@ -392,9 +396,7 @@ class TestPython:
         assert [f.asset for f in judge_columns(policy, reading("churn_prevention"))] == ["cards"]
 
 
-def test_every_finding_names_a_rule_that_status_lists(
-    policy: Policy, compiled_manifest: Manifest
-) -> None:
+def test_every_finding_names_a_rule_that_status_lists(policy: Policy, shipped: Manifest) -> None:
     known = {rule.id for rule in rules(policy)}
     assert {f"minimisation.{purpose}" for purpose in (*policy.purposes, "permission")} <= known
 

@@ -173,6 +173,13 @@ class TestHidden:
         raw = "select {{ run_query('select max(x) from landing.t').columns[0] }} as total"
         assert build(manifest(CHAIN, raw={"mart_p": raw}), SOURCE).relations["mart_p"].unread
 
+    def test_a_header_counts_as_a_hook(self) -> None:
+        given = manifest(CHAIN)
+        header = "create temp macro f() as (select max(x) from landing.t)"
+        given["nodes"]["model.assent.mart_p"]["config"]["sql_header"] = header
+        assert build(given, SOURCE).relations["mart_p"].unread
+        assert X in self.uses(given)
+
     def test_macros_that_call_each_other_have_an_end(self) -> None:
         assert "{{ b() }}" in expanded("{{ a() }}", {"a": "{{ b() }}", "b": "{{ b() }}"})
 

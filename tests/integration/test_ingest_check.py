@@ -1,0 +1,100 @@
+"""`assent sources check`: everything that is wrong, where, in which shape; nothing is loaded."""
+
+import pytest
+
+from ingest.check import check_sources
+from tests.support.feeds import (
+    EVENTS,
+    NOW,
+    POLICY,
+    UTC_POLICY,
+    declared,
+    event,
+    fill,
+    sale,
+    sources_in,
+    write_csv,
+)
+
+pytestmark = pytest.mark.usefixtures("home")
+
+
+def check(sources, **options):
+    return check_sources(sources, UTC_POLICY, now=NOW, **options)
+
+
+def test_feeds_that_fit_have_no_findings_and_nothing_is_loaded(tmp_path, home):
+    fill(tmp_path)
+    assert check(sources_in(tmp_path)) == []
+    assert not home.warehouse.exists()
+    assert not home.vault.exists()
+
+
+def test_each_fault_is_shown_with_its_place_and_shape(tmp_path):
+    fill(
+        tmp_path,
+        transactions=[sale(), sale(value="12,50 EUR"), sale(value="Jane 99"), sale(value=None)],
+        consent_events=[event(action="Okay"), event()],
+    )
+    (tmp_path / "transactions2.csv").write_text("customer_id,when\nann,1\n")
+    write_csv(tmp_path / "consent_events3.csv", EVENTS, [event()])
+    (tmp_path / "consent_events3.csv").write_text(",".join(EVENTS) + "\nann,granted\n")
+    sources = sources_in(
+        tmp_path,
+        consent_events=declared("consent_events", greatest_bad_share=0.5),
+        customers=declared("customers"),
+    )
+    found = {(f.feed, f.source, f.what.split(" ")[0]): f for f in check(sources)}
+    unparseable = found["transactions", "transactions.csv", "unparseable_value"]
+    assert (unparseable.rows, unparseable.of_rows, unparseable.first_row) == (2, 4, 2)
+    assert unparseable.shape == "99,99 aaa"
+    assert not unparseable.blocking
+    missing = found["transactions", "transactions2.csv", "transactions2.csv"]
+    assert missing.blocking
+    assert "no column 'basket_id', 'product_id', 'occurred_at', 'value'" in str(missing)
+    assert found["consent_events", "consent_events.csv", "unknown_action"].shape == "aaaa"
+    assert found["consent_events", "consent_events3.csv", "malformed_row"].first_row == 1
+    assert all(f.blocking for key, f in found.items() if key[0] == "consent_events")
+    assert found["customers", None, "customers:"].blocking
+    text = "\n".join(map(str, found.values()))
+    assert "Jane" not in text
+    assert "EUR" not in text
+    assert "row 2" in text
+    assert len(found) == 6
+
+
+def test_only_some_feeds_are_looked_at(tmp_path):
+    fill(tmp_path, transactions=[sale(value="x")])
+    sources = sources_in(tmp_path)
+    assert check(sources, only=["consent_events"]) == []
+    assert len(check(sources, only=["transactions"])) == 1
+
+
+def test_a_disagreement_with_the_policy_is_a_finding(tmp_path):
+    fill(tmp_path)
+    less = {k: v for k, v in POLICY.attributes.items() if k != "product_id"}
+    policy = POLICY.model_copy(update={"attributes": less})
+    (finding,) = check_sources(sources_in(tmp_path), policy, now=NOW)
+    assert (finding.feed, finding.column, finding.blocking) == ("transactions", "product_id", True)
+
+
+@pytest.mark.parametrize(
+    ("change", "remedy"),
+    [
+        ({"occurred_at": "5.5.2024"}, "`format`"),
+        ({"value": "-1"}, "negative_value: allowed"),
+        ({"occurred_at": "2025-01-01"}, "time zone"),
+        ({"customer_id": None}, "map another column"),
+        ({"product_id": "x" * 5000}, "mend the source"),
+    ],
+)
+def test_every_fault_has_a_remedy(tmp_path, change, remedy):
+    fill(tmp_path, transactions=[sale(**change)])
+    (finding,) = check(sources_in(tmp_path))
+    assert remedy in finding.mend
+
+
+def test_shapes_of_giant_values_are_short(tmp_path):
+    fill(tmp_path, transactions=[sale(value="y" * 100_000)])
+    (finding,) = check(sources_in(tmp_path))
+    assert len(str(finding)) < 400

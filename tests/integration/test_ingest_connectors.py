@@ -1,0 +1,297 @@
+"""Connectors: every format lands the same rows, every broken source is one clear line."""
+
+import gzip
+import json
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from tests.support.feeds import (
+    EVENT,
+    EVENTS,
+    SALE,
+    SALES,
+    UTC_POLICY,
+    ask,
+    declared,
+    fill,
+    load,
+    must_reconcile,
+    reasons,
+    sale,
+    sources_in,
+    totals,
+    vault,
+    write_csv,
+)
+from warehouse.errors import UsageError
+
+pytestmark = pytest.mark.usefixtures("home")
+
+LANDED = "select basket_id, product_id, occurred_at::varchar, value::varchar from {}"
+ROWS = [SALE, sale(basket_id='b "2"', product_id="p,2", value="0.50"), sale(product_id=None)]
+EXPECTED = [
+    ('b "2"', "p,2", "2024-05-01 10:00:00", "0.50"),
+    ("b1", "p1", "2024-05-01 10:00:00", "9.99"),
+    ("b1", None, "2024-05-01 10:00:00", "9.99"),
+]
+
+
+def landed() -> list[tuple]:
+    return ask(LANDED.format("landing.transactions") + " order by 1, 2")
+
+
+def put(folder: Path, name: str, content: bytes) -> None:
+    write_csv(folder / "consent_events.csv", EVENTS, [EVENT])
+    (folder / name).write_bytes(content)
+
+
+def json_lines(rows: list[tuple]) -> bytes:
+    lines = [json.dumps(dict(zip(SALES, row, strict=True))) for row in rows]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def csv_bytes(folder: Path, rows: list[tuple]) -> bytes:
+    return write_csv(folder / "made.txt", SALES, rows).read_bytes()
+
+
+def parquet(path: Path, query: str) -> None:
+    duckdb.execute(f"copy ({query}) to '{path}' (format parquet)")
+
+
+def feed(format_: str, pattern: str, **changes: object) -> dict:
+    return declared("transactions", format=format_, paths=[pattern]) | changes
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.jsonl", "t.jsonl.gz"])
+def test_text_formats(tmp_path, name):
+    content = csv_bytes(tmp_path, ROWS) if "csv" in name else json_lines(ROWS)
+    put(tmp_path, name, gzip.compress(content) if name.endswith(".gz") else content)
+    load(sources_in(tmp_path, transactions=feed(name.split(".")[1], "t.*")))
+    assert landed() == EXPECTED
+    must_reconcile()
+
+
+def test_parquet_with_types_of_its_own(tmp_path):
+    put(tmp_path, "x", b"")
+    parquet(
+        tmp_path / "t[1].parquet",
+        "select 7.0::double as id, 'b1' as basket_id, 3::bigint as product_id, true as extra,"
+        " timestamp_ns '2024-05-01 10:00:00' as occurred_at, 9.99::float as value"
+        " union all select 'nan'::double, 'b', 4, null, null, 1",
+    )
+    columns = {name: name for name in SALES} | {"customer_id": "id"}
+    load(sources_in(tmp_path, transactions=feed("parquet", "*.parquet", columns=columns)))
+    assert landed() == [("b1", "3", "2024-05-01 10:00:00", "9.99")]
+    assert ("7",) in vault("select customer_id from vault.subjects")
+    assert reasons("transactions") == {"missing_customer_id": [2]}
+
+
+def test_expressions_formats_and_constants(tmp_path):
+    text = "Kunde;Zeit;Menge;Preis\n1;31.12.2023 23:30;2;1,25\n2;1.1.2024 10:00;x;1,00\n"
+    put(tmp_path, "t.csv", text.encode("latin-1"))
+    columns = {
+        "customer_id": "Kunde",
+        "occurred_at": {"column": "Zeit", "format": "%d.%m.%Y %H:%M"},
+        "value": {"expression": "Menge * replace(Preis, ',', '.')::decimal(18,2)"},
+        "category": {"constant": "all"},
+    }
+    options = {"delimiter": ";", "encoding": "latin-1"}
+    load(sources_in(tmp_path, transactions=feed("csv", "t.csv", columns=columns, csv=options)))
+    assert ask("select category, occurred_at::varchar, value::varchar from landing.transactions"
+               ) == [("all", "2023-12-31 23:30:00", "2.50")]  # fmt: skip
+    assert reasons("transactions") == {"unparseable_value": [2]}
+
+
+def test_an_expression_without_its_input_is_missing_not_unparseable(tmp_path):
+    put(tmp_path, "t.csv", b"id,t,n,p\n1,2024-01-01,,1\n1,2024-01-01,2,\n1,2024-01-01,2,x\n")
+    columns = {"customer_id": "id", "occurred_at": "t", "value": {"expression": "n * p"}}
+    load(sources_in(tmp_path, transactions=feed("csv", "t.csv", columns=columns)))
+    assert reasons("transactions") == {"missing_value": [1, 2], "unparseable_value": [3]}
+
+
+def test_a_csv_file_without_header_and_with_words_for_nothing(tmp_path):
+    put(tmp_path, "t.csv", b"ann|2024-05-01|1.50|\\N\nbob|2024-05-01|NULL|b\n")
+    columns = {"customer_id": "column1", "occurred_at": "column2", "value": "column3",
+               "basket_id": "column4"}  # fmt: skip
+    options = {"delimiter": "|", "header": False, "null": ["NULL", "\\N"]}
+    load(sources_in(tmp_path, transactions=feed("csv", "t.csv", columns=columns, csv=options)))
+    assert ask("select basket_id, value::varchar from landing.transactions") == [(None, "1.50")]
+    assert reasons("transactions") == {"missing_value": [2]}
+
+
+def test_a_byte_order_mark_and_columns_that_are_not_mapped(tmp_path):
+    header = "\ufeffcustomer_id,note,NOTE,,occurred_at,value"
+    put(tmp_path, "t.csv", f"{header}\nann,a,b,c,2024-05-01,1\n".encode())
+    columns = {"customer_id": "customer_id", "occurred_at": "occurred_at", "value": "value",
+               "category": "NOTE"}  # fmt: skip
+    load(sources_in(tmp_path, transactions=feed("csv", "t.csv", columns=columns)))
+    assert ask("select category from landing.transactions") == [("b",)]
+
+
+def test_rows_that_cannot_be_split_are_quarantined_where_they_stand(tmp_path):
+    good = ",".join(SALE)
+    lines = [",".join(SALES), good, "short", good + ",more", 'ann,"b"1,p,2024-05-01,1', good,
+             "ann,b,p,never,1", "ann,b\xe9,p,2024-05-01,1", "ann,b,p,soon,1", "last"]  # fmt: skip
+    put(tmp_path, "t.csv", "\n".join(lines).encode("latin-1"))
+    load(sources_in(tmp_path, transactions=feed("csv", "t.csv")))
+    assert reasons("transactions") == {
+        "malformed_row": [2, 3, 4, 7, 9],
+        "unparseable_occurred_at": [6, 8],
+    }
+    assert totals("transactions") == (9, 1, 7, 1, 0)
+    must_reconcile()
+
+
+def test_lines_that_are_no_json_objects_are_quarantined(tmp_path):
+    good = json_lines([SALE]).decode().strip()
+    lines = [good, '{"customer_id": ', "[1, 2]", '"text"', "5", json_lines([sale(value="x")])
+             .decode().strip(), good]  # fmt: skip
+    put(tmp_path, "t.jsonl", "\n".join(lines).encode())
+    load(sources_in(tmp_path, transactions=feed("jsonl", "t.jsonl")))
+    assert reasons("transactions") == {
+        "malformed_row": [2, 3, 4, 5],
+        "unparseable_value": [6],
+    }
+    assert totals("transactions") == (7, 1, 5, 1, 0)
+
+
+def test_a_malformed_consent_event_may_be_anybodys(tmp_path):
+    fill(tmp_path)
+    (tmp_path / "consent_events.csv").write_text(",".join(EVENTS) + "\nann,withdrawn\n")
+    load(sources_in(tmp_path))
+    assert ask("select reason, subject_key from landing.quarantine") == [("malformed_row", None)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("t.parquet", b"no parquet", "can't be read"),
+        ("t.parquet", b"", "can't be read"),
+        ("t.csv.gz", gzip.compress(b"customer_id,value\n" * 9000)[:-20], "isn't whole"),
+        ("t.csv.gz", b"no gzip", "isn't whole"),
+        ("t.jsonl", b"\xef\xbb\xbf{}", "byte order mark"),
+        ("t.jsonl", b'{"customer": 1}\n', "no column 'customer_id'"),
+        ("t.jsonl", b"not json\n", "no column"),
+        ("t.jsonl", json_lines([sale(value="9" * 17_000_000)]), "can't be read"),
+        ("t.csv", b"\x00\x01\x02" * 50, "header"),
+    ],
+)
+def test_a_broken_file_is_one_clear_line(tmp_path, name, content, said):
+    put(tmp_path, name, content)
+    with pytest.raises(UsageError) as caught:
+        load(sources_in(tmp_path, transactions=feed(name.split(".")[1], name)))
+    message = str(caught.value)
+    assert said in message
+    assert name in message
+    assert len(message) < 500
+    assert str(tmp_path) not in message
+
+
+def test_types_that_cannot_become_ours(tmp_path):
+    put(tmp_path, "x", b"")
+    parquet(
+        tmp_path / "t.parquet",
+        "select 'ann' as customer_id, true as value, date '2024-05-01' as occurred_at,"
+        " [1] as basket_id, 1 as product_id",
+    )
+    for column, said in (("value", "holds a truth value"), ("basket_id", "holds a integer[]")):
+        columns = {"customer_id": "customer_id", "occurred_at": "occurred_at",
+                   "value": "product_id", column: column}  # fmt: skip
+        with pytest.raises(UsageError, match=column) as caught:
+            load(sources_in(tmp_path, transactions=feed("parquet", "t.parquet", columns=columns)))
+        assert said in str(caught.value)
+
+
+def test_an_expression_that_does_not_fit_its_columns(tmp_path):
+    fill(tmp_path)
+    columns = {name: name for name in SALES} | {"value": {"expression": "occurred_at + value"}}
+    columns["value"] = {"expression": "date_trunc('day', value)"}
+    with pytest.raises(UsageError, match="the expression of value"):
+        load(sources_in(tmp_path, transactions=declared("transactions", columns=columns)))
+
+
+MODULE = """
+import pyarrow as pa
+from datetime import datetime
+from warehouse.errors import UsageError
+ROWS = {"customer_id": ["ann", "bob"], "occurred_at": [datetime(2024, 5, 1)] * 2, "value": [1, 2]}
+def table(): return pa.table(ROWS)
+def reader(): return pa.table(ROWS).to_reader(max_chunksize=1)
+def rows(): return [1]
+def wrong(): raise ValueError("secret value of Jane")
+def ours(): raise UsageError("the till is closed", "open it")
+number = 5
+"""
+
+
+@pytest.fixture
+def module(tmp_path):
+    (tmp_path / "till_module.py").write_text(MODULE)
+    write_csv(tmp_path / "consent_events.csv", EVENTS, [EVENT])
+    yield "till_module"
+    sys.modules.pop("till_module", None)
+
+
+def entry(name: str) -> dict:
+    columns = {name: name for name in ("customer_id", "occurred_at", "value")}
+    made = declared("transactions", connector="python", entry_point=name, columns=columns)
+    return {k: v for k, v in made.items() if k not in ("paths", "format")}
+
+
+@pytest.mark.parametrize("function", ["table", "reader"])
+def test_a_python_entry_point_beside_the_sources_file(tmp_path, module, function):
+    sources = sources_in(tmp_path, transactions=entry(f"{module}:{function}"))
+    load(sources)
+    assert totals("transactions") == (2, 2, 0, 0, 0)
+    assert str(tmp_path) not in sys.path
+    assert load(sources).skipped == {"transactions": 1, "consent_events": 1}
+    rows = sys.modules[module].ROWS
+    rows |= {"customer_id": ["ann", "bob", "cy"], "occurred_at": [datetime(2024, 5, 1)] * 3,
+             "value": [1, 2, 3]}  # fmt: skip
+    load(sources)
+    assert totals("transactions") == (5, 3, 0, 2, 0)
+    must_reconcile()
+
+
+@pytest.mark.parametrize(
+    ("point", "said"),
+    [
+        ("till_module:rows", "returned a list"),
+        ("till_module:wrong", "failed with ValueError"),
+        ("till_module:ours", "the till is closed"),
+        ("till_module:number", "no function 'number'"),
+        ("till_module:none", "no function 'none'"),
+        ("no_such_module:f", "no module 'no_such_module'"),
+    ],
+)
+def test_an_entry_point_that_fails_is_one_clear_line(tmp_path, module, point, said):
+    with pytest.raises(UsageError) as caught:
+        load(sources_in(tmp_path, transactions=entry(point)))
+    assert said in str(caught.value)
+    assert "Jane" not in str(caught.value)
+
+
+def test_a_module_that_cannot_be_imported(tmp_path, module):
+    (tmp_path / "till_broken.py").write_text("raise RuntimeError('secret')")
+    with pytest.raises(UsageError, match="importing the module failed with RuntimeError"):
+        load(sources_in(tmp_path, transactions=entry("till_broken:f")))
+
+
+def test_a_table_with_a_missing_or_double_column(tmp_path, module, monkeypatch):
+    sources = sources_in(tmp_path, transactions=entry(f"{module}:table"))
+    load(sources)
+    rows = sys.modules[module]
+    less = pa.table({"customer_id": ["a"], "value": [1]})
+    monkeypatch.setattr(rows, "table", lambda: less)
+    with pytest.raises(UsageError, match="no column 'occurred_at'"):
+        load(sources)
+    twice = pa.table([["a"], ["b"], [1], [datetime(2024, 5, 1)]],
+                     names=["customer_id", "customer_id", "value", "occurred_at"])  # fmt: skip
+    monkeypatch.setattr(rows, "table", lambda: twice)
+    with pytest.raises(UsageError, match="more than once"):
+        load(sources, UTC_POLICY)
