@@ -14,7 +14,8 @@ from datetime import date
 import duckdb
 
 from expectations.result import Result, by_id, result
-from expectations.sql import columns, name, one, tables, text
+from expectations.sql import columns, name, one, tables
+from expectations.suites import LAWFUL
 from governance.clocks import Clocks
 from governance.policy.columns import allowed_columns, purpose_named
 from governance.policy.model import Policy
@@ -26,7 +27,7 @@ ROWS = ("baskets", "categories")
 def check_retention(
     connection: duckdb.DuckDBPyConnection, policy: Policy, clocks: Clocks, purpose: str
 ) -> Iterator[Result]:
-    """Judge ``retention.<purpose>.<attribute>`` for every attribute of a purpose."""
+    """Judge ``retention.<purpose>.<attribute>`` for every attribute; needs ``proof_lawful``."""
     catalogue = by_id(policy)
     of_rows = _oldest_row(connection, clocks, purpose)
     for attribute in purpose_named(policy, purpose).attributes:
@@ -102,10 +103,8 @@ def _oldest_record(
     day, undated = one(
         connection,
         "select min(c.recorded_on), count(*) filter (c.recorded_on is null)"
-        f" from marts.mart_{purpose} as m"
-        f" left join landing.purpose_keys as k on k.purpose = {text(purpose)}"
-        f" and k.purpose_key = m.{name(key)}"
-        " left join landing.customers as c on c.subject_key = k.subject_key"
+        f" from marts.mart_{purpose} as m left join {LAWFUL} as l on l.key = m.{name(key)}"
+        " left join landing.customers as c on c.subject_key = l.subject_key"
         f" where {' or '.join(shown)}",
     )
     return day, int(undated)

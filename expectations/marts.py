@@ -94,8 +94,8 @@ def check_mart(
         if mart_purpose(policy, table) == purpose
     }
     mart = _Mart(connection, policy, clocks, purpose, frozenset(absent), found)
-    if mart.name not in found:
-        return _unbuilt(mart, findings)
+    if not _keyed(mart):
+        return _unjudgeable(mart, findings)
     try:
         proof.lawful(connection, policy, clocks, purpose)
         _run_suites(mart)
@@ -111,8 +111,18 @@ def check_mart(
         proof.dropped(connection)
 
 
-def _unbuilt(mart: _Mart, findings: Sequence[Finding]) -> list[Result]:
-    """Return the verdicts where there is no mart: unlike the policy, and nothing to judge."""
+def _keyed(mart: _Mart) -> bool:
+    """Tell whether the mart is there, with keys of their type: nothing else can be asked without."""
+    types = mart.tables.get(mart.name, {})
+    return all(types.get(key) == type_ for key, type_ in _keys(mart).items())
+
+
+def _keys(mart: _Mart) -> dict[str, str]:
+    return {"as_of": "DATE", f"{mart.purpose}_key": "UUID"}
+
+
+def _unjudgeable(mart: _Mart, findings: Sequence[Finding]) -> list[Result]:
+    """Return the verdicts where there is no mart, or one without its keys: nothing else to judge."""
     catalogue = by_id(mart.policy)
     kinds = ("permission", "retention", "special_values", "completeness", "reconciliation")
     others = [r for r in catalogue.values() if r.purpose == mart.purpose and r.kind in kinds]
@@ -123,7 +133,7 @@ def _run_suites(mart: _Mart) -> None:
     for table, types in mart.tables.items():
         main = table == mart.name
         expected = suite(mart.policy, mart.purpose, types, absent=mart.absent if main else types)
-        if {"as_of", f"{mart.purpose}_key"} <= set(types):
+        if set(_keys(mart)) <= set(types):
             with_permission(
                 expected, mart.policy, mart.purpose,
                 as_of=mart.clocks.as_of.isoformat(), snapshots=main,
@@ -155,7 +165,7 @@ def _minimisation(mart: _Mart, findings: Sequence[Finding]) -> Result:
 
 
 def _columns_beyond(mart: _Mart) -> Iterator[str]:
-    allowed = {*allowed_columns(mart.policy, mart.purpose), "as_of", f"{mart.purpose}_key"}
+    allowed = {*allowed_columns(mart.policy, mart.purpose), *_keys(mart)}
     for table, types in mart.tables.items():
         for column in types:
             if column not in allowed:
@@ -171,7 +181,7 @@ def _columns_lacking(mart: _Mart) -> Iterator[str]:
         if column not in built:
             yield f"{column} is allowed, but no mart of '{mart.purpose}' has it"
     for table, types in mart.tables.items():
-        for key in ("as_of", f"{mart.purpose}_key"):
+        for key in _keys(mart):
             if key not in types:
                 yield f"{table} lacks {key}"
 
@@ -179,7 +189,7 @@ def _columns_lacking(mart: _Mart) -> Iterator[str]:
 def _wrong_types(mart: _Mart) -> Iterator[str]:
     """Find columns whose type can't be the allowed form: a band is a text, an aggregate is not."""
     body = purpose_named(mart.policy, mart.purpose)
-    fixed = {"as_of": ("DATE",), f"{mart.purpose}_key": ("UUID",)}
+    fixed = {key: (type_,) for key, type_ in _keys(mart).items()}
     for table, types in mart.tables.items():
         for column, type_ in types.items():
             forms = {body.attributes[a].form for a in body.columns.get(column, ())}
@@ -246,20 +256,22 @@ def _completeness(mart: _Mart) -> Result:
     }  # fmt: skip
     if any(o.failed for o in outcomes):
         return result(rule, "broken", None, "what is filled could not be counted", **facts)
-    shares = [share for _, share, _ in judged if share is not None]
+    shares = [(f.column, s, least) for f, s, least in judged if s is not None]
     if not shares:
         return unjudged(rule, "the mart has no row to judge", **facts)
-    short = [(f.column, s, least) for f, s, least in judged if s is not None and s < least]
-    why = "; ".join(f"{c} is filled by {s:.3f}, less than {least:g}" for c, s, least in short)
-    return result(rule, "broken" if short else "holds", round(min(shares), 4),
-                  why or "every column with a source is filled", **facts)  # fmt: skip
+    short = [
+        f"{c} is filled by {s:.3f}, less than {least:g}" for c, s, least in shares if s < least
+    ]
+    # Of all columns the one with the least to spare speaks for them, with its own limit.
+    column, share, least = min(shares, key=lambda judged: judged[1] - judged[2])
+    status: Status = "broken" if short else "holds"
+    why = "; ".join(short) or f"every column with a source is filled; {column} has least to spare"
+    return Result(rule.id, status, round(share, 4), least, why, facts)
 
 
 def _reconciliation(mart: _Mart) -> Result:
     """Judge whether every subject and every amount of landing went where it should."""
     rule = by_id(mart.policy)[f"reconciliation.marts.{mart.purpose}"]
-    if not {"as_of", f"{mart.purpose}_key"} <= set(mart.tables[mart.name]):
-        return unjudged(rule)
     connection, clocks = mart.connection, mart.clocks
     proof.usable(connection, mart.policy, clocks, mart.purpose)
     subjects = proof.account(connection, clocks, mart.purpose)
@@ -282,7 +294,10 @@ def _reconciliation(mart: _Mart) -> Result:
         )
         if wrong
     ]
-    observed = subjects.lost + subjects.extra + abs(subjects.landed - parts) + bool(off)
+    observed = {
+        "subjects": subjects.lost + subjects.extra + abs(subjects.landed - parts),
+        "amount": str(off),
+    }
     return result(rule, "broken" if faults else "holds", observed,
                   "; ".join(faults) or "subjects and amounts of landing add up to the mart",
                   **facts)  # fmt: skip

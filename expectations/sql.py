@@ -22,15 +22,35 @@ def name(column: str) -> str:
     return '"' + column.replace('"', '""') + '"'
 
 
-def one(connection: duckdb.DuckDBPyConnection, query: str, **parameters: Any) -> tuple[Any, ...]:
-    """Return the only row of a query.
+class QueryError(Exception):
+    """A query of a check failed; says how, and never with which value."""
+
+
+def run(
+    connection: duckdb.DuckDBPyConnection, query: str, **parameters: Any
+) -> duckdb.DuckDBPyConnection:
+    """Run a query, to fetch from what is returned.
 
     Parameters
     ----------
     **parameters
         The values of its parameters, by name: ``$as_of``.
+
+    Raises
+    ------
+    QueryError
+        If it fails. DuckDB's own error may quote a value, so it isn't passed on.
     """
-    rows = connection.execute(query, parameters).fetchall()
+    try:
+        return connection.execute(query, parameters)
+    except duckdb.Error as error:
+        kind = type(error).__name__
+    raise QueryError(f"a query of a check failed ({kind})")
+
+
+def one(connection: duckdb.DuckDBPyConnection, query: str, **parameters: Any) -> tuple[Any, ...]:
+    """Return the only row of a query (see :func:`run`)."""
+    rows = run(connection, query, **parameters).fetchall()
     if len(rows) != 1:
         raise ValueError(f"a query for one row returned {len(rows)}")
     found: tuple[Any, ...] = rows[0]
@@ -39,21 +59,24 @@ def one(connection: duckdb.DuckDBPyConnection, query: str, **parameters: Any) ->
 
 def columns(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> dict[str, str]:
     """Return the columns of a table or view with their types, in order; empty if there is none."""
-    rows = connection.execute(
+    rows = run(
+        connection,
         "select column_name, data_type from duckdb_columns()"
-        " where database_name = current_database() and schema_name = ? and table_name = ?"
-        " order by column_index",
-        [schema, table],
+        " where database_name = current_database() and schema_name = $schema"
+        " and table_name = $table order by column_index",
+        schema=schema,
+        table=table,
     ).fetchall()
     return dict(rows)
 
 
 def tables(connection: duckdb.DuckDBPyConnection, schema: str) -> list[str]:
     """Return the names of the tables and views of a schema, in order."""
-    rows = connection.execute(
+    rows = run(
+        connection,
         "select distinct table_name from duckdb_columns()"
-        " where database_name = current_database() and schema_name = ? order by all",
-        [schema],
+        " where database_name = current_database() and schema_name = $schema order by all",
+        schema=schema,
     ).fetchall()
     return [table for (table,) in rows]
 

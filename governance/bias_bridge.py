@@ -6,8 +6,9 @@ single subject does, and no joined table is ever made. Does not belong here: wha
 (``expectations.bias``), the limits (the policy), estimators (``models``).
 
 The two marts have different keys for a subject, so that nobody can join them with published data
-alone. ``landing.purpose_keys``, the crosswalk, is read by ``int_*`` models, by this module, and by
-the proof and the ages in ``expectations``, which count as well; and by nothing else (tested).
+alone. The crosswalk ``landing.purpose_keys`` is read by ``int_*`` models and by this module; beside
+them only by what lists the subjects of landing (``governance.consent``) and by the proof that holds
+marts to it (``expectations.proof``), both for counting (tested).
 """
 
 from collections.abc import Sequence

@@ -63,6 +63,7 @@ class _Wording(NamedTuple):
 
 
 _OFFICER = "or ask the privacy officer to change"
+_KNOW_IT = "or have it listed under `attributes` and in governance/lineage/landing.py"
 _LIST_IT = f"{_OFFICER} purposes.{{purpose}}.columns"
 
 # By fault. {made} names the attributes with their classes; {detail} is what the gate adds.
@@ -86,7 +87,7 @@ _WORDINGS = {
     "unknown": _Wording(
         "gap",
         "is made from {made}, of which the policy knows nothing",
-        "take it out of the expression, or list it under `attributes` and in landing",
+        f"take it out of the expression, {_KNOW_IT}",
     ),
     "pseudonym": _Wording(
         "violation",
@@ -116,7 +117,7 @@ _WORDINGS = {
     "rows, unknown": _Wording(
         "gap",
         "chooses, joins or groups rows by {made} ({detail}), of which the policy knows nothing",
-        "take it out of the condition, or list it under `attributes` and in landing",
+        f"take it out of the condition, {_KNOW_IT}",
     ),
     "unread": _Wording(
         "gap",
@@ -147,7 +148,8 @@ _WORDINGS = {
     "permission, unknown": _Wording(
         "gap",
         "reads {made}, of which the policy knows nothing",
-        "take it out of the model, or list it under `attributes` and in landing",
+        "take it out of the model, or ask the privacy officer to list it under `attributes` and "
+        "permission.attributes",
     ),
 }
 

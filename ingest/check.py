@@ -14,7 +14,7 @@ import duckdb
 from governance.policy.model import Policy
 from ingest import survey
 from ingest.connectors import candidates, no_file
-from ingest.connectors.source import POSITION, Candidate, reading
+from ingest.connectors.source import POSITION, reading
 from ingest.contract import CONTRACTS
 from ingest.model import FeedSource, Sources
 from ingest.projection import Projection, Rules, projected
@@ -117,10 +117,10 @@ def _of_feed(
         return [_stopping(name, None, no_file(name))]
     found: list[Finding] = []
     rows = bad = 0
-    for i, candidate in enumerate(there):
+    for candidate in there:
         try:
-            projection = _opened(connection, candidate, name, feed, rules)
-            seen = survey.surveyed(connection, projection, f"{name}_{i}", enrol=False)
+            projection = projected(connection, CONTRACTS[name], feed, candidate.open(), rules)
+            projection, seen = survey.read(connection, projection, enrol=False)
             found += _bad_rows(connection, projection, seen, name)
         except AssentError as error:
             found.append(_stopping(name, candidate.name, error))
@@ -129,16 +129,6 @@ def _of_feed(
     if bad and bad / rows > feed.greatest_bad_share:
         return [replace(finding, blocking=True) for finding in found]
     return found
-
-
-def _opened(
-    connection: duckdb.DuckDBPyConnection,
-    candidate: Candidate,
-    name: str,
-    feed: FeedSource,
-    rules: Rules,
-) -> Projection:
-    return projected(connection, CONTRACTS[name], feed, candidate.open(), rules)
 
 
 def _stopping(feed: str, source: str | None, error: AssentError) -> Finding:
@@ -164,10 +154,6 @@ def _bad_rows(
             f" {projection.case('column')} as column_name"
             f" from {projection.typed(numbered=True)} where {projection.bad})"
             " group by reason, column_name order by count(*) desc, reason"
-        ).fetchall()
-    if seen.malformed:
-        rows += connection.execute(
-            f"select 'malformed_row', null, count(*), min(position), null from {seen.malformed}"
         ).fetchall()
     for reason, column, count, first, value in rows:
         yield Finding(

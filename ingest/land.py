@@ -201,7 +201,7 @@ def _note(
     bad = 0
     if part.survey.bad:
         with reading(part.source.name, MEND):
-            bad = quarantine.put_bad_rows(connection, part.projection, load, part.survey.malformed)
+            bad = quarantine.put_bad_rows(connection, part.projection, load)
         if bad != part.survey.bad:
             raise _changed(part)
     outcome = resolve.outcome_of(connection, load_id) if contested else Outcome()

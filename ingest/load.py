@@ -22,7 +22,7 @@ from ingest.contract import CONTRACTS, CUSTOMERS
 from ingest.land import Landed, Moment, land, vault_rows
 from ingest.landing import INBOX
 from ingest.model import Sources
-from ingest.plan import Plan, planned, planned_table
+from ingest.plan import Part, Plan, planned, planned_table
 from ingest.projection import Rules
 from ingest.sources import require_agreement
 from warehouse.clock import utc_naive
@@ -162,16 +162,11 @@ class _Work:
         return self._surveyed(planned_table(self.connection, INBOX, events, self.rules))
 
     def _surveyed(self, plan: Plan) -> Plan:
-        parts = [
-            replace(
-                part,
-                survey=survey.surveyed(
-                    self.connection, part.projection, f"{plan.feed}_{i}", enrol=True
-                ),
-            )
-            for i, part in enumerate(plan.parts)
-        ]
-        return replace(plan, parts=tuple(parts))
+        return replace(plan, parts=tuple(map(self._read, plan.parts)))
+
+    def _read(self, part: Part) -> Part:
+        projection, found = survey.read(self.connection, part.projection, enrol=True)
+        return replace(part, source=projection.source, projection=projection, survey=found)
 
     def require_loadable(self, plans: list[Plan]) -> None:
         for plan in plans:

@@ -34,10 +34,6 @@ class Part:
     fingerprint: Fingerprint
     survey: Survey = NOTHING
 
-    def surveyed(self, survey: Survey) -> "Part":
-        """Return the part with what the first reading found."""
-        return replace(self, survey=survey)
-
 
 @dataclass(frozen=True)
 class Plan:

@@ -87,15 +87,11 @@ class Projection:
         self.faults = tuple(self._found_faults())
 
     def typed(self, *, numbered: bool = False) -> str:
-        """Return the relation of typed columns, raw ones (``raw_<name>``) beside them."""
+        """Return the relation of typed columns, raw ones (``raw_<name>``) beside them.
+
+        With ``numbered``, it has the position of each row too.
+        """
         source = self.source.numbered if numbered else self.source.relation
-        return self._typed_over(source, numbered=numbered)
-
-    def typed_rejecting(self) -> str:
-        """Return the same over the reader that notes rows it can't split into columns."""
-        return self._typed_over(self.source.rejecting or self.source.relation, numbered=False)
-
-    def _typed_over(self, source: str, *, numbered: bool) -> str:
         kept = [POSITION] if numbered else []
         kept += [MALFORMED] if self.source.marks_malformed else []
         raw = [f"{raw.sql} as raw_{name}" for name, raw in self._raw.items()]

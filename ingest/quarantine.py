@@ -140,7 +140,6 @@ def put_bad_rows(
     connection: duckdb.DuckDBPyConnection,
     projection: Projection,
     load: tuple[int, str, datetime],
-    malformed: str | None,
 ) -> int:
     """Put the bad rows of one source into the quarantine, by one narrow reading.
 
@@ -152,32 +151,17 @@ def put_bad_rows(
         Of the source.
     load
         load_id, feed and moment of the load.
-    malformed
-        Table of the positions of rows that couldn't be split into columns, or None.
 
     Returns
     -------
     int
         How many.
     """
-    place = POSITION
-    if malformed:
-        # The reader doesn't count the rows it rejected: row i stands after every reject that
-        # has fewer than i good rows before it.
-        place = (
-            f"{POSITION} + (select count(*) from {malformed} as rejected"
-            f" where rejected.position - rejected.number < {POSITION})"
-        )
     rows = (
-        f"select {place} as position, {projection.case('reason')} as reason,"
+        f"select {POSITION} as position, {projection.case('reason')} as reason,"
         f" {projection.case('column')} as column_name, customer_id"
         f" from {projection.typed(numbered=True)} where {projection.bad}"
     )
-    if malformed:
-        rows += (
-            " union all by name select position, 'malformed_row' as reason,"
-            f" null::varchar as column_name, null::varchar as customer_id from {malformed}"
-        )
     return insert(
         connection,
         "select position, reason, column_name, subject_key"

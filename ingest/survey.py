@@ -11,11 +11,9 @@ from datetime import datetime
 
 import duckdb
 
-from ingest.connectors.files import REJECT_SCANS, REJECTS
-from ingest.connectors.source import reading
+from ingest.connectors.source import MalformedRowsError, reading
 from ingest.contract import LONGEST_ID
-from ingest.landing import scalar
-from ingest.projection import Projection
+from ingest.projection import Projection, projected
 from warehouse.errors import UsageError
 
 NEWCOMERS = "newcomers"  # temporary table of customer ids that the vault doesn't know
@@ -32,15 +30,12 @@ class Survey:
         All rows, and those that will be quarantined.
     first, last
         The span of the good rows' times (UTC without a zone), None without rows or times.
-    malformed
-        Temporary table (position, number) of rows that couldn't be split into columns, or None.
     """
 
     rows: int
     bad: int
     first: datetime | None = None
     last: datetime | None = None
-    malformed: str | None = None
 
 
 NOTHING = Survey(0, 0)
@@ -51,8 +46,31 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(f"create or replace temp table {NEWCOMERS} (customer_id varchar)")
 
 
+def read(
+    connection: duckdb.DuckDBPyConnection, projection: Projection, *, enrol: bool
+) -> tuple[Projection, Survey]:
+    """Read a source once (:func:`surveyed`), or its tolerant form if it has malformed rows.
+
+    Returns
+    -------
+    Projection
+        The one to go on with.
+    Survey
+        What the source holds.
+    """
+    tolerant = projection.source.tolerant
+    try:
+        return projection, surveyed(connection, projection, enrol=enrol)
+    except MalformedRowsError:
+        if tolerant is None:
+            raise
+    contract, feed, rules = projection.contract, projection.feed, projection.rules
+    again = projected(connection, contract, feed, tolerant(), rules)
+    return again, surveyed(connection, again, enrol=enrol)
+
+
 def surveyed(
-    connection: duckdb.DuckDBPyConnection, projection: Projection, label: str, *, enrol: bool
+    connection: duckdb.DuckDBPyConnection, projection: Projection, *, enrol: bool
 ) -> Survey:
     """Read a source once: count its rows and faults, and note the ids that are new.
 
@@ -62,13 +80,13 @@ def surveyed(
         With the vault attached if ``enrol``.
     projection
         Of the source.
-    label
-        Of the source, unique within the load.
     enrol
         Whether to note new ids in the table ``newcomers``.
 
     Raises
     ------
+    MalformedRowsError
+        If some rows can't be split into columns: read the source's tolerant form then.
     UsageError
         If it can't be read.
     """
@@ -79,11 +97,8 @@ def surveyed(
             f" count(*) filter (where {projection.bad}) as bad,"
             f" min({time}) filter (where not {projection.bad}) as first,"
             f" max({time}) filter (where not {projection.bad}) as last"
-            f" from {projection.typed_rejecting()} group by customer_id"
+            f" from {projection.typed()} group by customer_id"
         )
-    malformed, rejected = None, 0
-    if projection.source.rejecting:
-        malformed, rejected = _malformed(connection, projection, label)
     if enrol:
         connection.execute(
             f"insert into {NEWCOMERS} select customer_id from survey"
@@ -95,39 +110,7 @@ def surveyed(
         " from survey"
     ).fetchall()[0]
     connection.execute("drop table survey")
-    return Survey(rows + rejected, bad + rejected, first, last, malformed if rejected else None)
-
-
-def _malformed(
-    connection: duckdb.DuckDBPyConnection, projection: Projection, label: str
-) -> tuple[str, int]:
-    """Keep the positions of rejected rows, and drop DuckDB's table of them: it quotes the rows.
-
-    Raises
-    ------
-    UsageError
-        If a quote that isn't closed has swallowed lines: how many rows they were can't be told.
-    """
-    header = 1 if projection.feed.csv is None or projection.feed.csv.header else 0
-    table = f"malformed_{label}"
-    inner_line_break = "regexp_matches(trim(csv_line, chr(10) || chr(13)), '[\\n\\r]')"
-    swallowed = connection.execute(
-        f"select min(line) from {REJECTS} where {inner_line_break}"
-        " and error_type in ('UNQUOTED VALUE', 'LINE SIZE OVER MAXIMUM')"
-    ).fetchall()[0][0]
-    connection.execute(
-        f"create or replace temp table {table} as select position,"
-        " row_number() over (order by position) as number"
-        f" from (select distinct line - {header} as position from {REJECTS})"
-    )
-    connection.execute(f"drop table {REJECTS}")
-    connection.execute(f"drop table {REJECT_SCANS}")
-    if swallowed is not None:
-        raise UsageError(
-            f"{projection.source.name}: the quote that opens in line {swallowed} isn't closed",
-            "close it: what follows can't be told apart",
-        )
-    return table, int(scalar(connection, f"select count(*) from {table}"))
+    return Survey(rows, bad, first, last)
 
 
 def require_few_bad(
@@ -175,8 +158,4 @@ def reasons_of(
             f"select {projection.case('reason')} as reason, count(*)"
             f" from {projection.typed()} where {projection.bad} group by reason"
         ).fetchall()
-    found = dict(rows)
-    if survey.malformed:
-        count = scalar(connection, f"select count(*) from {survey.malformed}")
-        found["malformed_row"] = found.get("malformed_row", 0) + count
-    return found
+    return dict(rows)

@@ -113,9 +113,9 @@ def _different_scales(members: Sequence[str], scales: Sequence[Scale]) -> list[S
 
 def measure(
     recipes: Sequence[Recipe],
-    frame: pd.DataFrame,
+    sample: pd.DataFrame,
     *,
-    max_rows: int,
+    subjects: int,
     resamples: int,
     n_starts: int,
     seed: int = 0,
@@ -129,15 +129,15 @@ def measure(
     ----------
     recipes
         Candidates.
-    frame
+    sample
         One row per subject: features at the earlier day, ``following_value`` and
-        ``following_visits``.
-    max_rows
-        With more subjects than this, that many are chosen by a seeded hash of their values.
+        ``following_visits``; in an order of their values (``sampled``).
+    subjects
+        How many there are in all, of whom these are a sample.
     resamples
         Number of bootstrap resamples, shared by all candidates.
     n_starts
-        Starts per fit.
+        Starts of k-means.
     seed
         Seed of everything drawn.
 
@@ -146,7 +146,6 @@ def measure(
     ValueError
         If an outcome is missing or null, or there are too few subjects.
     """
-    sample = sampled(frame, recipes, max_rows, seed)
     codes, failures = _assignments(recipes, sample, n_starts)
     if not codes:
         raise ValueError(f"no candidate could be fitted: {next(iter(failures.values()))}")
@@ -155,7 +154,7 @@ def measure(
     for column, outcome in OUTCOMES.items():
         if column not in sample:
             raise ValueError(f"the frame has no column {column!r}, which the selection needs")
-        foretold = foretell(codes, sample[column], max_rows=max_rows, seed=seed)
+        foretold = foretell(codes, sample[column], max_rows=len(sample), seed=seed)
         drawn[outcome] = resampled_shares(foretold, resamples, seed)
         shares[outcome] = {key: foretold.share(key) for key in codes}
     found = []
@@ -166,7 +165,7 @@ def measure(
             continue
         own = {outcome: shares[outcome][key] for outcome in shares}
         resampled = np.mean([drawn[outcome][key] for outcome in drawn], axis=0)
-        smallest = int(codes_smallest(codes[key]) * len(frame) / len(sample))
+        smallest = int(codes_smallest(codes[key]) * subjects / len(sample))
         found.append(Measured(recipe, own, float(np.mean(list(own.values()))), resampled, smallest))
     return found
 

@@ -99,7 +99,7 @@ def fit_model(frame: pd.DataFrame, recipe: Recipe, n_starts: int | None = None) 
     recipe
         What to fit.
     n_starts
-        Overrides the estimator's number of starts.
+        Overrides the number of starts of k-means.
 
     Raises
     ------

@@ -7,6 +7,7 @@ here: anything that knows what the columns mean.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -50,40 +51,24 @@ def row_sample(values: Floats, rows: int, seed: int = 0) -> Integers:
     indices
         Sorted so that ``values[indices]`` is in canonical order.
     """
-    order = canonical_order(values)
-    return order[thinned(values[order], rows, seed)]
+    if len(values) <= rows:
+        return canonical_order(values)
+    table = pd.DataFrame(values + 0.0)  # -0.0 becomes 0.0, which hashes like its equal
+    hashes = pd.util.hash_pandas_object(table, index=False).to_numpy()
+    by_hash = np.argsort(hashes, kind="stable")
+    numbers = _occurrence(hashes[by_hash, None]).astype(np.uint64)
+    # pandas' own hash key has no effect on numbers, so seed and occurrence are hashed in.
+    seeded = pd.util.hash_array(
+        pd.util.hash_array(numbers + np.uint64(seed % 2**64)) ^ hashes[by_hash]
+    )
+    chosen = by_hash[np.argsort(seeded, kind="stable")[:rows]]
+    return chosen[canonical_order(values[chosen])]
 
 
-def thinned(ordered: Floats, rows: int, seed: int = 0) -> Integers:
-    """Do what ``row_sample`` does on rows that are already in canonical order.
-
-    Parameters
-    ----------
-    ordered
-        Shape (all rows, columns), in canonical order.
-    rows
-        The greatest number to choose.
-    seed
-        Another seed, another choice.
-
-    Returns
-    -------
-    indices
-        Ascending.
-    """
-    if len(ordered) <= rows:
-        return np.arange(len(ordered))
-    table = pd.DataFrame(ordered + 0.0)  # -0.0 becomes 0.0, which hashes like its equal
-    table["occurrence"] = _occurrence(ordered)
-    hashes = pd.util.hash_pandas_object(table, index=False).to_numpy() + np.uint64(seed % 2**64)
-    seeded = pd.util.hash_array(hashes)  # pandas' own key has no effect on numbers
-    return np.sort(np.argsort(seeded, kind="stable")[:rows])
-
-
-def _occurrence(ordered: Floats) -> Integers:
+def _occurrence(ordered: npt.NDArray[Any]) -> Integers:
     """Give each row its number within the run of rows equal to it: 0, 1, 2, ..."""
     previous, following = ordered[:-1], ordered[1:]
-    equal = (previous == following) | (np.isnan(previous) & np.isnan(following))
+    equal = (previous == following) | ((previous != previous) & (following != following))  # NaN
     starts = np.concatenate([[True], ~equal.all(axis=1)])
     positions = np.arange(len(ordered))
     return positions - np.maximum.accumulate(np.where(starts, positions, 0))

@@ -107,7 +107,7 @@ def build(recipe: Recipe, n_starts: int | None = None) -> Pipeline:
     recipe
         What to build.
     n_starts
-        Overrides the estimator's number of starts (fewer for resampling).
+        Overrides the number of starts of k-means.
     """
     prepare = SkewTransformer(
         shapes=[shape_of(name, recipe.scale) for name in recipe.features],
@@ -119,11 +119,10 @@ def build(recipe: Recipe, n_starts: int | None = None) -> Pipeline:
 def _grouper(recipe: Recipe, n_starts: int | None) -> GroupEstimator:
     if recipe.method == "rfm_quantiles":
         return RFMQuantiles(recipe.n_segments)
-    kind = KMeansSegments if recipe.method == "kmeans" else MixtureSegments
-    estimator = kind(recipe.n_segments, random_state=recipe.seed)
-    if n_starts is not None:
-        estimator.set_params(n_starts=n_starts)
-    return estimator
+    if recipe.method == "mixture":
+        return MixtureSegments(recipe.n_segments, random_state=recipe.seed)
+    estimator = KMeansSegments(recipe.n_segments, random_state=recipe.seed)
+    return estimator if n_starts is None else estimator.set_params(n_starts=n_starts)
 
 
 def feature_sets(

@@ -15,7 +15,7 @@ from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from models.ordering import canonical_order, distinct_rows, one_thread, thinned
+from models.ordering import canonical_order, distinct_rows, one_thread, row_sample
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.intp]
@@ -149,7 +149,7 @@ class KMeansSegments(GroupEstimator):
         self.random_state = random_state
 
     def _fit(self, ordered: Floats) -> None:
-        sample = ordered[thinned(ordered, self.start_rows)]
+        sample = ordered[row_sample(ordered, self.start_rows)]
         common = {"n_clusters": self.n_segments, "random_state": self.random_state}
         best = KMeans(n_init=self.n_starts, **common).fit(sample)
         if len(ordered) > len(sample):
@@ -208,7 +208,7 @@ class MixtureSegments(GroupEstimator):
     def __init__(
         self,
         n_segments: int = 5,
-        n_starts: int = 10,
+        n_starts: int = 3,
         fit_rows: int = 100_000,
         random_state: int = 0,
     ) -> None:
@@ -218,7 +218,7 @@ class MixtureSegments(GroupEstimator):
         self.random_state = random_state
 
     def _fit(self, ordered: Floats) -> None:
-        sample = ordered[thinned(ordered, self.fit_rows)]
+        sample = ordered[row_sample(ordered, self.fit_rows)]
         start = KMeansSegments(self.n_segments, self.n_starts, random_state=self.random_state)
         groups = start.fit_predict(sample)
         shares, variances = _shares_and_variances(sample, groups, self.n_segments)

@@ -62,7 +62,7 @@ class Rule:
     stability_resamples
         Bootstrap resamples for stability.
     n_starts
-        Starts of each fit during selection.
+        Starts of k-means during selection.
     seed
         Seed of everything drawn.
     """
@@ -200,15 +200,15 @@ def choose(
         scales=rule.scales,
         seed=rule.seed,
     )
+    sample = sampled(earlier, recipes, rule.max_rows, rule.seed)
     measured = measure(
         recipes,
-        earlier,
-        max_rows=rule.max_rows,
+        sample,
+        subjects=len(earlier),
         resamples=rule.resamples,
         n_starts=rule.n_starts,
         seed=rule.seed,
     )
-    sample = sampled(earlier, recipes, rule.max_rows, rule.seed)
     checks = _Checks(rule, sample, current, judge)
     best, chosen = _decide(measured, checks)
     for other in measured if measure_all else _best_of_each_method(measured, rule):

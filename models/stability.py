@@ -38,7 +38,7 @@ def bootstrap_stability(
     recipe
         What to fit.
     resamples, n_starts, seed
-        Number of resamples, starts per fit, seed of the draws.
+        Number of resamples, starts of k-means, seed of the draws.
 
     Raises
     ------

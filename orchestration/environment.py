@@ -15,6 +15,8 @@ from warehouse.journal import write_durably
 
 DAGSTER_YAML = """\
 # Written by Assent at start; edit orchestration/environment.py instead.
+nux:
+  enabled: false
 telemetry:
   enabled: false
 run_coordinator:

@@ -14,7 +14,7 @@ import duckdb
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 
 from governance import clocks as clock_row
-from governance import status
+from governance import evidence, status
 from governance.clocks import Clocks
 from governance.gate import judge_columns, refuse
 from orchestration.common import BY_DAY, OFFICERS, OWNERS, provenance, same_day
@@ -127,6 +127,18 @@ def transform(
         # Reported when dbt has let go of the warehouse, so that rows can be counted.
         with writer.warehouse() as connection:
             yield from [_described(connection, context, event, clocks) for event in built]
+            _show_permission(connection, clocks)
+
+
+def _show_permission(connection: duckdb.DuckDBPyConnection, clocks: Clocks) -> None:
+    """Leave how many subjects may be processed for what where anyone may read it."""
+    from governance.permission import permission_figures
+
+    evidence.show(
+        evidence.PERMISSION,
+        {"as_of": clocks.as_of, "known_at": clocks.known_at,
+         **permission_figures(connection, policy())},
+    )  # fmt: skip
 
 
 def _described(

@@ -71,7 +71,7 @@ def hidden_uses(
         if not _only_deletes(text):
             unread.append("a hook does more than delete")
     for branch in run_time_branches(written):
-        uses += _named(branch, "some runs", columns, near)
+        uses += _named(branch, "in some runs", columns, near)
     return Found(tuple(dict.fromkeys(uses)), tuple(dict.fromkeys(unread)))
 
 

@@ -13,7 +13,7 @@ import duckdb
 from governance.policy.problems import nearest, shown
 from ingest.expressions import columns_of, parsed
 from ingest.model import FeedSource
-from warehouse.connect import identifier, quoted
+from warehouse.connect import identifier
 from warehouse.errors import UsageError
 
 POSITION = "source_position"  # 1-based row number, in relations that carry it
@@ -34,22 +34,22 @@ class Source:
         What stands behind ``from`` to scan it; the order of rows is not kept.
     numbered
         The same with the column ``POSITION``.
-    rejecting
-        The same, noting rows that can't be split into columns in DuckDB's table of rejects;
-        empty where such rows are part of the relation (``marks_malformed``) or can't occur.
     marks_malformed
         Whether the relation has the column ``MALFORMED``.
     unchanged
         Tells whether the source still is what it was when it was opened.
+    tolerant
+        Makes a form of it in which rows that can't be split into columns are marked instead of
+        failing the scan (:class:`MalformedRowsError`); None if it is that already.
     """
 
     name: str
     columns: dict[str, str]
     relation: str
     numbered: str
-    rejecting: str = ""
     marks_malformed: bool = False
     unchanged: Callable[[], bool] = lambda: True
+    tolerant: "Callable[[], Source] | None" = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,10 @@ class MissingColumnError(UsageError):
     """A mapped column isn't in the source."""
 
 
+class MalformedRowsError(UsageError):
+    """Some row of a CSV file can't be split into columns."""
+
+
 def mapped_columns(feed: FeedSource) -> tuple[str, ...]:
     """Return the company's columns that a feed's mapping reads, each once."""
     found: list[str] = []
@@ -103,6 +107,9 @@ def reading(what: str, mend: str) -> Iterator[None]:
             f"{what}: not enough memory", "give more with ASSENT_MEMORY (for instance 8GB)"
         ) from None
     except duckdb.Error as error:
+        if "CSV Error on Line" in str(error):
+            raise MalformedRowsError(f"{what} has rows that can't be split into columns", mend
+                                     ) from None  # fmt: skip
         if "unicode" in str(error).lower() or "utf-8" in str(error).lower():
             raise UsageError(
                 f"{what} isn't written in the declared encoding",
@@ -172,8 +179,3 @@ def selected(relation: str, columns: Iterable[str], *more: str) -> str:
     """Return a relation narrowed to some columns, with further expressions."""
     names = [*map(identifier, columns), *more]
     return f"(select {', '.join(names)} from {relation})"
-
-
-__all__ = ["MALFORMED", "POSITION", "Candidate", "MissingColumnError", "Source", "content_digest",
-           "described", "mapped_columns", "quoted", "reading", "require_columns",
-           "selected"]  # fmt: skip

@@ -158,13 +158,13 @@ def check(as_json: bool) -> None:
 @json_option
 def lineage(column: str, as_json: bool) -> None:
     """Show what a column comes from and where it goes, with classes."""
-    from governance.lineage import describe
+    from governance.lineage.render import describe
     from orchestration.manifest import lineage as graph
     from orchestration.manifest import policy
 
     described = describe(graph(), policy(), column)
     if as_json:
-        print_json(described.as_dict())
+        print_json(described.traces)
     else:
         click.echo(str(described))
 

@@ -76,7 +76,7 @@ def _minimisation() -> None:
 def _segments(segments: dict[str, Any]) -> None:
     print_table(
         f"\nSegments (as of {segments['as_of']})", ["", "segment", "subjects", "share", "character"],
-        [(s["segment"], s["name"], s["subjects"], f"{s['share']:.0%}", s["line"])
+        [(s["segment"], s["name"], s["subjects"], f"{s['share']:.0%}", s["line"].split(": ", 1)[-1])
          for s in segments["segments"]],
     )  # fmt: skip
     if segments["model"].get("in_words"):

@@ -5,7 +5,6 @@ that they load.
 """
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from warehouse.home import PROJECT
 @click.command()
 @click.option("--port", default=3000, show_default=True)
 @click.option("--read-only", is_flag=True, help="For auditors: nothing can be started or changed.")
-def ui(port: int, read_only: bool) -> int:
+def ui(port: int, read_only: bool) -> None:
     """Start Dagster on localhost; schedules and sensors run, unless it is read-only."""
     os.environ.setdefault("ASSENT_ACTOR", "unauthenticated")
     bin_folder = Path(sys.executable).parent
@@ -27,7 +26,9 @@ def ui(port: int, read_only: bool) -> int:
     else:
         command = [str(bin_folder / "dagster"), "dev", *workspace]
     click.echo(f"http://127.0.0.1:{port}", err=True)
-    return subprocess.call(command, cwd=PROJECT)  # noqa: S603
+    os.chdir(PROJECT)
+    # In our place, so that whoever stops us stops Dagster.
+    os.execv(command[0], command)  # noqa: S606
 
 
 COMMANDS = [ui]

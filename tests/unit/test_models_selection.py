@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from models.candidates import candidates, measure
+from models.candidates import Measured, candidates, measure, sampled
 from models.features import FEATURES
 from models.recipe import FEATURE_SETS, RFM, Recipe
-from models.selection import Rule, choose
+from models.selection import Rule, _Checks, _decide, choose, standard_error
 from models.stability import bootstrap_stability
 from tests.support.shoppers import shoppers, shuffled
 
@@ -123,7 +123,7 @@ def test_what_cannot_be_chosen_from_is_refused(frame, arguments, message):
 def test_a_candidate_that_cannot_be_fitted_is_shown_as_failed():
     frame = EARLIER[COLUMNS].assign(visits=1.0, value_total=1.0, value_8w=0.0)
     recipes = [Recipe("kmeans", ("visits", "value_total"), 3), Recipe("kmeans", SLIM_SET, 3)]
-    first, second = measure(recipes, frame, max_rows=500, resamples=5, n_starts=1)
+    first, second = measure(recipes, frame, subjects=260, resamples=5, n_starts=1)
     assert "rows differ" in first.failure
     assert not second.failure
     assert second.smallest > 0
@@ -134,8 +134,10 @@ SLIM_SET = tuple(SLIM)
 
 def test_large_frames_are_sampled_and_sizes_scaled_up():
     recipe = [Recipe("kmeans", SLIM_SET, 3)]
-    whole = measure(recipe, EARLIER, max_rows=500, resamples=5, n_starts=3)[0]
-    part = measure(recipe, EARLIER, max_rows=130, resamples=5, n_starts=3)[0]
+    few = sampled(EARLIER, recipe, 130, seed=0)
+    assert len(few) == 130
+    whole = measure(recipe, EARLIER, subjects=260, resamples=5, n_starts=3)[0]
+    part = measure(recipe, few, subjects=260, resamples=5, n_starts=3)[0]
     assert part.smallest == pytest.approx(whole.smallest, rel=0.5)
     assert part.score == pytest.approx(whole.score, abs=0.15)
 
@@ -151,3 +153,46 @@ def test_stability_does_not_depend_on_the_order_of_rows():
     recipe = Recipe("kmeans", FEATURE_SETS["rfm"], 4)
     one = bootstrap_stability(EARLIER, recipe, resamples=3, n_starts=2)
     assert bootstrap_stability(shuffled(EARLIER), recipe, resamples=3, n_starts=2) == one
+
+
+DRAWS = np.random.default_rng(0).normal(0, 1, 400)
+
+
+def measured(segments, score, features=3, noise=0.0, smallest=100):
+    """Return a candidate whose score differs from that of a noiseless one with this error."""
+    recipe = Recipe("kmeans", tuple(FEATURES)[:features], segments)
+    return Measured(recipe, {}, score, score + noise * DRAWS, smallest)
+
+
+def decide(ones, objections=None):
+    rule = Rule(smallest=50)
+    told = {one.recipe: "" for one in ones} | {
+        ones[i].recipe: why for i, why in (objections or {}).items()
+    }
+    best, chosen = _decide(ones, _Checks(rule, EARLIER, None, None, {}, told))
+    return ones.index(best), ones.index(chosen)
+
+
+def test_within_one_standard_error_the_fewest_segments_win():
+    ones = [measured(8, 0.60), measured(5, 0.59, noise=0.02), measured(4, 0.59, noise=0.005)]
+    assert standard_error(ones[0], ones[1]) == pytest.approx(0.02, rel=0.1)
+    assert decide(ones) == (0, 1)  # 4 segments are 2 standard errors behind
+
+
+def test_of_equal_segments_the_fewest_features_win_then_the_highest_score():
+    ones = [
+        measured(5, 0.60, features=4),
+        measured(5, 0.59, features=2, noise=0.02),
+        measured(5, 0.595, features=3, noise=0.02),
+        measured(6, 0.60, features=1, noise=0.02),
+    ]
+    assert decide(ones) == (0, 1)
+    same = [measured(5, 0.60), measured(6, 0.61), measured(6, 0.60, features=4, noise=0.02)]
+    assert decide(same) == (1, 1)
+
+
+def test_the_best_is_the_best_of_those_that_pass():
+    ones = [measured(8, 0.7), measured(7, 0.65, smallest=49), measured(6, 0.6), measured(5, 0.5)]
+    assert decide(ones, {0: "unstable"}) == (2, 2)
+    level = [measured(8, 0.60), measured(4, 0.59, noise=0.05), measured(5, 0.59, noise=0.04)]
+    assert decide(level, {1: "too telling"}) == (0, 2)

@@ -18,7 +18,7 @@ purposes as (
 known as (
     select
         events.*,
-        events.action in ('granted', 'opted_in') as grants
+        events.action in ('granted', 'opted_in') as affirms
     from events
     inner join clocks on events.recorded_at <= clocks.known_at
 )
@@ -26,20 +26,20 @@ known as (
 select
     known.subject_key,
     purposes.purpose,
+    purposes.consent_valid_days,
     -- A denial counts from the moment it was recorded, even if it bears a later date.
     case
-        when known.grants then known.occurred_at
+        when known.affirms then known.occurred_at
         else least(known.occurred_at, known.recorded_at)
     end as effective_at,
     -- A grant given on an older notice than the policy accepts counts for nothing.
-    known.grants and coalesce(known.notice_version >= purposes.notice_version, false) as is_grant,
-    known.grants
+    known.affirms and coalesce(known.notice_version >= purposes.notice_version, false) as is_grant,
+    known.affirms
     and coalesce(known.notice_version >= purposes.notice_version, false)
     and known.purpose is not null as is_specific_grant,
     known.action = 'withdrawn' as is_withdrawal,
     -- Undone only by a grant that names the purpose.
-    known.action in ('objected', 'opted_out') as is_objection,
-    purposes.consent_valid_days
+    known.action in ('objected', 'opted_out') as is_objection
 from known
 inner join purposes
     on

@@ -17,22 +17,37 @@ bases as (
 -- needed, the beginning of time.
 moments as (
     select
-        subject_key, purpose, effective_at as moment,
-        is_grant, is_specific_grant, is_withdrawal, is_objection, consent_valid_days
+        subject_key,
+        purpose,
+        effective_at as moment,
+        is_grant,
+        is_specific_grant,
+        is_withdrawal,
+        is_objection,
+        consent_valid_days
     from events
     union all by name
     select
-        subject_key, purpose,
+        subject_key,
+        purpose,
+        consent_valid_days,
         effective_at + to_days(consent_valid_days) as moment,
-        false as is_grant, false as is_specific_grant,
-        false as is_withdrawal, false as is_objection, consent_valid_days
+        false as is_grant,
+        false as is_specific_grant,
+        false as is_withdrawal,
+        false as is_objection
     from events
     where is_grant
     union all by name
     select
-        subjects.subject_key, bases.purpose, timestamp '1900-01-01' as moment,
-        false as is_grant, false as is_specific_grant,
-        false as is_withdrawal, false as is_objection, 0 as consent_valid_days
+        subjects.subject_key,
+        bases.purpose,
+        timestamp '1900-01-01' as moment,
+        false as is_grant,
+        false as is_specific_grant,
+        false as is_withdrawal,
+        false as is_objection,
+        0 as consent_valid_days
     from subjects
     inner join bases on subjects.regime = bases.regime
     where bases.basis <> 'consent'
@@ -70,7 +85,7 @@ judged as (
         and (
             bases.basis <> 'consent'
             or coalesce(standing.moment < standing.granted_until, false)
-        ) as valid
+        ) as is_valid
     from standing
     inner join subjects on standing.subject_key = subjects.subject_key
     inner join bases on standing.purpose = bases.purpose and subjects.regime = bases.regime
@@ -81,9 +96,10 @@ changes as (
         subject_key,
         purpose,
         moment,
-        valid,
-        valid is distinct from lag(valid) over (
-            partition by subject_key, purpose order by moment
+        is_valid,
+        -- The first moment is a change too.
+        coalesce(
+            is_valid <> lag(is_valid) over (partition by subject_key, purpose order by moment), true
         ) as is_change
     from judged
 ),
@@ -92,7 +108,7 @@ bounded as (
     select
         subject_key,
         purpose,
-        valid,
+        is_valid,
         moment as valid_from,
         lead(moment, 1, timestamp '9999-12-31') over (
             partition by subject_key, purpose order by moment
@@ -107,4 +123,4 @@ select
     valid_from,
     valid_to
 from bounded
-where valid
+where is_valid

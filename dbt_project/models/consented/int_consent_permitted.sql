@@ -22,17 +22,23 @@ purposes as (
 ),
 
 at_known as (
-    select intervals.subject_key, intervals.purpose, intervals.valid_from
+    select
+        intervals.subject_key,
+        intervals.purpose,
+        intervals.valid_from
     from intervals
     inner join clocks
-        on intervals.valid_from <= clocks.known_at and clocks.known_at < intervals.valid_to
+        on intervals.valid_from <= clocks.known_at and intervals.valid_to > clocks.known_at
 ),
 
 at_as_of as (
-    select intervals.subject_key, intervals.purpose, intervals.valid_from
+    select
+        intervals.subject_key,
+        intervals.purpose,
+        intervals.valid_from
     from intervals
     inner join clocks
-        on intervals.valid_from <= clocks.as_of_end and clocks.as_of_end < intervals.valid_to
+        on intervals.valid_from <= clocks.as_of_end and intervals.valid_to > clocks.as_of_end
 )
 
 select

@@ -49,8 +49,8 @@ select
     placed.regime,
     coalesce(placed.age_years < ages.age_of_consent, false) as under_age,
     (
-        placed.subject_key in (select subject_key from open_requests)
-        or placed.subject_key in (select subject_key from unread_events)
+        placed.subject_key in (select open_requests.subject_key from open_requests)
+        or placed.subject_key in (select unread_events.subject_key from unread_events)
     ) as held
 from placed
 inner join ages on placed.regime = ages.regime

@@ -7,25 +7,40 @@
 -- One row for each visit to the till: permitted subjects only, special categories left out.
 -- Built by event day: a basket that spans midnight is two.
 
-with transactions as (
+with subjects as (
+    select * from {{ ref('int_transactions_subjects') }}
+),
+
+transactions as (
     select * from {{ ref('stg_transactions__transactions') }}
     where
-        subject_key in (select subject_key from {{ ref('int_transactions_subjects') }})
+        subject_key in (select subjects.subject_key from subjects)
         {{ only_stale_rows() }}
 ),
 
-special_values as (
-    select * from {{ ref('int_transactions_special_values') }}
+special_groups as (
+    select special_value from {{ ref('int_transactions_special_values') }}
+    where attribute = 'product_group'
+),
+
+special_categories as (
+    select special_value from {{ ref('int_transactions_special_values') }}
+    where attribute = 'category'
+),
+
+loads as (
+    select coalesce(max(load_id), 0)::integer as newest
+    from {{ ref('stg_landing__changed_days') }}
 ),
 
 ordinary as (
     select * from transactions
     where
         coalesce(product_group, '') not in (
-            select special_value from special_values where attribute = 'product_group'
+            select special_groups.special_value from special_groups
         )
         and coalesce(category, '') not in (
-            select special_value from special_values where attribute = 'category'
+            select special_categories.special_value from special_categories
         )
 )
 
@@ -36,7 +51,6 @@ select
     count(*)::integer as lines,
     sum(value)::decimal(18, 2) as value,
     sum(coalesce(discount, 0))::decimal(18, 2) as discount,
-    (select coalesce(max(load_id), 0) from {{ ref('stg_landing__changed_days') }})::integer
-        as built_through_load
+    (select loads.newest from loads) as built_through_load
 from ordinary
 group by all

@@ -6,26 +6,41 @@
 ) }}
 -- What each permitted subject spent on each category on each day, special categories left out.
 
-with transactions as (
+with subjects as (
+    select * from {{ ref('int_transactions_subjects') }}
+),
+
+transactions as (
     select * from {{ ref('stg_transactions__transactions') }}
     where
         category is not null
-        and subject_key in (select subject_key from {{ ref('int_transactions_subjects') }})
+        and subject_key in (select subjects.subject_key from subjects)
         {{ only_stale_rows() }}
 ),
 
-special_values as (
-    select * from {{ ref('int_transactions_special_values') }}
+special_groups as (
+    select special_value from {{ ref('int_transactions_special_values') }}
+    where attribute = 'product_group'
+),
+
+special_categories as (
+    select special_value from {{ ref('int_transactions_special_values') }}
+    where attribute = 'category'
+),
+
+loads as (
+    select coalesce(max(load_id), 0)::integer as newest
+    from {{ ref('stg_landing__changed_days') }}
 ),
 
 ordinary as (
     select * from transactions
     where
         coalesce(product_group, '') not in (
-            select special_value from special_values where attribute = 'product_group'
+            select special_groups.special_value from special_groups
         )
         and category not in (
-            select special_value from special_values where attribute = 'category'
+            select special_categories.special_value from special_categories
         )
 )
 
@@ -34,7 +49,6 @@ select
     event_day,
     category,
     sum(value)::decimal(18, 2) as value,
-    (select coalesce(max(load_id), 0) from {{ ref('stg_landing__changed_days') }})::integer
-        as built_through_load
+    (select loads.newest from loads) as built_through_load
 from ordinary
 group by all

@@ -6,9 +6,15 @@ with transactions as (
 ),
 
 found as (
-    select distinct 'category' as attribute, category as special_value from transactions
+    select distinct
+        'category' as attribute,
+        category as special_value
+    from transactions
     union all
-    select distinct 'product_group' as attribute, product_group as special_value from transactions
+    select distinct
+        'product_group' as attribute,
+        product_group as special_value
+    from transactions
 )
 
 select

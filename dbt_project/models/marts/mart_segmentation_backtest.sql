@@ -2,9 +2,8 @@
 -- segmentation is chosen and judged by. Empty unless the run fits a model.
 
 with days as (
-    select as_of - weeks * 7 as reference_day
+    select as_of - unnest([8, 16]) * 7 as reference_day
     from {{ ref('stg_landing__clocks') }}
-    cross join (values (8), (16)) as ago(weeks)
     where fit
 ),
 
@@ -29,8 +28,8 @@ outcomes as (
     from days
     inner join {{ ref('int_segmentation_baskets') }} as baskets
         on
-            baskets.event_day > days.reference_day
-            and baskets.event_day <= days.reference_day + 56
+            days.reference_day < baskets.event_day
+            and days.reference_day >= baskets.event_day - 56
     group by days.reference_day, baskets.segmentation_key
 )
 

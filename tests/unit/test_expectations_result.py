@@ -1,0 +1,67 @@
+"""Verdicts: what is missing, and what may read the crosswalk."""
+
+import re
+
+import pytest
+
+from expectations.result import Result, by_id, markdown, missing, result, unjudged
+from expectations.sql import pattern
+from governance.policy.rules import rules
+from governance.status import NOT_RUN
+from tests.support.checked import policy
+from warehouse.home import PROJECT
+
+ROOMS = ("expectations", "governance", "ingest", "models", "orchestration", "warehouse")
+
+
+def test_missing_lists_every_rule_without_a_verdict() -> None:
+    catalogue = by_id(policy())
+    given = [result(catalogue["permission.offers"], "holds", 0, "fine")]
+    found = {r.rule: r for r in missing(policy(), given)}
+    assert set(found) == {rule.id for rule in rules(policy())} - {"permission.offers"}
+    assert {r.status for r in found.values()} == {"not judged"}
+    # The reason that keeps results from being published.
+    assert {r.why for r in found.values()} == {NOT_RUN}
+
+
+def test_a_verdict_carries_the_limit_of_the_policy() -> None:
+    rule = by_id(policy())["retention.offers.household_size"]
+    assert unjudged(rule, "no data", rows=3) == Result(
+        rule.id, "not judged", None, 90, "no data", {"rows": 3}
+    )
+    assert not unjudged(rule).holds
+    assert result(rule, "holds", 1, "").holds
+
+
+def test_markdown() -> None:
+    table = markdown(("a", "b"), [(1, None), ("x|y", 2.5)])
+    assert table.splitlines() == ["| a | b |", "| --- | --- |", "| 1 |  |", "| x\\|y | 2.5 |"]
+
+
+@pytest.mark.parametrize(
+    ("glob", "matches", "other"),
+    [
+        ("RX", "rx", "rxs"),
+        ("*KOSHER*", "fine kosher (meat)", "kashrut"),
+        ("a?c", "abc", "ac"),
+        ("100%_(x)", "100%_(x)", "1000_(x)"),
+        ("a.b{1}", "a.b{1}", "axb"),
+        ("été*", "été\nx", "ete"),
+    ],
+)
+def test_pattern(glob: str, matches: str, other: str) -> None:
+    assert re.fullmatch(pattern(glob), matches)
+    assert not re.fullmatch(pattern(glob), other)
+
+
+def test_only_these_read_the_crosswalk() -> None:
+    read = re.compile(r"\b(from|join) (warehouse\.)?landing\.purpose_keys")
+    readers = {
+        str(path.relative_to(PROJECT))
+        for room in ROOMS
+        for path in (PROJECT / room).rglob("*.py")
+        if read.search(path.read_text(encoding="utf-8"))
+    }
+    assert readers == {
+        "governance/bias_bridge.py", "governance/consent.py", "expectations/proof.py",
+    }  # fmt: skip

@@ -1,0 +1,148 @@
+"""The column gate on small projects, on features, and what it says."""
+
+import json
+
+import pytest
+
+from governance.findings import Finding
+from governance.gate import judge_columns, judge_features, refuse
+from governance.lineage.build import build
+from governance.policy.load import load_policy
+from governance.policy.model import Policy
+from tests.support.lineage import Manifest, edited, manifest
+from warehouse.errors import PolicyGapError, RuleBrokenError
+from warehouse.home import PROJECT
+
+
+@pytest.fixture(scope="module")
+def policy() -> Policy:
+    return load_policy(PROJECT / "policy.yaml")
+
+
+def judged(policy: Policy, project: Manifest) -> list[Finding]:
+    return judge_columns(policy, build(project))
+
+
+SMALL = {
+    "stg_t": "select * from landing.transactions",
+    "stg_k": "select * from landing.purpose_keys",
+    "mart_segmentation": (
+        "select (select as_of from landing.clocks) as as_of, k.purpose_key as segmentation_key,"
+        " max(t.event_day) as recency_days from m.stg_t as t join m.stg_k as k using (subject_key)"
+        " group by k.purpose_key"
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def small(policy: Policy) -> Policy:
+    """A policy of one purpose with one column, and a column of a pseudonym."""
+    purpose = policy.model_dump(by_alias=True, exclude_none=True)["purposes"]["segmentation"]
+    days = {"form": "aggregated", "retention_days": 400}
+    purpose |= {
+        "attributes": {"occurred_at": days, "basket_id": days},
+        "columns": {"recency_days": ("occurred_at",), "visits": ("basket_id",)},
+    }
+    data = policy.model_dump(by_alias=True, exclude_none=True)
+    data |= {"purposes": {"segmentation": purpose}, "recipients": {}, "overrides": ()}
+    return Policy.model_validate(data)
+
+
+@pytest.mark.parametrize(
+    ("visits", "fault"),
+    [
+        ("count(distinct t.basket_id)", None),
+        ("count(distinct t.subject_key)", None),
+        ("max(t.basket_id)", "as it is"),  # one pseudonym out of many is one
+        ("list(t.basket_id)", "as it is"),
+        ("any_value(t.basket_id)", "as it is"),
+        ("count(t.basket_id) + any_value(t.event_day)", "may not use for this column"),
+        ("max(t.row_key)", "carries the key"),
+    ],
+)
+def test_form(small: Policy, visits: str, fault: str | None) -> None:
+    project = manifest(SMALL)
+    sql = (" as recency_days", f" as recency_days, {visits} as visits")
+    found = judged(small, edited(project, "mart_segmentation", sql))
+    assert [fault in f.what for f in found if fault] == [True] * len(found)
+    assert bool(found) == bool(fault)
+
+
+def test_raw_where_aggregated_is_asked_for(small: Policy) -> None:
+    project = manifest(SMALL | {"mart_segmentation_x": "select basket_id as visits from m.stg_t"})
+    found = judged(small, edited(project, "mart_segmentation", ("max(t.event_day)", "t.event_day")))
+    assert {(f.asset, f.column, f.kind) for f in found} == {
+        ("mart_segmentation", "recency_days", "violation"),
+        ("mart_segmentation_x", "visits", "violation"),
+    }
+
+
+def test_what_cannot_be_read_is_a_gap_of_every_purpose_that_reads_it(small: Policy) -> None:
+    project = manifest(SMALL | {"stg_t": "select * from read_parquet('f.parquet')"})
+    found = [f for f in judged(small, project) if f.column != "visits"]
+    assert {f.kind for f in found} == {"gap"}
+    assert ("stg_t", "") in {(f.asset, f.column) for f in found}
+    assert ("mart_segmentation", "recency_days") in {(f.asset, f.column) for f in found}
+
+
+def test_what_dbt_runs_beside_the_models_is_judged(small: Policy) -> None:
+    project = manifest(SMALL)
+    project["nodes"]["operation.assent.on-run-end-0"] = {
+        "name": "on-run-end-0", "resource_type": "operation", "package_name": "assent",
+        "raw_code": "update x set visits = (select age_years from landing.customers)",
+    }  # fmt: skip
+    found = [f for f in judged(small, project) if f.asset == "on-run-end-0"]
+    assert {(f.kind, f.attributes) for f in found} == {("gap", ()), ("violation", ("age_years",))}
+
+
+def test_rows_from_nowhere_are_a_gap(small: Policy) -> None:
+    project = manifest(SMALL)
+    visits = (" as recency_days", " as recency_days, (select count(*) from x.y) as visits")
+    found = judged(small, edited(project, "mart_segmentation", visits))
+    assert {(f.kind, f.attributes) for f in found} == {("gap", ("x.y.*",))}
+
+
+class TestFeatures:
+    """What a model in Python is fed is held to the same rules."""
+
+    @pytest.mark.parametrize("name", ["age", "age_years", "email", "product_group", "customer_id"])
+    def test_a_feature_that_is_no_allowed_column_is_refused(
+        self, policy: Policy, name: str
+    ) -> None:
+        found = judge_features(policy, "segmentation", ["visits", name])
+        assert [(f.kind, f.rule, f.column) for f in found] == [
+            ("violation", "minimisation.segmentation", name)
+        ]
+        with pytest.raises(RuleBrokenError, match=f"minimisation.segmentation.*{name}"):
+            refuse(found)
+
+    def test_allowed_columns_pass(self, policy: Policy) -> None:
+        assert judge_features(policy, "segmentation", ["visits", "category_mix"]) == []
+        made_from = {"mix:GROCERY": ["category_mix"], "per_visit": ["value_total", "visits"]}
+        assert judge_features(policy, "segmentation", made_from) == []
+
+    def test_a_feature_is_held_to_what_it_is_made_from(self, policy: Policy) -> None:
+        found = judge_features(policy, "segmentation", {"visits": ["visits", "age_band"]})
+        assert [(f.column, f.attributes) for f in found] == [("visits", ("age_band",))]
+
+    def test_a_purpose_that_is_not_there_is_a_gap(self, policy: Policy) -> None:
+        with pytest.raises(PolicyGapError):
+            judge_features(policy, "advertising", ["visits"])
+
+
+def test_findings_are_data(policy: Policy) -> None:
+    (found,) = judge_features(policy, "segmentation", ["email"])
+    assert json.loads(json.dumps(vars(found)))["attributes"] == ["email"]
+    assert found.purpose == "segmentation"
+
+
+def test_violations_come_before_gaps(policy: Policy) -> None:
+    gap = Finding("gap", "minimisation.a", "x", "m", (), "is unknown", "mend")
+    violation = Finding("violation", "minimisation.b", "y", "m", (), "is forbidden", "mend")
+    with pytest.raises(RuleBrokenError) as error:
+        refuse([gap, violation])
+    assert not isinstance(error.value, PolicyGapError)
+    text = str(error.value)
+    assert text.index("is forbidden") < text.index("is unknown")
+    assert "1 violation and 1 gap" in text
+    refuse([])
