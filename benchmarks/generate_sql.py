@@ -18,12 +18,12 @@ def _u(word: str) -> str:
 
 
 def _pick(word: str, values: str, share_known: float = 1.0) -> str:
-    """Give one of the values in a comma-separated list; null to those not known."""
+    """Give one of the values in a comma-separated list; null to those who answered no questions."""
     names = "[" + ", ".join(f"'{value}'" for value in values.split(",")) + "]"
     picked = f"list_extract({names}, 1 + floor({_u(word)} * len({names}))::INTEGER)"
     if share_known == 1.0:
         return picked
-    return f"CASE WHEN {_u('knows ' + word)} < {share_known} THEN {picked} END"
+    return f"CASE WHEN {_u('answers')} < {share_known} THEN {picked} END"
 
 
 CUSTOMERS_SQL = f"""
@@ -40,7 +40,7 @@ SELECT
         WHEN {_u("jurisdiction")} < 0.40 THEN 'US-CA'
         WHEN {_u("jurisdiction")} < 0.92 THEN 'US'
     END AS jurisdiction,
-    CASE WHEN {_u("knows age")} < 0.7 THEN 16 + floor({_u("age")} * 70)::INTEGER END AS age_years,
+    CASE WHEN {_u("answers")} < 0.7 THEN 16 + floor({_u("age")} * 70)::INTEGER END AS age_years,
     {_pick("income", "Under 15K,25-34K,35-49K,50-74K,75-99K,125-149K,250K+", 0.7)} AS income_band,
     {_pick("marital", "Married,Unmarried", 0.7)} AS marital_status,
     {_pick("home", "Homeowner,Renter", 0.7)} AS home_ownership,

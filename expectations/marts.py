@@ -112,7 +112,7 @@ def check_mart(
 
 
 def _keyed(mart: _Mart) -> bool:
-    """Tell whether the mart is there, with keys of their type: nothing else can be asked without."""
+    """Tell whether the mart is there, with keys of their type; without, nothing can be asked."""
     types = mart.tables.get(mart.name, {})
     return all(types.get(key) == type_ for key, type_ in _keys(mart).items())
 
@@ -122,7 +122,7 @@ def _keys(mart: _Mart) -> dict[str, str]:
 
 
 def _unjudgeable(mart: _Mart, findings: Sequence[Finding]) -> list[Result]:
-    """Return the verdicts where there is no mart, or one without its keys: nothing else to judge."""
+    """Return the verdicts where there is no mart, or one without its keys."""
     catalogue = by_id(mart.policy)
     kinds = ("permission", "retention", "special_values", "completeness", "reconciliation")
     others = [r for r in catalogue.values() if r.purpose == mart.purpose and r.kind in kinds]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import duckdb
 
-from expectations.sql import columns, name, one, pattern, text
+from expectations.sql import columns, name, one, pattern, run, text
 from expectations.suites import LAWFUL
 from governance import consent
 from governance.clocks import Clocks
@@ -43,7 +43,8 @@ def lawful(
             into=f"proof_state_{instant}",
         )  # fmt: skip
         _since(connection, policy, purpose, instant, at=at, known=clocks.known_at)
-    connection.execute(
+    run(
+        connection,
         f"""
         create or replace temp table {LAWFUL} as
         select k.subject_key, k.purpose_key as key,
@@ -61,7 +62,8 @@ def lawful(
         where k.purpose = $purpose
         group by k.subject_key, k.purpose_key
         """,
-        {"purpose": purpose, "zone": policy.time_zone},
+        purpose=purpose,
+        zone=policy.time_zone,
     )
 
 
@@ -83,11 +85,10 @@ def _since(
     body = purpose_named(policy, purpose)
     into = f"proof_since_{instant}"
     if body.consent_covers_earlier_data:
-        connection.execute(
-            f"create or replace temp table {into} (subject_key uuid, since timestamp)"
-        )
+        run(connection, f"create or replace temp table {into} (subject_key uuid, since timestamp)")
         return
-    connection.execute(
+    run(
+        connection,
         f"""
         create or replace temp table {into} as
         with events as (
@@ -129,11 +130,13 @@ def _since(
         left join denials as d using (subject_key)
         group by g.subject_key
         """,
-        {
-            "at": at, "known": known, "purpose": purpose, "notice": body.notice_version,
-            "shares": body.sale_or_share, "days": body.consent_valid_days,
-        },
-    )  # fmt: skip
+        at=at,
+        known=known,
+        purpose=purpose,
+        notice=body.notice_version,
+        shares=body.sale_or_share,
+        days=body.consent_valid_days,
+    )
 
 
 def behaviour_days(policy: Policy, purpose: str) -> int | None:
@@ -159,7 +162,8 @@ def usable(
     if days is None:
         _usable_customers(connection, policy, clocks, purpose)
         return
-    connection.execute(
+    run(
+        connection,
         f"create or replace temp table {USABLE} as"
         " select l.subject_key, l.key, sum(t.value)::decimal(38, 2) as value"
         f" from landing.transactions t join {LAWFUL} l on l.subject_key = t.subject_key"
@@ -167,7 +171,8 @@ def usable(
         " and (l.since is null or t.event_day > l.since)"
         f"{_ordinary(connection, policy)}"
         " group by l.subject_key, l.key",
-        {"as_of": clocks.as_of, "days": days},
+        as_of=clocks.as_of,
+        days=days,
     )
 
 
@@ -182,12 +187,13 @@ def _usable_customers(
         for attribute, allowance in purpose_named(policy, purpose).attributes.items()
         if attribute in landed
     ]
-    connection.execute(
+    run(
+        connection,
         f"create or replace temp table {USABLE} as"
         f" select distinct l.subject_key, l.key, null::decimal(38, 2) as value from {LAWFUL} as l"
         " join landing.customers as c on c.subject_key = l.subject_key"
         f" where l.both_clocks and ({' or '.join(known) or 'false'})",
-        {"as_of": clocks.as_of} if known else {},
+        **({"as_of": clocks.as_of} if known else {}),
     )
 
 
@@ -213,9 +219,10 @@ def _ordinary(connection: duckdb.DuckDBPyConnection, policy: Policy) -> str:
             f"regexp_full_match(lower(word), {text(pattern(value.pattern))})"
             for value in body.special_values
         )
-        special = connection.execute(
+        special = run(
+            connection,
             f"select word from (select distinct {name(attribute)} as word"
-            f" from landing.transactions) where {found}"
+            f" from landing.transactions) where {found}",
         ).fetchall()
         if special:
             listed = ", ".join(text(word) for (word,) in special)
@@ -269,13 +276,14 @@ def account(connection: duckdb.DuckDBPyConnection, clocks: Clocks, purpose: str)
 
 def reasons(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, bool, int]]:
     """Return subjects by what decided about them: (reason, whether permitted, subjects)."""
-    return connection.execute(
+    return run(
+        connection,
         f"select coalesce(reason, 'unknown subject'), both_clocks, count(*) from {LAWFUL}"
-        " group by all order by all"
+        " group by all order by all",
     ).fetchall()
 
 
 def dropped(connection: duckdb.DuckDBPyConnection) -> None:
     """Drop the tables of the proof."""
     for table in TEMPORARY:
-        connection.execute(f"drop table if exists temp.{table}")
+        run(connection, f"drop table if exists temp.{table}")

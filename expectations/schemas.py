@@ -282,7 +282,7 @@ def _worded(check: str) -> str:
         "field_uniqueness": "occurs more than once",
     }
     if check.startswith("field_name"):
-        return "is not the key of the purpose"
+        return "is not what keys the frame"
     if check.startswith("dtype"):
         return "is of another type"
     return words.get(check, check)

@@ -11,7 +11,7 @@ import duckdb
 
 from expectations import bias
 from expectations.result import Result, by_id, markdown, result, unjudged
-from expectations.sql import columns
+from expectations.sql import columns, run
 from governance.bias_bridge import counted
 from governance.clocks import Clocks
 from governance.policy.model import Policy
@@ -99,7 +99,8 @@ def _sizes(connection: duckdb.DuckDBPyConnection, clocks: Clocks) -> dict[int, t
     names = "select null::integer as segment_id, null::varchar as name where false"
     if "name" in columns(connection, "segmentation", "segments"):
         names = "select segment_id, name from segmentation.segments where as_of = $day"
-    rows = connection.execute(
+    rows = run(
+        connection,
         f"""
         with names as ({names}),
         sizes as (
@@ -111,7 +112,7 @@ def _sizes(connection: duckdb.DuckDBPyConnection, clocks: Clocks) -> dict[int, t
         from names as n full join sizes as s on n.segment_id = s.segment_id
         group by 1 order by 1
         """,
-        {"day": clocks.as_of},
+        day=clocks.as_of,
     ).fetchall()
     return {segment: (name, subjects) for segment, name, subjects in rows}
 

@@ -14,12 +14,14 @@ import pandas as pd
 
 from models.backtest import OUTCOMES
 from models.evaluation import foretell, resampled_shares
-from models.features import Scale, available, matrix, shape_of, top_mix_features
-from models.ordering import row_sample
+from models.features import FEATURES, Scale, available, matrix, shape_of, top_mix_features
+from models.ordering import canonical_order, row_sample
 from models.prepare import SkewTransformer
 from models.recipe import METHODS, RFM, SCALES, Method, Recipe, build, feature_sets, rfm_quantiles
 
 Floats = npt.NDArray[np.float64]
+
+MIX_ROWS = 20_000
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def candidates(
     used, left_out = available(frame)
     found: list[Recipe] = []
     counts = range(low, high + 1)
-    sets = feature_sets(used, top_mix_features(frame), forbidden)
+    sets = feature_sets(used, top_mix_features(_few(frame, used, seed)), forbidden)
     for name, members in sets.items():
         for scale in _different_scales(members, scales):
             for method in (m for m in methods if m != "rfm_quantiles"):
@@ -101,6 +103,13 @@ def candidates(
     if not found:
         raise ValueError("no feature is left to segment by: all are without a source or forbidden")
     return found, left_out
+
+
+def _few(frame: pd.DataFrame, used: Sequence[str], seed: int) -> pd.DataFrame:
+    """Return enough subjects to see which categories are the largest."""
+    if len(frame) <= MIX_ROWS:
+        return frame
+    return frame.iloc[row_sample(matrix(frame, used).to_numpy(), MIX_ROWS, seed)]
 
 
 def _different_scales(members: Sequence[str], scales: Sequence[Scale]) -> list[Scale]:
@@ -196,12 +205,20 @@ def sampled(
     """
     if frame.empty:
         raise ValueError("there are no subjects to segment")
-    names = list(dict.fromkeys(name for recipe in recipes for name in recipe.features))
+    names = dict.fromkeys(name for recipe in recipes for name in recipe.features)
+    if len(frame) > max_rows:  # chosen without the mix, which is slow to read for millions
+        plain = _numbers(frame, [name for name in names if name in FEATURES])
+        frame = frame.iloc[row_sample(plain, max_rows, seed)]
+    order = canonical_order(_numbers(frame, list(names)))
+    return frame.iloc[order].reset_index(drop=True)
+
+
+def _numbers(frame: pd.DataFrame, names: Sequence[str]) -> Floats:
     values = matrix(frame, names)
     for column in OUTCOMES:
         if column in frame:
             values[column] = pd.to_numeric(frame[column]).to_numpy(dtype=np.float64)
-    return frame.iloc[row_sample(values.to_numpy(), max_rows, seed)].reset_index(drop=True)
+    return values.to_numpy()
 
 
 def _assignments(

@@ -198,8 +198,12 @@ def _mix_column(frame: pd.DataFrame, name: str) -> npt.NDArray[np.float64]:
     if MIX not in frame:
         raise ValueError(f"the frame has no column {MIX!r}, which the feature {name!r} needs")
     category = name[len(MIX_PREFIX) :]
-    mixes = (shares(mix) for mix in frame[MIX])
-    return np.array([mix.get(category, 0.0) if mix else np.nan for mix in mixes], dtype=np.float64)
+    return np.array([_share_of(mix, category) for mix in frame[MIX]], dtype=np.float64)
+
+
+def _share_of(mix: Any, category: str) -> float:
+    known = mix if isinstance(mix, Mapping) else shares(mix)  # no copy: there may be millions
+    return float(known.get(category) or 0.0) if known else float("nan")
 
 
 def available(

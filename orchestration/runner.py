@@ -97,11 +97,6 @@ def _as_error(step: str | None, error: Any) -> AssentError:
             broken = issubclass(known[cause.cls_name], RuleBrokenError)
             return (RuleBrokenError if broken else UsageError)(message)
         cause = cause.cause
-    if error is not None and error.cls_name == "DagsterDbtCliRuntimeError":
-        return RuleBrokenError(
-            "dbt stopped: a test failed or a model can't be built",
-            "see the step 'transform' of the run in the UI (`make ui`)",
-        )
     return UsageError(
         f"step '{step}' failed: {_fault(error)}", "see the run in the UI (`make ui`), and report it"
     )

@@ -4,6 +4,7 @@ Belongs here: how dbt's models become Dagster's assets, and running them. Does n
 SQL; compiling the project (``orchestration.manifest``).
 """
 
+import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
+from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
 from governance import clocks as clock_row
 from governance import evidence, status
@@ -20,6 +22,7 @@ from governance.gate import judge_columns, refuse
 from orchestration.common import BY_DAY, OFFICERS, OWNERS, provenance, same_day
 from orchestration.manifest import DBT_PROJECT, lineage, manifest_path, policy, variables
 from orchestration.writer import Writer
+from warehouse.errors import RuleBrokenError
 from warehouse.home import Home
 
 GROUPS = {"stg": "staging", "int": "consented", "mart": "marts"}
@@ -123,11 +126,26 @@ def transform(
                 built.append(event)
             else:
                 yield event
+    except DagsterDbtCliRuntimeError:
+        raise RuleBrokenError(
+            f"dbt stopped at {_stopped_at()}", "see the step 'transform' of the run in the UI"
+        ) from None
     finally:
         # Reported when dbt has let go of the warehouse, so that rows can be counted.
         with writer.warehouse() as connection:
             yield from [_described(connection, context, event, clocks) for event in built]
             _show_permission(connection, clocks)
+
+
+def _stopped_at() -> str:
+    """Return which models and tests failed; their messages may quote values, so those are left."""
+    results = json.loads((_target() / "run_results.json").read_bytes())["results"]
+    failed = [
+        f"{r['unique_id'].split('.')[2]} ({r['failures']} rows)" if r["failures"]
+        else r["unique_id"].split(".")[2]
+        for r in results if r["status"] in ("error", "fail")
+    ]  # fmt: skip
+    return ", ".join(failed) or "its start"
 
 
 def _show_permission(connection: duckdb.DuckDBPyConnection, clocks: Clocks) -> None:

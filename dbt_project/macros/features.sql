@@ -3,17 +3,21 @@
    shares. Sums are exact (decimals), so that threads can't change a figure.
 
    baskets, categories: relations of one purpose (`int_<purpose>_baskets`, `_categories`)
-   references: a relation with the column reference_day
+   reference: the reference day, a scalar expression (a join on "not later than" would be slow)
    key: the purpose's key #}
 
-{% macro features_of_visits(baskets, references, key, with_discount=true) -%}
+{# The reference day of a snapshot: `as_of`, or some weeks before it. #}
+{% macro as_of(weeks_before=0) -%}
+({{ clock('as_of') }} - {{ weeks_before * 7 }})
+{%- endmacro %}
+
+{% macro features_of_visits(baskets, reference, key, with_discount=true) -%}
 select
-    reference_day,
     {{ key }},
-    date_diff('day', max(event_day), reference_day)::integer as recency_days,
+    date_diff('day', max(event_day), {{ reference }})::integer as recency_days,
     count(*)::integer as visits,
     sum(value)::decimal(18, 2) as value_total,
-    date_diff('day', min(event_day), reference_day)::integer as tenure_days,
+    date_diff('day', min(event_day), {{ reference }})::integer as tenure_days,
     (sum(value) / count(*))::double as basket_value_mean,
     (sum(lines) / count(*))::double as basket_lines_mean,
     {%- if with_discount %}
@@ -22,21 +26,22 @@ select
         / nullif(greatest(sum(discount), 0) + greatest(sum(value), 0), 0), 0
     )::double as discount_share,
     {%- endif %}
-    (count(*) filter (where event_day > reference_day - 56))::integer as visits_8w,
-    coalesce(sum(value) filter (where event_day > reference_day - 56), 0)::decimal(18, 2)
+    (count(*) filter (where event_day > {{ reference }} - 56))::integer as visits_8w,
+    coalesce(sum(value) filter (where event_day > {{ reference }} - 56), 0)::decimal(18, 2)
         as value_8w,
     coalesce(
-        sum(value) filter (where event_day between reference_day - 111 and reference_day - 56), 0
+        sum(value) filter (
+            where event_day between {{ reference }} - 111 and {{ reference }} - 56
+        ), 0
     )::decimal(18, 2) as value_prior_8w
-from {{ references }}
-inner join {{ baskets }} on event_day <= reference_day
-group by reference_day, {{ key }}
+from {{ baskets }}
+where event_day <= {{ reference }}
+group by {{ key }}
 {%- endmacro %}
 
 {# The rhythm of visits: mean and coefficient of variation of the days between visiting days. #}
-{% macro features_of_rhythm(baskets, references, key) -%}
+{% macro features_of_rhythm(baskets, reference, key) -%}
 select
-    reference_day,
     {{ key }},
     (sum(gap) / count(gap))::double as gap_mean_days,
     case
@@ -45,46 +50,71 @@ select
     end::double as gap_variation
 from (
     select
-        reference_day,
         {{ key }},
         date_diff('day', lag(event_day) over days, event_day)::bigint as gap
-    from {{ references }}
-    inner join (select distinct {{ key }}, event_day from {{ baskets }}) as visiting_days
-        on event_day <= reference_day
-    window days as (partition by reference_day, {{ key }} order by event_day)
+    from (
+        select distinct {{ key }}, event_day from {{ baskets }} where event_day <= {{ reference }}
+    ) as visiting_days
+    window days as (partition by {{ key }} order by event_day)
 )
-group by reference_day, {{ key }}
+group by {{ key }}
 {%- endmacro %}
 
 {# The mix of categories: shares of what was spent (returns don't count against it). #}
-{% macro features_of_mix(categories, references, key) -%}
+{% macro features_of_mix(categories, reference, key) -%}
 select
-    reference_day,
     {{ key }},
     count(*)::integer as category_breadth,
     sum(share * share)::double as category_concentration,
     map_from_entries(list((category, share::double) order by category)) as category_mix
 from (
     select
-        reference_day,
         {{ key }},
         category,
-        (
-            spent / sum(spent) over (partition by reference_day, {{ key }})
-        )::decimal(7, 6) as share
+        (spent / sum(spent) over (partition by {{ key }}))::decimal(7, 6) as share
     from (
         select
-            reference_day,
             {{ key }},
             category,
             greatest(sum(value), 0)::decimal(18, 2) as spent
-        from {{ references }}
-        inner join {{ categories }} on event_day <= reference_day
-        group by reference_day, {{ key }}, category
+        from {{ categories }}
+        where event_day <= {{ reference }}
+        group by {{ key }}, category
     )
     where spent > 0
 )
-group by reference_day, {{ key }}
+group by {{ key }}
+{%- endmacro %}
+
+{# Everything that the purpose segmentation asks at one reference day. #}
+{% macro segmentation_features(reference) -%}
+select
+    {{ reference }} as as_of,
+    visits.segmentation_key,
+    visits.recency_days,
+    visits.visits,
+    visits.value_total,
+    visits.tenure_days,
+    visits.basket_value_mean,
+    visits.basket_lines_mean,
+    visits.discount_share,
+    mix.category_breadth,
+    mix.category_concentration,
+    mix.category_mix,
+    rhythm.gap_mean_days,
+    rhythm.gap_variation,
+    {{ trend('visits.value_8w', 'visits.value_prior_8w') }} as value_trend,
+    visits.visits_8w,
+    visits.value_8w
+from (
+    {{ features_of_visits(ref('int_segmentation_baskets'), reference, 'segmentation_key') }}
+) as visits
+inner join (
+    {{ features_of_rhythm(ref('int_segmentation_baskets'), reference, 'segmentation_key') }}
+) as rhythm on visits.segmentation_key = rhythm.segmentation_key
+left join (
+    {{ features_of_mix(ref('int_segmentation_categories'), reference, 'segmentation_key') }}
+) as mix on visits.segmentation_key = mix.segmentation_key
 {%- endmacro %}
 
 {# The change of what was spent: last 8 weeks against the 8 before, from -1 to 1. #}

@@ -10,12 +10,10 @@ select
 from {{ relation }} as rows
 inner join {{ ref('int_consent_permitted') }} as permitted
     on rows.subject_key = permitted.subject_key
-inner join {{ ref('stg_landing__clocks') }} as clocks
-    on
-        rows.event_day <= clocks.as_of
-        and rows.event_day > clocks.as_of - {{ behaviour_retention_days(purpose) }}
 where
-    permitted.purpose = '{{ purpose }}'
+    rows.event_day <= {{ as_of() }}
+    and rows.event_day > {{ as_of() }} - {{ behaviour_retention_days(purpose) }}
+    and permitted.purpose = '{{ purpose }}'
     and permitted.permitted
     and (permitted.consented_on is null or rows.event_day > permitted.consented_on)
 {%- endmacro %}

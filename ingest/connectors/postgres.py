@@ -79,7 +79,12 @@ def _connect(connection: duckdb.DuckDBPyConnection, variable: str) -> None:
     _require_protection(target, variable)
     try:
         connection.execute(f"load {quoted(extension('postgres_scanner'))}")
-        connection.execute(f"attach {quoted(target)} as {ALIAS} (type postgres, read_only)")
+        # The empty secret keeps the extension from asking for the storage of persistent ones, which
+        # no connection of ours has (it fails with "Unknown secret storage found").
+        connection.execute(f"create or replace temporary secret {ALIAS} (type postgres)")
+        connection.execute(
+            f"attach {quoted(target)} as {ALIAS} (type postgres, read_only, secret {ALIAS})"
+        )
     except duckdb.Error as error:
         message = str(error).lower()
         why = next((said for sign, said in CAUSES if sign in message), "it can't be reached")

@@ -66,7 +66,7 @@ def test_figures_of_clean_marts(warehouse: duckdb.DuckDBPyConnection) -> None:
     assert offers["retention.offers.household_size"].observed == 11
 
 
-S, O, B = PURPOSES
+S, OFF, B = PURPOSES
 POISON = {
     "a column that the purpose may not have": (
         f"minimisation.{S}", "alter table marts.mart_segmentation add column age_years integer",
@@ -83,12 +83,16 @@ POISON = {
         "alter table marts.mart_segmentation alter visits type varchar using visits::varchar",
     ),
     "a key of another type": (
-        f"minimisation.{O}",
-        "alter table marts.mart_offers alter offers_key type varchar using 'HH1'",
+        f"minimisation.{OFF}",
+        f"alter table marts.mart_offers alter offers_key type varchar using '{CANARY}'",
     ),
-    "no key": (f"minimisation.{O}", "alter table marts.mart_offers drop as_of"),
+    "a key of another type in a second mart": (
+        f"permission.{S}", "alter table marts.mart_segmentation_backtest"
+        f" alter segmentation_key type varchar using '{CANARY}'",
+    ),
+    "no key": (f"minimisation.{OFF}", "alter table marts.mart_offers drop as_of"),
     "a value that is no band": (
-        f"minimisation.{O}", f"update marts.mart_offers set household_size_band = '{CANARY}'",
+        f"minimisation.{OFF}", f"update marts.mart_offers set household_size_band = '{CANARY}'",
     ),
     "a subject twice": (
         f"minimisation.{S}", "insert into marts.mart_segmentation"
@@ -103,8 +107,8 @@ POISON = {
         f" ({key(6, S)} as segmentation_key) from marts.mart_segmentation limit 1",
     ),
     "a subject who never consented": (
-        f"permission.{O}", "insert into marts.mart_offers by name select * replace"
-        f" ({key(17, O)} as offers_key) from marts.mart_offers limit 1",
+        f"permission.{OFF}", "insert into marts.mart_offers by name select * replace"
+        f" ({key(17, OFF)} as offers_key) from marts.mart_offers limit 1",
     ),
     "a subject nobody knows": (
         f"permission.{S}", "insert into marts.mart_segmentation by name select * replace"
@@ -115,7 +119,7 @@ POISON = {
         f" ({key(6, S)} as segmentation_key) from marts.mart_segmentation_backtest limit 1",
     ),
     "a withdrawal recorded after the mart was built": (
-        f"permission.{O}", "insert into landing.consent_events by name select subject_key,"
+        f"permission.{OFF}", "insert into landing.consent_events by name select subject_key,"
         " 'withdrawn' as action, timestamp '2024-07-01 11:00' as occurred_at,"
         " timestamp '2024-07-01 11:00' as recorded_at from landing.customers where row_key = 10",
     ),
@@ -141,8 +145,9 @@ POISON = {
         " from marts.mart_segmentation limit 1",
     ),
     "a row older than its retention": (
-        f"retention.{O}.value", "insert into consented.int_offers_baskets by name select offers_key,"
-        " date '2024-05-01' as event_day, 1 as lines, 0 as value from marts.mart_offers limit 1",
+        f"retention.{OFF}.value", "insert into consented.int_offers_baskets by name"
+        " select offers_key, date '2024-05-01' as event_day, 1 as lines, 0 as value"
+        " from marts.mart_offers limit 1",
     ),
     "a category older than its retention": (
         f"retention.{S}.category", "insert into consented.int_segmentation_categories by name"
@@ -154,7 +159,7 @@ POISON = {
         " where as_of = date '2024-06-29'",
     ),
     "an attribute that was recorded long ago": (
-        f"retention.{O}.household_size",
+        f"retention.{OFF}.household_size",
         "update landing.customers set recorded_on = date '2024-04-01' where row_key = 0",
     ),
     "an attribute of unknown age": (
@@ -166,11 +171,11 @@ POISON = {
         f" map {{'{CANARY} Kosher (veal)': 1.0}} where segmentation_key = {key(0, S)}",
     ),
     "a special value in a text": (
-        f"special_values.{O}", "update marts.mart_offers set household_size_band = 'Rx1'",
+        f"special_values.{OFF}", "update marts.mart_offers set household_size_band = 'Rx1'",
     ),
     "a column with holes": (
-        f"completeness.{S}",
-        f"update marts.mart_segmentation set recency_days = null where segmentation_key < {key(3, S)}",
+        f"completeness.{S}", "update marts.mart_segmentation set recency_days = null"
+        f" where segmentation_key < {key(3, S)}",
     ),
     "a hole where there is a history": (
         f"completeness.{S}", "update marts.mart_segmentation set gap_mean_days = null"
@@ -181,16 +186,16 @@ POISON = {
         f" where segmentation_key < {key(12, S)}",
     ),
     "less than the column's own share": (
-        f"completeness.{O}", "update marts.mart_offers set household_size_band = null"
-        f" where offers_key < {key(60, O)}",
+        f"completeness.{OFF}", "update marts.mart_offers set household_size_band = null"
+        f" where offers_key < {key(60, OFF)}",
     ),
     "a subject lost": (
         f"reconciliation.marts.{S}",
         f"delete from marts.mart_segmentation where segmentation_key = {key(0, S)}",
     ),
     "a subject too many": (
-        f"reconciliation.marts.{O}", "insert into marts.mart_offers by name select * replace"
-        f" ({key(9, O)} as offers_key) from marts.mart_offers limit 1",
+        f"reconciliation.marts.{OFF}", "insert into marts.mart_offers by name select * replace"
+        f" ({key(9, OFF)} as offers_key) from marts.mart_offers limit 1",
     ),
     "a row without any value": (
         f"reconciliation.marts.{B}", "insert into marts.mart_bias_monitoring by name select"
@@ -206,8 +211,8 @@ POISON = {
         f" set value_total = value_total + 0.01 where segmentation_key = {key(0, S)}",
     ),
     "data from before the consent": (
-        f"reconciliation.marts.{O}", "insert into consented.int_offers_baskets by name select"
-        f" {key(5, O)} as offers_key, date '2024-06-01' as event_day, 1 as lines, 5 as value",
+        f"reconciliation.marts.{OFF}", "insert into consented.int_offers_baskets by name select"
+        f" {key(5, OFF)} as offers_key, date '2024-06-01' as event_day, 1 as lines, 5 as value",
     ),
     "a purchase that reveals religion": (
         f"reconciliation.marts.{S}", "insert into consented.int_segmentation_baskets by name select"
@@ -266,7 +271,7 @@ def test_findings_of_the_gate_count(warehouse: duckdb.DuckDBPyConnection) -> Non
 
     unknown = worded(POLICY, S, "unlisted, unknown", "mart_segmentation", "shoe_size")
     origin = worded(POLICY, S, "origin", "mart_segmentation", "visits", ("age_years",))
-    elsewhere = worded(POLICY, O, "origin", "mart_offers", "value_8w", ("age_years",))
+    elsewhere = worded(POLICY, OFF, "origin", "mart_offers", "value_8w", ("age_years",))
     assert judged(elsewhere).status == "holds"
     assert judged(unknown).status == "gap"
     assert judged(unknown, origin).status == "broken"
@@ -285,7 +290,9 @@ def test_an_empty_mart_is_not_complete(warehouse: duckdb.DuckDBPyConnection) -> 
     warehouse.execute("delete from marts.mart_segmentation")
     found = results(warehouse, S)
     assert found["completeness.segmentation"].status == "not judged"
-    assert found["reconciliation.marts.segmentation"].observed == 72
+    assert found["reconciliation.marts.segmentation"].observed == {
+        "subjects": 72, "amount": "798.00",
+    }  # fmt: skip
     warehouse.execute("delete from marts.mart_bias_monitoring")
     bias = results(warehouse, B)
     assert bias["retention.bias_monitoring.age_years"].observed is None
@@ -293,7 +300,7 @@ def test_an_empty_mart_is_not_complete(warehouse: duckdb.DuckDBPyConnection) -> 
 
 def test_a_mart_that_was_not_built_is_not_judged(warehouse: duckdb.DuckDBPyConnection) -> None:
     warehouse.execute("drop table marts.mart_offers")
-    found = results(warehouse, O)
+    found = results(warehouse, OFF)
     assert found.pop("minimisation.offers").status == "broken"
     assert {(r.status, r.why) for r in found.values()} == {("not judged", NOT_RUN)}
     assert len(found) == 7

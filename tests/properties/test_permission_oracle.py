@@ -255,8 +255,8 @@ BREAKS = {
     "a resolved event still holds": ("int_consent_subjects", "resolved_at is null", "true"),
     "as_of alone decides": (
         "int_consent_permitted",
-        "intervals.valid_from <= clocks.known_at and clocks.known_at < intervals.valid_to",
-        "intervals.valid_from <= clocks.as_of_end and clocks.as_of_end < intervals.valid_to",
+        "intervals.valid_from <= clocks.known_at and intervals.valid_to > clocks.known_at",
+        "intervals.valid_from <= clocks.as_of_end and intervals.valid_to > clocks.as_of_end",
     ),
     "known_at alone decides": (
         "int_consent_permitted", "and at_as_of.subject_key is not null", "",

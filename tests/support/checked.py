@@ -192,8 +192,8 @@ _LANDING = (
     " 2000 as row_key, 3 as load_id from people, (values ('objected', timestamp '2024-02-01'),"
     " ('granted', timestamp '2024-06-01')) e(action, moment) where i = 5",
     f"insert into landing.rights_requests by name select {S} as subject_key,"
-    " 'r' || i as request_id, 'erasure' as type, timestamp '2024-06-29' as received_at, 'open' as status, i as row_key,"
-    " 4 as load_id from people where i % 10 = 8",
+    " 'r' || i as request_id, 'erasure' as type, timestamp '2024-06-29' as received_at,"
+    " 'open' as status, i as row_key, 4 as load_id from people where i % 10 = 8",
     f"insert into landing.purpose_keys select {S}, purpose, {KEY.format('i', 'n')}"
     " from people, (values ('segmentation', '01'), ('offers', '02'), ('bias_monitoring', '03'))"
     " p(purpose, n)",

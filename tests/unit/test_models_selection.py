@@ -142,6 +142,15 @@ def test_large_frames_are_sampled_and_sizes_scaled_up():
     assert part.score == pytest.approx(whole.score, abs=0.15)
 
 
+def test_a_sample_of_many_is_one_whatever_their_order(monkeypatch):
+    monkeypatch.setattr("models.candidates.MIX_ROWS", 100)
+    recipes, _ = candidates(EARLIER, (3, 3), seed=5)
+    assert any("mix:" in name for recipe in recipes for name in recipe.features)
+    assert candidates(shuffled(EARLIER), (3, 3), seed=5)[0] == recipes
+    one, other = (sampled(frame, recipes, 90, seed=5) for frame in (EARLIER, shuffled(EARLIER)))
+    assert one.equals(other)
+
+
 def test_true_groups_are_stable_and_too_many_are_not():
     three = bootstrap_stability(EARLIER, Recipe("kmeans", ("visits", "visits_8w"), 3), resamples=5)
     noise = Recipe("kmeans", ("value_trend", "discount_share", "category_concentration"), 8)

@@ -5,10 +5,6 @@ with intervals as (
     select * from {{ ref('int_consent_intervals') }}
 ),
 
-clocks as (
-    select * from {{ ref('stg_landing__clocks') }}
-),
-
 subjects as (
     select * from {{ ref('int_consent_subjects') }}
 ),
@@ -27,8 +23,9 @@ at_known as (
         intervals.purpose,
         intervals.valid_from
     from intervals
-    inner join clocks
-        on intervals.valid_from <= clocks.known_at and intervals.valid_to > clocks.known_at
+    where
+        intervals.valid_from <= {{ clock('known_at') }}
+        and intervals.valid_to > {{ clock('known_at') }}
 ),
 
 at_as_of as (
@@ -37,8 +34,9 @@ at_as_of as (
         intervals.purpose,
         intervals.valid_from
     from intervals
-    inner join clocks
-        on intervals.valid_from <= clocks.as_of_end and intervals.valid_to > clocks.as_of_end
+    where
+        intervals.valid_from <= {{ clock('as_of_end') }}
+        and intervals.valid_to > {{ clock('as_of_end') }}
 )
 
 select

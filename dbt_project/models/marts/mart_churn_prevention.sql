@@ -8,21 +8,17 @@
 -- Whether a subject shops less than before, for the purpose churn_prevention: one row per subject
 -- and `as_of`.
 
-with days as (
-    select as_of as reference_day from {{ ref('stg_landing__clocks') }}
-),
-
-visits as (
-    {{ features_of_visits(ref('int_churn_prevention_baskets'), 'days', 'churn_prevention_key',
+with visits as (
+    {{ features_of_visits(ref('int_churn_prevention_baskets'), as_of(), 'churn_prevention_key',
         with_discount=false) }}
 ),
 
 rhythm as (
-    {{ features_of_rhythm(ref('int_churn_prevention_baskets'), 'days', 'churn_prevention_key') }}
+    {{ features_of_rhythm(ref('int_churn_prevention_baskets'), as_of(), 'churn_prevention_key') }}
 )
 
 select
-    visits.reference_day as as_of,
+    {{ as_of() }} as as_of,
     visits.churn_prevention_key,
     visits.recency_days,
     rhythm.gap_mean_days,

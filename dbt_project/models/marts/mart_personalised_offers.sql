@@ -8,19 +8,15 @@
 -- What fits a subject's shopping, for the purpose personalised_offers: one row per subject and
 -- `as_of`.
 
-with days as (
-    select as_of as reference_day from {{ ref('stg_landing__clocks') }}
-),
-
-visits as (
+with visits as (
     {{ features_of_visits(
-        ref('int_personalised_offers_baskets'), 'days', 'personalised_offers_key'
+        ref('int_personalised_offers_baskets'), as_of(), 'personalised_offers_key'
     ) }}
 ),
 
 mix as (
     {{ features_of_mix(
-        ref('int_personalised_offers_categories'), 'days', 'personalised_offers_key'
+        ref('int_personalised_offers_categories'), as_of(), 'personalised_offers_key'
     ) }}
 ),
 
@@ -29,7 +25,7 @@ customers as (
 )
 
 select
-    visits.reference_day as as_of,
+    {{ as_of() }} as as_of,
     visits.personalised_offers_key,
     visits.recency_days,
     visits.visits_8w,

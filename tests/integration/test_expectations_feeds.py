@@ -1,0 +1,185 @@
+"""The rules of feeds, custody, permission and recipients: clean and poisoned."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import duckdb
+import pytest
+
+from expectations.feeds import check_feeds
+from expectations.result import Result, by_id
+from governance.lineage.graph import Form, Lineage, Made, Ref, Relation
+from governance.policy.words import FEEDS
+from governance.status import NOT_RUN
+from tests.support import checked
+from tests.support.checked import NOW
+
+POLICY = checked.policy()
+ERASED = (
+    "insert into landing.loads values (9, 'customers', '2024-07-01', 'erasure', '', 0, 0, 0, 0, 5)"
+)
+CARDS = {
+    "name": "cards",
+    "config": {"meta": {"recipient": "planning"}},
+    "depends_on": {"nodes": ["model.assent.mart_segmentation"]},
+}
+
+
+@pytest.fixture
+def warehouse() -> duckdb.DuckDBPyConnection:
+    return checked.made()
+
+
+def results(
+    connection: duckdb.DuckDBPyConnection, now: datetime = NOW, **about: Any
+) -> dict[str, Result]:
+    arguments = {"manifest": {"exposures": {"e": CARDS}}, "lineage": Lineage([]), **about}
+    found = check_feeds(connection, POLICY, checked.clocks(), now=now, **arguments)
+    assert len({r.rule for r in found}) == len(found)
+    return {r.rule: r for r in found}
+
+
+def test_clean_feeds_hold(warehouse: duckdb.DuckDBPyConnection) -> None:
+    found = results(warehouse)
+    built_in = (None, "custody", "permission")
+    assert set(found) == {r.id for r in by_id(POLICY).values() if r.purpose in built_in}
+    assert {r.status for r in found.values()} == {"holds"}
+    assert found["freshness.transactions"].observed == 2
+    assert found["custody.retention"].observed == 41
+
+
+POISON = {
+    "a row lost while reading": (
+        "transactions", "update landing.loads set rows_read = rows_read + 1 where load_id = 2", 1,
+    ),
+    "a row lost since": (
+        "consent_events", "delete from landing.consent_events where row_key = 1", 1,
+    ),
+    "a row that nobody read": (
+        "rights_requests",
+        "insert into landing.rights_requests from landing.rights_requests limit 1", 1,
+    ),
+    "a quarantined row lost": ("customers", "delete from landing.quarantine where load_id = 1", 1),
+    "rows without a load": ("customers", "delete from landing.loads where load_id = 1", 120),
+    "faults that cancel out": (
+        "transactions", "update landing.loads set rows_accepted = rows_accepted - 1,"
+        " rows_quarantined = rows_quarantined + 1 where load_id = 2", 2,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("poison", POISON)
+def test_poisoned_feeds_break(warehouse: duckdb.DuckDBPyConnection, poison: str) -> None:
+    feed, statement, rows = POISON[poison]
+    warehouse.execute(statement)
+    found = results(warehouse)
+    wrong = found[f"reconciliation.{feed}"]
+    assert (wrong.status, wrong.observed) == ("broken", rows)
+    others = [found[f"reconciliation.{other}"].status for other in FEEDS if other != feed]
+    assert others == ["holds"] * 3
+
+
+def test_corrections_removals_and_the_inbox_are_accounted_for(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    warehouse.execute("delete from landing.customers where row_key < 5")
+    assert results(warehouse)["reconciliation.customers"].status == "broken"
+    warehouse.execute(ERASED)
+    assert results(warehouse)["reconciliation.customers"].status == "holds"
+    warehouse.execute("insert into landing.consent_events from landing.consent_events limit 3")
+    assert results(warehouse)["reconciliation.consent_events"].observed == 3
+    warehouse.execute(
+        "insert into landing.loads values (10, 'inbox', '2024-07-01', 'inbox', '', 3, 3, 0, 0, 0)"
+    )
+    assert results(warehouse)["reconciliation.consent_events"].status == "holds"
+
+
+def test_a_feed_that_was_never_loaded(warehouse: duckdb.DuckDBPyConnection) -> None:
+    warehouse.execute(
+        "delete from landing.loads where feed = 'customers'; delete from landing.customers;"
+        " delete from landing.quarantine where feed = 'customers'"
+    )
+    found = results(warehouse)["reconciliation.customers"]
+    assert (found.status, found.why) == ("not judged", "the feed has never been loaded")
+    warehouse.execute("drop table landing.loads")
+    assert results(warehouse)["reconciliation.transactions"].why == NOT_RUN
+    assert results(warehouse)["custody.purge"].why == NOT_RUN
+
+
+@pytest.mark.parametrize(("later", "status"), [(5, "holds"), (6, "broken")])
+def test_freshness(warehouse: duckdb.DuckDBPyConnection, later: int, status: str) -> None:
+    found = results(warehouse, NOW + timedelta(days=later))["freshness.transactions"]
+    assert (found.status, found.observed) == (status, 2 + later)
+
+
+def test_freshness_counts_days_where_the_policy_lives(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    """At 3 o'clock UTC it is still the day before in New York."""
+    night = datetime.fromisoformat("2024-07-02T03:00:00+00:00")
+    assert results(warehouse, night)["freshness.transactions"].observed == 1
+
+
+@pytest.mark.parametrize(
+    ("statement", "status", "age"),
+    [
+        ("update landing.customers set recorded_on = date '2023-05-28' where row_key = 1",
+         "holds", 400),
+        ("update landing.customers set recorded_on = date '2023-05-27' where row_key = 1",
+         "broken", 401),
+        ("update landing.transactions set event_day = date '2020-01-01' where row_key = 2",
+         "broken", 1643),
+        ("delete from landing.customers; delete from landing.transactions", "not judged", None),
+    ],
+)  # fmt: skip
+def test_custody_retention(
+    warehouse: duckdb.DuckDBPyConnection, statement: str, status: str, age: int | None
+) -> None:
+    warehouse.execute(statement)
+    found = results(warehouse)["custody.retention"]
+    assert (found.status, found.observed) == (status, age)
+
+
+def test_custody_purge(warehouse: duckdb.DuckDBPyConnection) -> None:
+    warehouse.execute(ERASED)
+
+    def purge(days: int, rewritten_at: datetime | None = None) -> tuple[str, Any]:
+        found = results(warehouse, NOW + timedelta(days=days), rewritten_at=rewritten_at)
+        return found["custody.purge"].status, found["custody.purge"].observed
+
+    assert purge(29) == ("holds", 30)
+    assert purge(30) == ("broken", 31)
+    assert purge(30, datetime(2024, 6, 30)) == ("broken", 31)
+    assert purge(30, datetime(2024, 7, 2)) == ("holds", 0)
+
+
+def test_permission_by_lineage(warehouse: duckdb.DuckDBPyConnection) -> None:
+    def lineage(origin: str) -> Lineage:
+        columns = {"x": Made({Ref("landing.customers", origin): Form.RAW})}
+        return Lineage([Relation("int_consent_x", "model", columns)])
+
+    assert results(warehouse, lineage=lineage("age_years"))["minimisation.permission"].holds
+    poisoned = results(warehouse, lineage=lineage("marital_status"))["minimisation.permission"]
+    assert poisoned.status == "broken"
+    assert "marital_status" in poisoned.why
+    nobody = results(warehouse, lineage=None)["minimisation.permission"]
+    assert (nobody.status, nobody.why) == ("not judged", NOT_RUN)
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({}, "holds"),
+        ({"config": {"meta": {"recipient": "printer"}}}, "broken"),
+        ({"config": {"meta": {"recipient": "anybody"}}}, "broken"),
+        ({"config": {}}, "gap"),
+        ({"depends_on": {"nodes": []}}, "not judged"),
+    ],
+)
+def test_recipients(
+    warehouse: duckdb.DuckDBPyConnection, change: dict[str, Any], status: str
+) -> None:
+    manifest = {"exposures": {"e": CARDS | change}}
+    assert results(warehouse, manifest=manifest)["exposure.recipients"].status == status
+    nobody = results(warehouse, manifest=None)["exposure.recipients"]
+    assert (nobody.status, nobody.why) == ("not judged", NOT_RUN)

@@ -1,0 +1,183 @@
+"""The rules of segments, and the bias bridge beneath them: clean and poisoned."""
+
+import json
+from datetime import date
+
+import duckdb
+import pytest
+
+from expectations.result import Result, by_id
+from expectations.segments import check_bias, check_segments
+from governance.bias_bridge import counted
+from governance.policy.load import parse_policy
+from governance.status import NOT_RUN
+from tests.support import checked
+from tests.support.checked import AS_OF
+
+POLICY = checked.policy()
+SEGMENTS = 3
+
+
+@pytest.fixture
+def warehouse() -> duckdb.DuckDBPyConnection:
+    """Return the small warehouse with its 72 subjects in three segments, evenly."""
+    connection = checked.made()
+    connection.execute("create schema segmentation")
+    connection.execute(
+        "create table segmentation.assignments as select as_of, segmentation_key,"
+        " 1 + (row_number() over (order by segmentation_key) // 4 % 3)::integer as segment_id"
+        " from marts.mart_segmentation where as_of = date '2024-06-30'"
+    )
+    connection.execute(
+        "create table segmentation.segments as select distinct as_of, segment_id,"
+        " 'Segment ' || segment_id as name from segmentation.assignments"
+    )
+    return connection
+
+
+def results(
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    psi: dict[str, float] | None = None,
+    fitted: date | None = date(2024, 6, 10),
+) -> dict[str, Result]:
+    found = check_segments(
+        connection, POLICY, checked.clocks(), psi=psi or {"visits": 0.02, "recency_days": 0.1},
+        fitted_as_of=fitted,
+    )  # fmt: skip
+    return {r.rule: r for r in found}
+
+
+def test_even_segments_hold(warehouse: duckdb.DuckDBPyConnection) -> None:
+    found = results(warehouse)
+    kinds = {"size", "segment_count", "refit", "drift", "bias"}
+    assert set(found) == {r.id for r in by_id(POLICY).values() if r.kind in kinds}
+    assert {r.rule: r.status for r in found.values()} == dict.fromkeys(found, "holds")
+    assert found["size.segmentation"].observed == 24
+    assert found["segment_count.segmentation"].observed == 3
+    assert found["refit.segmentation"].observed == 20
+    assert found["drift.segmentation"].observed == 0.1
+    assert found["bias.segmentation.age_band"].observed["coverage"] == 0.75
+
+
+@pytest.mark.parametrize(
+    ("rule", "statement", "observed"),
+    [
+        ("size", "delete from segmentation.assignments where segment_id = 2", 0),
+        ("size", "update segmentation.assignments set segment_id = 7 where segmentation_key ="
+         " (select min(segmentation_key) from segmentation.assignments)", 1),
+        ("segment_count", "delete from segmentation.segments where segment_id > 2;"
+         " update segmentation.assignments set segment_id = 2 where segment_id > 2", 2),
+        ("segment_count", "insert into segmentation.segments by name"
+         " select date '2024-06-30' as as_of, range as segment_id from range(10, 13)", 6),
+    ],
+)  # fmt: skip
+def test_poisoned_segments_break(
+    warehouse: duckdb.DuckDBPyConnection, rule: str, statement: str, observed: int
+) -> None:
+    warehouse.execute(statement)
+    found = results(warehouse)[f"{rule}.segmentation"]
+    assert (found.status, found.observed) == ("broken", observed)
+
+
+def test_an_old_model_and_moved_features_break(warehouse: duckdb.DuckDBPyConnection) -> None:
+    assert results(warehouse, fitted=date(2024, 6, 2))["refit.segmentation"].holds
+    old = results(warehouse, fitted=date(2024, 6, 1))["refit.segmentation"]
+    assert (old.status, old.observed) == ("broken", 29)
+    # A past as_of is answered with the model in force.
+    assert results(warehouse, fitted=date(2025, 1, 1))["refit.segmentation"].observed == 0
+    moved = results(warehouse, psi={"visits": 0.26, "recency_days": 0.1})["drift.segmentation"]
+    assert (moved.status, moved.observed) == ("broken", 0.26)
+    assert moved.why == "moved: visits"
+    unknown = results(warehouse, psi={"visits": float("nan")})["drift.segmentation"]
+    assert unknown.status == "broken"
+
+
+def test_nothing_made_yet(warehouse: duckdb.DuckDBPyConnection) -> None:
+    warehouse.execute("drop schema segmentation cascade")
+    found = check_segments(warehouse, POLICY, checked.clocks(), psi=None, fitted_as_of=None)
+    assert {r.status for r in found} == {"not judged"}
+    blocking = {r.rule for r in found if r.why == NOT_RUN}
+    assert blocking == {r.rule for r in found} - {"drift.segmentation"}
+
+
+SEGMENT_OF_THE_OLD = (
+    "update segmentation.assignments set segment_id = case when segmentation_key in"
+    " (select s.purpose_key from landing.purpose_keys s join landing.customers c"
+    "  using (subject_key) where c.age_years >= 55) then 1 else 2 + (hash(segmentation_key) % 2)"
+    " end::integer"
+)
+
+
+def test_a_segment_of_the_old_breaks(warehouse: duckdb.DuckDBPyConnection) -> None:
+    warehouse.execute(SEGMENT_OF_THE_OLD)
+    found = results(warehouse)["bias.segmentation.age_band"]
+    assert found.status == "broken"
+    assert "'55 and over' is represented in segment 1 3.00 times" in found.why
+    assert "segments predict '55 and over' with an AUC of 1.00" in found.why
+    assert found.observed["predictability"] == 1
+
+
+def test_candidates_are_judged_like_what_stands(warehouse: duckdb.DuckDBPyConnection) -> None:
+    warehouse.execute("create temp table candidate as from segmentation.assignments")
+    warehouse.execute(SEGMENT_OF_THE_OLD.replace("segmentation.assignments", "candidate"))
+    judged = {r.rule: r for r in check_bias(warehouse, POLICY, AS_OF, assignments="candidate")}
+    assert judged["bias.segmentation.age_band"].status == "broken"
+    assert results(warehouse)["bias.segmentation.age_band"].status == "holds"
+    warehouse.execute("drop schema segmentation cascade")
+    again = check_bias(warehouse, POLICY, AS_OF, assignments="candidate")
+    assert "broken" in {r.status for r in again}
+
+
+def test_the_bridge_counts(warehouse: duckdb.DuckDBPyConnection) -> None:
+    """Compare with a join by subject number, which a key gives away in this warehouse only."""
+    found = counted(warehouse, as_of=AS_OF, columns=["age_band", "marital_status"])
+    assert list(found) == ["age_band", "marital_status"]
+    for column, counts in found.items():
+        rows = warehouse.execute(
+            f"select segment_id, {column}, count(*) from segmentation.assignments"
+            " left join marts.mart_bias_monitoring on left(segmentation_key::varchar, 34)"
+            " = left(bias_monitoring_key::varchar, 34) group by all"
+        ).fetchall()
+        assert counts.known == {(s, group): n for s, group, n in rows if group is not None}
+        assert counts.unknown == {s: n for s, group, n in rows if group is None}
+    assert found["age_band"].members() + sum(found["age_band"].unknown.values()) == 72
+    assert counted(warehouse, as_of=AS_OF, columns=[]) == {}
+
+
+def test_subjects_whom_the_purpose_may_not_know_are_unknown(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    def coverage(day: date = AS_OF) -> float:
+        return counted(warehouse, as_of=day, columns=["age_band"])["age_band"].coverage
+
+    assert coverage() == 0.75
+    warehouse.execute("delete from marts.mart_bias_monitoring where age_band = 'under 35'")
+    assert coverage() == 0.5
+    warehouse.execute("delete from landing.purpose_keys where purpose = 'bias_monitoring'")
+    assert coverage() == 0
+    found = results(warehouse)["bias.segmentation.age_band"]
+    assert (found.status, found.why) == (
+        "not judged",
+        "the value is known of 0.0% of subjects only",
+    )
+    # Assignments of another day aren't joined with this day's snapshot.
+    assert coverage(date(2024, 6, 29)) == 0
+
+
+def test_verdicts_hold_no_key(warehouse: duckdb.DuckDBPyConnection) -> None:
+    warehouse.execute(SEGMENT_OF_THE_OLD)
+    told = json.dumps([vars(r) for r in results(warehouse).values()])
+    assert "00000000-0000" not in told
+
+
+def test_without_a_bias_purpose_nobody_can_tell(warehouse: duckdb.DuckDBPyConnection) -> None:
+    start = checked.TEXT.index("  bias_monitoring:")
+    end = checked.TEXT.index("recipients:")
+    policy = parse_policy(checked.TEXT[:start] + checked.TEXT[end:])
+    found = list(check_bias(warehouse, policy, AS_OF))
+    assert [r.rule for r in found] == ["bias.segmentation"]
+    assert found[0].status == "not judged"
+    assert "nobody can tell" in found[0].why
+    warehouse.execute("drop table marts.mart_bias_monitoring")
+    assert {r.why for r in check_bias(warehouse, POLICY, AS_OF)} == {NOT_RUN}
