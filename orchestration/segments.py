@@ -191,6 +191,7 @@ def assignments(context: dg.AssetExecutionContext, writer: Writer) -> dg.Materia
 def segments(context: dg.AssetExecutionContext, writer: Writer) -> dg.MaterializeResult:
     """Describe the segments by aggregates only."""
     from models import cards, drift, plots
+    from models.features import matrix
 
     fitted = model_store.loaded()
     with writer.warehouse() as connection:
@@ -205,7 +206,7 @@ def segments(context: dg.AssetExecutionContext, writer: Writer) -> dg.Materializ
             "insert into segmentation.segments values (?, ?, ?, ?, ?, ?)",
             [(clocks.as_of, c.segment, c.name, c.character, c.size, c.share) for c in found],
         )
-    shifts = drift.population_stability(fitted.reference, frame)
+    shifts = drift.population_stability(fitted.reference, matrix(frame, fitted.recipe.features))
     evidence.show(
         evidence.SEGMENTS,
         {
