@@ -38,7 +38,7 @@ def check_retention(
         else:
             oldest, undated = _oldest_record(connection, policy, purpose, attribute)
         age = _age(oldest, clocks)
-        facts = {"oldest": str(oldest) if oldest else None, "of unknown age": undated}
+        facts = {f"{attribute}: oldest": str(oldest) if oldest else None}
         if undated:
             yield result(rule, "broken", age, f"of {undated} values nobody knows how old they are",
                          **facts)  # fmt: skip

@@ -260,12 +260,12 @@ def judge(rule: Rule, counts: Counts) -> Result:
     """
     limits = rule.limit
     coverage = round(counts.coverage, 4)
-    facts = {"coverage": f"{coverage:.1%} of subjects with a known value"}
+    facts = {f"{rule.about}: coverage": f"{coverage:.1%} of subjects with a known value"}
     if counts.coverage < limits["coverage"]:
         why = f"the value is known of {coverage:.1%} of subjects only"
         return unjudged(rule, why, **facts)
     found = measured(counts, limits)
-    facts |= _tables(found)
+    facts |= {f"{rule.about}: {measure}": table for measure, table in _tables(found).items()}
     cells = [cell for cell in found.cells if cell.ratio]
     areas = {group: area for group, area in found.areas.items() if area}
     if not cells:

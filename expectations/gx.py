@@ -84,8 +84,8 @@ def run(
     Parameters
     ----------
     connection
-        Open, with the database of the table as its current one; left open, with no transaction
-        begun. Must not be within a transaction of the caller's.
+        Open, with the database of the table as its current one; left as it is, in the midst of a
+        transaction too.
     suite
         Its expectations carry ``rule`` and ``what`` in their ``meta``.
 
@@ -123,8 +123,19 @@ def _engine(connection: duckdb.DuckDBPyConnection) -> Iterator[Any]:
     from great_expectations.execution_engine import SqlAlchemyExecutionEngine
 
     class Lent(ConnectionWrapper):
+        """The caller's connection: neither it nor a transaction upon it is anybody else's."""
+
+        def begin(self) -> None:
+            """Begin nothing: what is only read needs no transaction, or has the caller's."""
+
+        def commit(self) -> None:
+            """Leave the caller's transaction alone."""
+
+        def rollback(self) -> None:
+            """Leave the caller's transaction alone."""
+
         def close(self) -> None:
-            """Leave the connection to whom it belongs."""
+            """Leave the connection open."""
 
     class Keeping(SqlAlchemyExecutionEngine):
         _connection: Any
@@ -144,7 +155,7 @@ def _engine(connection: duckdb.DuckDBPyConnection) -> Iterator[Any]:
         yield keeping
     finally:
         if keeping._connection is not None:
-            keeping._connection.close()  # ends SQLAlchemy's transaction
+            keeping._connection.close()
         engine.dispose()
 
 

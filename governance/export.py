@@ -170,7 +170,11 @@ def _segment(connection: duckdb.DuckDBPyConnection, wanted: str) -> tuple[int, s
             return number, name
     raise UsageError(
         f"there is no published segment '{wanted}'",
-        nearest(wanted, [name for _, name in rows], "see `assent query --purpose segmentation 'from segments'`"),
+        nearest(
+            wanted,
+            [name for _, name in rows],
+            "see `assent query --purpose segmentation 'from segments'`",
+        ),
     )
 
 

@@ -117,7 +117,9 @@ def enrol(
             " where subject_key not in (select subject_key from vault.subjects)"
         )
         connection.execute("insert into salts.salts select subject_key, salt from enrolled")
-        connection.execute("insert into vault.subjects select customer_id, subject_key from enrolled")
+        connection.execute(
+            "insert into vault.subjects select customer_id, subject_key from enrolled"
+        )
         connection.execute("drop table enrolled")
     connection.execute("drop table new_customers")
     return count

@@ -87,4 +87,3 @@ def _empty() -> "pa.Table":
         connection.execute("attach ':memory:' as inbox")
         connection.execute(TABLE)
         return connection.execute("select * from inbox.consent_events").to_arrow_table()
-

@@ -44,7 +44,9 @@ def query(policy: Policy, purpose: str, sql: str, *, most: int = 1000) -> Answer
             columns = [column[0] for column in cursor.description or []]
             rows = cursor.fetchmany(most)
         except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as error:
-            raise UsageError(str(error).splitlines()[0], "see the tables with `show tables`") from None
+            raise UsageError(
+                str(error).splitlines()[0], "see the tables with `show tables`"
+            ) from None
         except duckdb.Error as error:
             raise UsageError(
                 f"DuckDB can't run this: {type(error).__name__}", "check casts and functions"

@@ -56,9 +56,7 @@ def reset(connection: duckdb.DuckDBPyConnection, policy: Policy) -> None:
     connection.execute("delete from governance.verdicts where not list_contains(?, rule)", [kept])
 
 
-def put(
-    connection: duckdb.DuckDBPyConnection, policy: Policy, results: Iterable[Any]
-) -> None:
+def put(connection: duckdb.DuckDBPyConnection, policy: Policy, results: Iterable[Any]) -> None:
     """Record verdicts (objects with rule, status, observed, limit and why)."""
     if not connection.execute(
         "select 1 from duckdb_tables() where schema_name = 'governance'"
@@ -83,9 +81,7 @@ def verdicts(connection: duckdb.DuckDBPyConnection, policy: Policy, day: date) -
     return [_verdict(policy, rule, rows.get(rule.id), day) for rule in rules(policy)]
 
 
-def _verdict(
-    policy: Policy, rule: Rule, row: tuple[str, ...] | None, day: date
-) -> Verdict:
+def _verdict(policy: Policy, rule: Rule, row: tuple[str, ...] | None, day: date) -> Verdict:
     if row is None:
         return Verdict(rule.id, "not judged", None, rule.limit, NOT_RUN)
     _, status, observed, limit, why = row
@@ -99,9 +95,7 @@ def obstacles(
 ) -> list[Verdict]:
     """Return the verdicts that keep a purpose from being published."""
     blocking = {
-        rule.id
-        for rule in rules(policy)
-        if rule.blocks and rule.purpose in (purpose, *FOR_ALL)
+        rule.id for rule in rules(policy) if rule.blocks and rule.purpose in (purpose, *FOR_ALL)
     }
     found = verdicts(connection, policy, day)
     return [v for v in found if v.rule in blocking and not v.passes]

@@ -111,7 +111,9 @@ def _mart_check(purpose: str) -> dg.AssetChecksDefinition:
         from expectations.marts import check_mart
         from orchestration.land import absent_columns
 
-        findings = [f for f in judge_columns(policy(), lineage()) if f.rule == f"minimisation.{purpose}"]
+        findings = [
+            f for f in judge_columns(policy(), lineage()) if f.rule == f"minimisation.{purpose}"
+        ]
         with writer.warehouse() as connection:
             clocks = clock_row.read(connection)
             results = check_mart(
@@ -147,7 +149,9 @@ def check_feeds(context: dg.AssetCheckExecutionContext, writer: Writer) -> Itera
 
     with writer.warehouse() as connection:
         clocks = landed_clocks(connection)
-        results = judge(connection, policy(), clocks, now=now(), manifest=manifest(), lineage=lineage())
+        results = judge(
+            connection, policy(), clocks, now=now(), manifest=manifest(), lineage=lineage()
+        )
         _keep(connection, results, clocks)
         unread = connection.execute(UNREAD_CONSENT).fetchall()[0][0]
     for feed in FEEDS:

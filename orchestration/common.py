@@ -23,7 +23,7 @@ RETRY = dg.RetryPolicy(max_retries=1, delay=5)
 
 # Long before any feed, so that every past day can be asked for; a day beyond the feeds is refused.
 DAYS = dg.DailyPartitionsDefinition(start_date="2010-01-01", timezone=policy().time_zone)
-BY_DAY = {"partitions_def": DAYS, "backfill_policy": dg.BackfillPolicy.multi_run(1)}
+BY_DAY: dict[str, Any] = {"partitions_def": DAYS, "backfill_policy": dg.BackfillPolicy.multi_run(1)}
 
 
 @cache

@@ -34,7 +34,9 @@ def judge_of(
         rows = segments.rename("segment_id").rename_axis("segmentation_key").reset_index()
         connection.register(CANDIDATE, rows)
         try:
-            relation = f"(select segmentation_key::uuid as segmentation_key, segment_id from {CANDIDATE})"
+            relation = (
+                f"(select segmentation_key::uuid as segmentation_key, segment_id from {CANDIDATE})"
+            )
             results = list(check_bias(connection, policy, as_of, assignments=relation))
         finally:
             connection.unregister(CANDIDATE)

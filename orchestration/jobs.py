@@ -46,7 +46,7 @@ def daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
 def new_feed_files(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-    """Land the feeds when a file of one of them is new or changed, or an event waits in the inbox."""
+    """Land the feeds when one has a new or changed file, or an event waits in the inbox."""
     from ingest.sources import load_sources, watched_files
     from warehouse.home import Home, sources_path
 

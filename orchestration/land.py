@@ -54,9 +54,7 @@ def _specs() -> list[dg.AssetSpec]:
 
 
 @dg.multi_asset(specs=_specs(), name="land_feeds", retry_policy=RETRY)
-def land_feeds(
-    context: dg.AssetExecutionContext, writer: Writer
-) -> Iterator[dg.MaterializeResult]:
+def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg.MaterializeResult]:
     """Read, validate and land every feed in one transaction; nothing, if one of them can't be."""
     from ingest.load import load_feeds
 
@@ -102,9 +100,7 @@ def feeds() -> Sources:
 def landed_clocks(connection: duckdb.DuckDBPyConnection, as_of: date | None = None) -> Clocks:
     """Return the clocks of what has landed; without ``as_of``, those of the newest complete day."""
     known_at, newest_day = feed_clocks(connection, feeds())
-    return clocks_of(
-        as_of, known_at=known_at, newest_day=newest_day, time_zone=policy().time_zone
-    )
+    return clocks_of(as_of, known_at=known_at, newest_day=newest_day, time_zone=policy().time_zone)
 
 
 def absent_columns(purpose: str) -> frozenset[str]:

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from governance.lineage.build import build
-from governance.lineage.cache import cached, fingerprint as lineage_key
+from governance.lineage.cache import cached
+from governance.lineage.cache import fingerprint as lineage_key
 from governance.lineage.graph import Lineage
 from governance.policy.derive import dbt_vars
 from governance.policy.load import load_policy
@@ -99,7 +100,8 @@ def _compile(folder: Path) -> None:
     arguments = dbt_arguments("parse", folder / "target", folder / "logs")
     result = subprocess.run(  # noqa: S603
         [sys.executable, "-m", "orchestration.dbt_child", "compile", "--full-refresh", *arguments],
-        capture_output=True, text=True, check=False, cwd=PROJECT, env=without_keys(dict(os.environ)),
+        capture_output=True, text=True, check=False, cwd=PROJECT,
+        env=without_keys(dict(os.environ)),
     )  # fmt: skip
     if result.returncode:
         raise UsageError(

@@ -59,9 +59,9 @@ class ProgressHandler(logging.Handler):
             self._console().print(f"  {mark:<8}{seconds:6.1f} s  {title}")
 
 
-@dg.logger(description="One line a step")
+@dg.logger(config_schema={}, description="One line a step")
 def progress_logger(context: dg.InitLoggerContext) -> logging.Logger:
     """Return the logger that runs use on a terminal."""
-    logger = logging.Logger("assent", level=logging.DEBUG)  # noqa: LOG001
+    logger = logging.Logger("assent", level=logging.DEBUG)
     logger.addHandler(ProgressHandler())
     return logger

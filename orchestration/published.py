@@ -33,7 +33,7 @@ def _deps(purpose: str) -> list[list[str]]:
 def _published(purpose: str) -> dg.AssetsDefinition:
     @dg.asset(
         key=["release", f"published_{purpose}"],
-        description=f"What may be read for the purpose {purpose}: one encrypted file, swapped whole",
+        description=f"What may be read for the purpose {purpose}: one encrypted file",
         group_name="release",
         owners=OFFICERS,
         kinds={"duckdb"},
@@ -56,7 +56,8 @@ def _published(purpose: str) -> dg.AssetsDefinition:
             metadata={**counts, **provenance(clocks), "assent/published": bool(rows)}
         )
 
-    return published
+    asset: dg.AssetsDefinition = published
+    return asset
 
 
 ASSETS = [_published(purpose) for purpose in policy().purposes]

@@ -55,19 +55,26 @@ def run_job(name: str, *, partition: str | None = None, select: str | None = Non
             run_config={"loggers": {"console": {"config": {}}}},
             asset_selection=_selected(job, select),
         )
-        blocked = [
-            e.event_specific_data for e in result.all_events
-            if e.event_type_value == "ASSET_CHECK_EVALUATION"
-            and not e.event_specific_data.passed and e.event_specific_data.blocking
-        ]  # fmt: skip
-        errors = [
-            _as_error(e.step_key, e.event_specific_data.error)
-            for e in result.all_events
-            if e.event_type_value == "STEP_FAILURE"
-            and e.event_specific_data.error.cls_name != "DagsterAssetCheckFailedError"
-        ]
-    found = [*errors, *(_broken(check) for check in blocked)]
+        events: list[Any] = list(result.all_events)
+    found = [*_failures(events), *_blocked(events)]
     return Outcome(result.run_id, result.success and not found, found)
+
+
+def _failures(events: list[Any]) -> list[AssentError]:
+    """Return what steps failed with; a check that failed speaks for itself."""
+    failed = [e for e in events if e.event_type_value == "STEP_FAILURE"]
+    return [
+        _as_error(e.step_key, e.event_specific_data.error)
+        for e in failed
+        if getattr(e.event_specific_data.error, "cls_name", "") != "DagsterAssetCheckFailedError"
+    ]
+
+
+def _blocked(events: list[Any]) -> list[AssentError]:
+    checks = [
+        e.event_specific_data for e in events if e.event_type_value == "ASSET_CHECK_EVALUATION"
+    ]
+    return [_broken(check) for check in checks if check.blocking and not check.passed]
 
 
 def _broken(check: Any) -> RuleBrokenError:

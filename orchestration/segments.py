@@ -39,7 +39,7 @@ READ = [MART, BACKTEST, f"mart_{BIAS_PURPOSE}"]
 
 @dg.asset(
     key=["segmentation", "model"],
-    description="The fitted segmentation: chosen by what its segments foretold on an earlier window",
+    description="The fitted segmentation, chosen by what its segments foretold",
     group_name="segmentation",
     owners=OWNERS,
     kinds={"scikitlearn"},
@@ -222,7 +222,10 @@ def segments(context: dg.AssetExecutionContext, writer: Writer) -> dg.Materializ
     place = model_store.folder((model_store.record() or {})["folder"])
     for card in found:
         write_durably(place / f"segment_{card.segment}.md", card.text.encode())
-    for name, figure in {"sizes": plots.segment_sizes(found), "profiles": plots.profiles(found)}.items():
+    for name, figure in {
+        "sizes": plots.segment_sizes(found),
+        "profiles": plots.profiles(found),
+    }.items():
         write_durably(place / f"{name}.svg", plots.svg(figure).encode())
     return dg.MaterializeResult(
         metadata={

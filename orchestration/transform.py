@@ -20,10 +20,18 @@ from governance import evidence, status
 from governance.clocks import Clocks
 from governance.gate import judge_columns, refuse
 from orchestration.common import BY_DAY, OFFICERS, OWNERS, provenance, same_day
-from orchestration.manifest import DBT_PROJECT, lineage, manifest_path, policy, variables
+from orchestration.manifest import (
+    DBT_PROJECT,
+    fingerprint,
+    lineage,
+    manifest_path,
+    policy,
+    variables,
+)
 from orchestration.writer import Writer
 from warehouse.errors import RuleBrokenError
 from warehouse.home import Home
+from warehouse.journal import write_durably
 
 GROUPS = {"stg": "staging", "int": "consented", "mart": "marts"}
 
@@ -119,6 +127,9 @@ def transform(
         clocks = same_day(context, clock_row.read(connection))
         status.reset(connection, policy())
     arguments = ["build", "--vars", variables(), "--exclude-resource-type", "unit_test"]
+    if _built_with() != fingerprint():
+        # Tables that grow by day were made by other SQL or under another policy.
+        arguments.append("--full-refresh")
     built: list[dg.Output[None]] = []
     try:
         for event in dbt.cli(arguments, context=context, target_path=_target()).stream():
@@ -126,6 +137,7 @@ def transform(
                 built.append(event)
             else:
                 yield event
+        write_durably(_fingerprint_file(), fingerprint().encode())
     except DagsterDbtCliRuntimeError:
         raise RuleBrokenError(
             f"dbt stopped at {_stopped_at()}", "see the step 'transform' of the run in the UI"
@@ -135,6 +147,15 @@ def transform(
         with writer.warehouse() as connection:
             yield from [_described(connection, context, event, clocks) for event in built]
             _show_permission(connection, clocks)
+
+
+def _fingerprint_file() -> Path:
+    return Home.current().dbt / "built_with"
+
+
+def _built_with() -> str:
+    """Return the fingerprint of the project that made the tables; empty before the first build."""
+    return _fingerprint_file().read_text() if _fingerprint_file().exists() else ""
 
 
 def _stopped_at() -> str:

@@ -75,6 +75,3 @@ def _build(purpose: str, selects: Mapping[str, str]) -> dict[str, int]:
         connection.execute("checkpoint published")
     sync_file(aside)
     return counts
-
-
-

@@ -88,7 +88,7 @@ group by {{ key }}
 {%- endmacro %}
 
 {# Everything that the purpose segmentation asks at one reference day. #}
-{% macro segmentation_features(reference) -%}
+{% macro segmentation_features(baskets, categories, reference) -%}
 select
     {{ reference }} as as_of,
     visits.segmentation_key,
@@ -108,14 +108,26 @@ select
     visits.visits_8w,
     visits.value_8w
 from (
-    {{ features_of_visits(ref('int_segmentation_baskets'), reference, 'segmentation_key') }}
+    {{ features_of_visits(baskets, reference, 'segmentation_key') }}
 ) as visits
 inner join (
-    {{ features_of_rhythm(ref('int_segmentation_baskets'), reference, 'segmentation_key') }}
+    {{ features_of_rhythm(baskets, reference, 'segmentation_key') }}
 ) as rhythm on visits.segmentation_key = rhythm.segmentation_key
 left join (
-    {{ features_of_mix(ref('int_segmentation_categories'), reference, 'segmentation_key') }}
+    {{ features_of_mix(categories, reference, 'segmentation_key') }}
 ) as mix on visits.segmentation_key = mix.segmentation_key
+{%- endmacro %}
+
+{# What followed a reference day within 8 weeks. #}
+{% macro segmentation_outcomes(baskets, weeks_before) -%}
+select
+    {{ as_of(weeks_before) }} as as_of,
+    segmentation_key,
+    count(*)::integer as following_visits,
+    sum(value)::decimal(18, 2) as following_value
+from {{ baskets }}
+where event_day > {{ as_of(weeks_before) }} and event_day <= {{ as_of(weeks_before - 8) }}
+group by segmentation_key
 {%- endmacro %}
 
 {# The change of what was spent: last 8 weeks against the 8 before, from -1 to 1. #}

@@ -8,12 +8,19 @@
 )
 {%- endmacro %}
 
+{# A short hash of the special values that a build leaves out: where the policy names others, every
+   row has to be built again. #}
+{% macro special_values_version() -%}
+{{ sql_text(local_md5(tojson(var('special_values')))[:8]) }}
+{%- endmacro %}
+
 {# Before an incremental build: drop what it will build again and whoever has left. #}
 {% macro drop_stale_rows(permitted) -%}
 {% if is_incremental() %}
 delete from {{ this }}
 where event_day in {{ days_to_rebuild() }}
     or subject_key not in (select subject_key from {{ permitted }})
+    or special_values_version <> {{ special_values_version() }}
 {% endif %}
 {%- endmacro %}
 

@@ -17,7 +17,9 @@ from orchestration.cli.show import consent
 @click.argument("segment")
 @click.option("--purpose", required=True, help="What the recipient will do with it.")
 @click.option("--recipient", required=True, help="A recipient that the policy lists.")
-@click.option("--to", required=True, type=click.Path(path_type=Path), help="A .csv or .parquet file.")
+@click.option(
+    "--to", required=True, type=click.Path(path_type=Path), help="A .csv or .parquet file."
+)
 @click.option("--unencrypted", is_flag=True, help="Write it in clear.")
 @json_option
 def export(

@@ -75,9 +75,10 @@ def _minimisation() -> None:
 
 def _segments(segments: dict[str, Any]) -> None:
     print_table(
-        f"\nSegments (as of {segments['as_of']})", ["", "segment", "subjects", "share", "character"],
-        [(s["segment"], s["name"], s["subjects"], f"{s['share']:.0%}", s["line"].split(": ", 1)[-1])
-         for s in segments["segments"]],
+        f"\nSegments (as of {segments['as_of']})",
+        ["", "segment", "subjects", "share", "compared with the others"],
+        [(s["segment"], s["name"], s["subjects"], f"{s['share']:.0%}",
+          s["line"].removeprefix("Compared with the others: ")) for s in segments["segments"]],
     )  # fmt: skip
     if segments["model"].get("in_words"):
         click.echo(segments["model"]["in_words"])

@@ -99,6 +99,14 @@ def test_the_connection_stays_the_callers(connection: duckdb.DuckDBPyConnection)
     assert connection.execute("select current_database()").fetchone() == ("warehouse",)
 
 
+def test_a_transaction_stays_the_callers(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("begin")
+    connection.execute("insert into marts.mart_x by name select 'other' as word")
+    assert run(connection, "set", "missing")["set"].unexpected == 2
+    connection.execute("rollback")
+    assert run(connection, "set")["set"].unexpected == 1
+
+
 def test_another_database_with_the_same_names_is_left_alone(
     connection: duckdb.DuckDBPyConnection,
 ) -> None:

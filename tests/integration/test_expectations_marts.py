@@ -52,7 +52,7 @@ def test_clean_marts_hold(warehouse: duckdb.DuckDBPyConnection, purpose: str) ->
 def test_figures_of_clean_marts(warehouse: duckdb.DuckDBPyConnection) -> None:
     found = results(warehouse, "segmentation")
     assert found["retention.segmentation.value"].observed == 41
-    assert found["retention.segmentation.value"].details["oldest"] == "2024-05-21"
+    assert found["retention.segmentation.value"].details["value: oldest"] == "2024-05-21"
     account = found["reconciliation.marts.segmentation"].details["account"]
     for line in ("landed | 120", "with rows | 72", "without rows | 12", "refused | 36"):
         assert f"| subjects: {line} |" in account
@@ -263,6 +263,17 @@ def test_snapshots_of_other_days_need_a_basis_now(warehouse: duckdb.DuckDBPyConn
                       f" where segmentation_key = {key(7, S)}")  # fmt: skip
     found = results(warehouse, S, date(2024, 6, 29))["permission.segmentation"]
     assert (found.status, found.observed) == ("broken", 2)
+
+
+def test_a_past_day_may_have_made_way_for_newer_ones(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    past = results(warehouse, S, date(2024, 6, 20))["reconciliation.marts.segmentation"]
+    assert past.status == "not judged"
+    assert "newer snapshots" in past.why
+    warehouse.execute("delete from marts.mart_segmentation where as_of = date '2024-06-29'")
+    past = results(warehouse, S, date(2024, 6, 20))["reconciliation.marts.segmentation"]
+    assert past.status == "broken", "two snapshots are kept, and there is one newer only"
 
 
 def test_findings_of_the_gate_count(warehouse: duckdb.DuckDBPyConnection) -> None:

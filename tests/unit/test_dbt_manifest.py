@@ -8,6 +8,8 @@ import pytest
 
 from tests.support import dbt_rules as rules
 
+pytestmark = pytest.mark.xdist_group("dbt_manifest")  # one fixture for all of them
+
 Manifest = dict[str, Any]
 Poison = Callable[[Manifest], object]
 
@@ -167,9 +169,11 @@ POISONS: dict[rules.Rule, dict[str, Poison]] = {
     },
     rules.nothing_from_outside: {
         "a key, in a comment": lambda m: replace(
-            m, SEGMENTS, "with days", "-- {{ env_var('A') }}\nwith days"
+            m, "stg_landing__clocks", "with source", "-- {{ env_var('A') }}\nwith source"
         ),
-        "a file": lambda m: replace(m, BASKETS, "{{", "select * from read_text('x') {{"),
+        "a file": lambda m: replace(
+            m, "stg_landing__clocks", "from source", "from read_text('x')"
+        ),
         "an attachment": lambda m: macro(m, "{% do run_query(\"ATTACH 'vault.duckdb'\") %}"),
         "a copy": lambda m: macro(m, "copy t to 'x.csv'"),
     },

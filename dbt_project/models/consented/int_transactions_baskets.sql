@@ -51,6 +51,7 @@ select
     count(*)::integer as lines,
     sum(value)::decimal(18, 2) as value,
     sum(coalesce(discount, 0))::decimal(18, 2) as discount,
-    (select loads.newest from loads) as built_through_load
+    (select loads.newest from loads) as built_through_load,
+    {{ special_values_version() }} as special_values_version
 from ordinary
 group by all

@@ -49,6 +49,7 @@ select
     event_day,
     category,
     sum(value)::decimal(18, 2) as value,
-    (select loads.newest from loads) as built_through_load
+    (select loads.newest from loads) as built_through_load,
+    {{ special_values_version() }} as special_values_version
 from ordinary
 group by all

@@ -7,4 +7,6 @@
 ) }}
 -- How each permitted subject shops, for the purpose segmentation: one row per subject and `as_of`.
 
-{{ segmentation_features(as_of()) }}
+{{ segmentation_features(
+    ref('int_segmentation_baskets'), ref('int_segmentation_categories'), as_of()
+) }}

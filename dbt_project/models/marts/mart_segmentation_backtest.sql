@@ -1,24 +1,42 @@
 -- The same features 8 and 16 weeks before `as_of`, with what followed in the 8 weeks after: what a
--- segmentation is chosen and judged by. Empty unless the run fits a model.
+-- segmentation is chosen and judged by. Empty unless the run fits a model;
+-- of many subjects, a sample of about 60,000 (models look at no more), drawn by what they did and
+-- not by their key, so that it doesn't depend on a salt.
 
-with features as (
-    {{ segmentation_features(as_of(weeks_before=8)) }}
+with sampled as (
+    select segmentation_key
+    from (
+        select
+            segmentation_key,
+            hash(count(*), sum(value), max(event_day)) as draw,
+            count(*) over () as subjects
+        from {{ ref('int_segmentation_baskets') }}
+        where {{ clock('fit') }}
+        group by segmentation_key
+    )
+    where draw % greatest(1, subjects // 60000) = 0
+),
+
+baskets as (
+    select * from {{ ref('int_segmentation_baskets') }}
+    where segmentation_key in (select segmentation_key from sampled)
+),
+
+categories as (
+    select * from {{ ref('int_segmentation_categories') }}
+    where segmentation_key in (select segmentation_key from sampled)
+),
+
+features as (
+    {{ segmentation_features('baskets', 'categories', as_of(weeks_before=8)) }}
     union all
-    {{ segmentation_features(as_of(weeks_before=16)) }}
+    {{ segmentation_features('baskets', 'categories', as_of(weeks_before=16)) }}
 ),
 
 outcomes as (
-    {%- for weeks in (8, 16) %}
-    select
-        {{ as_of(weeks) }} as as_of,
-        segmentation_key,
-        count(*)::integer as following_visits,
-        sum(value)::decimal(18, 2) as following_value
-    from {{ ref('int_segmentation_baskets') }}
-    where event_day > {{ as_of(weeks) }} and event_day <= {{ as_of(weeks - 8) }}
-    group by segmentation_key
-    {{ "union all" if not loop.last }}
-    {%- endfor %}
+    {{ segmentation_outcomes('baskets', weeks_before=8) }}
+    union all
+    {{ segmentation_outcomes('baskets', weeks_before=16) }}
 )
 
 select
@@ -30,4 +48,3 @@ left join outcomes
     on
         features.as_of = outcomes.as_of
         and features.segmentation_key = outcomes.segmentation_key
-where {{ clock('fit') }}

@@ -1,0 +1,277 @@
+"""Incremental builds and full refreshes give the same tables, whatever has happened between runs.
+
+One home is only ever built incrementally, through all the happenings in turn; after each, a copy of
+it is built from scratch and compared.
+"""
+
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import duckdb
+import pytest
+
+from tests.support import dbt, landing
+
+pytestmark = pytest.mark.xdist_group("dbt_incremental")  # one fixture for all of them
+
+LAST_DAY = date(2024, 3, 20)
+DAYS = 130  # of purchases: enough for the backtest's windows
+SUBJECTS = {name: UUID(int=number) for number, name in enumerate("abcdefgh", start=1)}
+PURPOSES = ("segmentation", "personalised_offers", "churn_prevention", "bias_monitoring")
+CATEGORIES = ("BREAD", "MILK", "WINE", "RX")
+TABLES = (
+    "consented.int_transactions_baskets",
+    "consented.int_transactions_categories",
+    "marts.mart_segmentation",
+    "marts.mart_segmentation_backtest",
+    "marts.mart_personalised_offers",
+    "marts.mart_churn_prevention",
+    "marts.mart_bias_monitoring",
+)
+# Bookkeeping of the increments: it says when a row was built, and so differs.
+BOOKKEEPING = {"built_through_load"}
+
+Connection = duckdb.DuckDBPyConnection
+Table = list[tuple[Any, ...]]
+
+
+def purchase(name: str, day: date, number: int, value: float, **other: Any) -> dict[str, Any]:
+    """Return a line of a basket."""
+    return {
+        "subject_key": SUBJECTS[name],
+        "basket_id": f"{name}-{day}-{number}",
+        "category": CATEGORIES[(day.toordinal() + number) % len(CATEGORIES)],
+        "product_group": "KOSHER BREAD" if number == 3 else "OTHER",
+        "occurred_at": datetime.combine(day, time(17)),
+        "event_day": day,
+        "value": value,
+        "discount": 0.25,
+        "load_id": 1,
+    } | other
+
+
+def consent(name: str, action: str, day: date, **other: Any) -> dict[str, Any]:
+    """Return a consent event of a day's noon."""
+    at = datetime.combine(day, time(12))
+    return {
+        "subject_key": SUBJECTS[name], "action": action, "purpose": None, "occurred_at": at,
+        "recorded_at": at, "notice_version": 9,
+    } | other  # fmt: skip
+
+
+def set_clocks(connection: Connection, day: date) -> None:
+    """Set the clocks to the end of a day."""
+    end = datetime.combine(day, time.max)
+    connection.execute("delete from warehouse.landing.clocks")
+    landing.put(connection, "clocks", [
+        {"as_of": day, "as_of_end": end, "known_at": end, "newest_day": day, "fit": True},
+    ])  # fmt: skip
+
+
+def change(connection: Connection, load: int, *days: date) -> None:
+    """Note, as landing does, which days a load has touched."""
+    landing.put(connection, "changed_days", [{"event_day": day, "load_id": load} for day in days])
+
+
+def first_load(connection: Connection) -> None:
+    """Land the beginning: everybody but g and h has consented, and everybody shops."""
+    first = LAST_DAY - timedelta(days=DAYS)
+    landing.put(connection, "customers", [
+        {"subject_key": key, "jurisdiction": "EU", "age_years": 40, "marital_status": "Single",
+         "household_size": "2", "recorded_on": LAST_DAY}
+        for key in SUBJECTS.values()
+    ])  # fmt: skip
+    landing.put(connection, "purpose_keys", [
+        {"subject_key": key, "purpose": purpose,
+         "purpose_key": UUID(int=key.int * 1000 + number)}
+        for key in SUBJECTS.values()
+        for number, purpose in enumerate(PURPOSES)
+    ])  # fmt: skip
+    landing.put(connection, "consent_events", [
+        *(consent(name, "granted", first) for name in "abcdef"),
+        *(consent(name, "objected", first) for name in "gh"),
+    ])  # fmt: skip
+    lines = [
+        purchase(name, first + timedelta(days=offset), number, 1 + offset % 7 + number)
+        for place, name in enumerate(SUBJECTS)
+        for offset in range(place, DAYS, 3 + place)
+        for number in (1, 2, 3)
+    ]
+    landing.put(connection, "transactions", lines)
+    change(connection, 1, *sorted({line["event_day"] for line in lines}))
+    set_clocks(connection, LAST_DAY - timedelta(days=1))
+
+
+def a_new_day(connection: Connection) -> None:
+    landing.put(connection, "transactions", [
+        purchase("a", LAST_DAY, 1, 5, load_id=2), purchase("g", LAST_DAY, 1, 5, load_id=2),
+    ])  # fmt: skip
+    change(connection, 2, LAST_DAY)
+    set_clocks(connection, LAST_DAY)
+
+
+def a_late_row_on_an_old_day(connection: Connection) -> None:
+    day = LAST_DAY - timedelta(days=40)
+    landing.put(connection, "transactions", [purchase("b", day, 7, 99, load_id=3)])
+    change(connection, 3, day)
+
+
+def a_correction(connection: Connection) -> None:
+    day = LAST_DAY - timedelta(days=DAYS)
+    connection.execute(
+        "update warehouse.landing.transactions set value = 77.77, load_id = 4"
+        " where subject_key = ? and event_day = ? and basket_id like '%-1'",
+        [SUBJECTS["a"], day],
+    )
+    change(connection, 4, day)
+
+
+def rows_of_a_day_removed(connection: Connection) -> None:
+    day = LAST_DAY - timedelta(days=DAYS - 3)
+    connection.execute("delete from warehouse.landing.transactions where event_day = ?", [day])
+    change(connection, 5, day)
+
+
+def the_newest_day_removed(connection: Connection) -> None:
+    # With it goes the mark of the load that built it.
+    connection.execute("delete from warehouse.landing.transactions where event_day = ?", [LAST_DAY])
+    change(connection, 6, LAST_DAY)
+
+
+def a_subject_newly_permitted(connection: Connection) -> None:
+    landing.put(connection, "consent_events", [
+        consent("g", "granted", LAST_DAY, purpose=purpose) for purpose in PURPOSES
+    ])  # fmt: skip
+
+
+def a_subject_gone(connection: Connection) -> None:
+    landing.put(connection, "consent_events", [consent("c", "withdrawn", LAST_DAY)])
+
+
+def a_subject_held(connection: Connection) -> None:
+    landing.put(connection, "rights_requests", [
+        {"subject_key": SUBJECTS["d"], "request_id": "1", "type": "erasure", "status": "open"},
+    ])  # fmt: skip
+
+
+def one_comes_as_another_leaves_on_a_changed_day(connection: Connection) -> None:
+    landing.put(connection, "consent_events", [
+        consent("c", "granted", LAST_DAY + timedelta(days=1)),
+        consent("a", "withdrawn", LAST_DAY + timedelta(days=1)),
+    ])  # fmt: skip
+    days = [LAST_DAY - timedelta(days=offset) for offset in (1, 2, 3)]
+    landing.put(
+        connection, "transactions",
+        [purchase(n, day, 8, 3, load_id=7) for n in "acg" for day in days],
+    )  # fmt: skip
+    change(connection, 7, *days)
+    set_clocks(connection, LAST_DAY + timedelta(days=2))
+
+
+HAPPENINGS: tuple[Callable[[Connection], None], ...] = (
+    a_new_day,
+    a_late_row_on_an_old_day,
+    a_correction,
+    rows_of_a_day_removed,
+    the_newest_day_removed,
+    a_subject_newly_permitted,
+    a_subject_gone,
+    a_subject_held,
+    one_comes_as_another_leaves_on_a_changed_day,
+)
+
+
+def tables(home: dbt.DbtHome) -> dict[str, Table]:
+    """Return the content of the tables, in a total order."""
+    with home.warehouse() as connection:
+        content = {}
+        for table in TABLES:
+            schema, name = table.split(".")
+            columns = [
+                column
+                for (column,) in connection.execute(
+                    "select column_name from information_schema.columns"
+                    " where table_schema = ? and table_name = ? order by column_name",
+                    [schema, name],
+                ).fetchall()
+                if column not in BOOKKEEPING
+            ]
+            content[table] = connection.execute(
+                f"select {', '.join(columns)} from {table} order by all"
+            ).fetchall()
+    return content
+
+
+def rebuilt(home: dbt.DbtHome, folder: Path) -> dict[str, Table]:
+    """Build a copy of a home from scratch."""
+    copy = dbt.copied(home, folder)
+    copy.built("run", "--full-refresh", "--exclude", "staging")
+    return tables(copy)
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Let everything happen, one after the other; keep what each build left."""
+    folder = tmp_path_factory.mktemp("incremental")
+    home = dbt.made(folder / "home")
+    with home.warehouse() as connection:
+        first_load(connection)
+    home.built("run")
+    found: dict[str, Any] = {"home": home, "before": {}, "incremental": {}, "rebuilt": {}}
+    before = tables(home)
+    for number, happening in enumerate(HAPPENINGS):
+        name = happening.__name__
+        with home.warehouse() as connection:
+            happening(connection)
+        home.built("run", "--exclude", "staging")
+        found["before"][name] = before
+        found["incremental"][name] = before = tables(home)
+        found["rebuilt"][name] = rebuilt(home, folder / f"copy{number}")
+    return found
+
+
+@pytest.mark.parametrize("happening", [h.__name__ for h in HAPPENINGS])
+def test_incremental_build_equals_a_full_refresh(history: dict[str, Any], happening: str) -> None:
+    for table in TABLES:
+        assert history["incremental"][happening][table] == history["rebuilt"][happening][table]
+
+
+@pytest.mark.parametrize("happening", [h.__name__ for h in HAPPENINGS])
+def test_happening_changes_a_mart(history: dict[str, Any], happening: str) -> None:
+    before, after = history["before"][happening], history["incremental"][happening]
+    assert any(before[table] != after[table] for table in TABLES if table.startswith("marts."))
+
+
+def test_second_build_changes_nothing(history: dict[str, Any]) -> None:
+    home, last = history["home"], HAPPENINGS[-1].__name__
+    home.built("run", "--exclude", "staging")
+    assert tables(home) == history["incremental"][last]
+
+
+def test_change_of_special_values_builds_every_row_again(
+    history: dict[str, Any], tmp_path: Path
+) -> None:
+    home = dbt.copied(history["home"], tmp_path / "home")
+    before = tables(home)
+    wine = {"attribute": "category", "pattern": "wine", "reveals": "religion"}
+    home.variables = home.variables | {"special_values": [*home.variables["special_values"], wine]}
+    home.manifest = None
+    home.built("run", "--exclude", "staging")
+    after = tables(home)
+    assert "WINE" in str(before["consented.int_transactions_categories"])
+    assert "WINE" not in str(after["consented.int_transactions_categories"])
+    assert after == rebuilt(home, tmp_path / "copy")
+
+
+def test_comparison_finds_a_build_that_forgets(history: dict[str, Any], tmp_path: Path) -> None:
+    home = dbt.copied(history["home"], tmp_path / "home")
+    with home.warehouse() as connection:
+        landing.put(connection, "transactions", [
+            purchase("b", LAST_DAY - timedelta(days=9), 9, 11, load_id=8),
+        ])  # fmt: skip
+        # A landing that forgets to say which day it touched.
+    home.built("run", "--exclude", "staging")
+    assert tables(home) != rebuilt(home, tmp_path / "copy")
