@@ -1,15 +1,24 @@
-"""The dbt process: dbt's own command line, started without keys in its environment.
+"""The dbt process: dbt's own command line, without keys in its environment, bound to its run.
 
 Belongs here: what must hold before dbt is imported. Does not belong here: anything else.
 """
 
 import os
+import signal
 import sys
+import threading
+import time
+
+RUN = "ASSENT_RUN_PROCESS"
+POLL_SECONDS = 0.1
 
 
 def main() -> None:
     """Drop every key but the warehouse's from the environment, then be dbt."""
+    _end_with_the_run()
     from warehouse.keys import without_keys
+
+    threading.Thread(target=_die_with, args=(os.getppid(),), daemon=True).start()
 
     kept = without_keys(dict(os.environ))
     for name in set(os.environ) - set(kept):
@@ -19,6 +28,18 @@ def main() -> None:
 
     sys.argv[0] = "dbt"
     cli()
+
+
+def _end_with_the_run() -> None:
+    """End when the run that started us is gone: its lock is, so nobody may write for it."""
+    run = int(os.environ.get(RUN) or os.getppid())
+
+    def watch() -> None:
+        while os.getppid() == run:
+            time.sleep(POLL_SECONDS)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 if __name__ == "__main__":

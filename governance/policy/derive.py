@@ -38,9 +38,10 @@ def dbt_vars(policy: Policy) -> dict[str, Any]:
     -------
     dict
         ``time_zone``; ``unknown_regime``; ``regimes``: list of {jurisdiction, regime,
-        age_of_consent}; ``age_of_consent``: regime -> years; ``purpose_names``; ``purposes``:
-        list of flags and days (``retention``: attribute -> days; ``behaviour_retention_days``: the least of them over
-        the attributes of transactions, None where none is allowed); ``bases``: list of {purpose,
+        age_of_consent}; ``age_of_consent``: regime -> years; ``purpose_names``;
+        ``purposes``: list of flags and days (``retention``: attribute -> days;
+        ``behaviour_retention_days``: the least of them over the attributes of transactions, None
+        where none is allowed); ``bases``: list of {purpose,
         regime, basis}; ``special_values``: list of {attribute, pattern, reveals}, the pattern for
         ``lower(x) like pattern escape '\'``; ``bands``: purpose -> attribute -> {kind, labels,
         bands}, a numeric band from ``at_least`` (included) to ``below`` (excluded), the others
