@@ -18,8 +18,6 @@ def main() -> None:
     _end_with_the_run()
     from warehouse.keys import without_keys
 
-    threading.Thread(target=_die_with, args=(os.getppid(),), daemon=True).start()
-
     kept = without_keys(dict(os.environ))
     for name in set(os.environ) - set(kept):
         del os.environ[name]

@@ -5,6 +5,7 @@ SQL; compiling the project (``orchestration.manifest``).
 """
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 import dagster as dg
 import duckdb
-from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
+from dagster_dbt import DagsterDbtTranslator, DbtCliInvocation, DbtCliResource, dbt_assets
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
 from governance import clocks as clock_row
@@ -20,6 +21,7 @@ from governance import evidence, status
 from governance.clocks import Clocks
 from governance.gate import judge_columns, refuse
 from orchestration.common import BY_DAY, OFFICERS, OWNERS, provenance, same_day
+from orchestration.dbt_child import RUN
 from orchestration.manifest import (
     DBT_PROJECT,
     fingerprint,
@@ -73,6 +75,11 @@ class Translator(DagsterDbtTranslator):
 
 class Dbt(DbtCliResource):
     """dbt's command line, through the door that drops keys (``orchestration.dbt_child``)."""
+
+    def cli(self, *args: Any, **kwargs: Any) -> DbtCliInvocation:
+        """Start dbt, telling it whose end is its own."""
+        os.environ[RUN] = str(os.getpid())
+        return super().cli(*args, **kwargs)
 
     def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> None:
         """Open no second connection: the warehouse is for one process, and lineage is our own."""

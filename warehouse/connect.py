@@ -6,6 +6,7 @@ Does not belong here: SQL about rows.
 """
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from warehouse.home import Home
 
 # What DuckDB writes beside a database file while it works on it.
 COMPANIONS = ("", ".wal", ".wal.checkpoint", ".wal.recovery")
+
+# A killed run's dbt holds the warehouse for moments longer than the run held the writer lock.
+DYING_SECONDS, POLL_SECONDS = 5.0, 0.1
 
 
 @dataclass(frozen=True)
@@ -107,12 +111,30 @@ def attach(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
     options = f"encryption_key {quoted(keys.get(store.key_name))}"
     if store.read_only:
         options += ", read_only"
-    try:
-        connection.execute(f"attach {quoted(store.path)} as {store.alias} ({options})")
-    except duckdb.Error as error:
-        raise _explained(store, str(error)) from None
+    statement = f"attach {quoted(store.path)} as {store.alias} ({options})"
+    deadline = time.monotonic() + DYING_SECONDS
+    while not _attached(connection, statement, store, last=time.monotonic() > deadline):
+        time.sleep(POLL_SECONDS)
     if not store.read_only:
         store.path.chmod(0o600)
+
+
+def _attached(
+    connection: duckdb.DuckDBPyConnection, statement: str, store: Store, *, last: bool
+) -> bool:
+    """Try once; false if another process holds the file and this wasn't the last try."""
+    try:
+        connection.execute(statement)
+    except duckdb.Error as error:
+        explained = _explained(store, str(error))
+        if isinstance(explained, _HeldError) and not last:
+            return False
+        raise explained from None
+    return True
+
+
+class _HeldError(UsageError):
+    """Another process holds the file."""
 
 
 def _explained(store: Store, message: str) -> AssentError:
@@ -124,7 +146,7 @@ def _explained(store: Store, message: str) -> AssentError:
             f"supply the key that {name} was written with ({keys.PREFIX}{store.key_name.upper()})",
         )
     if "lock" in message.lower():
-        return UsageError(
+        return _HeldError(
             f"another process holds {name}", "wait for it to end; `assent status` reads the rest"
         )
     return UsageError(f"{name} can't be opened as an encrypted DuckDB file",

@@ -1,7 +1,7 @@
 """Incremental builds and full refreshes give the same tables, whatever has happened between runs.
 
-One home is only ever built incrementally, through all the happenings in turn; after each, a copy of
-it is built from scratch and compared.
+One home is only ever built incrementally, through all the happenings in turn; after each chapter of
+them, a copy of it is built from scratch and compared.
 """
 
 from collections.abc import Callable
@@ -120,11 +120,11 @@ def a_late_row_on_an_old_day(connection: Connection) -> None:
 
 
 def a_correction(connection: Connection) -> None:
-    day = LAST_DAY - timedelta(days=DAYS)
+    day = LAST_DAY - timedelta(days=DAYS - 4)
     connection.execute(
         "update warehouse.landing.transactions set value = 77.77, load_id = 4"
         " where subject_key = ? and event_day = ? and basket_id like '%-1'",
-        [SUBJECTS["a"], day],
+        [SUBJECTS["e"], day],
     )
     change(connection, 4, day)
 
@@ -171,17 +171,20 @@ def one_comes_as_another_leaves_on_a_changed_day(connection: Connection) -> None
     set_clocks(connection, LAST_DAY + timedelta(days=2))
 
 
-HAPPENINGS: tuple[Callable[[Connection], None], ...] = (
-    a_new_day,
-    a_late_row_on_an_old_day,
-    a_correction,
-    rows_of_a_day_removed,
-    the_newest_day_removed,
-    a_subject_newly_permitted,
-    a_subject_gone,
-    a_subject_held,
-    one_comes_as_another_leaves_on_a_changed_day,
-)
+# What happens between two runs, and whose row in the mart it changes.
+CHAPTERS: dict[str, tuple[tuple[Callable[[Connection], None], str], ...]] = {
+    "more data": ((a_new_day, "a"), (a_late_row_on_an_old_day, "b"), (a_correction, "e")),
+    "less data": ((rows_of_a_day_removed, "d"), (the_newest_day_removed, "a")),
+    "other subjects": (
+        (a_subject_newly_permitted, "g"), (a_subject_gone, "c"), (a_subject_held, "d"),
+    ),
+    "both": (
+        (one_comes_as_another_leaves_on_a_changed_day, "a"),
+        (one_comes_as_another_leaves_on_a_changed_day, "c"),
+        (one_comes_as_another_leaves_on_a_changed_day, "g"),
+    ),
+}  # fmt: skip
+LAST = list(CHAPTERS)[-1]
 
 
 def tables(home: dbt.DbtHome) -> dict[str, Table]:
@@ -214,7 +217,7 @@ def rebuilt(home: dbt.DbtHome, folder: Path) -> dict[str, Table]:
 
 @pytest.fixture(scope="module")
 def history(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Let everything happen, one after the other; keep what each build left."""
+    """Let everything happen, one chapter after the other; keep what each build left."""
     folder = tmp_path_factory.mktemp("incremental")
     home = dbt.made(folder / "home")
     with home.warehouse() as connection:
@@ -222,56 +225,67 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     home.built("run")
     found: dict[str, Any] = {"home": home, "before": {}, "incremental": {}, "rebuilt": {}}
     before = tables(home)
-    for number, happening in enumerate(HAPPENINGS):
-        name = happening.__name__
+    for number, (chapter, happenings) in enumerate(CHAPTERS.items()):
         with home.warehouse() as connection:
-            happening(connection)
+            for happening in dict.fromkeys(happening for happening, _ in happenings):
+                happening(connection)
         home.built("run", "--exclude", "staging")
-        found["before"][name] = before
-        found["incremental"][name] = before = tables(home)
-        found["rebuilt"][name] = rebuilt(home, folder / f"copy{number}")
+        found["before"][chapter] = before
+        found["incremental"][chapter] = before = tables(home)
+        found["rebuilt"][chapter] = rebuilt(home, folder / f"copy{number}")
     return found
 
 
-@pytest.mark.parametrize("happening", [h.__name__ for h in HAPPENINGS])
-def test_incremental_build_equals_a_full_refresh(history: dict[str, Any], happening: str) -> None:
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_incremental_build_equals_a_full_refresh(history: dict[str, Any], chapter: str) -> None:
     for table in TABLES:
-        assert history["incremental"][happening][table] == history["rebuilt"][happening][table]
+        assert history["incremental"][chapter][table], f"{table} is empty"
+        assert history["incremental"][chapter][table] == history["rebuilt"][chapter][table]
 
 
-@pytest.mark.parametrize("happening", [h.__name__ for h in HAPPENINGS])
-def test_happening_changes_a_mart(history: dict[str, Any], happening: str) -> None:
-    before, after = history["before"][happening], history["incremental"][happening]
-    assert any(before[table] != after[table] for table in TABLES if table.startswith("marts."))
+@pytest.mark.parametrize(
+    ("chapter", "happening", "name"),
+    [(c, happening.__name__, name) for c, all_ in CHAPTERS.items() for happening, name in all_],
+)
+def test_happening_shows_in_the_mart(
+    history: dict[str, Any], chapter: str, happening: str, name: str
+) -> None:
+    key = UUID(int=SUBJECTS[name].int * 1000 + PURPOSES.index("segmentation"))
+
+    def rows(content: dict[str, Table]) -> Table:
+        return [row for row in content["marts.mart_segmentation"] if key in row]
+
+    before, after = history["before"][chapter], history["incremental"][chapter]
+    # The day of the snapshot may have moved: more than that has to differ.
+    assert [set(row) for row in rows(before)] != [set(row) for row in rows(after)]
 
 
 def test_second_build_changes_nothing(history: dict[str, Any]) -> None:
-    home, last = history["home"], HAPPENINGS[-1].__name__
-    home.built("run", "--exclude", "staging")
-    assert tables(home) == history["incremental"][last]
+    history["home"].built("run", "--exclude", "staging")
+    assert tables(history["home"]) == history["incremental"][LAST]
 
 
 def test_change_of_special_values_builds_every_row_again(
     history: dict[str, Any], tmp_path: Path
 ) -> None:
     home = dbt.copied(history["home"], tmp_path / "home")
-    before = tables(home)
     wine = {"attribute": "category", "pattern": "wine", "reveals": "religion"}
     home.variables = home.variables | {"special_values": [*home.variables["special_values"], wine]}
     home.manifest = None
     home.built("run", "--exclude", "staging")
-    after = tables(home)
-    assert "WINE" in str(before["consented.int_transactions_categories"])
-    assert "WINE" not in str(after["consented.int_transactions_categories"])
+    after, categories = tables(home), "consented.int_transactions_categories"
+    assert "WINE" in str(history["incremental"][LAST][categories])
+    assert "WINE" not in str(after[categories])
     assert after == rebuilt(home, tmp_path / "copy")
 
 
-def test_comparison_finds_a_build_that_forgets(history: dict[str, Any], tmp_path: Path) -> None:
+def test_comparison_finds_a_row_that_was_not_built_again(
+    history: dict[str, Any], tmp_path: Path
+) -> None:
     home = dbt.copied(history["home"], tmp_path / "home")
     with home.warehouse() as connection:
-        landing.put(connection, "transactions", [
-            purchase("b", LAST_DAY - timedelta(days=9), 9, 11, load_id=8),
-        ])  # fmt: skip
-        # A landing that forgets to say which day it touched.
-    home.built("run", "--exclude", "staging")
-    assert tables(home) != rebuilt(home, tmp_path / "copy")
+        connection.execute(
+            "update consented.int_transactions_baskets set value = value + 1"
+            " where rowid = (select max(rowid) from consented.int_transactions_baskets)"
+        )
+    assert tables(home) != history["rebuilt"][LAST]
