@@ -40,6 +40,11 @@ class Clocks:
         """Whether this run makes the current state, or answers a question about the past."""
         return self.as_of == self.newest_day
 
+    @property
+    def past(self) -> date | None:
+        """The day of a run that answers a question about the past; None for the current state."""
+        return None if self.current else self.as_of
+
 
 def last_instant(day: date, time_zone: str) -> datetime:
     """Return the last instant of a day in a time zone, as UTC without a zone."""

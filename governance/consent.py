@@ -122,7 +122,10 @@ def state_sql(policy: Policy, relations: Relations) -> str:
         from {relations.events} as e, {purposes}
         where e.recorded_at <= $known
             and coalesce(e.purpose, p.purpose) = p.purpose
-            and (e.purpose is not null or p.sale_or_share or lower(coalesce(e.signal, '')) <> 'gpc')
+            and (
+                e.purpose is not null or p.sale_or_share
+                or lower(coalesce(e.signal, '')) <> 'gpc' or e.action <> 'opted_out'
+            )
             and (e.action not in ('granted', 'opted_in') or e.notice_version >= p.least_notice)
     ),
     totals as (
@@ -136,7 +139,8 @@ def state_sql(policy: Policy, relations: Relations) -> str:
     placed as (
         select s.subject_key, s.held, s.age_years,
             coalesce(r.regime, {quoted(policy.unknown_jurisdiction)}) as regime
-        from {relations.subjects} as s left join {places} on r.jurisdiction = s.jurisdiction
+        from {relations.subjects} as s left join {places}
+            on lower(trim(r.jurisdiction)) = lower(trim(s.jurisdiction))
     )
     select placed.subject_key, b.purpose, placed.regime, b.basis,
         case

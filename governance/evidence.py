@@ -5,6 +5,7 @@ Does not belong here: working the facts out.
 """
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +19,27 @@ SEGMENTS = "segments"
 PERMISSION = "permission"
 
 
-def show(name: str, content: dict[str, Any]) -> None:
-    """Replace one file of facts."""
-    write_durably(path_of(name), json.dumps(content, indent=1, default=str).encode())
+def show(name: str, content: dict[str, Any], *, past: date | None = None) -> None:
+    """Replace one file of facts: the current ones, or those of a past day, which stand apart."""
+    path = path_of(name, past)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    write_durably(path, json.dumps(content, indent=1, default=str).encode())
 
 
-def path_of(name: str) -> Path:
+def path_of(name: str, past: date | None = None) -> Path:
     """Return where one file of facts is."""
-    return Home.current().make().evidence / f"{name}.json"
+    return Home.current().make().evidence / (past.isoformat() if past else "") / f"{name}.json"
 
 
-def shown(name: str) -> dict[str, Any]:
-    """Return one file of facts.
+def shown(name: str, *, past: date | None = None) -> dict[str, Any]:
+    """Return one file of facts, the current one or that of a past day.
 
     Raises
     ------
     UsageError
         If no run has written it.
     """
-    path = path_of(name)
+    path = path_of(name, past)
     if not path.exists():
         raise UsageError(f"no run has said anything about {name} yet", "run `assent run`")
     content: dict[str, Any] = json.loads(path.read_bytes())

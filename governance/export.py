@@ -129,8 +129,9 @@ def _recipient(policy: Policy, name: str, purpose: str) -> Recipient:
 def _target(to: Path, *, encrypted: bool) -> Path:
     if to.suffix not in FORMATS:
         raise UsageError(f"unknown kind of file: '{to.name}'", f"end it in {' or '.join(FORMATS)}")
-    target = to.absolute().with_name(to.name + ".age") if encrypted else to.absolute()
-    if target.is_relative_to(Home.current().root):
+    # Resolved, so that neither a link nor `..` leads back into the home.
+    target = to.parent.resolve() / (f"{to.name}.age" if encrypted else to.name)
+    if target.is_relative_to(Home.current().root.resolve()):
         raise UsageError("an export doesn't belong under ASSENT_HOME", "name a file elsewhere")
     if target.exists():
         raise UsageError(f"{target.name} exists already", "name another file, or remove it")

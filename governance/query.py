@@ -3,6 +3,7 @@
 Belongs here: running one ``select`` on one published file. Does not belong here: printing.
 """
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +17,23 @@ from governance.policy.model import Policy
 from warehouse.connect import connected, published_store
 from warehouse.errors import UsageError
 
+ASKING = (exp.Query, exp.Describe, exp.Show, exp.Summarize)
+VALUES = (
+    exp.Literal, exp.RawString, exp.ByteString, exp.HexString, exp.BitString, exp.National,
+    exp.UnicodeString,
+)  # fmt: skip
+
+# It would repeat, on the terminal and in logs, statements that it doesn't understand.
+logging.getLogger("sqlglot").setLevel(logging.ERROR)
+
 
 @dataclass(frozen=True)
 class Answer:
-    """Columns and rows of a query."""
+    """Columns and rows of a query; ``cut`` if there were more rows than these."""
 
     columns: list[str]
     rows: list[tuple[Any, ...]]
+    cut: bool = False
 
 
 def query(policy: Policy, purpose: str, sql: str, *, most: int = 1000) -> Answer:
@@ -42,7 +53,7 @@ def query(policy: Policy, purpose: str, sql: str, *, most: int = 1000) -> Answer
         try:
             cursor = connection.execute(sql)
             columns = [column[0] for column in cursor.description or []]
-            rows = cursor.fetchmany(most)
+            rows = cursor.fetchmany(most + 1)
         except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as error:
             raise UsageError(
                 str(error).splitlines()[0], "see the tables with `show tables`"
@@ -51,23 +62,28 @@ def query(policy: Policy, purpose: str, sql: str, *, most: int = 1000) -> Answer
             raise UsageError(
                 f"DuckDB can't run this: {type(error).__name__}", "check casts and functions"
             ) from None
-    acts.record("query", purpose=purpose, statement=shape, rows=len(rows))
-    return Answer(columns, rows)
+    answer = Answer(columns, rows[:most], cut=len(rows) > most)
+    acts.record("query", purpose=purpose, statement=shape, rows=len(answer.rows))
+    return answer
 
 
 def _shape(sql: str) -> str:
-    """Return the statement with every literal replaced by a mark."""
+    """Return the statement without anything that may be a value of a row.
+
+    Literals become marks; comments go; so do quoted names, which may be anything.
+    """
     try:
         statements = sqlglot.parse(sql, dialect="duckdb")
     except sqlglot.errors.SqlglotError:
         raise UsageError("that isn't SQL", "write one select statement") from None
-    if len(statements) != 1 or not isinstance(
-        statements[0], exp.Query | exp.Describe | exp.Show | exp.Command
-    ):
+    if len(statements) != 1 or not isinstance(statements[0], ASKING):
         raise UsageError("only one select statement can be asked", "write one select statement")
-    if isinstance(statements[0], exp.Command):
-        return str(statements[0].this).lower()
-    marked = statements[0].transform(
-        lambda node: exp.Placeholder() if isinstance(node, exp.Literal) else node
-    )
-    return str(marked.sql(dialect="duckdb"))
+    return str(statements[0].transform(_marked).sql(dialect="duckdb", comments=False))
+
+
+def _marked(node: exp.Expression) -> exp.Expression:
+    if isinstance(node, VALUES):
+        return exp.Placeholder()
+    if isinstance(node, exp.Identifier) and node.args.get("quoted"):
+        return exp.to_identifier("?", quoted=True)
+    return node

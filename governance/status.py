@@ -5,7 +5,7 @@ whether a purpose may be published. Does not belong here: reaching a verdict (``
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 
 from governance import evidence
+from governance.policy.load import policy_hash
 from governance.policy.model import Policy
 from governance.policy.rules import Rule, override_of, rules
 from governance.policy.words import BUILT_IN_PURPOSES
@@ -20,7 +21,7 @@ from warehouse.clock import now
 
 # Rules that stand for every purpose: those on feeds and recipients, and of the built-in purposes.
 FOR_ALL = (None, *BUILT_IN_PURPOSES)
-NOT_RUN = "no check has been run since the data changed"
+NOT_RUN = "no check has been run since the data or the policy changed"
 
 
 @dataclass(frozen=True)
@@ -47,35 +48,52 @@ class Verdict:
 
 def reset(connection: duckdb.DuckDBPyConnection, policy: Policy) -> None:
     """Forget the verdicts on what is about to be built again: all but those on the feeds."""
+    _make_table(connection)
+    kept = [rule.id for rule in rules(policy) if rule.purpose in FOR_ALL]
+    connection.execute("delete from governance.verdicts where not list_contains(?, rule)", [kept])
+
+
+def forget(
+    connection: duckdb.DuckDBPyConnection, policy: Policy, purpose: str, kinds: Collection[str]
+) -> None:
+    """Forget the verdicts of some kinds of rules of a purpose, whose subject is made anew."""
+    _make_table(connection)
+    named = [rule.id for rule in rules(policy) if rule.purpose == purpose and rule.kind in kinds]
+    connection.execute("delete from governance.verdicts where list_contains(?, rule)", [named])
+
+
+def _make_table(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("create schema if not exists governance")
     connection.execute(
         "create table if not exists governance.verdicts"
         " (rule varchar primary key, status varchar, observed varchar, limits varchar, why varchar)"
     )
-    kept = [rule.id for rule in rules(policy) if rule.purpose in FOR_ALL]
-    connection.execute("delete from governance.verdicts where not list_contains(?, rule)", [kept])
+    # Which policy it was judged under; a later addition to the table.
+    connection.execute("alter table governance.verdicts add column if not exists policy varchar")
 
 
 def put(connection: duckdb.DuckDBPyConnection, policy: Policy, results: Iterable[Any]) -> None:
     """Record verdicts (objects with rule, status, observed, limit and why)."""
-    if not connection.execute(
-        "select 1 from duckdb_tables() where schema_name = 'governance'"
-    ).fetchall():
-        reset(connection, policy)
+    _make_table(connection)
+    under = policy_hash(policy)
     for r in results:
         connection.execute(
-            "insert or replace into governance.verdicts values (?, ?, ?, ?, ?)",
+            "insert or replace into governance.verdicts values (?, ?, ?, ?, ?, ?)",
             [r.rule, r.status, json.dumps(r.observed, default=str),
-             json.dumps(r.limit, default=str), r.why],
+             json.dumps(r.limit, default=str), r.why, under],
         )  # fmt: skip
 
 
 def verdicts(connection: duckdb.DuckDBPyConnection, policy: Policy, day: date) -> list[Verdict]:
-    """Return the verdict of every rule of the policy; those without one are ``not judged``."""
+    """Return the verdict of every rule of the policy; those without one are ``not judged``.
+
+    A verdict under another policy is none: what held there may not hold here.
+    """
     rows = {
         row[0]: row
         for row in connection.execute(
-            "select rule, status, observed, limits, why from governance.verdicts"
+            "select rule, status, observed, limits, why from governance.verdicts where policy = ?",
+            [policy_hash(policy)],
         ).fetchall()
     }
     return [_verdict(policy, rule, rows.get(rule.id), day) for rule in rules(policy)]
@@ -102,8 +120,10 @@ def obstacles(
 
 
 def show(
-    connection: duckdb.DuckDBPyConnection, policy: Policy, day: date, about: Mapping[str, Any]
-) -> None:
+    connection: duckdb.DuckDBPyConnection, policy: Policy, day: date, about: Mapping[str, Any],
+    *, past: date | None = None,
+) -> None:  # fmt: skip
     """Write the verdicts where anyone may read them (``governance.evidence``)."""
     found = [asdict(verdict) for verdict in verdicts(connection, policy, day)]
-    evidence.show(evidence.STATUS, {**about, "written_at": now().isoformat(), "rules": found})
+    written = {**about, "written_at": now().isoformat(), "rules": found}
+    evidence.show(evidence.STATUS, written, past=past)

@@ -91,7 +91,7 @@ def land(
     contested = resolve.find_contested(connection, plan.contract.name, plan.feed, loads)
     if contested:
         resolve.gather(connection, plan, loads)
-        resolve.decide(connection, plan)
+        resolve.decide(connection, plan, contested)
         _settle(connection, plan, moment, loads)
     done = [
         _note(connection, plan, part, moment, first + number, contested=bool(contested))

@@ -28,6 +28,7 @@ from ingest.survey import MEND
 from warehouse.connect import quoted
 from warehouse.errors import UsageError
 
+KEYS_AT_ONCE = 2_000_000
 HELD = -1  # the source number of a row that was landed by an earlier load
 
 
@@ -135,17 +136,25 @@ def _of_part(part: Part, columns: Sequence[str], number: int, load_id: int) -> s
     )
 
 
-def decide(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+def decide(connection: duckdb.DuckDBPyConnection, plan: Plan, contested: int) -> None:
     """Fill the temporary table ``verdicts``: every contender with what becomes of it.
 
     Columns besides the contenders': ``verdict`` (held, accepted, duplicate, refused), ``follows``
     (whether an accepted row supersedes another) and ``kept`` (whether the row is to stand in the
-    landing table).
+    landing table). A history delivered once more contests every key, so the keys are judged slice
+    by slice: memory holds one slice.
     """
+    slices = 1 + contested // KEYS_AT_ONCE
+    for i in range(slices):
+        verb = "insert into verdicts" if i else "create or replace temp table verdicts as"
+        some = f"(select * from contenders where row_key % {slices} = {i})"
+        connection.execute(f"{verb} {_judged(plan, some)}")
+
+
+def _judged(plan: Plan, contenders: str) -> str:
     contract: Contract = plan.contract
     key = ", ".join(key_columns(plan.parts[0].projection.key()))
     content = ", ".join([*(c.name for c in contract.landed), *contract.identifiers])
-    over = f"partition by {key} order by source_number, position"
     if plan.declaration.corrections == "refuse":
         verdict = (
             "case when n = 1 then 'accepted'"
@@ -158,22 +167,35 @@ def decide(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
             " when n > 1 and content is not distinct from content_before then 'duplicate'"
             " else 'accepted' end"
         )
-    connection.execute(
-        "create or replace temp table verdicts as with arrivals as ("
-        f" select *, row({content}) as content from contenders), compared as ("
-        f" select *, row_number() over (w) as n, lag(content) over (w) as content_before,"
-        f" first_value(content) over (w) as first_content,"
-        f" first_value(source_number) over (w) = {HELD} as any_held,"
-        " last_value(content) over (w rows between unbounded preceding and unbounded following)"
-        f" as last_content from arrivals window w as ({over})), judged as ("
-        f" select * exclude (content, content_before, first_content, last_content, any_held),"
-        f" case when source_number = {HELD} then 'held' else {verdict} end as verdict"
-        " from compared)"
-        " select *, verdict = 'accepted' and n > 1 as follows,"
-        " verdict in ('held', 'accepted') and n = max(n) filter"
-        f" (where verdict in ('held', 'accepted')) over (partition by {key}) as kept"
-        " from judged"
-    )
+    return f"""
+        with arrivals as (select *, row({content}) as content from {contenders}),
+        compared as (
+            select
+                *,
+                row_number() over (w) as n,
+                lag(content) over (w) as content_before,
+                first_value(content) over (w) as first_content,
+                first_value(source_number) over (w) = {HELD} as any_held,
+                last_value(content) over (
+                    w rows between unbounded preceding and unbounded following
+                ) as last_content
+            from arrivals
+            window w as (partition by {key} order by source_number, position)
+        ),
+        judged as (
+            select
+                * exclude (content, content_before, first_content, last_content, any_held),
+                case when source_number = {HELD} then 'held' else {verdict} end as verdict
+            from compared
+        )
+        select
+            *,
+            verdict = 'accepted' and n > 1 as follows,
+            verdict in ('held', 'accepted') and n = max(n) filter (
+                where verdict in ('held', 'accepted')
+            ) over (partition by {key}) as kept
+        from judged
+        """
 
 
 def outcome_of(connection: duckdb.DuckDBPyConnection, load_id: int) -> Outcome:

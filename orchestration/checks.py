@@ -20,12 +20,11 @@ from governance.policy.load import policy_hash
 from governance.policy.rules import KINDS, Rule, override_of, rules
 from governance.policy.words import FEEDS, SEGMENT_PURPOSE
 from governance.release import UNREAD_CONSENT
-from orchestration.common import code_version, provenance
+from orchestration.common import SEGMENT_KINDS, code_version, provenance
 from orchestration.manifest import lineage, manifest, policy
 from orchestration.writer import Writer
 from warehouse.clock import now
 
-SEGMENT_KINDS = ("size", "segment_count", "refit", "drift", "bias")
 MART_KINDS = (
     "minimisation", "permission", "retention", "special_values", "completeness", "reconciliation",
 )  # fmt: skip
@@ -58,7 +57,7 @@ def _keep(connection: duckdb.DuckDBPyConnection, results: Sequence[Any], clocks:
         "policy_hash": policy_hash(policy()),
         "code_version": code_version(),
     }
-    status.show(connection, policy(), clocks.newest_day, about)
+    status.show(connection, policy(), clocks.newest_day, about, past=clocks.past)
 
 
 def _evaluated(
@@ -178,9 +177,10 @@ def check_segments(context: dg.AssetCheckExecutionContext, writer: Writer) -> It
     from expectations.segments import check_segments as judge
     from orchestration import model_store
 
-    shown, model = evidence.shown(evidence.SEGMENTS), model_store.record()
+    model = model_store.record()
     with writer.warehouse() as connection:
         clocks = clock_row.read(connection)
+        shown = evidence.shown(evidence.SEGMENTS, past=clocks.past)
         results = judge(
             connection, policy(), clocks, psi=shown["drift"],
             fitted_as_of=date.fromisoformat(model["fitted_as_of"]) if model else None,

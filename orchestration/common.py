@@ -19,6 +19,8 @@ from warehouse.home import PROJECT
 
 OWNERS = ["team:data-engineering"]
 OFFICERS = ["team:privacy"]
+# The kinds of rules that are judged on the segments.
+SEGMENT_KINDS = ("size", "segment_count", "refit", "drift", "bias")
 RETRY = dg.RetryPolicy(max_retries=1, delay=5)
 
 # Long before any feed, so that every past day can be asked for; a day beyond the feeds is refused.

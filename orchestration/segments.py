@@ -7,20 +7,30 @@ estimators, which model is in force (``orchestration.model_store``), what is fai
 
 import base64
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import duckdb
 
 from governance import clocks as clock_row
-from governance import evidence
+from governance import evidence, status
 from governance.clocks import Clocks
 from governance.gate import judge_features, refuse
 from governance.policy.load import policy_hash
 from governance.policy.words import BIAS_PURPOSE, SEGMENT_PURPOSE
 from orchestration import model_store
-from orchestration.common import BY_DAY, OWNERS, RETRY, code_version, provenance, same_day
+from orchestration.common import (
+    BY_DAY,
+    OWNERS,
+    RETRY,
+    SEGMENT_KINDS,
+    code_version,
+    provenance,
+    same_day,
+)
 from orchestration.fairness import judge_of
+from orchestration.land import absent_columns
 from orchestration.manifest import policy
 from orchestration.model_store import KEY, MIX, fit_is_due, frame_of
 from orchestration.writer import Writer
@@ -33,6 +43,7 @@ if TYPE_CHECKING:
     from models.model import SegmentModel
     from models.selection import Choice
 
+MODEL_ASSET = "segmentation/model"
 MART, BACKTEST = f"mart_{SEGMENT_PURPOSE}", f"mart_{SEGMENT_PURPOSE}_backtest"
 READ = [MART, BACKTEST, f"mart_{BIAS_PURPOSE}"]
 
@@ -61,7 +72,7 @@ def _fit(connection: duckdb.DuckDBPyConnection, clocks: Clocks) -> dict[str, Any
 
     limits = policy()
     current = frame_of(connection, MART, clocks.as_of)
-    refuse(judge_features(limits, SEGMENT_PURPOSE, [c for c in current.columns if c != MIX]))
+    _admit(current)
     later, earlier = _backtest_days(connection)
     choice = choose(
         frame_of(connection, BACKTEST, earlier),
@@ -92,6 +103,25 @@ def _fit(connection: duckdb.DuckDBPyConnection, clocks: Clocks) -> dict[str, Any
         "candidates": picture(plots.selection(choice.table, limits.thresholds.smallest_segment)),
         "artefacts": place,
     }
+
+
+def _admit(frame: "pd.DataFrame") -> None:
+    """Refuse a frame that holds anything but what the policy allows, in its type and range.
+
+    Raises
+    ------
+    RuleBrokenError
+        Naming rule, column and remedy.
+    """
+    from expectations import schemas
+
+    columns = [column for column in frame.columns if column != MIX]
+    refuse(judge_features(policy(), SEGMENT_PURPOSE, columns))
+    schema = schemas.features(
+        policy(), SEGMENT_PURPOSE, columns, absent=absent_columns(SEGMENT_PURPOSE)
+    )
+    found = schemas.faults(schema, frame.drop(columns=MIX, errors="ignore"))
+    refuse(schemas.findings(SEGMENT_PURPOSE, MODEL_ASSET, found))
 
 
 def _fitted(current: "pd.DataFrame", choice: "Choice") -> "tuple[SegmentModel, Any]":
@@ -168,9 +198,12 @@ def assignments(context: dg.AssetExecutionContext, writer: Writer) -> dg.Materia
     fitted = model_store.loaded()
     with writer.warehouse() as connection:
         clocks = same_day(context, clock_row.read(connection))
-        rows = fitted.assign(frame_of(connection, MART, clocks.as_of)).reset_index()
+        frame = frame_of(connection, MART, clocks.as_of)
+        _admit(frame)
+        rows = fitted.assign(frame).reset_index()
         connection.register("assigned", rows)
         connection.execute("create schema if not exists segmentation")
+        status.forget(connection, policy(), SEGMENT_PURPOSE, SEGMENT_KINDS)
         connection.execute(
             "create or replace table segmentation.assignments as select ?::date as as_of,"
             f" {KEY}::uuid as {KEY}, segment::integer as segment_id from assigned",
@@ -218,8 +251,9 @@ def segments(context: dg.AssetExecutionContext, writer: Writer) -> dg.Materializ
             "model": fitted.facts,
             "drift": dict(zip(shifts["feature"], shifts["index"], strict=True)),
         },
+        past=clocks.past,
     )  # fmt: skip
-    place = model_store.folder((model_store.record() or {})["folder"])
+    place = _cards_folder(clocks)
     for card in found:
         write_durably(place / f"segment_{card.segment}.md", card.text.encode())
     for name, figure in {
@@ -235,6 +269,15 @@ def segments(context: dg.AssetExecutionContext, writer: Writer) -> dg.Materializ
             **provenance(clocks),
         }
     )
+
+
+def _cards_folder(clocks: Clocks) -> Path:
+    """Return where cards go: beside the model in force, those of a past day in a folder of it."""
+    place = model_store.folder((model_store.record() or {})["folder"])
+    if clocks.past:
+        place /= clocks.past.isoformat()
+        place.mkdir(mode=0o700, exist_ok=True)
+    return place
 
 
 ASSETS = [model, assignments, segments]

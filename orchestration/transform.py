@@ -184,6 +184,7 @@ def _show_permission(connection: duckdb.DuckDBPyConnection, clocks: Clocks) -> N
         evidence.PERMISSION,
         {"as_of": clocks.as_of, "known_at": clocks.known_at,
          **permission_figures(connection, policy())},
+        past=clocks.past,
     )  # fmt: skip
 
 

@@ -45,8 +45,13 @@ delete from {{ this }} where as_of in (select as_of from {{ ref('stg_landing__cl
    whoever has no basis now. #}
 {% macro prune_snapshots(purpose) -%}
 delete from {{ this }}
-where as_of not in (
-        select distinct as_of from {{ this }} order by as_of desc limit {{ snapshots_kept(purpose) }}
+where (
+        as_of not in (
+            select distinct as_of from {{ this }}
+            order by as_of desc limit {{ snapshots_kept(purpose) }}
+        )
+        -- A past day stays while its run lasts; the next run drops it.
+        and as_of not in (select as_of from {{ ref('stg_landing__clocks') }})
     )
     or {{ purpose }}_key not in (
         select purpose_key from {{ ref('int_consent_permitted') }}

@@ -4,7 +4,7 @@ Belongs here: which jobs run, and turning what failed into messages. Does not be
 chain itself (Dagster's jobs).
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import click
@@ -24,10 +24,11 @@ def run(as_of: datetime | None, select: str | None) -> None:
     _succeed(run_job("land"))
     from orchestration.jobs import newest_day
 
-    day = as_of.date().isoformat() if as_of else newest_day()
+    newest = newest_day()
+    day = as_of.date().isoformat() if as_of else newest
     click.echo(f"Segmenting, as of {day}", err=True)
     outcome = run_job("segment", partition=day, select=select)
-    print_summary()
+    print_summary(past=date.fromisoformat(day) if day != newest else None)
     _succeed(outcome)
 
 

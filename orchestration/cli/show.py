@@ -102,6 +102,8 @@ def query(purpose: str, sql: str, as_json: bool) -> None:
         print_json([dict(zip(answer.columns, row, strict=True)) for row in answer.rows])
     else:
         print_table("", answer.columns, answer.rows)
+    if answer.cut:
+        click.echo(f"only the first {len(answer.rows):,} rows are shown", err=True)
 
 
 @click.group()

@@ -5,6 +5,7 @@ them out.
 """
 
 from collections import Counter
+from datetime import date
 from typing import Any
 
 import click
@@ -12,13 +13,19 @@ import click
 from orchestration.cli.output import print_table
 
 
-def print_summary() -> None:
-    """Print feeds, permission, minimisation, segments, verdicts, and where to look next."""
+def print_summary(past: date | None = None) -> None:
+    """Print feeds, permission, minimisation, segments, verdicts, and where to look next.
+
+    Parameters
+    ----------
+    past
+        The day of a run that answered a question about the past.
+    """
     from governance import evidence
 
     def facts(name: str) -> dict[str, Any]:
-        path = evidence.path_of(name)
-        return evidence.shown(name) if path.exists() else {}
+        day = None if name == evidence.FEEDS else past
+        return evidence.shown(name, past=day) if evidence.path_of(name, day).exists() else {}
 
     feeds, permission = facts(evidence.FEEDS), facts(evidence.PERMISSION)
     segments, status = facts(evidence.SEGMENTS), facts(evidence.STATUS)

@@ -6,6 +6,7 @@ them, a copy of it is built from scratch and compared.
 
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -252,12 +253,11 @@ def test_happening_shows_in_the_mart(
 ) -> None:
     key = UUID(int=SUBJECTS[name].int * 1000 + PURPOSES.index("segmentation"))
 
-    def rows(content: dict[str, Table]) -> Table:
-        return [row for row in content["marts.mart_segmentation"] if key in row]
+    def money(content: dict[str, Table]) -> list[list[Decimal]]:
+        rows = [row for row in content["marts.mart_segmentation"] if key in row]
+        return [[value for value in row if isinstance(value, Decimal)] for row in rows]
 
-    before, after = history["before"][chapter], history["incremental"][chapter]
-    # The day of the snapshot may have moved: more than that has to differ.
-    assert [set(row) for row in rows(before)] != [set(row) for row in rows(after)]
+    assert money(history["before"][chapter]) != money(history["incremental"][chapter])
 
 
 def test_second_build_changes_nothing(history: dict[str, Any]) -> None:
