@@ -24,7 +24,7 @@ SEGMENT_KINDS = ("size", "segment_count", "refit", "drift", "bias")
 RETRY = dg.RetryPolicy(max_retries=1, delay=5)
 
 # Long before any feed, so that every past day can be asked for; a day beyond the feeds is refused.
-DAYS = dg.DailyPartitionsDefinition(start_date="2010-01-01", timezone=policy().time_zone)
+DAYS = dg.DailyPartitionsDefinition(start_date="1990-01-01", timezone=policy().time_zone)
 BY_DAY: dict[str, Any] = {"partitions_def": DAYS, "backfill_policy": dg.BackfillPolicy.multi_run(1)}
 
 

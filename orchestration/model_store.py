@@ -84,6 +84,11 @@ def frame_of(connection: duckdb.DuckDBPyConnection, table: str, day: date) -> "p
 
     Figures come as floats. The category mix, a mapping, is read for about ``MIX_ROWS`` subjects,
     chosen by a hash of their figures: it only describes segments.
+
+    Raises
+    ------
+    UsageError
+        If nobody is in the mart on that day.
     """
     columns = [c for c in _columns(connection, table) if c not in ("as_of", MIX)]
     figures = [c for c in columns if c != KEY]
@@ -96,6 +101,11 @@ def frame_of(connection: duckdb.DuckDBPyConnection, table: str, day: date) -> "p
     found: pd.DataFrame = connection.execute(
         f"select {', '.join(selected)} from marts.{table} where as_of = ?", [day]
     ).df()
+    if found.empty:
+        raise UsageError(
+            f"{table} is empty on {day}: nobody with a basis had bought anything by then",
+            "ask for a later day, or see `assent feeds` and `assent consent show`",
+        )
     return found.set_index(KEY)
 
 

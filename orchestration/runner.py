@@ -13,6 +13,7 @@ import dagster as dg
 import duckdb
 
 from governance import acts
+from orchestration.common import DAYS
 from warehouse.connect import connected, warehouse_store
 from warehouse.errors import AssentError, RuleBrokenError, UsageError
 from warehouse.home import PROJECT
@@ -40,10 +41,20 @@ def run_job(name: str, *, partition: str | None = None, select: str | None = Non
         The day, for ``segment``.
     select
         Assets, in Dagster's selection syntax.
+
+    Raises
+    ------
+    UsageError
+        If there is no such day, or nothing is selected.
     """
     from orchestration.definitions import defs
 
     job = defs.resolve_job_def(name)
+    if partition and not DAYS.has_partition_key(partition):
+        raise UsageError(
+            f"as_of {partition} is no day that can be asked for",
+            f"ask for a day from {DAYS.get_first_partition_key()} to the newest of the feeds",
+        )
     tags = {"assent/started_by": "cli", "assent/actor": acts.actor()}
     # dbt's own lines would drown ours; they are in the run's log.
     with dg.DagsterInstance.get() as instance, redirect_stdout(io.StringIO()):
@@ -88,7 +99,10 @@ def _broken(check: Any) -> RuleBrokenError:
 def _selected(job: Any, select: str | None) -> list[dg.AssetKey] | None:
     if not select:
         return None
-    keys = dg.AssetSelection.from_string(select).resolve(job.asset_layer.asset_graph)
+    try:
+        keys = dg.AssetSelection.from_string(select).resolve(job.asset_layer.asset_graph)
+    except dg.DagsterError:
+        keys = set()
     if not keys:
         raise UsageError(f"no asset is selected by '{select}'", "see the assets with `make ui`")
     return sorted(keys)

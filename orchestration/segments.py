@@ -34,6 +34,7 @@ from orchestration.land import absent_columns
 from orchestration.manifest import policy
 from orchestration.model_store import KEY, MIX, fit_is_due, frame_of
 from orchestration.writer import Writer
+from warehouse.errors import UsageError
 from warehouse.journal import write_durably
 
 if TYPE_CHECKING:
@@ -141,6 +142,11 @@ def _backtest_days(connection: duckdb.DuckDBPyConnection) -> tuple[date, date]:
     rows = connection.execute(
         f"select distinct as_of from marts.{BACKTEST} order by as_of desc"
     ).fetchall()
+    if len(rows) != 2:
+        raise UsageError(
+            f"{BACKTEST} doesn't hold two earlier days, so no segments can be chosen",
+            "it takes 16 weeks of transactions of subjects with a basis; then run the whole chain",
+        )
     later, earlier = (day for (day,) in rows)
     return later, earlier
 

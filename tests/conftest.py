@@ -1,10 +1,12 @@
 """Fixtures that every kind of test may use."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.installation import Done, Installation, feeds
 from warehouse.home import Home
 
 SETTINGS = ("ASSENT_NOW", "ASSENT_POLICY", "ASSENT_SOURCES", "ASSENT_KEYS", "ASSENT_PRODUCTION",
@@ -26,3 +28,31 @@ def dbt_manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     from tests.support import dbt
 
     return dbt.parsed(tmp_path_factory.mktemp("dbt_manifest") / "home")
+
+
+@dataclass(frozen=True)
+class Demo(Installation):
+    """The demo after `assent run`, with what that said and its folder for temporary files."""
+
+    done: Done = Done(0, "", "")
+    scratch: Path = Path()
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    """Run the real demo once, as people do; no test changes it (group its tests: "demo")."""
+    folder = tmp_path_factory.mktemp("demo")
+    scratch = folder / "tmp"
+    scratch.mkdir()
+    root = folder / "home"
+    done = Installation(root).process("run", TMPDIR=str(scratch))
+    return Demo(root, done=done, scratch=scratch)
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """Run the chain once on small generated feeds; tests change copies only (group: "small")."""
+    folder = tmp_path_factory.mktemp("small")
+    installation = Installation(folder / "home", sources=feeds(folder / "feeds"))
+    installation.run()
+    return installation

@@ -186,3 +186,13 @@ def test_row_keys_follow_a_duckdb_that_hashes_otherwise(tmp_path):
     write_csv(tmp_path / "transactions2.csv", SALES, [sale()])
     (landed,) = load(sources).landed
     assert (landed.accepted, landed.duplicates) == (0, 1)
+
+
+def test_many_contested_keys_are_judged_in_slices(tmp_path, monkeypatch):
+    monkeypatch.setattr("ingest.resolve.KEYS_AT_ONCE", 2)
+    rows = [sale(basket_id=f"b{i}") for i in range(9)]
+    fill(tmp_path, transactions=[*rows, *rows, *(sale(basket_id=f"b{i}", value="5") for i in "12")])
+    load(sources_in(tmp_path, transactions=declared("transactions", **KEYED)))
+    assert totals("transactions") == (20, 11, 0, 9, 2)
+    assert ask("select sum(value)::varchar from landing.transactions") == [("79.93",)]
+    must_reconcile()

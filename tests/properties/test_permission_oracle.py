@@ -5,19 +5,17 @@ DuckDB in memory, so that one example costs milliseconds. The last test breaks t
 after the other, and asks that each break is found.
 """
 
-import uuid
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from tests.support import landing
 from tests.support.dbt import compiled_models, shipped_vars
 from tests.support.permission_histories import GRID, POLICY, PURPOSES, Scenario, scenarios
+from tests.support.permission_landing import key, land, landed
 from tests.support.permission_oracle import Answer, Oracle
 
 pytestmark = pytest.mark.xdist_group("permission_oracle")  # one fixture for all of them
@@ -50,9 +48,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
 
 def database(compiled: Compiled) -> duckdb.DuckDBPyConnection:
     """Make empty landing tables, with staging over them."""
-    connection = duckdb.connect(config={"threads": 1})
-    connection.execute("attach ':memory:' as warehouse")
-    landing.make(connection)
+    connection = landed()
     connection.execute("create schema warehouse.staging; create schema warehouse.consented")
     for name in STAGING:
         relation, sql = compiled[name]
@@ -65,37 +61,6 @@ def build(connection: duckdb.DuckDBPyConnection, compiled: Compiled) -> None:
     for name in PERMISSION:
         relation, sql = compiled[name]
         connection.execute(f"create or replace table {relation} as {sql}")
-
-
-def key(number: int, purpose: str = "") -> uuid.UUID:
-    """Return the key of a subject, or its key for a purpose."""
-    return uuid.UUID(int=number * 100 + (PURPOSES.index(purpose) + 1 if purpose else 0))
-
-
-def land(connection: duckdb.DuckDBPyConnection, scenario: Scenario) -> None:
-    """Land a scenario."""
-    landing.clear(connection)
-    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in landing.TABLES}
-    rows["clocks"].append(
-        {"as_of": scenario.as_of, "as_of_end": scenario.as_of_end, "known_at": scenario.known_at}
-    )
-    for number, subject in enumerate(scenario.subjects):
-        of = {"subject_key": key(number)}
-        if subject.jurisdiction or subject.age_years is not None:
-            rows["customers"].append(
-                of | {"jurisdiction": subject.jurisdiction, "age_years": subject.age_years}
-            )
-        rows["consent_events"] += [of | vars(event) for event in subject.events]
-        rows["rights_requests"] += [of | {"type": t, "status": s} for t, s in subject.requests]
-        rows["quarantine"] += [
-            of | {"feed": feed, "resolved_at": scenario.known_at if resolved else None}
-            for feed, resolved in subject.quarantined
-        ]
-        rows["purpose_keys"] += [
-            of | {"purpose": purpose, "purpose_key": key(number, purpose)} for purpose in PURPOSES
-        ]
-    for table, content in rows.items():
-        landing.put(connection, table, content)
 
 
 def decided_by_sql(connection: duckdb.DuckDBPyConnection) -> dict[tuple[int, str], Answer]:

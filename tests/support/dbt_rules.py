@@ -32,6 +32,7 @@ WITHOUT_KEY_TEST = {
     "stg_transactions__transactions",
     "stg_consent_events__consent_events",
     "int_consent_events",
+    "int_transactions_categories",
     "int_segmentation_baskets",
     "int_segmentation_categories",
     "int_personalised_offers_baskets",

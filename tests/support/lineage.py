@@ -80,6 +80,7 @@ def edited(manifest: Manifest, model: str, *changes: tuple[str, str]) -> Manifes
 def compiled(root: Path) -> Manifest:
     """Compile the dbt project under the shipped policy, and give its manifest as plain data."""
     home = dbt.made(root)
-    home.built("compile", "--full-refresh")
+    done = home.dbt("compile", "--full-refresh")
+    assert done.success, dbt.failures(done)
     manifest: Manifest = json.loads((home.target / "manifest.json").read_bytes())
     return manifest
