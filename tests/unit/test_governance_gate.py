@@ -121,7 +121,7 @@ class TestTheProject:
             pytest.param("mart_segmentation", [(VISITS, "hash(segmentation_key) as visits_8w,")],
                 "visits_8w", "purpose_key", id="a key under another name"),
             pytest.param("mart_segmentation", [
-                ("visits.reference_day as as_of", f"{looked_up('age_years')} as as_of")],
+                (' - 0) as as_of', f" + {looked_up('age_years')}) as as_of")],
                 "as_of", "age_years", id="age as the day"),
         ],
     )  # fmt: skip
