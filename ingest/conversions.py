@@ -15,8 +15,9 @@ from warehouse.connect import identifier, quoted
 from warehouse.errors import UsageError
 
 _WHOLE = re.compile(r"^U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?$")
-# A time of day, then Z or an offset: without the time of day, -01 may be a day of the month.
-_OFFSET = r"\d:\d\d(:\d\d(\.\d+)?)?\s*(Z|[+-]\d\d(:?\d\d)?)$"
+# A time of day, then a zone or an offset, which a cast to TIMESTAMP would drop without a word.
+# Without the time of day, -01 may be a day of the month.
+_OFFSET = r"(?i)\d:\d\d(:\d\d(\.\d+)?)?\s*([a-z].*|[+-]\d\d(:?\d\d)*)$"
 _UTC = frozenset(
     ["UTC", "Etc/UTC", "UCT", "Etc/UCT", "GMT", "Etc/GMT", "GMT0", "Etc/GMT0", "Greenwich",
      "Etc/Greenwich", "Zulu", "Etc/Zulu", "Universal", "Etc/Universal"]

@@ -21,6 +21,7 @@ from ingest.model import Sources
 from ingest.sources import load_sources
 from orchestration.common import BY_DAY, OFFICERS, OWNERS, RETRY, day_of, provenance
 from orchestration.manifest import policy
+from orchestration.metadata import column_schema
 from orchestration.writer import Writer
 from warehouse.clock import now
 from warehouse.home import sources_path
@@ -67,12 +68,17 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
     release.publish_permission(policy())
     with writer.warehouse() as connection:
         figures = _show(connection)
-        counts = {
-            name: connection.execute(f"select count(*) from landing.{name}").fetchall()[0][0]
+        described = {
+            name: {
+                "dagster/row_count": connection.execute(
+                    f"select count(*) from landing.{name}"
+                ).fetchall()[0][0],
+                "dagster/column_schema": column_schema(connection, "landing", name),
+            }
             for name in TABLES
         }
-    for name, count in counts.items():
-        metadata = {"dagster/row_count": count, **provenance()}
+    for name, metadata in described.items():
+        metadata |= provenance()
         metadata |= {f"feed/{key}": str(value) for key, value in figures.get(name, {}).items()}
         if feeds().label:
             metadata["assent/label"] = feeds().label
@@ -128,4 +134,5 @@ def clocks(context: dg.AssetExecutionContext, writer: Writer) -> dg.MaterializeR
         fit = fit_is_due(found)
         clock_row.write(connection, found, fit=fit)
         status.reset(connection, policy())
-    return dg.MaterializeResult(metadata={**provenance(found), "assent/fit": fit})
+        columns = {"dagster/column_schema": column_schema(connection, "landing", "clocks")}
+    return dg.MaterializeResult(metadata={**columns, **provenance(found), "assent/fit": fit})

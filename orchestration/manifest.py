@@ -21,6 +21,7 @@ from governance.lineage.graph import Lineage
 from governance.policy.derive import dbt_vars
 from governance.policy.load import load_policy
 from governance.policy.model import Policy
+from orchestration.columns import with_python_assets
 from warehouse.errors import UsageError
 from warehouse.home import PROJECT, Home, policy_path
 from warehouse.keys import without_keys
@@ -80,10 +81,11 @@ def manifest() -> dict[str, Any]:
 
 @cache
 def lineage() -> Lineage:
-    """Return the column lineage of the compiled project."""
+    """Return the column lineage of the compiled project and of the Python assets after it."""
     content = manifest()
     path = manifest_path().with_suffix(".lineage.json")
-    return cached(path, lineage_key(content), lambda: build(content))
+    graph = cached(path, lineage_key(content), lambda: build(content))
+    return with_python_assets(graph, policy())
 
 
 def dbt_arguments(target: str, target_path: Path, log_path: Path) -> list[str]:

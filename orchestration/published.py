@@ -13,7 +13,8 @@ from governance import release
 from governance.policy.load import policy_hash
 from governance.policy.words import SEGMENT_PURPOSE
 from orchestration.common import BY_DAY, OFFICERS, code_version, provenance, same_day
-from orchestration.manifest import policy
+from orchestration.manifest import lineage, policy
+from orchestration.metadata import column_lineage, column_schema
 from orchestration.writer import Writer
 
 FRESH = dg.FreshnessPolicy.cron(
@@ -44,6 +45,7 @@ def _published(purpose: str) -> dg.AssetsDefinition:
     def published(context: dg.AssetExecutionContext, writer: Writer) -> dg.MaterializeResult:
         with writer.warehouse() as connection:
             clocks = same_day(context, clock_row.read(connection))
+            schema = column_schema(connection, "marts", f"mart_{purpose}")
         about = {
             "as_of": clocks.as_of,
             "known_at": clocks.known_at,
@@ -52,8 +54,12 @@ def _published(purpose: str) -> dg.AssetsDefinition:
         }
         rows = release.publish_purpose(policy(), purpose, clocks, about)
         counts = {f"rows/{table}": count for table, count in rows.items()}
+        columns = {
+            "dagster/column_schema": schema,
+            "dagster/column_lineage": column_lineage(lineage(), f"release.published_{purpose}"),
+        }
         return dg.MaterializeResult(
-            metadata={**counts, **provenance(clocks), "assent/published": bool(rows)}
+            metadata={**counts, **columns, **provenance(clocks), "assent/published": bool(rows)}
         )
 
     asset: dg.AssetsDefinition = published

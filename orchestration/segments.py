@@ -20,6 +20,7 @@ from governance.gate import judge_features, refuse
 from governance.policy.load import policy_hash
 from governance.policy.words import BIAS_PURPOSE, SEGMENT_PURPOSE
 from orchestration import model_store
+from orchestration.columns import MODEL
 from orchestration.common import (
     BY_DAY,
     OWNERS,
@@ -31,7 +32,8 @@ from orchestration.common import (
 )
 from orchestration.fairness import judge_of
 from orchestration.land import absent_columns
-from orchestration.manifest import policy
+from orchestration.manifest import lineage, policy
+from orchestration.metadata import column_lineage, columns_of
 from orchestration.model_store import KEY, MIX, fit_is_due, frame_of
 from orchestration.writer import Writer
 from warehouse.errors import UsageError
@@ -64,7 +66,8 @@ def model(context: dg.AssetExecutionContext, writer: Writer) -> dg.MaterializeRe
     with writer.warehouse() as connection:
         clocks = same_day(context, clock_row.read(connection))
         facts = _fit(connection, clocks) if fit_is_due(clocks) else model_store.record() or {}
-    return dg.MaterializeResult(metadata={**facts, **provenance(clocks)})
+    reads = {"dagster/column_lineage": column_lineage(lineage(), MODEL)}
+    return dg.MaterializeResult(metadata={**facts, **reads, **provenance(clocks)})
 
 
 def _fit(connection: duckdb.DuckDBPyConnection, clocks: Clocks) -> dict[str, Any]:
@@ -215,7 +218,10 @@ def assignments(context: dg.AssetExecutionContext, writer: Writer) -> dg.Materia
             f" {KEY}::uuid as {KEY}, segment::integer as segment_id from assigned",
             [clocks.as_of],
         )
-    return dg.MaterializeResult(metadata={"dagster/row_count": len(rows), **provenance(clocks)})
+        columns = columns_of(connection, lineage(), SEGMENT_PURPOSE, "assignments")
+    return dg.MaterializeResult(
+        metadata={"dagster/row_count": len(rows), **columns, **provenance(clocks)}
+    )
 
 
 @dg.asset(
@@ -245,6 +251,7 @@ def segments(context: dg.AssetExecutionContext, writer: Writer) -> dg.Materializ
             "insert into segmentation.segments values (?, ?, ?, ?, ?, ?)",
             [(clocks.as_of, c.segment, c.name, c.character, c.size, c.share) for c in found],
         )
+        columns = columns_of(connection, lineage(), SEGMENT_PURPOSE, "segments")
     shifts = drift.population_stability(fitted.reference, matrix(frame, fitted.recipe.features))
     evidence.show(
         evidence.SEGMENTS,
@@ -272,6 +279,7 @@ def segments(context: dg.AssetExecutionContext, writer: Writer) -> dg.Materializ
             "sizes": picture(plots.segment_sizes(found)),
             "profiles": picture(plots.profiles(found)),
             **{f"card {c.segment}": dg.MetadataValue.md(c.text) for c in found},
+            **columns,
             **provenance(clocks),
         }
     )

@@ -30,22 +30,11 @@ from orchestration.manifest import (
     policy,
     variables,
 )
+from orchestration.metadata import asset_key, column_lineage, layer
 from orchestration.writer import Writer
 from warehouse.errors import RuleBrokenError
 from warehouse.home import Home
 from warehouse.journal import write_durably
-
-GROUPS = {"stg": "staging", "int": "consented", "mart": "marts"}
-
-
-def layer(name: str) -> str:
-    """Return the Dagster group of a dbt model, from its prefix."""
-    return GROUPS[name.split("_", 1)[0]]
-
-
-def asset_key(name: str) -> dg.AssetKey:
-    """Return the asset key of a dbt model: its layer and its name."""
-    return dg.AssetKey([layer(name), name])
 
 
 class Translator(DagsterDbtTranslator):
@@ -94,22 +83,6 @@ def dbt_resource() -> Dbt:
         dbt_executable=str(Path(sys.executable).with_name("assent-dbt")),
         global_config_flags=["--no-use-colors", "--log-level-file", "none"],
     )
-
-
-def column_lineage(model: str) -> dg.TableColumnLineage:
-    """Return a model's column lineage in Dagster's terms."""
-    return dg.TableColumnLineage(
-        {
-            column: [dg.TableColumnDep(_relation_key(ref.relation), ref.column) for ref in refs]
-            for column, refs in lineage().model_columns(model).items()
-        }
-    )
-
-
-def _relation_key(relation: str) -> dg.AssetKey:
-    """Return the asset of a relation of the lineage graph: a model, or ``landing.<table>``."""
-    schema, _, table = relation.rpartition(".")
-    return dg.AssetKey([schema, table]) if schema else asset_key(relation)
 
 
 def _target() -> Path:
@@ -201,6 +174,6 @@ def _described(
         **event.metadata,
         **provenance(clocks),
         "dagster/row_count": count,
-        "dagster/column_lineage": column_lineage(name),
+        "dagster/column_lineage": column_lineage(lineage(), name),
     }
     return dg.Output(None, output_name=event.output_name, metadata=metadata)

@@ -16,7 +16,8 @@ from warehouse.home import PROJECT
 POISONS = {
     "completeness": [
         (
-            "    columns:\n      value_total", "    completeness: {^visit: 0.5}\n    columns:\n      value_total",
+            "    columns:\n      value_total",
+            "    completeness: {^visit: 0.5}\n    columns:\n      value_total",
             "purposes.segmentation.completeness.visit", "'segmentation' has no column 'visit'",
             "did you mean 'visits'?",
         )

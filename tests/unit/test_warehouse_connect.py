@@ -64,8 +64,9 @@ def test_files_are_reachable_when_asked_for(home, tmp_path):
 
 
 def test_a_file_that_is_not_there_is_not_made_by_reading(home):
-    with pytest.raises(UsageError, match="nothing has been written yet"), connected(
-        published_store("offers")
+    with (
+        pytest.raises(UsageError, match="nothing has been written yet"),
+        connected(published_store("offers")),
     ):
         pass
     assert not home.published_file("offers").exists()

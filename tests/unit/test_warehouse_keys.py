@@ -75,8 +75,9 @@ def test_a_file_that_is_no_database_is_said_so(home):
     home.warehouse.write_bytes(b"not a database" * 1000)
     keys.folder().mkdir()
     (keys.folder() / "warehouse").write_text("0123456789abcdef0123")
-    with pytest.raises(Exception, match=r"warehouse\.duckdb") as raised, connected(
-        Store("warehouse", home.warehouse, "warehouse")
+    with (
+        pytest.raises(Exception, match=r"warehouse\.duckdb") as raised,
+        connected(Store("warehouse", home.warehouse, "warehouse")),
     ):
         pass
     assert "0123456789abcdef" not in str(raised.value)

@@ -19,12 +19,12 @@ with sampled as (
 
 baskets as (
     select * from {{ ref('int_segmentation_baskets') }}
-    where segmentation_key in (select segmentation_key from sampled)
+    where segmentation_key in (select sampled.segmentation_key from sampled)
 ),
 
 categories as (
     select * from {{ ref('int_segmentation_categories') }}
-    where segmentation_key in (select segmentation_key from sampled)
+    where segmentation_key in (select sampled.segmentation_key from sampled)
 ),
 
 features as (

@@ -1,0 +1,55 @@
+"""Columns of an asset as metadata: their schema, and what each one is made from.
+
+Belongs here: the lineage graph and the warehouse's tables in Dagster's terms. Does not belong here:
+working lineage out (``governance.lineage``, ``orchestration.columns``).
+"""
+
+from typing import Any
+
+import dagster as dg
+import duckdb
+
+from governance.lineage.graph import Lineage
+
+GROUPS = {"stg": "staging", "int": "consented", "mart": "marts"}
+
+
+def layer(name: str) -> str:
+    """Return the Dagster group of a dbt model, from its prefix."""
+    return GROUPS[name.split("_", 1)[0]]
+
+
+def column_lineage(graph: Lineage, relation: str) -> dg.TableColumnLineage:
+    """Return a relation's column lineage in Dagster's terms."""
+    return dg.TableColumnLineage(
+        {
+            column: [dg.TableColumnDep(asset_key(ref.relation), ref.column) for ref in refs]
+            for column, refs in graph.model_columns(relation).items()
+        }
+    )
+
+
+def asset_key(relation: str) -> dg.AssetKey:
+    """Return the asset of a relation of the lineage graph: a model, or ``<schema>.<table>``."""
+    schema, _, table = relation.rpartition(".")
+    return dg.AssetKey([schema, table] if schema else [layer(relation), relation])
+
+
+def column_schema(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> dg.TableSchema:
+    """Return the columns of a table of the warehouse, with their types."""
+    rows = connection.execute(
+        "select column_name, lower(data_type) from duckdb_columns() where database_name = 'warehouse'"
+        " and schema_name = ? and table_name = ? order by column_index",
+        [schema, table],
+    ).fetchall()
+    return dg.TableSchema([dg.TableColumn(name, kind) for name, kind in rows])
+
+
+def columns_of(
+    connection: duckdb.DuckDBPyConnection, graph: Lineage, schema: str, table: str
+) -> dict[str, Any]:
+    """Return schema and lineage of a table's columns as metadata."""
+    found: dict[str, Any] = {"dagster/column_schema": column_schema(connection, schema, table)}
+    if f"{schema}.{table}" in graph.relations:
+        found["dagster/column_lineage"] = column_lineage(graph, f"{schema}.{table}")
+    return found

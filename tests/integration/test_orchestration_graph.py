@@ -1,0 +1,187 @@
+"""The graph as Dagster has it: any change of it is a reviewed difference of a file.
+
+`ASSENT_UPDATE_SNAPSHOTS=1 pytest tests/integration/test_orchestration_graph.py` writes it anew.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from governance.policy.load import load_policy
+from governance.policy.rules import KINDS, rules
+from warehouse.home import PROJECT
+
+pytestmark = pytest.mark.xdist_group("small")
+
+SNAPSHOT = Path(__file__).parent.parent / "snapshots" / "graph.json"
+UPDATE = "ASSENT_UPDATE_SNAPSHOTS"
+GROUPS = {"landing", "staging", "consented", "marts", "segmentation", "release"}
+HEAVY = ("great_expectations", "sklearn", "pandera", "matplotlib", "scipy", "skops", "models")
+
+
+@pytest.fixture(scope="module")
+def defs(small):
+    with small.entered():
+        from orchestration.definitions import defs
+
+        return defs
+
+
+@pytest.fixture(scope="module")
+def graph(defs):
+    return defs.resolve_asset_graph()
+
+
+def shape(defs: Any, graph: Any) -> dict[str, Any]:
+    """Return what the snapshot holds."""
+    found = {
+        "assets": {
+            "/".join(key.path): _asset(graph, key) for key in sorted(graph.get_all_asset_keys())
+        },
+        "jobs": {
+            job.name: _partitions(job.partitions_def)
+            for job in (defs.resolve_job_def("land"), defs.resolve_job_def("segment"))
+        },
+        "schedules": {
+            s.name: [s.job_name, s.cron_schedule, s.execution_timezone, s.default_status.value]
+            for s in defs.schedules
+        },
+        "sensors": {
+            s.name: [s.sensor_type.value, s.minimum_interval_seconds, s.default_status.value]
+            for s in defs.sensors
+        },
+    }
+    return json.loads(json.dumps(found))
+
+
+def _asset(graph: Any, key: Any) -> dict[str, Any]:
+    node = graph.get(key)
+    return {
+        "group": node.group_name,
+        "owners": sorted(node.owners),
+        "kinds": sorted(node.kinds),
+        "deps": sorted("/".join(parent.path) for parent in node.parent_keys),
+        "partitions": _partitions(node.partitions_def),
+        "checks": {
+            check.name: "blocks" if graph.get(check).blocking else "warns"
+            for check in sorted(node.check_keys, key=lambda check: check.name)
+        },
+    }
+
+
+def _partitions(found: Any) -> str | None:
+    return found and f"{type(found).__name__} from {found.start:%Y-%m-%d}, {found.timezone}"
+
+
+def test_the_graph_is_as_reviewed(defs, graph):
+    now = shape(defs, graph)
+    if os.environ.get(UPDATE):
+        SNAPSHOT.write_text(json.dumps(now, indent=1, sort_keys=True) + "\n")
+    reviewed = json.loads(SNAPSHOT.read_text())
+    for part, content in reviewed.items():
+        for name in {*content, *now[part]}:
+            assert now[part].get(name) == content.get(name), f"{part}: {name}; {UPDATE}=1 accepts it"
+    assert now == reviewed
+
+
+def test_a_check_that_stops_blocking_is_noticed(defs, graph):
+    """The snapshot's own poison."""
+    now, reviewed = shape(defs, graph), json.loads(SNAPSHOT.read_text())
+    checks = now["assets"]["marts/mart_segmentation"]["checks"]
+    assert checks["permission"] == "blocks"
+    checks["permission"] = "warns"
+    assert now != reviewed
+
+
+def test_every_asset_says_what_it_is_and_who_answers_for_it(graph):
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        assert node.description, key
+        assert node.owners, key
+        assert node.kinds, key
+        assert node.group_name in GROUPS, key
+        assert key.path[0] == node.group_name, key
+    assert {graph.get(key).group_name for key in graph.get_all_asset_keys()} == GROUPS
+
+
+def test_every_rule_that_is_judged_on_data_is_a_check(defs, graph):
+    """A rule's kind blocks in the graph exactly if it blocks in the catalogue."""
+    policy = load_policy(PROJECT / "policy.yaml")
+    specs = [s for checks in defs.asset_checks for s in checks.check_specs]
+    for rule in rules(policy):
+        if rule.kind in ("custody", "exposure"):
+            continue  # judged with the feeds, shown by `assent status`
+        if rule.purpose in policy.purposes:
+            asset = f"mart_{rule.purpose}"
+        else:
+            asset = rule.id.split(".")[1]
+        here = [s for s in specs if s.name == rule.kind and s.asset_key.path[-1] in (asset, "segments")]
+        if rule.id != "minimisation.permission":
+            assert here, rule.id
+        assert all(s.blocking == KINDS[rule.kind].blocks for s in here), rule.id
+
+
+def test_a_dbt_test_is_a_check_that_blocks(graph):
+    checks = [k for k in graph.asset_check_keys if k.asset_key.path[0] in ("staging", "consented")]
+    assert len(checks) > 20
+    assert any("unique" in key.name for key in checks)
+
+
+def test_definitions_load_without_what_is_heavy(small):
+    """Daemon, web server and every run load them."""
+    script = f"""
+import json, sys
+import orchestration.definitions
+light = [name for name in {HEAVY!r} if name in sys.modules]
+import models.drift
+print(json.dumps([light, [name for name in {HEAVY!r} if name in sys.modules]]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=small.environment, cwd=PROJECT,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    light, control = json.loads(done.stdout)
+    assert light == []
+    assert "models" in control
+
+
+def test_schedule_and_new_files_ask_for_landing(defs, small):
+    import dagster as dg
+
+    with small.entered(), dg.DagsterInstance.get() as instance:
+        from orchestration import jobs
+
+        request = jobs.daily.evaluate_tick(dg.build_schedule_context(instance)).run_requests
+        assert [r.tags["assent/trigger"] for r in request] == ["daily schedule"]
+
+        first = jobs.new_feed_files(dg.build_sensor_context(instance, definitions=defs))
+        assert len(first.run_requests) == 1
+        again = jobs.new_feed_files(
+            dg.build_sensor_context(instance, cursor=first.cursor, definitions=defs)
+        )
+        assert isinstance(again, dg.SkipReason)
+
+
+def test_segmenting_follows_landing_unless_the_command_line_goes_on_by_itself(defs, small):
+    import dagster as dg
+
+    with small.entered(), dg.DagsterInstance.get() as instance:
+        from orchestration import jobs
+
+        (landed, *_) = instance.get_runs(dg.RunsFilter(job_name="land"))
+
+        def asked(run: dg.DagsterRun) -> list[Any]:
+            event = dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, "land")
+            context = dg.build_run_status_sensor_context("after_landing", event, instance, run)
+            return list(jobs.after_landing(context))
+
+        assert landed.tags["assent/started_by"] == "cli"
+        assert [type(answer) for answer in asked(landed)] == [dg.SkipReason]
+        (request,) = asked(landed.with_tags({}))
+        assert request.partition_key == "2024-12-30"

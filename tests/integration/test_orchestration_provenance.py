@@ -1,0 +1,113 @@
+"""What every materialisation and every check of a run carries: the proof of where it came from."""
+
+import re
+
+import dagster as dg
+import pytest
+
+from governance.policy.load import policy_hash
+
+pytestmark = pytest.mark.xdist_group("small")
+
+ALWAYS = {"assent/policy_hash", "assent/code_version"}
+CLOCKS = {"assent/as_of", "assent/known_at"}
+DBT = {"dagster/column_schema", "dagster/column_lineage", "dagster/row_count"}
+
+
+@pytest.fixture(scope="module")
+def events(small):
+    """Return the newest materialisation of every asset, and of every check its evaluation."""
+    with small.entered(), dg.DagsterInstance.get() as instance:
+        runs = {name: instance.get_runs(dg.RunsFilter(job_name=name))[0] for name in ("land", "segment")}
+        logs = [entry for run in runs.values() for entry in instance.all_logs(run.run_id)]
+    found = [entry.dagster_event for entry in logs if entry.dagster_event]
+    assert {run.status for run in runs.values()} == {dg.DagsterRunStatus.SUCCESS}
+    return found
+
+
+@pytest.fixture(scope="module")
+def materialised(events):
+    return {
+        event.asset_key: event.step_materialization_data.materialization.metadata
+        for event in events if event.event_type_value == "ASSET_MATERIALIZATION"
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def graph(small):
+    with small.entered():
+        from orchestration.definitions import defs
+
+        return defs.resolve_asset_graph()
+
+
+def test_every_asset_was_made(materialised, graph):
+    assert set(materialised) == graph.get_all_asset_keys()
+
+
+def test_each_names_policy_code_and_clocks(materialised, small):
+    for key, metadata in materialised.items():
+        assert set(metadata) >= ALWAYS, key
+        landed = key.path[0] == "landing" and key.path[1] != "clocks"
+        assert bool(set(metadata) & CLOCKS) is not landed, key
+        if not landed:
+            assert metadata["assent/as_of"].value == "2024-12-30", key
+            assert metadata["assent/known_at"].value == "2024-12-31T01:39:19Z", key
+        assert metadata["assent/policy_hash"].value == policy_hash(small.policy)
+        assert re.fullmatch("[0-9a-f]{16}", metadata["assent/code_version"].value)
+
+
+def test_every_dbt_asset_has_columns_their_lineage_and_its_rows(materialised, graph):
+    models = [key for key in materialised if "dbt" in graph.get(key).kinds]
+    assert len(models) > 20
+    for key in models:
+        metadata = materialised[key]
+        assert set(metadata) >= DBT, key
+        columns = {c.name for c in metadata["dagster/column_schema"].value.columns}
+        lineage = metadata["dagster/column_lineage"].value.deps_by_column
+        assert set(lineage) <= columns, key
+        assert {dep.asset_key for deps in lineage.values() for dep in deps} <= set(materialised), key
+        assert all(lineage[c] for c in columns if c in lineage), key
+    # What is made from nothing at all (a literal) is the exception, not the rule.
+    marts = [k for k in models if k.path[0] == "marts"]
+    for key in marts:
+        columns = {c.name for c in materialised[key]["dagster/column_schema"].value.columns}
+        assert set(materialised[key]["dagster/column_lineage"].value.deps_by_column) == columns, key
+
+
+def test_lineage_leads_to_where_a_column_comes_from(materialised):
+    key = dg.AssetKey(["marts", "mart_segmentation"])
+    deps = materialised[key]["dagster/column_lineage"].value.deps_by_column["value_total"]
+    assert {(dep.asset_key.path[-1], dep.column_name) for dep in deps} == {
+        ("int_segmentation_baskets", "value")
+    }
+
+
+def test_every_check_was_made_and_says_under_what(events, graph):
+    evaluated = {
+        (e.event_specific_data.asset_key, e.event_specific_data.check_name): e.event_specific_data
+        for e in events if e.event_type_value == "ASSET_CHECK_EVALUATION"
+    }  # fmt: skip
+    assert {dg.AssetCheckKey(*key) for key in evaluated} == set(graph.asset_check_keys)
+    assert all(found.passed for found in evaluated.values())
+    ours = [found for found in evaluated.values() if "rules" in found.metadata]
+    assert len(ours) > 20
+    for found in ours:
+        assert set(found.metadata) >= ALWAYS | CLOCKS, found.check_name
+
+
+def test_the_actor_is_on_every_run(small):
+    with small.entered(), dg.DagsterInstance.get() as instance:
+        runs = instance.get_runs()
+    assert runs
+    assert all(run.tags["assent/actor"] for run in runs)
+
+
+def test_evidence_and_published_files_say_the_same(small):
+    status = small.evidence("status")
+    assert status["policy_hash"] == policy_hash(small.policy)
+    with small.published("segmentation") as connection:
+        about = connection.execute("select as_of, known_at, policy_hash, code_version from about")
+        assert about.fetchone() == tuple(
+            status[name] for name in ("as_of", "known_at", "policy_hash", "code_version")
+        )
