@@ -38,8 +38,9 @@ def asset_key(relation: str) -> dg.AssetKey:
 def column_schema(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> dg.TableSchema:
     """Return the columns of a table of the warehouse, with their types."""
     rows = connection.execute(
-        "select column_name, lower(data_type) from duckdb_columns() where database_name = 'warehouse'"
-        " and schema_name = ? and table_name = ? order by column_index",
+        "select column_name, lower(data_type) from duckdb_columns()"
+        " where database_name = 'warehouse' and schema_name = ? and table_name = ?"
+        " order by column_index",
         [schema, table],
     ).fetchall()
     return dg.TableSchema([dg.TableColumn(name, kind) for name, kind in rows])

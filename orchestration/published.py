@@ -5,6 +5,7 @@ exports to recipients; those are acts, not assets.
 """
 
 from datetime import timedelta
+from typing import Any
 
 import dagster as dg
 
@@ -53,8 +54,8 @@ def _published(purpose: str) -> dg.AssetsDefinition:
             "code_version": code_version(),
         }
         rows = release.publish_purpose(policy(), purpose, clocks, about)
-        counts = {f"rows/{table}": count for table, count in rows.items()}
-        columns = {
+        counts: dict[str, Any] = {f"rows/{table}": count for table, count in rows.items()}
+        columns: dict[str, Any] = {
             "dagster/column_schema": schema,
             "dagster/column_lineage": column_lineage(lineage(), f"release.published_{purpose}"),
         }

@@ -81,11 +81,12 @@ def sources_check(as_json: bool) -> int:
     findings = check_sources(load_sources(sources_path(), policy()), policy())
     if as_json:
         print_json([vars(finding) for finding in findings])
-    elif not findings:
-        click.echo("sources.yaml and its feeds fit together")
-    for finding in () if as_json else findings:
-        click.echo(str(finding))
-    return 2 if findings else 0
+    else:
+        for finding in findings:
+            click.echo(str(finding))
+        if not any(finding.blocking for finding in findings):
+            click.echo("sources.yaml and its feeds fit together: nothing stops a load")
+    return 2 if any(finding.blocking for finding in findings) else 0
 
 
 @click.command()
