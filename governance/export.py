@@ -83,11 +83,14 @@ def export(
     key = _public_key(listed, recipient) if encrypted else None
     columns = list(listed.receives or ("customer_id",))
     at = now()
+    # Before the permission file is opened: a run puts an event there, then takes it from here.
+    waiting = inbox.waiting()
     beside = (
         published_store(SEGMENT_PURPOSE, alias="segments"),
         published_store(PERMISSION, alias="permission"),
     )
     with identity.opened(*beside) as connection:
+        connection.register("waiting", waiting)
         _judge(connection, policy, utc_naive(at))
         number, name = _segment(connection, segment)
         _audience(connection, number, purpose)
@@ -157,7 +160,6 @@ def _judge(connection: duckdb.DuckDBPyConnection, policy: Policy, at: Any) -> No
             f"{unread} consent event(s) name no readable subject; nothing leaves",
             "see `assent quarantine list`; then `assent quarantine resolve`",
         )
-    connection.register("waiting", inbox.waiting())
     consent.state(connection, policy, KNOWN_NOW, at=at, known=at, into="state")
 
 

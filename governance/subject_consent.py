@@ -38,9 +38,11 @@ def show(policy: Policy, customer_id: str, *, at: datetime, known: datetime) -> 
     UsageError
         If no subject has that id.
     """
+    # Before the permission file is opened: a run puts an event there, then takes it from here.
+    waiting = inbox.waiting()
     with identity.opened(published_store(PERMISSION, alias="permission")) as connection:
         key = identity.subject_key_of(connection, customer_id)
-        connection.register("waiting", inbox.waiting())
+        connection.register("waiting", waiting)
         one = f"subject_key = '{key}'::uuid"
         relations = Relations(
             f"(select * from {consent.KNOWN_NOW.events} where {one})",

@@ -101,6 +101,7 @@ def land(
         connection.execute(
             "insert into landing.changed_days select distinct event_day, load_id"
             f" from landing.transactions where load_id between {loads[0]} and {loads[1]}"
+            " except select event_day, load_id from landing.changed_days"
         )
     if plan.afresh and plan.contract is CUSTOMERS:
         _keep_age(connection)
@@ -171,6 +172,7 @@ def _settle(
             f"insert into landing.changed_days select distinct event_day, {loads[0]}"
             " from landing.transactions where rowid in (select position from verdicts"
             f" where source_number = {HELD} and not kept)"
+            " except select event_day, load_id from landing.changed_days"
         )
     connection.execute(
         f"delete from landing.{table} where rowid in (select position from verdicts"

@@ -5,6 +5,8 @@ belong here: assets.
 """
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from functools import cache
 from typing import Any
@@ -14,7 +16,7 @@ import dagster as dg
 from governance.clocks import Clocks
 from governance.policy.load import policy_hash
 from orchestration.manifest import DBT_PROJECT, policy
-from warehouse.errors import UsageError
+from warehouse.errors import AssentError, UsageError
 from warehouse.home import PROJECT
 
 OWNERS = ["team:data-engineering"]
@@ -54,6 +56,15 @@ def provenance(clocks: Clocks | None = None) -> dict[str, Any]:
             "assent/current": clocks.current,
         }
     return found
+
+
+@contextmanager
+def unrepeated() -> Iterator[None]:
+    """Let a mistake of the user end the step at once: trying again would find it again."""
+    try:
+        yield
+    except AssentError as error:
+        raise dg.Failure(error.what, allow_retries=False) from error
 
 
 def day_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> date:

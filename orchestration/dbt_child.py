@@ -14,12 +14,12 @@ POLL_SECONDS = 0.1
 
 
 def main() -> None:
-    """Drop every key but the warehouse's from the environment, then be dbt."""
+    """Take the warehouse's key out of the environment, drop all others, then be dbt."""
     _end_with_the_run()
-    from warehouse.keys import without_keys
+    from warehouse import keys
 
-    kept = without_keys(dict(os.environ))
-    for name in set(os.environ) - set(kept):
+    keys.hold("warehouse")
+    for name in [name for name in os.environ if name.startswith(keys.PREFIX)]:
         del os.environ[name]
 
     from dbt.cli.main import cli

@@ -19,7 +19,15 @@ from governance.policy.columns import allowed_columns
 from ingest.feeds import feed_clocks, feed_figures
 from ingest.model import Sources
 from ingest.sources import load_sources
-from orchestration.common import BY_DAY, OFFICERS, OWNERS, RETRY, day_of, provenance
+from orchestration.common import (
+    BY_DAY,
+    OFFICERS,
+    OWNERS,
+    RETRY,
+    day_of,
+    provenance,
+    unrepeated,
+)
 from orchestration.manifest import policy
 from orchestration.metadata import column_schema
 from orchestration.writer import Writer
@@ -60,12 +68,14 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
     from ingest.load import load_feeds
 
     waiting = inbox.waiting()
-    load_feeds(
-        feeds(), policy(), now=now(), extra_consent_events=waiting, progress=context.log.info
-    )
+    with unrepeated():
+        load_feeds(
+            feeds(), policy(), now=now(), extra_consent_events=waiting, progress=context.log.info
+        )
+    # In this order, so that at every instant a denial is where exports look for it.
+    release.publish_permission(policy())
     if waiting.num_rows:
         inbox.drop_through(max(waiting.column("event_id").to_pylist()))
-    release.publish_permission(policy())
     with writer.warehouse() as connection:
         figures = _show(connection)
         described = {

@@ -29,6 +29,7 @@ from orchestration.common import (
     code_version,
     provenance,
     same_day,
+    unrepeated,
 )
 from orchestration.fairness import judge_of
 from orchestration.land import absent_columns
@@ -36,7 +37,7 @@ from orchestration.manifest import lineage, policy
 from orchestration.metadata import column_lineage, columns_of
 from orchestration.model_store import KEY, MIX, fit_is_due, frame_of
 from orchestration.writer import Writer
-from warehouse.errors import UsageError
+from warehouse.errors import RuleBrokenError, UsageError
 from warehouse.journal import write_durably
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ READ = [MART, BACKTEST, f"mart_{BIAS_PURPOSE}"]
 )
 def model(context: dg.AssetExecutionContext, writer: Writer) -> dg.MaterializeResult:
     """Fit when it is due; else report the model in force."""
-    with writer.warehouse() as connection:
+    with writer.warehouse() as connection, unrepeated():
         clocks = same_day(context, clock_row.read(connection))
         facts = _fit(connection, clocks) if fit_is_due(clocks) else model_store.record() or {}
     reads = {"dagster/column_lineage": column_lineage(lineage(), MODEL)}
@@ -78,13 +79,19 @@ def _fit(connection: duckdb.DuckDBPyConnection, clocks: Clocks) -> dict[str, Any
     current = frame_of(connection, MART, clocks.as_of)
     _admit(current)
     later, earlier = _backtest_days(connection)
-    choice = choose(
-        frame_of(connection, BACKTEST, earlier),
-        Rule(segments=limits.segmentation.segments, smallest=limits.thresholds.smallest_segment),
-        current=current,
-        judge=judge_of(connection, limits, clocks.as_of),
-    )
-    report = backtest.backtest(frame_of(connection, BACKTEST, later), choice.recipe)
+    limited = Rule(limits.segmentation.segments, smallest=limits.thresholds.smallest_segment)
+    judge = judge_of(connection, limits, clocks.as_of)
+    try:
+        choice = choose(
+            frame_of(connection, BACKTEST, earlier), limited, current=current, judge=judge
+        )
+        report = backtest.backtest(frame_of(connection, BACKTEST, later), choice.recipe)
+    except ValueError as error:
+        raise RuleBrokenError(
+            f"no segments can be chosen: {error}",
+            "see segmentation.segments, thresholds.smallest_segment and thresholds.bias in the"
+            " policy",
+        ) from error
     fitted, since = _fitted(current, choice)
     fitted = fitted.with_facts(
         fitted_as_of=clocks.as_of.isoformat(),

@@ -56,3 +56,11 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     installation = Installation(folder / "home", sources=feeds(folder / "feeds"))
     installation.run()
     return installation
+
+
+@pytest.fixture(scope="session")
+def story(small: Installation, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Play the weeks of `tests.support.story` once (group: "small")."""
+    from tests.support.story import play
+
+    return play(small, tmp_path_factory.mktemp("story"))

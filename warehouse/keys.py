@@ -18,6 +18,8 @@ from warehouse.home import Home, production
 PREFIX = "ASSENT_KEY_"
 FEWEST_CHARACTERS = 16
 
+_held: dict[str, str] = {}
+
 
 def folder() -> Path:
     """Return the folder of key files."""
@@ -36,6 +38,8 @@ def get(name: str) -> str:
     KeyMissingError
         If no key is supplied in production mode, a key file can't be read, or a key is too short.
     """
+    if name in _held:
+        return _held[name]
     variable = PREFIX + name.upper()
     if variable in os.environ:
         return _long_enough(os.environ[variable], variable)
@@ -48,6 +52,11 @@ def get(name: str) -> str:
         raise KeyMissingError(
             f"the key file of '{name}' can't be read: {path}", "check its owner and mode (0600)"
         ) from error
+
+
+def hold(name: str) -> None:
+    """Read a key once and keep it in this process, so that its variable can go."""
+    _held[name] = get(name)
 
 
 def _long_enough(key: str, where: str) -> str:

@@ -1,0 +1,104 @@
+"""A withdrawal takes effect at once on exports and with the next run on everything else."""
+
+import pytest
+
+pytestmark = pytest.mark.xdist_group("small")
+
+
+def held_back(seen):
+    return seen.exports[0].json["held_back"]
+
+
+def test_before_anything_the_subject_is_everywhere(story):
+    seen = story.steps["start"]
+    assert story.who in seen.in_mart & set(seen.members) & seen.exported
+    assert held_back(seen) == {}
+
+
+def test_a_withdrawal_holds_back_at_once(story):
+    before, seen = story.steps["start"], story.steps["withdrawal recorded"]
+    assert seen.done.status == 0, seen.done.said
+    assert seen.exports[0].status == 0, seen.exports[0].said
+    assert before.exported - seen.exported == {story.who}
+    assert seen.exported <= before.exported
+    assert held_back(seen) == {"segmentation: withdrawn": 1}
+    assert seen.exports[0].json["exported"] == len(seen.exported) - 1  # the header
+    states = {s["purpose"]: s for s in seen.more["consent"]}
+    assert not states["segmentation"]["permitted"]
+    assert states["segmentation"]["rule"] == "withdrawn"
+    assert states["bias_monitoring"]["permitted"]  # only what was withdrawn
+    # What is published stays as it is until a run replaces it.
+    assert seen.published == before.published
+
+
+def test_the_next_run_removes_the_subject_from_what_is_published(story):
+    before, seen = story.steps["start"], story.steps["run"]
+    assert seen.done.status == 0, seen.done.said
+    assert before.in_mart - seen.in_mart == {story.who}
+    assert set(before.members) - set(seen.members) == {story.who}
+    assert story.who not in seen.exported
+    assert held_back(seen) == {}  # no member any more
+    assert seen.published["segmentation.duckdb"] != before.published["segmentation.duckdb"]
+
+
+def test_a_past_day_brings_nobody_back(story):
+    before, seen = story.steps["run"], story.steps["run for the past"]
+    assert seen.done.status == 0, seen.done.said
+    assert seen.more["past mart"]
+    assert story.who not in seen.more["past mart"]
+    assert seen.more["past mart"] <= before.in_mart | {story.who} | set(story.steps["start"].members)
+
+
+def test_a_past_day_replaces_nothing_of_the_current_state(story):
+    before, seen = story.steps["run"], story.steps["run for the past"]
+    same = {name for name in seen.published if name != "permission.duckdb"}  # that is of today
+    assert {n: seen.published[n] for n in same} == {n: before.published[n] for n in same}
+    # Feeds, too, are landed anew; what they say is the same.
+    assert seen.current == before.current
+    assert seen.status["as_of"] == "2024-12-30"
+    assert seen.more["past status"]["as_of"] == "2024-11-30"
+    assert (seen.in_mart, seen.members) == (before.in_mart, before.members)
+
+
+def test_a_new_grant_alone_gives_exports_nothing_that_isnt_published(story):
+    seen = story.steps["grant recorded"]
+    assert seen.done.status == 0, seen.done.said
+    assert story.who not in seen.exported
+
+
+def test_a_new_grant_brings_the_subject_back_with_the_next_run(story):
+    seen = story.steps["override"]
+    assert story.who in seen.in_mart & set(seen.members)
+    assert seen.exported >= {story.who} or seen.members[story.who] != story.segment
+    assert seen.in_mart == story.steps["start"].in_mart
+
+
+def test_every_act_is_recorded_once_and_without_the_subject(story):
+    acts = story.installation.acts()
+    exports = [seen.exports[0] for seen in story.steps.values()]
+    assert sum(act["act"] == "export" for act in acts) == sum(e.status == 0 for e in exports)
+    recorded = [act["action"] for act in acts if act["act"] == "consent.record"]
+    assert recorded == ["withdrawn", "granted"]
+    assert [act["act"] for act in acts].count("consent.show") == 1
+    assert all(act["at"] and act["actor"] for act in acts)
+    assert story.who not in (story.installation.home.audit / "acts.jsonl").read_text()
+
+
+def test_an_event_stays_in_the_inbox_until_exports_find_it_elsewhere(small, tmp_path, monkeypatch):
+    """A run that dies between landing an event and publishing it must not lose the denial."""
+    from governance import inbox, release
+
+    one = small.copy(tmp_path / "home")
+    who = min(one.members())
+    assert one.assent("consent", "record", who, "withdrawn").status == 0
+
+    def dies(policy):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(release, "publish_permission", dies)
+    assert one.assent("run").status != 0
+    with one.entered():
+        assert inbox.waiting().num_rows == 1
+    monkeypatch.undo()
+    states = one.assent("consent", "show", who, "--json").json
+    assert not any(state["permitted"] for state in states)

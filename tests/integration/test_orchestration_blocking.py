@@ -1,0 +1,112 @@
+"""What stops publishing, stops it: an unread consent event, a stale feed, too small a segment."""
+
+import pytest
+
+pytestmark = pytest.mark.xdist_group("small")
+
+SEGMENTS = "key:segmentation/assignments+"
+
+
+def purposes(seen):
+    return {name: value for name, value in seen.published.items() if name != "permission.duckdb"}
+
+
+def test_an_unread_consent_event_blocks_everything(story):
+    before, seen = story.steps["grant recorded"], story.steps["unread event"]
+    assert seen.done.status == 1
+    assert "every_consent_event_names_a_subject" in seen.done.err
+    assert "assent quarantine list" in seen.done.err
+    assert "Traceback" not in seen.done.said
+    assert purposes(seen) == purposes(before)
+    # The file that exports consult follows at once, and it is what stops them.
+    assert seen.published["permission.duckdb"] != before.published["permission.duckdb"]
+    assert seen.exports[0].status == 1
+    assert "nothing leaves" in seen.exports[0].err
+    assert seen.exported == set()
+    assert seen.more["query"].status == 0  # what was published may still be read
+
+
+def test_it_is_listed_by_reason_and_place_without_a_value(story):
+    (row,) = story.steps["unread event"].more["quarantine"]
+    assert (row["feed"], row["reason"]) == ("consent_events", "missing_customer_id")
+    assert row["source"] == "consent_events-unread.parquet"
+    assert row["position"] == 1
+    assert row["resolved_at"] is None
+
+
+def test_a_stale_feed_blocks_once_the_event_is_resolved(story):
+    before, seen = story.steps["unread event"], story.steps["resolved, stale"]
+    assert seen.more["resolve"].status == 0, seen.more["resolve"].said
+    assert seen.done.status == 1
+    assert "freshness.transactions" in seen.done.err
+    assert "every_consent_event_names_a_subject" not in seen.done.err
+    assert purposes(seen) == purposes(before)
+    assert seen.exports[0].status == 0, seen.exports[0].said  # the events are read again
+    (rule,) = [r for r in seen.status["rules"] if r["rule"] == "freshness.transactions"]
+    assert (rule["status"], rule["overridden_by"]) == ("broken", None)
+
+
+def test_an_override_on_record_lets_it_pass_and_is_shown(story):
+    before, seen = story.steps["resolved, stale"], story.steps["override"]
+    assert seen.done.status == 0, seen.done.said
+    assert purposes(seen).keys() == purposes(before).keys()
+    assert all(seen.published[name] != before.published[name] for name in purposes(seen))
+    (rule,) = [r for r in seen.status["rules"] if r["rule"] == "freshness.transactions"]
+    assert rule["status"] == "broken"
+    assert rule["overridden_by"] == "A. Officer: The till was out of order"
+    assert "A. Officer" in seen.done.out
+    done = story.installation.assent("status")
+    assert done.status == 0
+    assert "A. Officer" in done.out
+
+
+def test_resolving_is_an_act_on_record(story):
+    (act,) = [a for a in story.installation.acts() if a["act"] == "quarantine.resolve"]
+    assert act["resolution"] == "dismissed"
+
+
+def test_resolving_what_is_not_there_is_refused(story):
+    done = story.installation.assent("quarantine", "resolve", "999999", "--as", "dismissed")
+    assert done.status == 2
+    assert "Traceback" not in done.said
+
+
+def shrunk(one, left):
+    """Leave so many members in the smallest segment, by taking the others out of the mart."""
+    with one.warehouse() as connection:
+        connection.execute(
+            "delete from marts.mart_segmentation where segmentation_key in ("
+            " select segmentation_key from segmentation.assignments where segment_id = ("
+            "  select segment_id from segmentation.segments order by subjects limit 1)"
+            " order by segmentation_key offset ?)",
+            [left],
+        )
+
+
+@pytest.mark.parametrize(("left", "status"), [(49, 1), (50, 0)])
+def test_a_segment_below_the_smallest_size_is_not_published(small, tmp_path, left, status):
+    one = small.copy(tmp_path / "home")
+    shrunk(one, left)
+    before = (one.home.published / "segmentation.duckdb").read_bytes()
+    done = one.assent("run", "--select", SEGMENTS)
+    assert done.status == status, done.said
+    after = (one.home.published / "segmentation.duckdb").read_bytes()
+    assert (after == before) is bool(status)
+    (rule,) = [r for r in one.evidence("status")["rules"] if r["rule"] == "size.segmentation"]
+    assert rule["status"] == ("broken" if status else "holds")
+    assert ("size.segmentation" in done.err) is bool(status)
+    assert one.assent("status").status == status
+
+
+def test_verdicts_under_another_policy_count_for_nothing(small, tmp_path):
+    """A rule may have been tightened: what held there was not judged here."""
+    from tests.support.installation import policy_with
+
+    one = small.copy(tmp_path / "home", policy=policy_with(tmp_path, ("drift: 0.25", "drift: 0.2")))
+    before = (one.home.published / "churn_prevention.duckdb").read_bytes()
+    done = one.assent("run", "--select", "key:release/published_churn_prevention")
+    assert done.status == 1
+    assert "policy changed" in done.err
+    assert (one.home.published / "churn_prevention.duckdb").read_bytes() == before
+    same = small.copy(tmp_path / "same")
+    assert same.assent("run", "--select", "key:release/published_churn_prevention").status == 0
