@@ -6,6 +6,7 @@ Does not belong here: computing what is shown; files, other than by the caller.
 
 import io
 from collections.abc import Mapping, Sequence
+from textwrap import shorten
 from typing import Any
 
 import matplotlib as mpl
@@ -22,6 +23,8 @@ from models.cards import Card
 
 INK, MUTED, GRID = "#1f2933", "#52606d", "#d9dfe5"
 BLUE, GREY, ORANGE = "#2b6cb0", "#a0aab4", "#c05621"
+LONGEST_REMARK = 48  # characters beside a bar
+
 _STYLE = {
     "svg.hashsalt": "assent",  # ids of clip paths, equal from run to run
     "svg.fonttype": "path",  # looks the same wherever it is opened
@@ -291,7 +294,10 @@ def _brief(row: Mapping[Any, Any]) -> str:
 
 def _standing(row: Mapping[Any, Any]) -> str:
     stability = "" if pd.isna(row["stability"]) else f", stability {row['stability']:.2f}"
-    remark = f": {row['remark']}" if row["remark"] else ""
+    # A judge may object at length; the table has every word.
+    remark = (
+        f": {shorten(row['remark'], LONGEST_REMARK, placeholder=' ...')}" if row["remark"] else ""
+    )
     verdict = "" if row["verdict"] in ("behind", "level") else f"{row['verdict']}{remark}, "
     size = "" if remark.startswith(": smallest") else f"smallest {row['smallest']:,}"
     if remark.startswith(": stability"):
