@@ -69,7 +69,9 @@ def _policy(folder: Path) -> Path:
     """Write the shipped policy with the completeness of generated demographics, and return it."""
     shipped = (PROJECT / "policy.yaml").read_text(encoding="utf-8")
     told = "completeness: {marital_status: 0.5"
-    generated = "completeness: {age_band: 0.5, income_group: 0.5, children: 0.5, marital_status: 0.5"
+    generated = (
+        "completeness: {age_band: 0.5, income_group: 0.5, children: 0.5, marital_status: 0.5"
+    )
     path = folder / "policy.yaml"
     path.write_text(shipped.replace(told, generated), encoding="utf-8")
     return path

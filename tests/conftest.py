@@ -1,6 +1,6 @@
 """Fixtures that every kind of test may use."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ def dbt_manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 class Demo(Installation):
     """The demo after `assent run`, with what that said and its folder for temporary files."""
 
-    done: Done = Done(0, "", "")
+    done: Done = field(default_factory=lambda: Done(0, "", ""))
     scratch: Path = Path()
 
 

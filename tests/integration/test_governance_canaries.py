@@ -38,8 +38,8 @@ def test_nor_in_the_repository(demo, search):
 def test_the_search_looks_at_every_kind_of_file(demo):
     """What the first test claims, it claims of all of these."""
     seen = {str(path.relative_to(demo.root)).split("/")[0] for path in files(demo.root)}
-    assert seen >= {"warehouse.duckdb", "vault.duckdb", "salts", "published", "artefacts", "dagster",
-                    "dbt", "evidence"}  # fmt: skip
+    stores = {"warehouse.duckdb", "vault.duckdb", "salts", "published"}
+    assert seen >= stores | {"artefacts", "dagster", "dbt", "evidence"}
     assert any(path.suffix == ".db" for path in files(demo.home.dagster))
 
 
@@ -60,7 +60,9 @@ def test_the_search_finds_everybody_in_a_file_in_clear(demo, words, search, tmp_
     assert search.in_files(copy.root) == {}
 
 
-@pytest.mark.parametrize("kind", ["plain", "json", "zip", "sqlite", "sqlite, compressed", "picture"])
+@pytest.mark.parametrize(
+    "kind", ["plain", "json", "zip", "sqlite", "sqlite, compressed", "picture"]
+)
 def test_the_search_opens_what_is_packed(tmp_path: Path, kind):
     import base64
     import json

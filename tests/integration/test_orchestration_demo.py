@@ -27,7 +27,9 @@ def test_status_lists_every_rule_and_none_is_broken(demo):
     expected = [rule.id for rule in rules(load_policy(PROJECT / "policy.yaml"))]
     assert [rule["rule"] for rule in done.json["rules"]] == expected
     assert {rule["status"] for rule in done.json["rules"]} <= {"holds", "not judged"}
-    assert not [r for r in done.json["rules"] if r["status"] == "not judged" and r["why"] == NOT_RUN]
+    assert not [
+        r for r in done.json["rules"] if r["status"] == "not judged" and r["why"] == NOT_RUN
+    ]
     assert not [r for r in done.json["rules"] if r["overridden_by"]]
     assert done.status == 0
     assert (done.json["as_of"], done.json["known_at"]) == ("2017-12-31", "2018-01-01 04:01:20")

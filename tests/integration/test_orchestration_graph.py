@@ -85,7 +85,9 @@ def test_the_graph_is_as_reviewed(defs, graph):
     reviewed = json.loads(SNAPSHOT.read_text())
     for part, content in reviewed.items():
         for name in {*content, *now[part]}:
-            assert now[part].get(name) == content.get(name), f"{part}: {name}; {UPDATE}=1 accepts it"
+            assert now[part].get(name) == content.get(name), (
+                f"{part}: {name}; {UPDATE}=1 accepts it"
+            )
     assert now == reviewed
 
 
@@ -116,11 +118,11 @@ def test_every_rule_that_is_judged_on_data_is_a_check(defs, graph):
     for rule in rules(policy):
         if rule.kind in ("custody", "exposure"):
             continue  # judged with the feeds, shown by `assent status`
-        if rule.purpose in policy.purposes:
-            asset = f"mart_{rule.purpose}"
-        else:
-            asset = rule.id.split(".")[1]
-        here = [s for s in specs if s.name == rule.kind and s.asset_key.path[-1] in (asset, "segments")]
+        of_mart = rule.purpose in policy.purposes
+        asset = f"mart_{rule.purpose}" if of_mart else rule.id.split(".")[1]
+        here = [
+            s for s in specs if s.name == rule.kind and s.asset_key.path[-1] in (asset, "segments")
+        ]
         if rule.id != "minimisation.permission":
             assert here, rule.id
         assert all(s.blocking == KINDS[rule.kind].blocks for s in here), rule.id

@@ -17,7 +17,9 @@ CLOCKS = {"assent/as_of", "assent/known_at"}
 def events(small):
     """Return the newest materialisation of every asset, and of every check its evaluation."""
     with small.entered(), dg.DagsterInstance.get() as instance:
-        runs = {name: instance.get_runs(dg.RunsFilter(job_name=name))[0] for name in ("land", "segment")}
+        runs = {
+            name: instance.get_runs(dg.RunsFilter(job_name=name))[0] for name in ("land", "segment")
+        }
         logs = [entry for run in runs.values() for entry in instance.all_logs(run.run_id)]
     found = [entry.dagster_event for entry in logs if entry.dagster_event]
     assert {run.status for run in runs.values()} == {dg.DagsterRunStatus.SUCCESS}

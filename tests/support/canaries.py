@@ -122,5 +122,7 @@ def demo_words() -> dict[str, set[str]]:
         for name in ("customer_id", "full_name", "email", "phone", "postal_address")
     }
     # Customers that exist in the consent feed only have ids as well.
-    words["customer_id"] |= {value for value in consent_events()["customer_id"].to_pylist() if value}
+    words["customer_id"] |= {
+        value for value in consent_events()["customer_id"].to_pylist() if value
+    }
     return words
