@@ -4,14 +4,19 @@ Belongs here: environment variables of the tools we run, and ``dagster.yaml``. D
 here: reading the policy or the feeds.
 """
 
+import fcntl
 import os
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from warehouse.clock import VARIABLE as CLOCK
 from warehouse.errors import UsageError
 from warehouse.home import PROJECT, Home, production, sources_path
 from warehouse.journal import write_durably
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 DAGSTER_YAML = """\
 # Written by Assent at start; edit orchestration/environment.py instead.
@@ -63,6 +68,15 @@ def prepare() -> Home:
         write_durably(instance, DAGSTER_YAML.encode())
     _set_clock(sources_path())
     return home
+
+
+def opened_instance() -> "dg.DagsterInstance":
+    """Open Dagster's storage, one process at a time: two that make it at once would spoil it."""
+    import dagster as dg
+
+    with (Home.current().make().dagster / "opening.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return dg.DagsterInstance.get()
 
 
 def _set_clock(path: Path) -> None:

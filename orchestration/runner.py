@@ -14,6 +14,7 @@ import duckdb
 
 from governance import acts
 from orchestration.common import DAYS
+from orchestration.environment import opened_instance
 from warehouse.connect import connected, warehouse_store
 from warehouse.errors import AssentError, RuleBrokenError, UsageError
 from warehouse.home import PROJECT
@@ -57,7 +58,7 @@ def run_job(name: str, *, partition: str | None = None, select: str | None = Non
         )
     tags = {"assent/started_by": "cli", "assent/actor": acts.actor()}
     # dbt's own lines would drown ours; they are in the run's log.
-    with dg.DagsterInstance.get() as instance, redirect_stdout(io.StringIO()):
+    with opened_instance() as instance, redirect_stdout(io.StringIO()):
         result = job.execute_in_process(
             instance=instance,
             partition_key=partition,

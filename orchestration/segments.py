@@ -76,16 +76,16 @@ def _fit(connection: duckdb.DuckDBPyConnection, clocks: Clocks) -> dict[str, Any
     from models.selection import Rule, choose
 
     limits = policy()
-    current = frame_of(connection, MART, clocks.as_of)
+    current = _frame(connection, MART, clocks.as_of)
     _admit(current)
     later, earlier = _backtest_days(connection)
     limited = Rule(limits.segmentation.segments, smallest=limits.thresholds.smallest_segment)
     judge = judge_of(connection, limits, clocks.as_of)
     try:
         choice = choose(
-            frame_of(connection, BACKTEST, earlier), limited, current=current, judge=judge
+            _frame(connection, BACKTEST, earlier), limited, current=current, judge=judge
         )
-        report = backtest.backtest(frame_of(connection, BACKTEST, later), choice.recipe)
+        report = backtest.backtest(_frame(connection, BACKTEST, later), choice.recipe)
     except ValueError as error:
         raise RuleBrokenError(
             f"no segments can be chosen: {error}",
@@ -114,6 +114,12 @@ def _fit(connection: duckdb.DuckDBPyConnection, clocks: Clocks) -> dict[str, Any
         "candidates": picture(plots.selection(choice.table, limits.thresholds.smallest_segment)),
         "artefacts": place,
     }
+
+
+def _frame(connection: duckdb.DuckDBPyConnection, table: str, day: date) -> "pd.DataFrame":
+    """Read one day of a mart without the columns that no feed is a source of."""
+    found = frame_of(connection, table, day)
+    return found.drop(columns=list(absent_columns(SEGMENT_PURPOSE)), errors="ignore")
 
 
 def _admit(frame: "pd.DataFrame") -> None:
@@ -214,7 +220,7 @@ def assignments(context: dg.AssetExecutionContext, writer: Writer) -> dg.Materia
     fitted = model_store.loaded()
     with writer.warehouse() as connection:
         clocks = same_day(context, clock_row.read(connection))
-        frame = frame_of(connection, MART, clocks.as_of)
+        frame = _frame(connection, MART, clocks.as_of)
         _admit(frame)
         rows = fitted.assign(frame).reset_index()
         connection.register("assigned", rows)
@@ -248,7 +254,7 @@ def segments(context: dg.AssetExecutionContext, writer: Writer) -> dg.Materializ
     fitted = model_store.loaded()
     with writer.warehouse() as connection:
         clocks = same_day(context, clock_row.read(connection))
-        frame = frame_of(connection, MART, clocks.as_of)
+        frame = _frame(connection, MART, clocks.as_of)
         found = cards.build_cards(frame, fitted)
         connection.execute(
             "create or replace table segmentation.segments (as_of date, segment_id integer,"

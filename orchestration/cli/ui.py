@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from orchestration.environment import opened_instance
 from warehouse.home import PROJECT
 
 
@@ -25,6 +26,7 @@ def ui(port: int, read_only: bool) -> None:
         command = [str(bin_folder / "dagster-webserver"), "--read-only", *workspace]
     else:
         command = [str(bin_folder / "dagster"), "dev", *workspace]
+    opened_instance().dispose()  # made here, before Dagster's own processes would all make it
     click.echo(f"http://127.0.0.1:{port}", err=True)
     os.chdir(PROJECT)
     # In our place, so that whoever stops us stops Dagster.

@@ -4,6 +4,7 @@ Belongs here: the events in their order, and what is seen after each. Does not b
 ought to be seen (the tests). Runs are dear, so each of them serves several tests.
 """
 
+import csv
 import hashlib
 import json
 from dataclasses import dataclass, field, replace
@@ -70,7 +71,7 @@ def play(small: Installation, folder: Path) -> Story:
             "store_planning", "--to", str(to), "--unencrypted", "--json", **variables,
         )  # fmt: skip
         seen.exports.append(export)
-        seen.exported = set(to.read_text().split()) if to.exists() else set()
+        seen.exported = _ids(to)
         return seen
 
     def consent(*arguments: str, **variables: str) -> Done:
@@ -83,9 +84,7 @@ def play(small: Installation, folder: Path) -> Story:
     after("run", one.assent("run"))
     seen = after("run for the past", one.assent("run", "--as-of", PAST))
     seen.more["past mart"] = _past_mart(one)
-    seen.more["past status"] = json.loads(
-        (one.home.evidence / PAST / "status.json").read_bytes()
-    )
+    seen.more["past status"] = json.loads((one.home.evidence / PAST / "status.json").read_bytes())
 
     # They come back, as recorded an hour later; and the feed brings what nobody can read.
     after("grant recorded", consent("granted", "--notice-version", "1", ASSENT_NOW=LATER),
@@ -111,6 +110,13 @@ def play(small: Installation, folder: Path) -> Story:
     return story
 
 
+def _ids(file: Path) -> set[str]:
+    if not file.exists():
+        return set()
+    with file.open(newline="") as text:
+        return {row["customer_id"] for row in csv.DictReader(text)}
+
+
 def _seen(one: Installation, done: Done) -> Seen:
     return Seen(
         done=done,
@@ -133,7 +139,10 @@ def _hashes(folder: Path) -> dict[str, str]:
 
 def _past_mart(one: Installation) -> set[str]:
     """Return who is in the warehouse's mart of the past day, by customer id."""
-    with one.entered(), connected(warehouse_store(), *identity.stores(read_only=True)) as connection:
+    with (
+        one.entered(),
+        connected(warehouse_store(), *identity.stores(read_only=True)) as connection,
+    ):
         rows = connection.execute(
             f"select customer_id from ({identity.purpose_keys([SEGMENT_PURPOSE])})"
             " join vault.subjects using (subject_key)"

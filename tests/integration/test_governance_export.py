@@ -1,0 +1,167 @@
+"""Exports: to whom, where, in which form; what they hold, and what they leave behind."""
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.parquet
+import pyrage
+import pytest
+
+from governance.policy.load import policy_hash
+from tests.support.installation import Done, Installation, policy_with
+
+# Set aside until seen to pass from end to end.
+pytest.skip("written, not yet seen to pass from end to end", allow_module_level=True)
+
+pytestmark = pytest.mark.xdist_group("small")
+
+IDENTITY = pyrage.x25519.Identity.generate()
+WITH_KEY = "country: US\n    purposes: [segmentation]"
+KEYED = f"country: US\n    public_key: {IDENTITY.to_public()}\n    purposes: [segmentation]"
+
+
+@pytest.fixture(scope="module")
+def one(small, tmp_path_factory) -> Installation:
+    folder = tmp_path_factory.mktemp("export")
+    return small.copy(folder / "home", policy=policy_with(folder, (WITH_KEY, KEYED)))
+
+
+@pytest.fixture
+def export(one, tmp_path) -> Callable[..., Done]:
+    def asked(name: str = "audience.csv", *more: str, **changes: str) -> Done:
+        given = {"segment": "1", "purpose": "segmentation", "recipient": "store_planning"} | changes
+        return one.assent(
+            "export", given["segment"], "--purpose", given["purpose"],
+            "--recipient", given["recipient"], "--to", str(tmp_path / name), "--json", *more,
+        )  # fmt: skip
+
+    return asked
+
+
+def members(one: Installation, segment: int = 1) -> set[str]:
+    return {customer for customer, number in one.members().items() if number == segment}
+
+
+def ids(content: bytes) -> list[str]:
+    return [row["customer_id"] for row in csv.DictReader(io.StringIO(content.decode()))]
+
+
+def test_by_default_it_is_encrypted_to_the_recipient(one, export, tmp_path):
+    done = export()
+    assert done.status == 0, done.said
+    assert [path.name for path in tmp_path.iterdir()] == ["audience.csv.age"]
+    sealed = (tmp_path / "audience.csv.age").read_bytes()
+    assert sealed.startswith(b"age-encryption.org/v1")
+    somebody = min(members(one))
+    assert somebody.encode() not in sealed
+    found = ids(pyrage.decrypt(sealed, [IDENTITY]))
+    assert set(found) == members(one)
+    assert len(found) == len(set(found)) == done.json["exported"]
+    with pytest.raises(pyrage.DecryptError):
+        pyrage.decrypt(sealed, [pyrage.x25519.Identity.generate()])
+    assert (tmp_path / "audience.csv.age").stat().st_mode & 0o777 == 0o600
+
+
+def test_parquet_and_the_name_of_a_segment_do_as_well(one, export, tmp_path):
+    with one.published("segmentation") as connection:
+        (name,) = connection.execute("select name from segments where segment_id = 2").fetchone()
+    done = export("audience.parquet", "--unencrypted", segment=name)
+    assert done.status == 0, done.said
+    table = pyarrow.parquet.read_table(tmp_path / "audience.parquet")
+    assert table.column_names == ["customer_id"]
+    assert set(table["customer_id"].to_pylist()) == members(one, 2)
+
+
+def test_a_recipient_gets_the_identifiers_that_it_is_listed_for(one, export, tmp_path):
+    done = export("offers.csv", "--unencrypted", recipient="offers_partner",
+                  purpose="personalised_offers")  # fmt: skip
+    assert done.status == 0, done.said
+    rows = list(csv.DictReader((tmp_path / "offers.csv").read_text().splitlines()))
+    assert set(rows[0]) == {"full_name", "postal_address"}
+    assert all(row["full_name"].startswith("Person ") for row in rows)
+    # Whoever may be segmented but not be sent offers is held back, with the reason.
+    assert len(rows) == done.json["exported"] < done.json["members"]
+    assert sum(done.json["held_back"].values()) == done.json["members"] - done.json["exported"]
+    assert all(why.startswith("personalised_offers: ") for why in done.json["held_back"])
+
+
+def test_it_leaves_a_manifest_and_one_act(one, export, tmp_path):
+    acts = len(one.acts())
+    done = export()
+    (path,) = [p for p in one.home.releases.iterdir() if p.stem == done.json["release_id"]]
+    manifest = json.loads(path.read_text())
+    assert manifest == done.json
+    sealed = (tmp_path / "audience.csv.age").read_bytes()
+    assert manifest["file_sha256"] == hashlib.sha256(sealed).hexdigest()
+    assert manifest | {
+        "purpose": "segmentation", "recipient": "store_planning", "role": "controller",
+        "country": "US", "columns": ["customer_id"], "encrypted": True, "held_back": {},
+        "at": "2024-12-31T05:00:00+00:00", "policy_hash": policy_hash(one.policy),
+    } == manifest  # fmt: skip
+    assert manifest["actor"]
+    assert manifest["members"] == manifest["exported"] == len(members(one))
+    assert not [who for who in members(one) if who in path.read_text()]
+    (act,) = one.acts()[acts:]
+    assert act["act"] == "export"
+    assert act["release_id"] == manifest["release_id"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "said"),
+    [
+        ({"recipient": "anybody"}, 1, "is not listed"),
+        ({"recipient": "store_plannin"}, 1, "store_planning"),  # the nearest one
+        ({"purpose": "churn_prevention"}, 1, "doesn't let"),
+        ({"purpose": "resale"}, 1, "resale"),
+        ({"recipient": "offers_partner", "purpose": "personalised_offers"}, 2, "public key"),
+        ({"segment": "99"}, 2, "no published segment"),
+        ({"segment": "99; drop table segments"}, 2, "no published segment"),
+    ],
+)
+def test_what_the_policy_does_not_allow_is_refused(one, export, tmp_path, changes, status, said):
+    before = len(one.acts()), len(list(one.home.releases.iterdir()))
+    done = export(**changes)
+    assert (done.status, done.out) == (status, "")
+    assert said in done.err
+    assert "Traceback" not in done.err
+    assert not list(tmp_path.iterdir())
+    assert (len(one.acts()), len(list(one.home.releases.iterdir()))) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("{home}/audience.csv", "ASSENT_HOME"),
+        ("{home}/releases/../audience.csv", "ASSENT_HOME"),
+        ("{link}/audience.csv", "ASSENT_HOME"),
+        ("nowhere/audience.csv", "no folder"),
+        ("audience.txt", "audience.txt"),
+        ("there.csv", "exists already"),
+    ],
+)
+def test_where_it_does_not_belong_it_is_refused(one, export, tmp_path, name, said):
+    (tmp_path / "link").symlink_to(one.root)
+    (tmp_path / "there.csv").write_text("kept")
+    (tmp_path / "there.csv.age").write_text("kept")
+    target = name.format(home=one.root, link=tmp_path / "link")
+    for more in ((), ("--unencrypted",)):
+        done = export(target, *more)
+        assert done.status == 2
+        assert said in done.err
+    assert not list(one.root.rglob("audience.csv*"))
+    assert (
+        (tmp_path / "there.csv").read_text() == (tmp_path / "there.csv.age").read_text() == "kept"
+    )
+
+
+def test_nothing_published_nothing_exported(one, tmp_path):
+    empty = Installation(tmp_path / "home", sources=one.sources)
+    done = empty.assent("export", "1", "--purpose", "segmentation", "--recipient", "store_planning",
+                        "--to", str(tmp_path / "a.csv"), "--unencrypted")  # fmt: skip
+    assert done.status == 2
+    assert "assent run" in done.err
+    assert not Path(tmp_path / "a.csv").exists()

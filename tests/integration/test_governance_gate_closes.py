@@ -1,0 +1,70 @@
+"""A column that the policy doesn't allow stops the run, in SQL and in Python, naming the rule."""
+
+import shutil
+
+import pytest
+
+from warehouse.home import PROJECT
+
+# Set aside until seen to pass from end to end.
+pytest.skip("written, not yet seen to pass from end to end", allow_module_level=True)
+
+pytestmark = pytest.mark.xdist_group("small")
+
+MART = "models/marts/mart_segmentation.sql"
+WITH_AGE = """
+select made.*, (select max(age_years) from {{{{ ref('stg_customers__customers') }}}}) as age_years,
+    (select max(full_name) from {{{{ ref('stg_customers__customers') }}}}) as email
+from ({made}) as made
+"""
+
+
+def published(one):
+    return {path.name: path.read_bytes() for path in one.home.published.iterdir()}
+
+
+def test_a_column_in_sql(small, tmp_path, monkeypatch):
+    one = small.copy(tmp_path / "home")
+    with small.entered():
+        import orchestration.definitions  # noqa: F401  (of the project as it is)
+    assert one.assent("check").status == 0
+    project = tmp_path / "dbt_project"
+    shutil.copytree(
+        PROJECT / "dbt_project", project, ignore=shutil.ignore_patterns("target", "logs")
+    )
+    config, marker, made = (project / MART).read_text().partition(") }}\n")
+    (project / MART).write_text(config + marker + WITH_AGE.format(made=made))
+    monkeypatch.setattr("orchestration.manifest.DBT_PROJECT", project)
+    before = published(one)
+    for command in (("check",), ("run",)):
+        done = one.assent(*command)
+        assert done.status == 1, done.said
+        assert "minimisation.segmentation (violation): mart_segmentation.age_years" in done.err
+        assert "minimisation.segmentation (violation): mart_segmentation.email" in done.err
+        assert "age_years (protected)" in done.err
+        assert "->" in done.err  # with a remedy
+        assert "Traceback" not in done.said
+    found = one.assent("check", "--json")
+    assert found.status == 1
+    assert {"age_years", "email"} <= {finding["column"] for finding in found.json}
+    after = published(one)
+    assert {n: c for n, c in after.items() if n != "permission.duckdb"} == {
+        n: c for n, c in before.items() if n != "permission.duckdb"
+    }
+
+
+def test_a_column_that_a_model_is_fed_with(small, tmp_path):
+    one = small.copy(tmp_path / "home")
+    for path in (one.home.artefacts / "segmentation").iterdir():
+        path.unlink() if path.is_file() else shutil.rmtree(path)  # so that a fit is due
+    with one.warehouse() as connection:
+        for column in ("age_years", "email"):
+            connection.execute(f"alter table marts.mart_segmentation add column {column} int")
+    before = published(one)
+    done = one.assent("run", "--select", "group:segmentation or group:release")
+    assert done.status == 1, done.said
+    assert "minimisation.segmentation (violation): age_years" in done.err
+    assert "minimisation.segmentation (violation): email" in done.err
+    assert "->" in done.err
+    assert "Traceback" not in done.said
+    assert published(one)["segmentation.duckdb"] == before["segmentation.duckdb"]

@@ -1,0 +1,171 @@
+"""A look at one purpose's published data: read-only, alone, on record."""
+
+import itertools
+
+import pytest
+
+from warehouse.connect import connected, published_store
+
+# Set aside until seen to pass from end to end.
+pytest.skip("written, not yet seen to pass from end to end", allow_module_level=True)
+
+pytestmark = pytest.mark.xdist_group("small")
+
+PURPOSES = ("segmentation", "personalised_offers", "churn_prevention", "bias_monitoring")
+
+
+@pytest.fixture(scope="module")
+def one(small, tmp_path_factory):
+    return small.copy(tmp_path_factory.mktemp("query") / "home")
+
+
+@pytest.fixture
+def ask(one):
+    def asked(sql, purpose="segmentation", *more):
+        return one.assent("query", "--purpose", purpose, sql, *more)
+
+    return asked
+
+
+def test_it_answers(one, ask):
+    done = ask("select count(*) as n from mart_segmentation", "segmentation", "--json")
+    assert done.json == [{"n": len(one.in_mart())}]
+    assert "mart_segmentation" in ask("show tables").out
+    assert "recency_days" in ask("describe mart_segmentation").out
+    for purpose in PURPOSES:
+        assert ask(f"from mart_{purpose} limit 1", purpose).status == 0
+
+
+def test_long_answers_are_cut_and_said_to_be(ask):
+    done = ask("from range(1001)", "segmentation", "--json")
+    assert len(done.json) == 1000
+    assert "only the first 1,000 rows" in done.err
+    assert ask("from range(1000)", "segmentation", "--json").err == ""
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "delete from mart_segmentation",
+        "insert into segments select * from segments",
+        "create table t as select 1",
+        "create temp table t as select 1",
+        "drop table segments",
+        "attach '{other}' as other",
+        "copy mart_segmentation to '{folder}/out.csv'",
+        "select * from read_text('{keys}/vault')",
+        "select * from '{keys}/vault'",
+        "select * from read_blob('{other}')",
+        "select * from glob('{folder}/*')",
+        "from read_parquet('{feeds}/customers.parquet')",
+        "select * from 'https://127.0.0.1/x.csv'",
+        "from personalised_offers.mart_personalised_offers",
+        "from mart_personalised_offers",
+        "from landing.purpose_keys",
+        "set enable_external_access = true",
+        "install httpfs",
+        "load httpfs",
+        "pragma database_list",
+        "call pragma_version()",
+        "explain select 'Anna'",
+        "select 1; select 2",
+        "begin",
+        "",
+        "/* nothing */",
+        "not even sql (",
+        "select 'Anna'::integer",
+        "select no_such_function('Anna')",
+    ],
+)
+def test_it_can_do_nothing_else(one, ask, tmp_path, sql):
+    files = {"other": one.home.published_file("personalised_offers"), "keys": one.keys,
+             "folder": tmp_path, "feeds": one.sources.parent}  # fmt: skip
+    before = {p: p.read_bytes() for p in one.home.published.iterdir()}
+    acts = len(one.acts())
+    done = ask(sql.format(**files))
+    assert done.status == 2, done.out
+    assert done.err.startswith("assent: ")
+    assert "Traceback" not in done.err
+    assert done.out == ""
+    assert {p: p.read_bytes() for p in one.home.published.iterdir()} == before
+    assert not list(tmp_path.iterdir())
+    assert len(one.acts()) == acts  # nothing was seen
+
+
+def test_an_unknown_purpose_is_refused(ask):
+    done = ask("select 1", "resale")
+    assert done.status == 1
+    assert "resale" in done.err
+
+
+def test_a_value_in_a_row_is_never_in_an_error(ask):
+    """A cast error of DuckDB quotes the value."""
+    done = ask("select segmentation_key::varchar::integer from mart_segmentation")
+    assert done.status == 2
+    assert "ConversionException" in done.err
+    assert not any(character.isdigit() for character in done.err)
+
+
+@pytest.mark.parametrize(
+    ("sql", "recorded"),
+    [
+        ("select 'Anna', 42, date '2017-01-01'", "SELECT ?, ?, CAST(? AS DATE)"),
+        ("select count(*) from segments where name = 'Anna' -- Anna", "SELECT COUNT(*) FROM segments"  # noqa: E501
+         " WHERE name = ?"),
+        ("select e'Anna', $$Anna$$, $x$Anna$x$", "SELECT ?, ?, ?"),
+        ('select 1 as "Anna Example"', 'SELECT ? AS "?"'),
+        ("select /*+ Anna */ segment_id from segments limit 3", "SELECT segment_id FROM segments"
+         " LIMIT ?"),
+        ("select ['1', 'Anna'], {'who': 'Anna'}, map {'Anna': 1}", "SELECT [?, ?], {'who': ?},"
+         " MAP {?: ?}"),
+        ("show tables", "SHOW TABLES"),
+    ],
+)  # fmt: skip
+def test_the_record_has_the_statement_without_its_values(one, ask, sql, recorded):
+    before = len(one.acts())
+    done = ask(sql)
+    assert done.status == 0, done.said
+    (act,) = one.acts()[before:]
+    assert (act["act"], act["purpose"]) == ("query", "segmentation")
+    assert act["statement"] == recorded
+    assert "Anna" not in str(act)
+    assert act["rows"] == len(ask(sql, "segmentation", "--json").json)
+
+
+def test_two_purposes_cannot_be_joined_by_what_is_published(one):
+    """Their keys have no value in common; neither has what no purpose publishes."""
+    keys = {}
+    for purpose in PURPOSES:
+        with one.published(purpose) as connection:
+            tables = [name for (name,) in connection.execute("show tables").fetchall()]
+            kinds = connection.execute(
+                "select column_name from duckdb_columns() where data_type = 'UUID'"
+            ).fetchall()
+            assert {name for (name,) in kinds} == {f"{purpose}_key"}
+            assert set(tables) <= {f"mart_{purpose}", "assignments", "segments", "about"}
+            rows = connection.execute(f"select {purpose}_key from mart_{purpose}").fetchall()
+        keys[purpose] = {key for (key,) in rows}
+        assert len(keys[purpose]) > 400
+    for one_purpose, other in itertools.combinations(PURPOSES, 2):
+        assert not keys[one_purpose] & keys[other]
+    with one.warehouse() as connection:
+        rows = connection.execute(
+            "select purpose, purpose_key, subject_key from landing.purpose_keys"
+        )
+        known = rows.fetchall()
+    subjects = {subject for _, _, subject in known}
+    for purpose in PURPOSES:  # positive control: with the crosswalk they could be
+        assert keys[purpose] <= {key for name, key, _ in known if name == purpose}
+        assert not keys[purpose] & subjects
+
+
+def test_a_purpose_is_read_with_its_own_key_only(one, tmp_path):
+    import shutil
+
+    other = one.copy(tmp_path / "home")
+    shutil.copy(other.keys / "published_churn_prevention", other.keys / "published_segmentation")
+    done = other.assent("query", "--purpose", "segmentation", "from segments")
+    assert done.status == 2
+    assert "the key 'published_segmentation' doesn't fit" in done.err
+    with other.entered(), connected(published_store("churn_prevention")) as connection:
+        assert connection.execute("select count(*) > 0 from mart_churn_prevention").fetchone()[0]

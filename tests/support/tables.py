@@ -1,0 +1,62 @@
+"""The content of an installation as plain values that can be compared with another's.
+
+Belongs here: tables, published files and the model, without what differs by design: keys, which are
+made from random salts, and moments of the run. Does not belong here: a test.
+"""
+
+import json
+from typing import Any
+
+import duckdb
+
+from tests.support.installation import Installation
+
+SCHEMAS = ("landing", "consented", "marts", "segmentation", "governance")
+# Keys made from keys, numbers and moments of a run, and whether it was due to fit a model.
+OF_THE_RUN = {"row_key", "code_version", "load_id", "loaded_at", "quarantined_at", "fit"}
+
+
+def contents(one: Installation) -> dict[str, list[tuple[Any, ...]]]:
+    """Return every table of the warehouse and of the published files, rows in order."""
+    found = {}
+    with one.warehouse() as connection:
+        found |= _tables(connection, "warehouse", SCHEMAS)
+    for path in sorted(one.home.published.glob("*.duckdb")):
+        with one.published(path.stem) as connection:
+            tables = _tables(connection, "published", ("main",))
+            found |= {f"published/{path.stem}/{name}": rows for name, rows in tables.items()}
+    return found
+
+
+def _tables(
+    connection: duckdb.DuckDBPyConnection, database: str, schemas: tuple[str, ...]
+) -> dict[str, list[tuple[Any, ...]]]:
+    rows = connection.execute(
+        "select schema_name, table_name, list(column_name order by column_index)"
+        " from duckdb_columns() where database_name = ? and list_contains(?, schema_name)"
+        " and data_type <> 'UUID' group by all order by all",
+        [database, list(schemas)],
+    ).fetchall()
+    return {
+        f"{schema}.{table}": _rows(connection, f"{schema}.{table}", columns)
+        for schema, table, columns in rows
+    }
+
+
+def _rows(
+    connection: duckdb.DuckDBPyConnection, table: str, columns: list[str]
+) -> list[tuple[Any, ...]]:
+    kept = ", ".join(f'"{name}"' for name in columns if name not in OF_THE_RUN)
+    return connection.execute(f"select {kept} from {table} order by all").fetchall() if kept else []
+
+
+def model(one: Installation) -> Any:
+    """Return the parameters of the model in force."""
+    from models import store
+
+    folder = json.loads((one.home.artefacts / "segmentation" / "current.json").read_bytes())[
+        "folder"
+    ]
+    return store.parameters(
+        store.load(one.home.artefacts / "segmentation" / folder / "model.skops")
+    )
