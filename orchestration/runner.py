@@ -17,7 +17,7 @@ from orchestration.common import DAYS
 from orchestration.environment import opened_instance
 from warehouse.connect import connected, warehouse_store
 from warehouse.errors import AssentError, RuleBrokenError, UsageError
-from warehouse.home import PROJECT
+from warehouse.home import PROJECT, Home
 from warehouse.lock import writer_lock
 
 
@@ -145,6 +145,19 @@ def _known(cls: type[AssentError]) -> dict[str, type[AssentError]]:
 
 @contextmanager
 def warehouse_alone(what: str) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open the warehouse for a command, waiting for a run that writes."""
+    """Open the warehouse for a command, waiting for a run that writes.
+
+    Raises
+    ------
+    UsageError
+        If nothing has landed in it.
+    """
+    nothing = UsageError("nothing has landed yet", "run `assent run`")
+    if not Home.current().warehouse.exists():
+        raise nothing
     with writer_lock(what), connected(warehouse_store()) as connection:
+        if not connection.execute(
+            "select 1 from duckdb_schemas() where schema_name = 'landing'"
+        ).fetchall():
+            raise nothing
         yield connection

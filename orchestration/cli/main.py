@@ -5,12 +5,14 @@ and the shape of errors. Does not belong here: what a command does (the modules 
 """
 
 import sys
+import traceback
 from typing import Any
 
 import click
 
 from orchestration.environment import prepare
 from warehouse.errors import AssentError
+from warehouse.home import PROJECT
 
 
 @click.group(
@@ -43,7 +45,20 @@ def main(arguments: list[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("assent: stopped", err=True)
         status = 130
+    except Exception as error:
+        # A traceback, and often the message, may quote a row.
+        click.echo(f"assent: a fault of ours: {_place(error)}\n  -> please report it", err=True)
+        status = 2
     sys.exit(status or 0)
+
+
+def _place(error: Exception) -> str:
+    """Return the kind of an unforeseen fault, and where in our own code it came up."""
+    ours = [
+        f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith(f"{PROJECT}/")
+    ]
+    where = f" in {ours[-1].filename.removeprefix(f'{PROJECT}/')}:{ours[-1].lineno}" if ours else ""
+    return type(error).__name__ + where
 
 
 if __name__ == "__main__":

@@ -81,16 +81,21 @@ class Installation:
         }
 
     @contextmanager
-    def entered(self, **variables: str) -> Iterator[Home]:
-        """Let this process be the installation's for a while."""
+    def entered(self) -> Iterator[Home]:
+        """Let this process be the installation's for a while, prepared as every command is."""
+        from orchestration.environment import prepare
+
+        with self._in_force():
+            yield prepare()
+
+    @contextmanager
+    def _in_force(self, **variables: str) -> Iterator[None]:
         before = dict(os.environ)
         os.environ.clear()
         os.environ.update(self.environment | variables)
         _forget()
         try:
-            from orchestration.environment import prepare
-
-            yield prepare()
+            yield
         finally:
             os.environ.clear()
             os.environ.update(before)
@@ -101,7 +106,7 @@ class Installation:
         from orchestration.cli.main import main
 
         out, err = io.StringIO(), io.StringIO()
-        with self.entered(**variables), redirect_stdout(out), redirect_stderr(err):
+        with self._in_force(**variables), redirect_stdout(out), redirect_stderr(err):
             try:
                 main(list(arguments))
             except SystemExit as ended:

@@ -1,0 +1,187 @@
+"""The command line: what it answers, and how it says no."""
+
+import pytest
+
+from tests.support.installation import Installation
+from warehouse.home import PROJECT
+
+pytestmark = pytest.mark.xdist_group("small")
+
+
+@pytest.fixture(scope="module")
+def one(small, tmp_path_factory) -> Installation:
+    return small.copy(tmp_path_factory.mktemp("cli") / "home")
+
+
+def refused(done, status, *said):
+    """Hold a refusal to its form: status, one message with a remedy, no traceback."""
+    assert done.status == status, done.said
+    assert "Traceback" not in done.said
+    assert "assent: " in done.err
+    for text in said:
+        assert text in done.err
+    return True
+
+
+def test_help_explains_every_command(one):
+    done = one.assent("--help")
+    assert done.status == 0
+    for command in ("run", "status", "sources", "feeds", "query", "consent", "check", "lineage",
+                    "export", "quarantine", "ui"):  # fmt: skip
+        assert command in done.out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("no-such-command",), ("query", "select 1"), ("run", "--as-of", "yesterday"),
+     ("consent", "record", "C000000001", "shrugged"), ("export", "1")],
+)  # fmt: skip
+def test_bad_usage_ends_with_2(one, arguments):
+    done = one.assent(*arguments)
+    assert done.status == 2
+    assert "Traceback" not in done.said
+    assert "Error" in done.err
+
+
+@pytest.mark.parametrize(
+    ("day", "said"),
+    [
+        ("2024-12-31", "beyond the newest complete day of the feeds, 2024-12-30"),
+        ("2025-06-01", "beyond the newest complete day"),
+        ("2190-01-01", "no day that can be asked for"),
+        ("1980-01-01", "no day that can be asked for"),
+    ],
+)
+def test_a_day_without_feeds_is_refused(one, day, said):
+    before = {p.name: p.read_bytes() for p in one.home.published.iterdir()}
+    assert refused(one.assent("run", "--as-of", day), 2, said, "->")
+    after = {p.name: p.read_bytes() for p in one.home.published.iterdir()}
+    assert {n: c for n, c in after.items() if n != "permission.duckdb"} == {
+        n: c for n, c in before.items() if n != "permission.duckdb"
+    }
+
+
+def test_a_selection_of_nothing_is_refused(one):
+    assert refused(one.assent("run", "--select", "nonsense"), 2, "no asset is selected")
+
+
+def test_a_subject_can_be_shown_as_of_and_as_known(one):
+    who = min(one.members())
+    now = {s["purpose"]: s for s in one.assent("consent", "show", who, "--json").json}
+    assert set(now) == {"segmentation", "personalised_offers", "churn_prevention",
+                        "bias_monitoring"}  # fmt: skip
+    assert now["segmentation"]["permitted"]
+    before = one.assent("consent", "show", who, "--as-of", "2023-12-31", "--json").json
+    assert not next(s for s in before if s["purpose"] == "segmentation")["permitted"]
+    table = one.assent("consent", "show", who)
+    assert "segmentation" in table.out
+    assert who not in table.out
+
+
+def test_an_unknown_subject_is_not_repeated(one):
+    done = one.assent("consent", "show", "Anna Example")
+    assert refused(done, 2, "no subject has that customer id")
+    assert "Anna" not in done.said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (("granted", "--purpose", "segmentation"), 2, "--notice-version"),
+        (("withdrawn", "--purpose", "resale"), 1, "resale"),
+    ],
+)
+def test_a_word_that_cannot_be_kept_is_refused(one, arguments, status, said):
+    acts = len(one.acts())
+    assert refused(one.assent("consent", "record", "C000000001", *arguments), status, said)
+    assert len(one.acts()) == acts
+
+
+def test_a_column_can_be_followed_through_sql_and_python(one):
+    done = one.assent("lineage", "landing.transactions.value", "--json")
+    assert done.status == 0, done.said
+    for found in ("mart_segmentation", "segmentation.model", "segmentation.assignments",
+                  "release.published_segmentation"):  # fmt: skip
+        assert found in done.out
+    assert "landing.transactions.value" in one.assent("lineage", "value_total").out
+    assert one.assent("lineage", "no_such_column").status == 2
+
+
+def test_the_gate_is_open(one):
+    assert "is allowed" in one.assent("check").out
+    assert one.assent("check", "--json").json == []
+
+
+def test_sources_can_be_checked_without_loading(one, tmp_path):
+    from dataclasses import replace
+
+    from tests.support.installation import own_feeds
+
+    assert "fit together" in one.assent("sources", "check").out
+    assert one.assent("sources", "check", "--json").json == []
+    other = own_feeds(one, tmp_path / "feeds")
+    text = other.sources.read_text()
+    assert text.count("occurred_at: occurred_at") == 2
+    other.sources.write_text(text.replace("occurred_at: occurred_at", "occurred_at: happened", 1))
+    done = replace(other, root=tmp_path / "home").assent("sources", "check")
+    assert done.status == 2
+    assert "happened" in done.said
+    assert "Traceback" not in done.said
+    assert not (tmp_path / "home" / "warehouse.duckdb").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("status",), ("feeds",), ("query", "--purpose", "segmentation", "show tables"),
+     ("consent", "show", "C000000001"), ("quarantine", "list", "--json")],
+)  # fmt: skip
+def test_before_the_first_run_there_is_nothing_to_show(one, tmp_path, arguments):
+    empty = Installation(tmp_path / "home", sources=one.sources)
+    done = empty.assent(*arguments)
+    assert refused(done, 2, "assent run")
+    assert done.out == ""
+    assert not empty.home.warehouse.exists()
+
+
+def test_production_takes_no_demo_clock_and_makes_no_keys(one, tmp_path):
+    empty = Installation(tmp_path / "home", sources=one.sources)
+    assert refused(empty.assent("feeds", ASSENT_PRODUCTION="1"), 2, "clock")
+    sources = tmp_path / "sources.yaml"
+    lines = one.sources.read_text().splitlines()
+    lines = [line for line in lines if not line.startswith("clock:")]
+    folder = one.sources.parent
+    sources.write_text(
+        "\n".join(lines)
+        .replace("paths: [", f"paths: [{folder}/")
+        .replace("['consent", f"['{folder}/consent")
+        .replace(f"[{folder}/'consent", f"['{folder}/consent")
+    )
+    strict = Installation(tmp_path / "strict", sources=sources)
+    done = strict.assent("run", ASSENT_PRODUCTION="1")
+    assert refused(done, 2, "no key for", "production mode makes none")
+    assert not strict.keys.exists()
+
+
+def test_an_unforeseen_fault_shows_where_and_no_value(one, monkeypatch):
+    """DuckDB's own message would quote the value that it can't convert."""
+    from governance import evidence
+
+    def fails(name):
+        raise ValueError("could not convert 'Anna Example'")
+
+    monkeypatch.setattr(evidence, "shown", fails)
+    done = one.assent("status")
+    assert refused(done, 2, "ValueError in orchestration/cli/show.py:", "report it")
+    assert "Anna" not in done.said
+
+
+def test_a_policy_with_an_error_is_refused_by_line(one, tmp_path):
+    from dataclasses import replace
+
+    text = (PROJECT / "policy.yaml").read_text()
+    (tmp_path / "policy.yaml").write_text(
+        text.replace("smallest_segment: 50", "smallest_segment: x")
+    )
+    done = replace(one, policy=tmp_path / "policy.yaml").assent("check")
+    line = next(i for i, t in enumerate(text.splitlines(), 1) if "smallest_segment" in t)
+    assert refused(done, 2, f"line {line}", "smallest_segment")
