@@ -21,7 +21,7 @@ from governance.policy.columns import allowed_columns, purpose_named
 from governance.policy.model import Policy
 from governance.policy.words import TRANSACTION_ATTRIBUTES
 
-ROWS = ("baskets", "categories")
+ROWS = ("baskets", "categories")  # the shorter relation first
 
 
 def check_retention(
@@ -63,20 +63,22 @@ def _oldest_row(connection: duckdb.DuckDBPyConnection, clocks: Clocks, purpose: 
     mart's own word counts beside that of the rows it is made from: older snapshots may outlive
     these.
     """
-    days = [
-        f"(select min(event_day) from consented.int_{purpose}_{rows})"
-        for rows in ROWS
-        if "event_day" in columns(connection, "consented", f"int_{purpose}_{rows}")
-    ]
     mart = columns(connection, "marts", f"mart_{purpose}")
-    days += [
-        f"(select min(as_of - {column}::integer) from marts.mart_{purpose})"
+    days = [
+        f"select min(as_of - {column}::integer) from marts.mart_{purpose}"
         for column in ("tenure_days", "recency_days")
         if column in mart and "as_of" in mart
     ]
-    if not days:
-        return None
-    oldest: date | None = one(connection, f"select least({', '.join(days)})::date")[0]
+    days += [
+        # Of rows, only those older than what is known already: mostly none, so none are read.
+        f"select min(event_day) from consented.int_{purpose}_{rows}"
+        " where event_day < coalesce($oldest, date 'infinity')"
+        for rows in ROWS
+        if "event_day" in columns(connection, "consented", f"int_{purpose}_{rows}")
+    ]
+    oldest: date | None = None
+    for query in days:
+        (oldest,) = one(connection, f"select least($oldest, ({query})::date)", oldest=oldest)
     return oldest
 
 

@@ -123,7 +123,9 @@ def _special_values(policy: Policy, purpose: str, present: dict[str, str]) -> It
             f"regexp_full_match(lower(word), {text(regex)})" for regex in sorted(patterns)
         )
         found = found.replace("{", "{{").replace("}", "}}")  # the query is a template
-        query = f"select 1 as special from (select {word} as word from {{batch}}) where {found}"
+        # A pattern is matched once per word, not once per row.
+        words = f"select distinct {word} as word from {{batch}}"
+        query = f"select 1 as special from ({words}) where {found}"
         yield expectations.UnexpectedRowsExpectation(
             unexpected_rows_query=query,
             meta=_meta("special_values", purpose, f"{column} reveals no special category"),

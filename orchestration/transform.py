@@ -169,11 +169,17 @@ def _described(
 ) -> dg.Output[None]:
     key = context.asset_key_for_output(event.output_name)
     schema, name = key.path
-    count = connection.execute(f"select count(*) from {schema}.{name}").fetchall()[0][0]
     metadata = {
         **event.metadata,
         **provenance(clocks),
-        "dagster/row_count": count,
         "dagster/column_lineage": column_lineage(lineage(), name),
     }
+    if connection.execute(
+        "select 1 from duckdb_tables() where database_name = current_database()"
+        " and schema_name = ? and table_name = ?",
+        [schema, name],
+    ).fetchall():  # rows of a view would have to be computed to be counted
+        metadata["dagster/row_count"] = connection.execute(
+            f"select count(*) from {schema}.{name}"
+        ).fetchall()[0][0]
     return dg.Output(None, output_name=event.output_name, metadata=metadata)

@@ -83,7 +83,7 @@ BREAKS = {
         "rows_within_the_retention",
     ),
     "special values stay": (
-        f"{CONSENTED}/int_transactions_categories.sql", "where attribute = 'category'",
+        "macros/permission.sql", "where attribute = 'category'",
         "where attribute = 'none'",
         "rows_categories_without_special_values",
     ),

@@ -45,9 +45,9 @@ def importers(of: str, sources: dict[str, ast.Module]) -> set[str]:
 def touches_audit(source: ast.Module) -> bool:
     """Tell whether a source names the folder or the file of acts."""
     return any(
-        isinstance(node, ast.Attribute) and node.attr == "audit"
-        or isinstance(node, ast.Constant) and isinstance(node.value, str)
-        and (node.value in ("audit", "acts.jsonl") or node.value.startswith("audit/"))
+        (isinstance(node, ast.Attribute) and node.attr == "audit")
+        or (isinstance(node, ast.Constant) and isinstance(node.value, str)
+        and (node.value in ("audit", "acts.jsonl") or node.value.startswith("audit/")))
         for node in ast.walk(source)
     )  # fmt: skip
 

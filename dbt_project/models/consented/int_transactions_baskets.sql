@@ -11,37 +11,16 @@ with subjects as (
     select * from {{ ref('int_transactions_subjects') }}
 ),
 
-transactions as (
-    select * from {{ ref('stg_transactions__transactions') }}
+ordinary as (
+    select * from {{ ordinary_transactions() }}
     where
         subject_key in (select subjects.subject_key from subjects)
         {{ only_stale_rows() }}
 ),
 
-special_groups as (
-    select special_value from {{ ref('int_transactions_special_values') }}
-    where attribute = 'product_group'
-),
-
-special_categories as (
-    select special_value from {{ ref('int_transactions_special_values') }}
-    where attribute = 'category'
-),
-
 loads as (
     select coalesce(max(load_id), 0)::integer as newest
     from {{ ref('stg_landing__changed_days') }}
-),
-
-ordinary as (
-    select * from transactions
-    where
-        coalesce(product_group, '') not in (
-            select special_groups.special_value from special_groups
-        )
-        and coalesce(category, '') not in (
-            select special_categories.special_value from special_categories
-        )
 )
 
 select

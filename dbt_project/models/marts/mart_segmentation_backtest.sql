@@ -1,30 +1,17 @@
 -- The same features 8 and 16 weeks before `as_of`, with what followed in the 8 weeks after: what a
--- segmentation is chosen and judged by. Empty unless the run fits a model;
--- of many subjects, a sample of about 60,000 (models look at no more), drawn by what they did and
--- not by their key, so that it doesn't depend on a salt.
+-- segmentation is chosen and judged by. Of the sampled subjects; empty unless the run fits a model.
 
-with sampled as (
-    select segmentation_key
-    from (
-        select
-            segmentation_key,
-            hash(count(*), sum(value), max(event_day)) as draw,
-            count(*) over () as subjects
-        from {{ ref('int_segmentation_baskets') }}
-        where {{ clock('fit') }}
-        group by segmentation_key
-    )
-    where draw % greatest(1, subjects // 60000) = 0
+with samples as (
+    select * from {{ ref('int_segmentation_samples') }}
 ),
 
 baskets as (
     select * from {{ ref('int_segmentation_baskets') }}
-    where segmentation_key in (select sampled.segmentation_key from sampled)
+    where segmentation_key in (select samples.segmentation_key from samples)
 ),
 
 categories as (
-    select * from {{ ref('int_segmentation_categories') }}
-    where segmentation_key in (select sampled.segmentation_key from sampled)
+    select * from {{ ref('int_segmentation_sampled_categories') }}
 ),
 
 features as (
