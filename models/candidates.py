@@ -15,9 +15,10 @@ import pandas as pd
 from models.backtest import OUTCOMES
 from models.evaluation import foretell, resampled_shares
 from models.features import FEATURES, Scale, available, matrix, shape_of, top_mix_features
-from models.ordering import canonical_order, row_sample
+from models.ordering import canonical_order, row_sample, side_by_side
 from models.prepare import SkewTransformer
 from models.recipe import METHODS, RFM, SCALES, Method, Recipe, build, feature_sets, rfm_quantiles
+from models.segmenter import GroupEstimator
 
 Floats = npt.NDArray[np.float64]
 
@@ -93,7 +94,7 @@ def candidates(
     used, left_out = available(frame)
     found: list[Recipe] = []
     counts = range(low, high + 1)
-    sets = feature_sets(used, top_mix_features(_few(frame, used, seed)), forbidden)
+    sets = feature_sets(used, offered_mix(frame, seed), forbidden)
     for name, members in sets.items():
         for scale in _different_scales(members, scales):
             for method in (m for m in methods if m != "rfm_quantiles"):
@@ -105,11 +106,20 @@ def candidates(
     return found, left_out
 
 
-def _few(frame: pd.DataFrame, used: Sequence[str], seed: int) -> pd.DataFrame:
-    """Return enough subjects to see which categories are the largest."""
-    if len(frame) <= MIX_ROWS:
-        return frame
-    return frame.iloc[row_sample(matrix(frame, used).to_numpy(), MIX_ROWS, seed)]
+def offered_mix(frame: pd.DataFrame, seed: int = 0) -> list[str]:
+    """Return the shares of the category mix that candidates may read: of the largest categories.
+
+    Parameters
+    ----------
+    frame
+        One row per subject.
+    seed
+        Of the hash that chooses subjects, of many, to look at.
+    """
+    used, _ = available(frame)
+    if len(frame) > MIX_ROWS:
+        frame = frame.iloc[row_sample(matrix(frame, used).to_numpy(), MIX_ROWS, seed)]
+    return top_mix_features(frame)
 
 
 def _different_scales(members: Sequence[str], scales: Sequence[Scale]) -> list[Scale]:
@@ -225,17 +235,35 @@ def _assignments(
     recipes: Sequence[Recipe], sample: pd.DataFrame, n_starts: int
 ) -> tuple[dict[str, npt.NDArray[np.intp]], dict[str, str]]:
     """Fit and assign; recipes that differ only in method and number share the preparation."""
-    prepared: dict[Recipe, Floats] = {}
-    codes: dict[str, npt.NDArray[np.intp]] = {}
-    failures: dict[str, str] = {}
-    for index, recipe in enumerate(recipes):
-        pipeline = build(recipe, n_starts)
-        same = replace(recipe, method="kmeans", n_segments=1)
+    prepared: dict[Recipe, Floats | str] = {}
+    for recipe in map(_preparation, recipes):
+        if recipe not in prepared:
+            prepared[recipe] = _prepared(recipe, sample)
+
+    def grouped(recipe: Recipe) -> npt.NDArray[np.intp] | str:
+        values = prepared[_preparation(recipe)]
+        if isinstance(values, str):
+            return values
         try:
-            if same not in prepared:
-                step: SkewTransformer = pipeline.named_steps["prepare"]
-                prepared[same] = step.fit_transform(matrix(sample, recipe.features).to_numpy())
-            codes[str(index)] = pipeline.named_steps["group"].fit_predict(prepared[same])
+            group: GroupEstimator = build(recipe, n_starts).named_steps["group"]
+            return group.fit_predict(values)
         except ValueError as error:
-            failures[str(index)] = str(error)
-    return codes, failures
+            return str(error)
+
+    found = {str(i): codes for i, codes in enumerate(side_by_side(grouped, recipes))}
+    failures = {key: codes for key, codes in found.items() if isinstance(codes, str)}
+    return {k: codes for k, codes in found.items() if not isinstance(codes, str)}, failures
+
+
+def _preparation(recipe: Recipe) -> Recipe:
+    """Return what recipes that are prepared alike have in common."""
+    return replace(recipe, method="kmeans", n_segments=1)
+
+
+def _prepared(recipe: Recipe, sample: pd.DataFrame) -> Floats | str:
+    """Return the prepared matrix, or why there is none."""
+    step: SkewTransformer = build(recipe).named_steps["prepare"]
+    try:
+        return np.asarray(step.fit_transform(matrix(sample, recipe.features).to_numpy()))
+    except ValueError as error:
+        return str(error)

@@ -193,12 +193,12 @@ def _mixes(
 ) -> dict[int, pd.DataFrame]:
     """Return the category mix of every segment against that of all.
 
-    On at most ``MIX_ROWS`` subjects, chosen by a hash of their features.
+    On at most ``MIX_ROWS`` of the subjects whose mix is known, chosen by a hash of their features.
     """
     if MIX not in frame:
         return {}
-    values = matrix(frame, model.recipe.features).to_numpy()
-    kept = row_sample(values, MIX_ROWS)
+    frame, segments = frame[frame[MIX].notna()], segments[frame[MIX].notna()]
+    kept = row_sample(matrix(frame, model.recipe.features).to_numpy(), MIX_ROWS)
     mixes = frame[MIX].iloc[kept]
     codes = segments.iloc[kept].to_numpy()
     everybody = _mean_mix(mixes)

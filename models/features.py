@@ -167,7 +167,7 @@ def matrix(frame: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
     frame
         One row per subject.
     names
-        Features, ``mix:<category>`` included.
+        Features; ``mix:<category>`` is a column of its own, or taken from the mix.
 
     Raises
     ------
@@ -177,7 +177,9 @@ def matrix(frame: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
     columns: dict[Hashable, npt.NDArray[np.float64]] = {}
     for name in names:
         feature(name)
-        columns[name] = _mix_column(frame, name) if name not in FEATURES else _column(frame, name)
+        columns[name] = (
+            _column(frame, name) if name in FEATURES or name in frame else _mix_column(frame, name)
+        )
     return pd.DataFrame(columns, index=frame.index)
 
 

@@ -1,13 +1,15 @@
 """An order of rows, and a choice of rows, that depend on values only.
 
-Belongs here: what makes results independent of the order in which rows arrive. Does not belong
-here: anything that knows what the columns mean.
+Belongs here: what makes results independent of the order in which rows arrive, and of threads. Does
+not belong here: anything that knows what the columns mean.
 """
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +18,8 @@ from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.intp]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def canonical_order(values: Floats) -> Integers:
@@ -89,3 +93,9 @@ def one_thread() -> Iterator[None]:
     """Compute on one thread: sums of floats split over threads differ from run to run."""
     with _controller().limit(limits=1):
         yield
+
+
+def side_by_side(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    """Return a function's results in the order of the items, each computed on one thread."""
+    with one_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(function, items))

@@ -76,7 +76,7 @@ class Rule:
     max_rows: int = 10_000
     resamples: int = 200
     stability_resamples: int = 20
-    n_starts: int = 10
+    n_starts: int = 5
     seed: int = 0
 
     @property

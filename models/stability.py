@@ -5,11 +5,12 @@ Belongs here: that measure. Does not belong here: the least stability asked for
 """
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from sklearn.metrics import adjusted_rand_score
 
 from models.features import matrix
-from models.ordering import canonical_order
+from models.ordering import canonical_order, side_by_side
 from models.recipe import Recipe, build
 
 RESAMPLES = 20
@@ -49,9 +50,10 @@ def bootstrap_stability(
     values = values.iloc[canonical_order(values.to_numpy())].reset_index(drop=True)
     whole = build(recipe, n_starts).fit(values).predict(values)
     rng = np.random.default_rng(seed)
-    agreements = []
-    for _ in range(resamples):
-        drawn = np.sort(rng.integers(0, len(values), len(values)))
+    draws = [np.sort(rng.integers(0, len(values), len(values))) for _ in range(resamples)]
+
+    def agreement(drawn: npt.NDArray[np.intp]) -> float:
         refitted = build(recipe, n_starts).fit(values.iloc[drawn])
-        agreements.append(adjusted_rand_score(whole, refitted.predict(values)))
-    return float(np.mean(agreements))
+        return float(adjusted_rand_score(whole, refitted.predict(values)))
+
+    return float(np.mean(side_by_side(agreement, draws)))

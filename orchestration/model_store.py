@@ -5,6 +5,7 @@ fitting (``orchestration.segments``), the format of a stored model (``models.sto
 """
 
 import json
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from governance.clocks import Clocks
 from governance.policy.load import policy_hash
 from governance.policy.words import SEGMENT_PURPOSE
 from orchestration.manifest import policy
+from warehouse.connect import identifier, quoted
 from warehouse.errors import UsageError
 from warehouse.home import Home
 from warehouse.journal import write_durably
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 KEY = f"{SEGMENT_PURPOSE}_key"
 MIX = "category_mix"
 MIX_ROWS = 50_000
+MIX_PREFIX = "mix:"  # as in models.features, which is imported where it is used
 MODEL_FILE = "model.skops"
 
 
@@ -79,34 +82,52 @@ def fit_is_due(clocks: Clocks) -> bool:
     return age >= policy().segmentation.refit_days or found["policy_hash"] != policy_hash(policy())
 
 
-def frame_of(connection: duckdb.DuckDBPyConnection, table: str, day: date) -> "pd.DataFrame":
-    """Read one day of a mart, one row per subject, indexed by its key.
+def frame_of(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    day: date,
+    *,
+    shares: Sequence[str] = (),
+    mix: bool = False,
+) -> "pd.DataFrame":
+    """Read one day of a mart, one row per subject, indexed by its key; figures come as floats.
 
-    Figures come as floats. The category mix, a mapping, is read for about ``MIX_ROWS`` subjects,
-    chosen by a hash of their figures: it only describes segments.
+    Parameters
+    ----------
+    shares
+        Features ``mix:<category>`` to read as columns: a category's share of the mix, 0 without
+        spend on it, null without a mix.
+    mix
+        Whether to read the mix itself, a mapping, too; of many subjects for about ``MIX_ROWS``,
+        chosen by a hash of their figures, null for the others: it only describes segments.
 
     Raises
     ------
     UsageError
         If nobody is in the mart on that day.
     """
-    columns = [c for c in _columns(connection, table) if c not in ("as_of", MIX)]
-    figures = [c for c in columns if c != KEY]
+    columns = _columns(connection, table)
+    figures = [c for c in columns if c not in ("as_of", KEY, MIX)]
     selected = [KEY, *(f"{c}::double as {c}" for c in figures)]
-    if MIX in _columns(connection, table):
-        selected.append(
-            f"case when hash({', '.join(figures)}) % greatest(1, (count(*) over ()) // {MIX_ROWS})"
-            f" = 0 then {MIX} end as {MIX}"
-        )
-    found: pd.DataFrame = connection.execute(
-        f"select {', '.join(selected)} from marts.{table} where as_of = ?", [day]
-    ).df()
+    selected += [f"{_share_sql(name)} as {identifier(name)}" for name in shares]
+    rows = f"from marts.{table} where as_of = ?"
+    found: pd.DataFrame = connection.execute(f"select {', '.join(selected)} {rows}", [day]).df()
     if found.empty:
         raise UsageError(
             f"{table} is empty on {day}: nobody with a basis had bought anything by then",
             "ask for a later day, or see `assent feeds` and `assent consent show`",
         )
-    return found.set_index(KEY)
+    found = found.set_index(KEY)
+    if mix and MIX in columns:
+        some = f"hash({', '.join(figures)}) % {max(1, len(found) // MIX_ROWS)} = 0"
+        mixes = connection.execute(f"select {KEY}, {MIX} {rows} and {some}", [day]).df()
+        found[MIX] = mixes.set_index(KEY)[MIX]
+    return found
+
+
+def _share_sql(name: str) -> str:
+    category = quoted(name.removeprefix(MIX_PREFIX))
+    return f"case when cardinality({MIX}) > 0 then coalesce({MIX}[{category}], 0)::double end"
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:

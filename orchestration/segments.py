@@ -6,6 +6,7 @@ estimators, which model is in force (``orchestration.model_store``), what is fai
 """
 
 import base64
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,7 @@ from orchestration.fairness import judge_of
 from orchestration.land import absent_columns
 from orchestration.manifest import lineage, policy
 from orchestration.metadata import column_lineage, columns_of
-from orchestration.model_store import KEY, MIX, fit_is_due, frame_of
+from orchestration.model_store import KEY, MIX, MIX_PREFIX, fit_is_due, frame_of
 from orchestration.writer import Writer
 from warehouse.errors import RuleBrokenError, UsageError
 from warehouse.journal import write_durably
@@ -73,19 +74,19 @@ def model(context: dg.AssetExecutionContext, writer: Writer) -> dg.MaterializeRe
 
 def _fit(connection: duckdb.DuckDBPyConnection, clocks: Clocks) -> dict[str, Any]:
     from models import backtest, identity, plots
+    from models.candidates import offered_mix
     from models.selection import Rule, choose
 
     limits = policy()
-    current = _frame(connection, MART, clocks.as_of)
+    later, earlier = (_frame(connection, BACKTEST, day, mix=True)
+                      for day in _backtest_days(connection))  # fmt: skip
+    current = _frame(connection, MART, clocks.as_of, shares=offered_mix(earlier), mix=True)
     _admit(current)
-    later, earlier = _backtest_days(connection)
     limited = Rule(limits.segmentation.segments, smallest=limits.thresholds.smallest_segment)
     judge = judge_of(connection, limits, clocks.as_of)
     try:
-        choice = choose(
-            _frame(connection, BACKTEST, earlier), limited, current=current, judge=judge
-        )
-        report = backtest.backtest(_frame(connection, BACKTEST, later), choice.recipe)
+        choice = choose(earlier, limited, current=current, judge=judge)
+        report = backtest.backtest(later, choice.recipe)
     except ValueError as error:
         raise RuleBrokenError(
             f"no segments can be chosen: {error}",
@@ -116,10 +117,18 @@ def _fit(connection: duckdb.DuckDBPyConnection, clocks: Clocks) -> dict[str, Any
     }
 
 
-def _frame(connection: duckdb.DuckDBPyConnection, table: str, day: date) -> "pd.DataFrame":
+def _frame(
+    connection: duckdb.DuckDBPyConnection, table: str, day: date, *,
+    shares: Sequence[str] = (), mix: bool = False,
+) -> "pd.DataFrame":  # fmt: skip
     """Read one day of a mart without the columns that no feed is a source of."""
-    found = frame_of(connection, table, day)
+    found = frame_of(connection, table, day, shares=shares, mix=mix)
     return found.drop(columns=list(absent_columns(SEGMENT_PURPOSE)), errors="ignore")
+
+
+def _shares_of(fitted: "SegmentModel") -> list[str]:
+    """Return the shares of the category mix that a model reads."""
+    return [name for name in fitted.recipe.features if name.startswith(MIX_PREFIX)]
 
 
 def _admit(frame: "pd.DataFrame") -> None:
@@ -132,12 +141,13 @@ def _admit(frame: "pd.DataFrame") -> None:
     """
     from expectations import schemas
 
-    columns = [column for column in frame.columns if column != MIX]
+    # A share of the mix is judged where the mix is: as a column of the mart.
+    columns = [c for c in frame.columns if c != MIX and not c.startswith(MIX_PREFIX)]
     refuse(judge_features(policy(), SEGMENT_PURPOSE, columns))
     schema = schemas.features(
         policy(), SEGMENT_PURPOSE, columns, absent=absent_columns(SEGMENT_PURPOSE)
     )
-    found = schemas.faults(schema, frame.drop(columns=MIX, errors="ignore"))
+    found = schemas.faults(schema, frame[columns])
     refuse(schemas.findings(SEGMENT_PURPOSE, MODEL_ASSET, found))
 
 
@@ -220,7 +230,7 @@ def assignments(context: dg.AssetExecutionContext, writer: Writer) -> dg.Materia
     fitted = model_store.loaded()
     with writer.warehouse() as connection:
         clocks = same_day(context, clock_row.read(connection))
-        frame = _frame(connection, MART, clocks.as_of)
+        frame = _frame(connection, MART, clocks.as_of, shares=_shares_of(fitted))
         _admit(frame)
         rows = fitted.assign(frame).reset_index()
         connection.register("assigned", rows)
@@ -254,7 +264,7 @@ def segments(context: dg.AssetExecutionContext, writer: Writer) -> dg.Materializ
     fitted = model_store.loaded()
     with writer.warehouse() as connection:
         clocks = same_day(context, clock_row.read(connection))
-        frame = _frame(connection, MART, clocks.as_of)
+        frame = _frame(connection, MART, clocks.as_of, shares=_shares_of(fitted), mix=True)
         found = cards.build_cards(frame, fitted)
         connection.execute(
             "create or replace table segmentation.segments (as_of date, segment_id integer,"
