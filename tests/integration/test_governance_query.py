@@ -6,7 +6,6 @@ import pytest
 
 from warehouse.connect import connected, published_store
 
-
 pytestmark = pytest.mark.xdist_group("small")
 
 PURPOSES = ("segmentation", "personalised_offers", "churn_prevention", "bias_monitoring")
