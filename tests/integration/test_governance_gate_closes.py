@@ -6,9 +6,6 @@ import pytest
 
 from warehouse.home import PROJECT
 
-# Set aside until seen to pass from end to end.
-pytest.skip("written, not yet seen to pass from end to end", allow_module_level=True)
-
 pytestmark = pytest.mark.xdist_group("small")
 
 MART = "models/marts/mart_segmentation.sql"
