@@ -35,6 +35,9 @@ RANGES = {
 # one gap, which can't vary. Where there were fewer, a null is an answer, not a hole.
 VISITING_DAYS = {"gap_mean_days": 2, "gap_variation": 3}
 
+# Needs a feed that tells of discounts: where no visit has one, nothing is known of any.
+OF_DISCOUNTS = ("discount_share",)
+
 # Need some spending on a known category; shares of nothing are undefined.
 MIX = "category_mix"
 OF_CATEGORIES = ("category_breadth", "category_concentration", MIX)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import duckdb
 
-from expectations.facts import OF_CATEGORIES, VISITING_DAYS
+from expectations.facts import OF_CATEGORIES, OF_DISCOUNTS, VISITING_DAYS
 from expectations.sql import columns, name, one
 from governance.policy.columns import allowed_columns, purpose_named
 from governance.policy.model import Policy
@@ -68,11 +68,12 @@ def always_defined(policy: Policy, purpose: str, column: str) -> bool:
     """Tell whether a column has a value for every subject of the mart.
 
     Columns made of transactions do, but for those that need more of a history than a single
-    purchase. What is made of the customers' own attributes has one only where a feed has one.
+    purchase or what not every line states. What is made of the customers' own attributes has one
+    only where a feed has one.
     """
     attributes = purpose_named(policy, purpose).columns[column]
     of_rows = set(attributes) <= set(TRANSACTION_ATTRIBUTES)
-    return of_rows and column not in VISITING_DAYS and column not in OF_CATEGORIES
+    return of_rows and column not in {*VISITING_DAYS, *OF_CATEGORIES, *OF_DISCOUNTS}
 
 
 def _fill(connection: duckdb.DuckDBPyConnection, purpose: str, column: str) -> Fill:
@@ -106,4 +107,6 @@ def _history(purpose: str, column: str) -> tuple[str, str]:
         return f"int_{purpose}_baskets", enough
     if column in OF_CATEGORIES:
         return f"int_{purpose}_categories", ", r.category having sum(r.value) > 0"
+    if column in OF_DISCOUNTS:
+        return f"int_{purpose}_baskets", " having count(r.discount) > 0"
     return "", ""

@@ -21,10 +21,14 @@ select
     (sum(value) / count(*))::double as basket_value_mean,
     (sum(lines) / count(*))::double as basket_lines_mean,
     {%- if with_discount %}
-    coalesce(
-        greatest(sum(discount), 0)
-        / nullif(greatest(sum(discount), 0) + greatest(sum(value), 0), 0), 0
-    )::double as discount_share,
+    -- A visit without a discount had none, unless nobody's visit has one: then no feed tells.
+    case
+        when max(max(discount)) over () is not null
+            then coalesce(
+                greatest(sum(discount), 0)
+                / nullif(greatest(sum(discount), 0) + greatest(sum(value), 0), 0), 0
+            )
+    end::double as discount_share,
     {%- endif %}
     (count(*) filter (where event_day > {{ reference }} - 56))::integer as visits_8w,
     coalesce(sum(value) filter (where event_day > {{ reference }} - 56), 0)::decimal(18, 2)

@@ -91,6 +91,10 @@ BREAKS = {
         "macros/policy.sql", "{{ expression }} < {{ band.below }}",
         "{{ expression }} <= {{ band.below }}", "bands_of_numbers",
     ),
+    "nobody's discount is none": (
+        "macros/features.sql", "max(max(discount)) over () is not null", "true",
+        "features_discount_of_nobody",
+    ),
     "the window is a day longer": (
         "macros/features.sql", "event_day > {{ reference }} - 56",
         "event_day >= {{ reference }} - 56", "features_of_the_last_eight_weeks",

@@ -185,6 +185,10 @@ POISON = {
         f"completeness.{S}", "update marts.mart_segmentation set category_mix = null"
         f" where segmentation_key < {key(12, S)}",
     ),
+    "no discount where one is stated": (
+        f"completeness.{S}", "update marts.mart_segmentation set discount_share = null"
+        f" where segmentation_key < {key(12, S)}",
+    ),
     "less than the column's own share": (
         f"completeness.{OFF}", "update marts.mart_offers set household_size_band = null"
         f" where offers_key < {key(60, OFF)}",
@@ -295,6 +299,17 @@ def test_columns_without_a_source_are_left_out(warehouse: duckdb.DuckDBPyConnect
     found = results(warehouse, S, absent={"category_mix", "visits"})["completeness.segmentation"]
     assert found.status == "holds"
     assert found.details["without a source"] == "category_mix, visits"
+
+
+def test_discounts_that_no_line_states_are_rightly_empty(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    """A feed may map a column that nothing stands in; the mart says so, and no zero is made up."""
+    warehouse.execute("update consented.int_segmentation_baskets set discount = null")
+    warehouse.execute("update marts.mart_segmentation set discount_share = null")
+    found = results(warehouse, S)["completeness.segmentation"]
+    assert found.status == "holds"
+    assert "| discount_share | 144 | 0 | 144 | " in found.details["columns"]
 
 
 def test_an_empty_mart_is_not_complete(warehouse: duckdb.DuckDBPyConnection) -> None:

@@ -39,6 +39,7 @@ attributes:
   basket_id: {class: pseudonym, description: Number of a visit}
   occurred_at: {class: behaviour, description: When it was bought}
   value: {class: behaviour, description: What was paid}
+  discount: {class: behaviour, description: What was taken off}
   category:
     class: behaviour
     description: Department
@@ -64,12 +65,14 @@ purposes:
       occurred_at: {form: aggregated, retention_days: 100}
       basket_id: {form: aggregated, retention_days: 100}
       value: {form: aggregated, retention_days: 100}
+      discount: {form: aggregated, retention_days: 100}
       category: {form: aggregated, retention_days: 100}
     columns:
       recency_days: [occurred_at]
       tenure_days: [occurred_at]
       visits: [basket_id]
       value_total: [value]
+      discount_share: [discount, value]
       category_mix: [category, value]
       gap_mean_days: [occurred_at]
       following_visits: [basket_id]
@@ -209,7 +212,8 @@ _LANDING = (
 )
 
 _ROWS = (
-    "select {key} as {purpose}_key, event_day, basket_id, category, value from landing.transactions"
+    "select {key} as {purpose}_key, event_day, basket_id, category, value, discount"
+    " from landing.transactions"
     " join (select i, " + S + " as subject_key from people) using (subject_key) where " + IN_MARTS
     + " and product_group <> 'kosher (fresh)'"
 )  # fmt: skip
@@ -219,7 +223,8 @@ def _consented(purpose: str, number: str, condition: str) -> tuple[str, ...]:
     rows = _ROWS.format(key=KEY.format("i", f"'{number}'"), purpose=purpose) + condition
     return (
         f"create table consented.int_{purpose}_baskets as select {purpose}_key, event_day,"
-        f" count(*)::integer as lines, sum(value)::decimal(18, 2) as value from ({rows})"
+        " count(*)::integer as lines, sum(value)::decimal(18, 2) as value,"
+        f" sum(discount)::decimal(18, 2) as discount from ({rows})"
         f" group by {purpose}_key, event_day, basket_id",
         f"create table consented.int_{purpose}_categories as select {purpose}_key, event_day,"
         f" category, sum(value)::decimal(18, 2) as value from ({rows}) group by all",
@@ -237,6 +242,7 @@ _FEATURES = (
     " date_diff('day', max(event_day), date '{day}')::integer as recency_days,"
     " date_diff('day', min(event_day), date '{day}')::integer as tenure_days,"
     " count(*)::integer as visits, sum(value)::decimal(18, 2) as value_total,"
+    " (sum(discount) / sum(discount + value))::double as discount_share,"
     " map {{'DELI': 0.5::double, 'GROCERY': 0.5::double}} as category_mix,"
     " case when count(*) > 1 then 30.0 end::double as gap_mean_days"
     " from consented.int_{p}_baskets where event_day <= date '{day}' group by {p}_key"

@@ -29,7 +29,7 @@ select
     coalesce(basket_id, occurred_at::varchar) as basket_id,
     count(*)::integer as lines,
     sum(value)::decimal(18, 2) as value,
-    sum(coalesce(discount, 0))::decimal(18, 2) as discount,
+    sum(discount)::decimal(18, 2) as discount,
     (select loads.newest from loads) as built_through_load,
     {{ special_values_version() }} as special_values_version
 from ordinary
