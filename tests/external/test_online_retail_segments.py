@@ -15,7 +15,6 @@ pytestmark = [
     ),
 ]
 
-NOW = "2011-12-10T00:00:00Z"  # just after its last line
 WITHOUT_A_SOURCE = ("discount_share", "category_breadth", "category_concentration")
 
 
@@ -27,23 +26,31 @@ def case(tmp_path_factory):
     (folder / "online_retail.parquet").symlink_to(DATA)
     write_consent(folder / "consent_events.csv")
     one = Installation(folder / "home", folder / "sources.yaml", folder / "policy.yaml")
-    done = one.process("run", ASSENT_NOW=NOW)
+    done = one.process("run")
     assert done.status == 0, done.said
     return one
 
 
 def test_every_line_is_accounted_for(case):
     feeds = {feed["feed"]: feed for feed in case.assent("feeds", "--json").json["feeds"]}
+    assert set(feeds) == {"customers", "transactions", "consent_events"}
+    for feed in feeds.values():
+        assert feed["read"] == feed["accepted"] + feed["quarantined"] + feed["duplicates"], feed
     sold = feeds["transactions"]
-    assert sold["read"] == 541_909
-    assert sold["read"] == sold["accepted"] + sold["quarantined"] + sold["duplicates"]
+    accounted = [sold[name] for name in ("read", "accepted", "quarantined", "duplicates")]
+    assert accounted == [541_909, 401_604, 135_080, 5_225]
     assert sold["reasons"] == {"missing_customer_id": 135_080}
+    assert sold["value_total"] == "8278519.42"
 
 
 def test_segments_are_published_and_no_rule_is_broken(case):
     status = case.assent("status", "--json")
     assert status.status == 0
-    assert {rule["status"] for rule in status.json["rules"]} <= {"holds", "not judged"}
+    assert {rule["status"] for rule in status.json["rules"]} == {"holds", "not judged"}
+    assert {rule["rule"] for rule in status.json["rules"] if rule["status"] == "not judged"} == {
+        "bias.segmentation", "reconciliation.rights_requests",
+    }  # fmt: skip
+    assert status.json["as_of"] == "2011-12-08"  # the feed is continuous: its last day isn't over
     with case.published("segmentation") as connection:
         sizes = connection.execute("select subjects from segments").fetchall()
         mart = connection.execute("select count(*) from mart_segmentation").fetchone()
@@ -69,3 +76,7 @@ def test_what_no_feed_knows_is_left_out_and_listed(case):
     left_out = [line for line in card.read_text().splitlines() if line.startswith("Left out")]
     assert left_out == [f"Left out, without a source: {', '.join(WITHOUT_A_SOURCE)}."]
     assert not set(WITHOUT_A_SOURCE) & set(model(case)["recipe"]["features"])
+    with case.published("segmentation") as connection:
+        known = ", ".join(f"count({name})" for name in WITHOUT_A_SOURCE)
+        counted = connection.execute(f"select {known} from mart_segmentation").fetchone()
+    assert counted == (0, 0, 0)
