@@ -1,7 +1,7 @@
 """The content of an installation as plain values that can be compared with another's.
 
-Belongs here: tables, published files and the model, without what differs by design: keys, which are
-made from random salts, and moments of the run. Does not belong here: a test.
+Belongs here: tables, published files and the model; whole, or without what differs by design: keys,
+which are made from random salts, and moments of the run. Does not belong here: a test.
 """
 
 import json
@@ -16,26 +16,30 @@ SCHEMAS = ("landing", "consented", "marts", "segmentation", "governance")
 OF_THE_RUN = {"row_key", "code_version", "load_id", "loaded_at", "quarantined_at", "fit"}
 
 
-def contents(one: Installation) -> dict[str, list[tuple[Any, ...]]]:
-    """Return every table of the warehouse and of the published files, rows in order."""
+def contents(one: Installation, *, whole: bool = False) -> dict[str, list[tuple[Any, ...]]]:
+    """Return every table of the warehouse and of the published files, rows in order.
+
+    Keys and moments of the run are left out, unless they are asked for (`whole`).
+    """
     found = {}
     with one.warehouse() as connection:
-        found |= _tables(connection, "warehouse", SCHEMAS)
+        found |= _tables(connection, "warehouse", SCHEMAS, whole)
     for path in sorted(one.home.published.glob("*.duckdb")):
         with one.published(path.stem) as connection:
-            tables = _tables(connection, "published", ("main",))
+            tables = _tables(connection, "published", ("main",), whole)
             found |= {f"published/{path.stem}/{name}": rows for name, rows in tables.items()}
     return found
 
 
 def _tables(
-    connection: duckdb.DuckDBPyConnection, database: str, schemas: tuple[str, ...]
+    connection: duckdb.DuckDBPyConnection, database: str, schemas: tuple[str, ...], whole: bool
 ) -> dict[str, list[tuple[Any, ...]]]:
     rows = connection.execute(
         "select schema_name, table_name, list(column_name order by column_index)"
         " from duckdb_columns() where database_name = ? and list_contains(?, schema_name)"
-        " and data_type <> 'UUID' group by all order by all",
-        [database, list(schemas)],
+        " and (? or data_type <> 'UUID' and not list_contains(?, column_name))"
+        " group by all order by all",
+        [database, list(schemas), whole, sorted(OF_THE_RUN)],
     ).fetchall()
     return {
         f"{schema}.{table}": _rows(connection, f"{schema}.{table}", columns)
@@ -46,8 +50,18 @@ def _tables(
 def _rows(
     connection: duckdb.DuckDBPyConnection, table: str, columns: list[str]
 ) -> list[tuple[Any, ...]]:
-    kept = ", ".join(f'"{name}"' for name in columns if name not in OF_THE_RUN)
-    return connection.execute(f"select {kept} from {table} order by all").fetchall() if kept else []
+    kept = ", ".join(f'"{name}"' for name in columns)
+    return connection.execute(f"select {kept} from {table} order by all").fetchall()
+
+
+def papers(one: Installation) -> dict[str, bytes]:
+    """Return every file of facts and every artefact but the packed model, by its path."""
+    return {
+        str(path.relative_to(one.root)): path.read_bytes()
+        for folder in (one.home.evidence, one.home.artefacts)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.suffix != ".skops"
+    }
 
 
 def model(one: Installation) -> Any:
