@@ -11,6 +11,7 @@ import duckdb
 
 from governance.lineage.graph import Lineage
 
+MADE_FROM, NOTHING = "made from", "no column: counts rows, or is a constant"
 GROUPS = {"stg": "staging", "int": "consented", "mart": "marts"}
 
 
@@ -19,14 +20,26 @@ def layer(name: str) -> str:
     return GROUPS[name.split("_", 1)[0]]
 
 
-def column_lineage(graph: Lineage, relation: str) -> dg.TableColumnLineage:
-    """Return a relation's column lineage in Dagster's terms."""
-    return dg.TableColumnLineage(
-        {
-            column: [dg.TableColumnDep(asset_key(ref.relation), ref.column) for ref in refs]
-            for column, refs in graph.model_columns(relation).items()
-        }
-    )
+def column_lineage(graph: Lineage, relation: str) -> dict[str, Any]:
+    """Return a relation's column lineage as metadata: for machines, and as a table for people.
+
+    Dagster's own interface shows its kind of column lineage in Dagster+ alone; a table it shows
+    to everybody.
+    """
+    columns = graph.model_columns(relation)
+    lineage = {
+        column: [dg.TableColumnDep(asset_key(ref.relation), ref.column) for ref in refs]
+        for column, refs in columns.items()
+    }
+    shown = [
+        dg.TableRecord({"column": column, MADE_FROM: ", ".join(map(str, refs)) or NOTHING})
+        for column, refs in columns.items()
+    ]
+    schema = dg.TableSchema([dg.TableColumn("column"), dg.TableColumn(MADE_FROM)])
+    return {
+        "dagster/column_lineage": dg.TableColumnLineage(lineage),
+        f"columns are {MADE_FROM}": dg.TableMetadataValue(shown, schema),
+    }
 
 
 def asset_key(relation: str) -> dg.AssetKey:
@@ -52,5 +65,5 @@ def columns_of(
     """Return schema and lineage of a table's columns as metadata."""
     found: dict[str, Any] = {"dagster/column_schema": column_schema(connection, schema, table)}
     if f"{schema}.{table}" in graph.relations:
-        found["dagster/column_lineage"] = column_lineage(graph, f"{schema}.{table}")
+        found |= column_lineage(graph, f"{schema}.{table}")
     return found

@@ -57,7 +57,7 @@ def _published(purpose: str) -> dg.AssetsDefinition:
         counts: dict[str, Any] = {f"rows/{table}": count for table, count in rows.items()}
         columns: dict[str, Any] = {
             "dagster/column_schema": schema,
-            "dagster/column_lineage": column_lineage(lineage(), f"release.published_{purpose}"),
+            **column_lineage(lineage(), f"release.published_{purpose}"),
         }
         return dg.MaterializeResult(
             metadata={**counts, **columns, **provenance(clocks), "assent/published": bool(rows)}

@@ -68,7 +68,7 @@ def model(context: dg.AssetExecutionContext, writer: Writer) -> dg.MaterializeRe
     with writer.warehouse() as connection, unrepeated():
         clocks = same_day(context, clock_row.read(connection))
         facts = _fit(connection, clocks) if fit_is_due(clocks) else model_store.record() or {}
-    reads = {"dagster/column_lineage": column_lineage(lineage(), MODEL)}
+    reads = column_lineage(lineage(), MODEL)
     return dg.MaterializeResult(metadata={**facts, **reads, **provenance(clocks)})
 
 

@@ -172,7 +172,7 @@ def _described(
     metadata = {
         **event.metadata,
         **provenance(clocks),
-        "dagster/column_lineage": column_lineage(lineage(), name),
+        **column_lineage(lineage(), name),
     }
     if connection.execute(
         "select 1 from duckdb_tables() where database_name = current_database()"

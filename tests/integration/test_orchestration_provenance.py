@@ -105,6 +105,28 @@ def test_lineage_leads_to_where_a_column_comes_from(materialised):
     }
 
 
+def test_people_see_the_same_lineage_in_a_table(materialised):
+    """Dagster's own interface hides the metadata of its kind."""
+    shown = 0
+    for key, metadata in materialised.items():
+        if "dagster/column_lineage" not in metadata:
+            continue
+        table = {
+            record.data["column"]: record.data["made from"]
+            for record in metadata["columns are made from"].records
+        }
+        lineage = metadata["dagster/column_lineage"].value.deps_by_column
+        assert set(table) == set(lineage), key
+        for column, deps in lineage.items():
+            if not deps:
+                assert table[column].startswith("no column"), (key, column)
+                continue
+            seen = {tuple(name.split(".")[-2:]) for name in table[column].split(", ")}
+            assert seen == {(d.asset_key.path[-1], d.column_name) for d in deps}, (key, column)
+            shown += 1
+    assert shown > 200
+
+
 def test_every_check_was_made_and_says_under_what(events, graph):
     evaluated = {
         (e.event_specific_data.asset_key, e.event_specific_data.check_name): e.event_specific_data

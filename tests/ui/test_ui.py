@@ -111,11 +111,17 @@ def test_an_engineer_finds_groups_an_asset_its_lineage_and_a_passed_check(copied
         browser.get(f"{address}/assets/marts/mart_segmentation")
         shows(browser, "visits_8w", "Visits in the last 8 weeks", "data-engineering")
 
+        made_from = "columns are made from", "int_segmentation_baskets.event_day"
+        shows(browser, *made_from, "int_segmentation_categories.category")
+
         browser.get(f"{address}/assets/marts/mart_segmentation?view=lineage")
         shows(browser, "consented", "marts", "segmentation", "release", "assignments")
 
         browser.get(f"{address}/assets/marts/mart_segmentation?view=checks")
         shows(browser, "permission", "Succeeded", "blocking")
+        browser.get(f"{address}/assets/marts/mart_segmentation?view=checks&checkDetail=permission")
+        shows(browser, "Passed", "permission.segmentation holds", "by a second derivation")
+        assert "In Progress" not in browser.find_element(By.TAG_NAME, "body").text
 
 
 def test_an_auditor_can_look_but_start_nothing(copied, browser):
