@@ -25,6 +25,7 @@ _DYNAMIC = re.compile(
     r"\b(run_query|statement|get_column_values|load_result|set_sql_header)\s*\(|\badapter\."
 )
 _QUALIFIED = re.compile(r"(?=\b(\w+)\.(\w+))")  # overlapping: database.schema.table
+_BY_PLACE = re.compile(r"#\s*\d")  # a column that no word names
 _HARMLESS = ("delete", "select", "analyze", "")
 _DEEPEST = 8  # of macros within macros
 
@@ -70,8 +71,12 @@ def hidden_uses(
         uses += _named(text, "hook", columns, near)
         if not _only_deletes(text):
             unread.append("a hook does more than delete")
+        if _by_place(text):
+            unread.append("a hook names columns by their place (#1)")
     for branch in run_time_branches(written):
         uses += _named(branch, "in some runs", columns, near)
+        if _by_place(branch):
+            unread.append("a branch of some runs names columns by their place (#1)")
     return Found(tuple(dict.fromkeys(uses)), tuple(dict.fromkeys(unread)))
 
 
@@ -111,6 +116,10 @@ def _named(
     for relation in sorted({*near, *named, *_REF.findall(text)}):
         for column in sorted(words & set(columns.get(relation, ()))):
             yield Use(clause, frozenset({Ref(relation, column)}))
+
+
+def _by_place(text: str) -> bool:
+    return bool(_BY_PLACE.search(_NO_SQL.sub(" ", text)))
 
 
 def _only_deletes(text: str) -> bool:

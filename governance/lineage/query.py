@@ -43,6 +43,8 @@ def read(sql: str, catalog: Catalog) -> Result:
         raise UnreadableError("the SQL can't be parsed") from error
     if len(statements) != 1:
         raise UnreadableError("it isn't one query")
+    if statements[0].find(exp.PositionalColumn):
+        raise UnreadableError("columns named by their place (#1) aren't supported")
     result = Reader(catalog).query(statements[0], None)
     columns = {name: _without_labels(made) for name, made in result.columns.items()}
     return Result(columns, tuple(dict.fromkeys(result.uses)))

@@ -85,6 +85,14 @@ def test_what_cannot_be_read_is_a_gap_of_every_purpose_that_reads_it(small: Poli
     assert ("mart_segmentation", "recency_days") in {(f.asset, f.column) for f in found}
 
 
+def test_a_column_named_by_its_place_is_a_gap(small: Policy) -> None:
+    """DuckDB's ``#1`` names no column, so it could be any."""
+    project = manifest(SMALL)
+    found = judged(small, edited(project, "mart_segmentation", ("max(t.event_day)", "max(#2)")))
+    assert {(f.kind, f.asset) for f in found} == {("gap", "mart_segmentation")}
+    assert "by their place (#1)" in found[0].what
+
+
 def test_what_dbt_runs_beside_the_models_is_judged(small: Policy) -> None:
     project = manifest(SMALL)
     project["nodes"]["operation.assent.on-run-end-0"] = {

@@ -143,6 +143,7 @@ class TestHidden:
             "delete from {{ this }}; insert into {{ this }} select * from x",
             "{{ prune('p') }}; set variable v = 1",
             "-- delete\nupdate {{ this }} set n = 1",
+            "delete from {{ this }} where k in (select #2 from landing.t)",
         ],
     )
     def test_a_hook_that_writes_cannot_be_judged(self, hook: str) -> None:
@@ -157,6 +158,11 @@ class TestHidden:
         raw = "select k from m.stg_t {% if is_incremental() %} where x > 1 {% endif %}"
         given = manifest(CHAIN, raw={"mart_p": raw}, needs={"mart_p": ["stg_t"]})
         assert Ref("stg_t", "x") in self.uses(given)
+
+    def test_a_branch_of_some_runs_names_no_column_by_its_place(self) -> None:
+        raw = "select k from m.stg_t {% if is_incremental() %} where #2 > 1 {% endif %}"
+        given = manifest(CHAIN, raw={"mart_p": raw}, needs={"mart_p": ["stg_t"]})
+        assert "by their place" in build(given, SOURCE).relations["mart_p"].unread[0]
 
     def test_branches_that_compile_the_same_are_left_to_the_compiler(self) -> None:
         raw = "select k from m.stg_t {% if with_x %} where x > 1 {% endif %}"
