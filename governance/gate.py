@@ -107,8 +107,11 @@ class _Judge:
             for column in mart.columns:
                 yield from self._column(mart.name, column)
         yield from self._absent(marts)
-        for model in [*self._behind(marts), *_of_kind(self.lineage, "operation")]:
+        for model in [*_behind(self.lineage, marts), *_of_kind(self.lineage, "operation")]:
             yield from self._rows(model)
+        for model in _astray(self.lineage):
+            for why in model.unread:
+                yield self._word("unread", model.name, "", [], why)
         for asset in self._mine("python"):
             for column, made in asset.columns.items():
                 yield from self._inputs(asset.name, column, made)
@@ -166,18 +169,6 @@ class _Judge:
         for column, attributes in allowed_columns(self.policy, self.purpose).items():
             if column not in present:
                 yield self._word("absent", f"{MART}{self.purpose}", column, attributes)
-
-    def _behind(self, marts: list[Relation]) -> list[Relation]:
-        """Return marts and the models that they read, as far as the door of permission."""
-        reached: dict[str, Relation] = {}
-        waiting = [mart.name for mart in marts]
-        while waiting:
-            name = waiting.pop()
-            relation = self.lineage.relations.get(name)
-            if relation and relation.kind == "model" and name not in (PERMITTED, *reached):
-                reached[name] = relation
-                waiting += self.lineage.parents(name)
-        return [reached[name] for name in sorted(reached)]
 
     def _rows(self, model: Relation) -> Iterator[Finding]:
         """Judge what chooses, joins and groups the rows of a model."""
@@ -252,6 +243,29 @@ def _marts_without_purpose(policy: Policy, lineage: Lineage) -> Iterator[Finding
 
 def _of_kind(lineage: Lineage, kind: str) -> list[Relation]:
     return [relation for relation in lineage.relations.values() if relation.kind == kind]
+
+
+def _behind(lineage: Lineage, marts: Iterable[Relation]) -> list[Relation]:
+    """Return marts and the models that they read, as far as the door of permission."""
+    reached: dict[str, Relation] = {}
+    waiting = [mart.name for mart in marts]
+    while waiting:
+        name = waiting.pop()
+        relation = lineage.relations.get(name)
+        if relation and relation.kind == "model" and name not in (PERMITTED, *reached):
+            reached[name] = relation
+            waiting += lineage.parents(name)
+    return [reached[name] for name in sorted(reached)]
+
+
+def _astray(lineage: Lineage) -> list[Relation]:
+    """Return models that can't be read and that no mart reads: they may touch any table."""
+    models = _of_kind(lineage, "model")
+    marts = [model for model in models if model.name.startswith(MART)]
+    judged = {model.name for model in _behind(lineage, marts)}
+    return [
+        m for m in models if m.unread and m.name not in judged and not m.name.startswith(CONSENT)
+    ]
 
 
 def _purpose_of(policy: Policy, relation: Relation) -> str | None:

@@ -27,7 +27,7 @@ from warehouse.home import PROJECT, Home, policy_path
 from warehouse.keys import without_keys
 
 DBT_PROJECT = PROJECT / "dbt_project"
-SOURCES = ("*.sql", "*.yml", "*.yaml")
+SOURCES = ("*.sql", "*.py", "*.yml", "*.yaml")
 
 
 @cache

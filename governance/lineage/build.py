@@ -70,7 +70,7 @@ class _Project:
         node = self.models[name]
         try:
             if node.get("language", "sql") != "sql":
-                raise UnreadableError("it isn't written in SQL")
+                raise UnreadableError("it is a Python model, and only SQL can be followed")
             if not node.get("compiled_code"):
                 raise UnreadableError("it isn't compiled")
             result = read(node["compiled_code"], self._table)

@@ -93,6 +93,23 @@ def test_a_column_named_by_its_place_is_a_gap(small: Policy) -> None:
     assert "by their place (#1)" in found[0].what
 
 
+@pytest.mark.parametrize("name", ["mart_segmentation", "stg_t", "stg_stray"])
+def test_a_python_model_is_a_gap_wherever_it_is(small: Policy, name: str) -> None:
+    """Even one that no mart reads: it runs where every table can be reached."""
+    project = manifest(SMALL | {"stg_stray": "select 1 as x"})
+    project["nodes"][f"model.assent.{name}"]["language"] = "python"
+    found = [f for f in judged(small, project) if f.asset == name and not f.column]
+    assert [(f.kind, f.rule) for f in found] == [("gap", "minimisation.segmentation")]
+    assert "can't be judged: it is a Python model" in found[0].what
+
+
+def test_what_cannot_be_read_is_a_gap_even_if_no_mart_reads_it(small: Policy) -> None:
+    hooks = {"stg_stray": ["update m.mart_segmentation set recency_days = 1"]}
+    project = manifest(SMALL | {"stg_stray": "select 1 as x"}, hooks=hooks)
+    found = [f for f in judged(small, project) if f.column != "visits"]
+    assert [(f.kind, f.asset) for f in found] == [("gap", "stg_stray")]
+
+
 def test_what_dbt_runs_beside_the_models_is_judged(small: Policy) -> None:
     project = manifest(SMALL)
     project["nodes"]["operation.assent.on-run-end-0"] = {

@@ -89,7 +89,7 @@ def test_a_model_that_reads_itself_has_an_end() -> None:
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"language": "python"}, "isn't written in SQL"),
+        ({"language": "python"}, "is a Python model"),
         ({"compiled_code": None}, "isn't compiled"),
         ({"compiled_code": "select * from read_parquet('f')"}, "aren't known"),
         ({"compiled_code": "select x from from"}, "can't be parsed"),

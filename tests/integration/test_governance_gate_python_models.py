@@ -1,0 +1,27 @@
+"""A Python model in the dbt project closes the gate, also where no mart reads it."""
+
+import shutil
+
+from tests.support.installation import Installation
+from warehouse.home import PROJECT
+
+MODEL = """
+def model(dbt, session):
+    return session.sql("select * from staging.stg_customers__customers")
+"""
+
+
+def test_a_python_model_is_refused_before_anything_runs(tmp_path, monkeypatch):
+    one = Installation(tmp_path / "home")
+    project = tmp_path / "dbt_project"
+    shutil.copytree(
+        PROJECT / "dbt_project", project, ignore=shutil.ignore_patterns("target", "logs")
+    )
+    monkeypatch.setattr("orchestration.manifest.DBT_PROJECT", project)
+    assert one.assent("check").status == 0
+    (project / "models" / "marts" / "stray.py").write_text(MODEL)
+    done = one.assent("check")
+    assert done.status == 1, done.said
+    assert "stray can't be judged: it is a Python model" in done.err
+    assert "docs/checks.md" in done.err
+    assert "Traceback" not in done.said
