@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from warehouse.clock import VARIABLE as CLOCK
+from warehouse.clock import now
 from warehouse.errors import UsageError
 from warehouse.home import PROJECT, Home, production, sources_path
 from warehouse.journal import write_durably
@@ -54,7 +55,7 @@ def prepare() -> Home:
     Raises
     ------
     UsageError
-        If production mode meets a demo's clock.
+        If production mode meets a clock that is set.
     """
     # Dagster calls beta what it has had for years; each mention would bury our own lines.
     warnings.filterwarnings("ignore", message=".*is currently in beta.*")
@@ -67,6 +68,8 @@ def prepare() -> Home:
     if not instance.exists() or instance.read_text(encoding="utf-8") != DAGSTER_YAML:
         write_durably(instance, DAGSTER_YAML.encode())
     _set_clock(sources_path())
+    if production():
+        now()  # refuses, before anything begins, a clock that is set
     return home
 
 

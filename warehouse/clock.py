@@ -8,6 +8,7 @@ import os
 from datetime import UTC, datetime
 
 from warehouse.errors import UsageError
+from warehouse.home import production
 
 VARIABLE = "ASSENT_NOW"
 
@@ -18,11 +19,15 @@ def now() -> datetime:
     Raises
     ------
     UsageError
-        If ``ASSENT_NOW`` is not a point in time.
+        If ``ASSENT_NOW`` is not a point in time, or is set in production mode.
     """
     fixed = os.environ.get(VARIABLE)
     if not fixed:
         return datetime.now(UTC)
+    if production():
+        raise UsageError(
+            f"{VARIABLE} sets the clock, which production mode refuses", f"unset {VARIABLE}"
+        )
     try:
         moment = datetime.fromisoformat(fixed)
     except ValueError as error:

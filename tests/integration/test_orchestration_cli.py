@@ -162,6 +162,14 @@ def test_production_takes_no_demo_clock_and_makes_no_keys(one, tmp_path):
     assert not strict.keys.exists()
 
 
+@pytest.mark.parametrize("arguments", [("run",), ("status",), ("consent", "show", "C000000001")])
+def test_production_takes_no_other_clock_than_the_hosts(one, tmp_path, arguments):
+    strict = Installation(tmp_path / "home", sources=tmp_path / "none.yaml")
+    done = strict.assent(*arguments, ASSENT_PRODUCTION="1", ASSENT_NOW="2024-12-31T05:00:00Z")
+    assert refused(done, 2, "ASSENT_NOW sets the clock", "production", "unset ASSENT_NOW")
+    assert not strict.home.published_file("permission").exists()
+
+
 def test_an_unforeseen_fault_shows_where_and_no_value(one, monkeypatch):
     """DuckDB's own message would quote the value that it can't convert."""
     from governance import evidence
