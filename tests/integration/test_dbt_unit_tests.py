@@ -46,6 +46,9 @@ NAMED_CASES = {
     "a denial recorded after as_of": ["permitted_not_by_a_denial_recorded_after_as_of"],
     "a past as_of for someone since gone": ["permitted_not_for_someone_since_gone"],
     "a denial with a later date": ["event_denial_with_a_later_date"],
+    "a denial recorded after a newer grant": [
+        "event_denial_recorded_after_a_newer_grant", "interval_withdrawal_then_later_grant",
+    ],
     "earlier data": [
         "permitted_consent_that_does_not_cover_earlier_data", "rows_that_the_consent_covers",
     ],

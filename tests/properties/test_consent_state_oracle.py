@@ -1,6 +1,6 @@
 """The second derivation of permission (`governance.consent`) against the oracle."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,7 +9,15 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from governance.consent import LANDED, state_sql
-from tests.support.permission_histories import POLICY, PURPOSES, Scenario, scenarios
+from tests.support.permission_histories import (
+    FIRST_DAY,
+    POLICY,
+    PURPOSES,
+    Scenario,
+    late_denial,
+    midnight,
+    scenarios,
+)
 from tests.support.permission_landing import key, land, landed
 from tests.support.permission_oracle import Oracle
 
@@ -83,6 +91,18 @@ def checked(sql: str, **other: Any) -> None:
 
 def test_second_derivation_agrees_with_the_oracle() -> None:
     checked(SQL)
+
+
+@pytest.mark.parametrize("grant_of", ["opt_in", None])
+@pytest.mark.parametrize("action", ["withdrawn", "objected"])
+def test_a_denial_recorded_after_a_newer_grant(action: str, grant_of: str | None) -> None:
+    end = midnight(8)
+    scenario = Scenario((late_denial(action, grant_of),), FIRST_DAY + timedelta(days=7), end, end)
+    connection = landed()
+    connection.execute("use warehouse")
+    assert differences(connection, SQL, scenario) == []
+    stands = action == "withdrawn" or grant_of is not None
+    assert ((key(0), "opt_in") in permitted(connection, SQL, end, end)) is stands
 
 
 @pytest.mark.parametrize(

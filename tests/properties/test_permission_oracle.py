@@ -5,7 +5,7 @@ DuckDB in memory, so that one example costs milliseconds. The last test breaks t
 after the other, and asks that each break is found.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,7 +14,16 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from tests.support.dbt import compiled_models, shipped_vars
-from tests.support.permission_histories import GRID, POLICY, PURPOSES, Scenario, scenarios
+from tests.support.permission_histories import (
+    FIRST_DAY,
+    GRID,
+    POLICY,
+    PURPOSES,
+    Scenario,
+    late_denial,
+    midnight,
+    scenarios,
+)
 from tests.support.permission_landing import key, land, landed
 from tests.support.permission_oracle import Answer, Oracle
 
@@ -141,6 +150,27 @@ def test_models_agree_with_the_oracle(compiled: Compiled) -> None:
         assert differences(connection, compiled, scenario) == []
 
     agree()
+
+
+# Who denied on day 2, granted on day 4, and whose denial was recorded on day 6: permitted or not
+# on day 8 (docs/decisions/0012).
+LATE_DENIALS = {
+    "a withdrawal recorded after a newer grant": (late_denial("withdrawn", "opt_in"), True),
+    "a withdrawal recorded after a newer general grant": (late_denial("withdrawn", None), True),
+    "an objection recorded after a newer grant": (late_denial("objected", "opt_in"), True),
+    "an objection recorded after a newer general grant": (late_denial("objected", None), False),
+}
+
+
+@pytest.mark.parametrize("case", LATE_DENIALS)
+def test_a_denial_recorded_after_a_newer_grant(compiled: Compiled, case: str) -> None:
+    subject, permitted = LATE_DENIALS[case]
+    end = midnight(8)
+    assert ORACLE.is_valid(subject, "opt_in", end, end) is permitted
+    scenario = Scenario((subject,), FIRST_DAY + timedelta(days=7), end, end)
+    connection = database(compiled)
+    assert differences(connection, compiled, scenario) == []
+    assert ((0, "opt_in") in decided_by_sql(connection)) is permitted
 
 
 @pytest.fixture(scope="session")

@@ -70,6 +70,19 @@ class Scenario:
     known_at: datetime
 
 
+def late_denial(action: str, grant_of: str | None) -> Subject:
+    """Return one who denied, granted later, and whose denial was recorded last."""
+    first, second, third = (midnight(day) for day in (2, 4, 6))
+    return Subject(
+        jurisdiction="EU",
+        age_years=40,
+        events=(
+            Event("granted", grant_of, second, second, notice_version=2),
+            Event(action, "opt_in", first, third),
+        ),
+    )
+
+
 def midnight(day: int) -> datetime:
     """Return the beginning of a local day, counted from the first, as UTC without a zone."""
     local = datetime.combine(FIRST_DAY + timedelta(days=day), time(), ZoneInfo(POLICY["time_zone"]))
