@@ -23,7 +23,7 @@ from models.cards import Card
 
 INK, MUTED, GRID = "#1f2933", "#52606d", "#d9dfe5"
 BLUE, GREY, ORANGE = "#2b6cb0", "#a0aab4", "#c05621"
-LONGEST_REMARK = 48  # characters beside a bar
+LONGEST = 56  # characters of a label: more would leave no room for what it stands beside
 
 _STYLE = {
     "svg.hashsalt": "assent",  # ids of clip paths, equal from run to run
@@ -67,7 +67,8 @@ def _axes(width: float, height: float) -> tuple[Figure, Axes]:
 
 def _finished(figure: Figure) -> Figure:
     """Lay the figure out once and for all, so that drawing it again gives the same bytes."""
-    figure.draw_without_rendering()
+    for _ in range(2):  # a label moves with the bar that it stands beside
+        figure.draw_without_rendering()
     figure.set_layout_engine("none")
     return figure
 
@@ -235,7 +236,7 @@ def selection(table: pd.DataFrame, smallest: int, most: int = 14) -> Figure:
     """
     shown = _shown(table, most)
     with mpl.rc_context(_STYLE):
-        figure, axes = _axes(11, 1.9 + 0.36 * len(shown))
+        figure, axes = _axes(12, 1.9 + 0.36 * len(shown))
         places = np.arange(len(shown))
         for column, colour, offset, label in (
             ("spend_share", BLUE, -0.17, "following spend"),
@@ -246,8 +247,8 @@ def selection(table: pd.DataFrame, smallest: int, most: int = 14) -> Figure:
             end = max(row["spend_share"], row["visits_share"])
             chosen = row["verdict"] == "chosen"
             axes.annotate(
-                _standing(row),
-                (end, place),
+                _fitting(_standing(row)),
+                (max(0.0, end), place),
                 xytext=(6, 0),
                 textcoords="offset points",
                 va="center",
@@ -255,12 +256,12 @@ def selection(table: pd.DataFrame, smallest: int, most: int = 14) -> Figure:
                 color=INK if chosen else MUTED,
                 fontweight="bold" if chosen else "normal",
             )
-        axes.set_yticks(places, [_brief(row) for row in shown.to_dict("records")])
+        axes.set_yticks(places, [_fitting(_brief(row)) for row in shown.to_dict("records")])
         for tick, verdict in zip(axes.get_yticklabels(), shown.verdict, strict=True):
             tick.set_fontweight("bold" if verdict == "chosen" else "normal")
         axes.invert_yaxis()
         top = float(shown[["spend_share", "visits_share"]].to_numpy().max())
-        axes.set_xlim(0, top * 1.75)
+        axes.set_xlim(0, max(0.05, top) * 1.75)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}" if value < 0.95 else "")
         axes.grid(axis="x", color=GRID, linewidth=0.8)
         axes.set_axisbelow(True)
@@ -294,12 +295,14 @@ def _brief(row: Mapping[Any, Any]) -> str:
 
 def _standing(row: Mapping[Any, Any]) -> str:
     stability = "" if pd.isna(row["stability"]) else f", stability {row['stability']:.2f}"
-    # A judge may object at length; the table has every word.
-    remark = (
-        f": {shorten(row['remark'], LONGEST_REMARK, placeholder=' ...')}" if row["remark"] else ""
-    )
+    remark = f": {row['remark']}" if row["remark"] else ""
     verdict = "" if row["verdict"] in ("behind", "level") else f"{row['verdict']}{remark}, "
     size = "" if remark.startswith(": smallest") else f"smallest {row['smallest']:,}"
     if remark.startswith(": stability"):
         stability = ""
     return f"{verdict}{size}{stability}".strip(", ")
+
+
+def _fitting(label: str) -> str:
+    """Shorten what would be too long, such as a judge's objection; the table has every word."""
+    return shorten(label, LONGEST, placeholder=" ...")

@@ -2,6 +2,7 @@
 
 from xml.etree import ElementTree
 
+import pandas as pd
 import pytest
 
 from models import plots
@@ -60,6 +61,29 @@ def test_more_subjects_make_no_more_marks(name):
         for figure in (few, many)
     ]
     assert count[0] == count[1]
+
+
+LONG = "whatever could be objected to is said here, at length and in every detail, without an end"
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("share", [-0.02, 0.0, 0.45, 1.0])
+def test_long_labels_leave_room_for_the_bars(share):
+    row = {
+        "method": "kmeans", "feature_set": LONG, "scale": "rank", "segments": 8,
+        "spend_share": share, "visits_share": share / 2, "stability": 0.91, "remark": LONG,
+        "smallest": 123_456, "score": 1.0,
+    }  # fmt: skip
+    verdicts = ["chosen", "refused", "behind"]
+    table = pd.DataFrame(
+        [{**row, "candidate": i, "scale": str(i), "verdict": v} for i, v in enumerate(verdicts)]
+    )
+    figure = plots.selection(table, 50)
+    assert plots.svg(figure)
+    (axes,) = figure.axes
+    assert axes.get_position().width > 0.4
+    right = max(text.get_window_extent().x1 for text in axes.texts)
+    assert right <= figure.get_window_extent().x1
 
 
 def test_numbers_get_the_digits_their_column_asks_for():
