@@ -57,6 +57,16 @@ def test_nothing_else_is_reachable(home, tmp_path, statement):
         connection.execute(statement.format(other=other))
 
 
+@pytest.mark.parametrize("files", [False, True])
+def test_no_secret_is_kept_in_clear(home, monkeypatch, tmp_path, files):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    secret = "create persistent secret s (type http, bearer_token 'of the shop')"
+    with connected(warehouse_store(), files=files) as connection:
+        with pytest.raises(duckdb.Error, match="[Pp]ersistent"):
+            connection.execute(secret)
+    assert not (tmp_path / ".duckdb").exists()
+
+
 def test_files_are_reachable_when_asked_for(home, tmp_path):
     (tmp_path / "a.csv").write_text("x\n1\n")
     with connected(warehouse_store(), files=True) as connection:
