@@ -123,8 +123,9 @@ def _special_values(policy: Policy, purpose: str, present: dict[str, str]) -> It
             f"regexp_full_match(lower(word), {text(regex)})" for regex in sorted(patterns)
         )
         found = found.replace("{", "{{").replace("}", "}}")  # the query is a template
-        # A pattern is matched once per word, not once per row.
-        words = f"select distinct {word} as word from {{batch}}"
+        # A pattern is matched once per word, not once per row; without the offset, DuckDB would
+        # match first.
+        words = f"select distinct {word} as word from {{batch}} offset 0"
         query = f"select 1 as special from ({words}) where {found}"
         yield expectations.UnexpectedRowsExpectation(
             unexpected_rows_query=query,
