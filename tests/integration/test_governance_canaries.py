@@ -41,6 +41,8 @@ def test_the_search_looks_at_every_kind_of_file(demo):
     stores = {"warehouse.duckdb", "vault.duckdb", "salts", "published"}
     assert seen >= stores | {"artefacts", "dagster", "dbt", "evidence"}
     assert any(path.suffix == ".db" for path in files(demo.home.dagster))
+    assert any("compute_logs" in path.parts for path in files(demo.home.dagster))
+    assert {"target", "logs"} <= {part for path in files(demo.home.dbt) for part in path.parts}
 
 
 def test_the_search_finds_everybody_in_a_file_in_clear(demo, words, search, tmp_path):
