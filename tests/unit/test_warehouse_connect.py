@@ -61,9 +61,11 @@ def test_nothing_else_is_reachable(home, tmp_path, statement):
 def test_no_secret_is_kept_in_clear(home, monkeypatch, tmp_path, files):
     monkeypatch.setenv("HOME", str(tmp_path))
     secret = "create persistent secret s (type http, bearer_token 'of the shop')"
-    with connected(warehouse_store(), files=files) as connection:
-        with pytest.raises(duckdb.Error, match="[Pp]ersistent"):
-            connection.execute(secret)
+    with (
+        connected(warehouse_store(), files=files) as connection,
+        pytest.raises(duckdb.Error, match=r"[Pp]ersistent"),
+    ):
+        connection.execute(secret)
     assert not (tmp_path / ".duckdb").exists()
 
 
