@@ -5,11 +5,19 @@ the rule, in words. Does not belong here: what a rule is tried upon (``test_dbt_
 """
 
 import re
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
-Manifest = dict[str, Any]
-Node = dict[str, Any]
+from tests.support.dbt_nodes import (
+    Manifest,
+    Node,
+    bare,
+    code,
+    layer,
+    models,
+    parents,
+    tests_of,
+)
+
 Rule = Callable[[Manifest], list[str]]
 
 LAYERS = {"staging": "stg", "consented": "int", "marts": "mart"}
@@ -40,41 +48,6 @@ WITHOUT_KEY_TEST = {
     "int_personalised_offers_categories",
     "int_churn_prevention_baskets",
 }
-
-
-def models(manifest: Manifest) -> list[Node]:
-    """Return the models."""
-    return [n for n in manifest["nodes"].values() if n["resource_type"] == "model"]
-
-
-def layer(node: Node) -> str:
-    """Return the layer of a model: the folder it lies in."""
-    return str(node["path"]).split("/", 1)[0]
-
-
-def bare(text: str) -> str:
-    """Return SQL in small letters, without comments."""
-    return re.sub(r"--[^\n]*|\{#.*?#\}", "", text, flags=re.DOTALL).lower()
-
-
-def code(node: Node) -> str:
-    """Return a model's SQL, bare."""
-    return bare(node["raw_code"])
-
-
-def parents(manifest: Manifest, node: Node) -> Iterator[Node]:
-    """Return the models and sources that a node reads."""
-    for unique_id in node["depends_on"]["nodes"]:
-        yield manifest["nodes"].get(unique_id) or manifest["sources"][unique_id]
-
-
-def tests_of(manifest: Manifest, node: Node) -> list[Node]:
-    """Return the data tests attached to a model."""
-    return [
-        n
-        for n in manifest["nodes"].values()
-        if n["resource_type"] == "test" and n.get("attached_node") == node["unique_id"]
-    ]
 
 
 def sources_only_in_staging(manifest: Manifest) -> list[str]:

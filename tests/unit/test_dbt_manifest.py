@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.support import dbt_nodes as nodes
 from tests.support import dbt_rules as rules
 
 pytestmark = pytest.mark.xdist_group("dbt_manifest")  # one fixture for all of them
@@ -32,7 +33,7 @@ def replace(manifest: Manifest, name: str, old: str, new: str) -> None:
 
 
 def drop_tests(manifest: Manifest, name: str, *kinds: str) -> None:
-    for node in rules.tests_of(manifest, model(manifest, name)):
+    for node in nodes.tests_of(manifest, model(manifest, name)):
         if not kinds or node["test_metadata"]["name"] in kinds:
             del manifest["nodes"][node["unique_id"]]
 
@@ -160,7 +161,7 @@ POISONS: dict[rules.Rule, dict[str, Poison]] = {
     },
     rules.short_chains_of_views: {
         "everything a view": lambda m: [
-            n["config"].update(materialized="view") for n in rules.models(m)
+            n["config"].update(materialized="view") for n in nodes.models(m)
         ],
     },
     rules.sql_alone: {
@@ -216,7 +217,7 @@ def test_every_rule_has_a_poison() -> None:
 def test_exceptions_from_the_key_test_are_in_use(dbt_manifest: Manifest) -> None:
     named = {
         node["name"]
-        for node in rules.models(dbt_manifest)
+        for node in nodes.models(dbt_manifest)
         if "primary_key" in node["config"]["meta"]
     }
     assert named == rules.WITHOUT_KEY_TEST

@@ -9,7 +9,7 @@ import pytest
 from governance.policy.columns import allowed_columns, column_class
 from governance.policy.load import load_policy, parse_policy
 from governance.policy.model import Policy
-from tests.support.dbt_rules import layer, models
+from tests.support.dbt_nodes import layer, models
 from warehouse.home import PROJECT
 
 pytestmark = pytest.mark.xdist_group("dbt_manifest")  # one fixture for all of them
