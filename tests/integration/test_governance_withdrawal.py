@@ -4,23 +4,25 @@ import pytest
 
 pytestmark = pytest.mark.xdist_group("small")
 
+NOON = "2024-12-30 12:00"  # later than any event of the feeds
+
 
 def held_back(seen):
     return seen.exports[0].json["held_back"]
 
 
-def test_before_anything_the_subject_is_everywhere(story):
+def test_before_anything_one_is_everywhere_and_the_other_nowhere(story):
     seen = story.steps["start"]
     assert story.who in seen.in_mart & set(seen.members) & seen.exported
+    assert story.newcomer not in seen.in_mart | set(seen.members) | seen.exported
     assert held_back(seen) == {}
 
 
 def test_a_withdrawal_holds_back_at_once(story):
-    before, seen = story.steps["start"], story.steps["withdrawal recorded"]
+    before, seen = story.steps["start"], story.steps["recorded"]
     assert seen.done.status == 0, seen.done.said
     assert seen.exports[0].status == 0, seen.exports[0].said
     assert before.exported - seen.exported == {story.who}
-    assert seen.exported <= before.exported
     assert held_back(seen) == {"segmentation: withdrawn": 1}
     assert seen.exports[0].json["exported"] == len(seen.exported)
     states = {s["purpose"]: s for s in seen.more["consent"]}
@@ -31,24 +33,39 @@ def test_a_withdrawal_holds_back_at_once(story):
     assert seen.published == before.published
 
 
-def test_the_next_run_removes_the_subject_from_what_is_published(story):
+def test_a_grant_alone_gives_exports_nothing_that_isnt_published(story):
+    before, seen = story.steps["start"], story.steps["recorded"]
+    assert seen.more["returned"].status == 0, seen.more["returned"].said
+    assert seen.exported <= before.exported
+
+
+def test_a_withdrawal_that_has_landed_holds_back_though_nothing_is_published(story):
+    seen = story.steps["resolved, stale"]
+    assert (
+        seen.published["segmentation.duckdb"]
+        == (story.steps["start"].published["segmentation.duckdb"])
+    )
+    assert seen.exported == story.steps["recorded"].exported
+    assert held_back(seen) == {"segmentation: withdrawn": 1}
+
+
+def test_the_next_run_removes_the_one_and_brings_the_other(story):
     before, seen = story.steps["start"], story.steps["run"]
     assert seen.done.status == 0, seen.done.said
-    assert before.in_mart - seen.in_mart == {story.who}
-    assert set(before.members) - set(seen.members) == {story.who}
+    for ours, theirs in ((before.in_mart, seen.in_mart), (set(before.members), set(seen.members))):
+        assert ours - theirs == {story.who}
+        assert theirs - ours == {story.newcomer}
+    assert seen.exports[0].status == 0, seen.exports[0].said
     assert story.who not in seen.exported
     assert held_back(seen) == {}  # no member any more
-    assert seen.published["segmentation.duckdb"] != before.published["segmentation.duckdb"]
 
 
 def test_a_past_day_brings_nobody_back(story):
-    before, seen = story.steps["run"], story.steps["run for the past"]
+    seen = story.steps["run for the past"]
     assert seen.done.status == 0, seen.done.said
     assert seen.more["past mart"]
+    assert seen.more["past mart"] <= story.steps["run"].in_mart - {story.newcomer}
     assert story.who not in seen.more["past mart"]
-    assert seen.more["past mart"] <= before.in_mart | {story.who} | set(
-        story.steps["start"].members
-    )
 
 
 def test_a_past_day_replaces_nothing_of_the_current_state(story):
@@ -62,28 +79,17 @@ def test_a_past_day_replaces_nothing_of_the_current_state(story):
     assert (seen.in_mart, seen.members) == (before.in_mart, before.members)
 
 
-def test_a_new_grant_alone_gives_exports_nothing_that_isnt_published(story):
-    seen = story.steps["grant recorded"]
-    assert seen.done.status == 0, seen.done.said
-    assert story.who not in seen.exported
-
-
-def test_a_new_grant_brings_the_subject_back_with_the_next_run(story):
-    seen = story.steps["override"]
-    assert story.who in seen.in_mart & set(seen.members)
-    assert seen.exported >= {story.who} or seen.members[story.who] != story.segment
-    assert seen.in_mart == story.steps["start"].in_mart
-
-
 def test_every_act_is_recorded_once_and_without_the_subject(story):
     acts = story.installation.acts()
     exports = [seen.exports[0] for seen in story.steps.values()]
     assert sum(act["act"] == "export" for act in acts) == sum(e.status == 0 for e in exports)
     recorded = [act["action"] for act in acts if act["act"] == "consent.record"]
-    assert recorded == ["withdrawn", "granted"]
+    assert recorded == ["granted", "withdrawn"]
     assert [act["act"] for act in acts].count("consent.show") == 1
     assert all(act["at"] and act["actor"] for act in acts)
-    assert story.who not in (story.installation.home.audit / "acts.jsonl").read_text()
+    text = (story.installation.home.audit / "acts.jsonl").read_text()
+    assert story.who not in text
+    assert story.newcomer not in text
 
 
 def test_an_event_stays_in_the_inbox_until_exports_find_it_elsewhere(small, tmp_path, monkeypatch):
@@ -104,3 +110,10 @@ def test_an_event_stays_in_the_inbox_until_exports_find_it_elsewhere(small, tmp_
     monkeypatch.undo()
     states = one.assent("consent", "show", who, "--json").json
     assert not any(state["permitted"] for state in states)
+    # The next one lands it, once.
+    assert one.assent("run", "--select", "key:landing/clocks").status == 0
+    with one.entered():
+        assert inbox.waiting().num_rows == 0
+    with one.warehouse() as connection:
+        landed = "select count(*) from landing.consent_events where recorded_at > ?"
+        assert connection.execute(landed, [NOON]).fetchone() == (1,)

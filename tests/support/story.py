@@ -24,6 +24,7 @@ from tests.support.installation import (
 from warehouse.connect import connected, warehouse_store
 
 PAST = "2024-11-30"
+SIGNED = "2024-12-29T12:00:00"  # on paper, so before the day that a run selects data of
 LATER, MUCH_LATER = "2024-12-31T06:00:00Z", "2025-01-20T12:00:00Z"
 OVERRIDE = (
     "overrides: [{rule: freshness.transactions, reason: The till was out of order,"
@@ -50,8 +51,9 @@ class Seen:
 class Story:
     """All that was seen, by event, and who it is about."""
 
-    who: str
-    segment: int
+    who: str  # leaves
+    newcomer: str  # comes back, who had left before the start
+    segment: int  # of who leaves
     steps: dict[str, Seen] = field(default_factory=dict)
     installation: Installation | None = None
 
@@ -61,7 +63,7 @@ def play(small: Installation, folder: Path) -> Story:
     one = own_feeds(small.copy(folder / "home"), folder / "feeds")
     members = one.members()
     who = min(members)
-    story = Story(who, members[who])
+    story = Story(who, _one_who_left(one), members[who])
 
     def after(name: str, done: Done, **variables: str) -> Seen:
         story.steps[name] = seen = _seen(one, done)
@@ -74,21 +76,17 @@ def play(small: Installation, folder: Path) -> Story:
         seen.exported = _ids(to)
         return seen
 
-    def consent(*arguments: str, **variables: str) -> Done:
-        purpose = ("--purpose", SEGMENT_PURPOSE)
-        return one.assent("consent", "record", who, *arguments, *purpose, **variables)
+    def consent(*arguments: str) -> Done:
+        return one.assent("consent", "record", *arguments, "--purpose", SEGMENT_PURPOSE)
 
+    # One leaves, one comes back.
     after("start", Done(0, "", ""))
-    seen = after("withdrawal recorded", consent("withdrawn"))
+    returned = consent(story.newcomer, "granted", "--notice-version", "1", "--occurred-at", SIGNED)
+    seen = after("recorded", consent(who, "withdrawn"))
+    seen.more["returned"] = returned
     seen.more["consent"] = one.assent("consent", "show", who, "--json").json
-    after("run", one.assent("run"))
-    seen = after("run for the past", one.assent("run", "--as-of", PAST))
-    seen.more["past mart"] = _past_mart(one)
-    seen.more["past status"] = json.loads((one.home.evidence / PAST / "status.json").read_bytes())
 
-    # They come back, as recorded an hour later; and the feed brings what nobody can read.
-    after("grant recorded", consent("granted", "--notice-version", "1", ASSENT_NOW=LATER),
-          ASSENT_NOW=LATER)  # fmt: skip
+    # The feed brings what nobody can read.
     moment = datetime(2024, 12, 30, 12)
     unread = {"action": "withdrawn", "occurred_at": moment, "recorded_at": moment}
     _tolerate_bad_rows(one.sources)
@@ -99,15 +97,35 @@ def play(small: Installation, folder: Path) -> Story:
     seen.more["quarantine"] = rows
     seen.more["query"] = one.assent("query", "--purpose", SEGMENT_PURPOSE, "from about")
 
-    # Weeks pass without a new feed; then the officer excuses it, and the row is resolved.
+    # It is resolved, but weeks have passed without a new feed; then the officer excuses that.
+    late = {"ASSENT_NOW": MUCH_LATER}
     number = str(rows[0]["quarantine_id"])
-    done = one.assent("quarantine", "resolve", number, "--as", "dismissed", ASSENT_NOW=MUCH_LATER)
-    seen = after("resolved, stale", one.assent("run", ASSENT_NOW=MUCH_LATER), ASSENT_NOW=MUCH_LATER)
+    done = one.assent("quarantine", "resolve", number, "--as", "dismissed", **late)
+    seen = after("resolved, stale", one.assent("run", **late), **late)
     seen.more["resolve"] = done
     one = replace(one, policy=policy_with(folder, ("overrides: []", OVERRIDE)))
-    after("override", one.assent("run", ASSENT_NOW=MUCH_LATER), ASSENT_NOW=MUCH_LATER)
+    after("run", one.assent("run", **late), **late)
+
+    seen = after("run for the past", one.assent("run", "--as-of", PAST, **late), **late)
+    seen.more["past mart"] = _past_mart(one)
+    seen.more["past status"] = json.loads((one.home.evidence / PAST / "status.json").read_bytes())
     story.installation = one
     return story
+
+
+def _one_who_left(one: Installation) -> str:
+    """Return a customer with purchases who withdrew, and has said nothing since."""
+    with (
+        one.entered(),
+        connected(warehouse_store(), *identity.stores(read_only=True)) as connection,
+    ):
+        rows = connection.execute(
+            "select min(customer_id) from vault.subjects where subject_key in ("
+            " select subject_key from landing.consent_events group by all"
+            " having max_by(action, recorded_at) = 'withdrawn')"
+            " and subject_key in (select subject_key from landing.transactions)"
+        ).fetchall()
+    return str(rows[0][0])
 
 
 def _ids(file: Path) -> set[str]:
