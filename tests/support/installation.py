@@ -27,6 +27,12 @@ from warehouse.connect import connected, published_store, warehouse_store
 from warehouse.home import PROJECT, Home
 
 SMALL = Size(1500, 40_000)
+# What a run loads, much of it only when it comes to that.
+NEEDED = (
+    "orchestration.definitions", "orchestration.cli.run", "ingest.load", "expectations.feeds",
+    "expectations.marts", "expectations.segments", "expectations.schemas", "models.backtest",
+    "models.cards", "models.model_card", "models.plots", "models.selection", "models.store",
+)  # fmt: skip
 COMMAND = str(Path(sys.executable).with_name("assent"))
 CACHED = (
     ("orchestration.manifest", "policy"), ("orchestration.manifest", "manifest"),
@@ -225,7 +231,7 @@ def policy_with(folder: Path, *changes: tuple[str, str]) -> Path:
 def started(installation: Installation, log: Path, *arguments: str) -> Any:
     """Start a command in a process of its own; it can be joined and killed, and logs to a file."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["orchestration.definitions", "tests.support.installation"])
+    context.set_forkserver_preload([*NEEDED, "tests.support.installation"])
     process = context.Process(
         target=_command, args=(installation.environment, str(log), list(arguments))
     )
