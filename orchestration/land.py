@@ -16,6 +16,7 @@ from governance import clocks as clock_row
 from governance import evidence, inbox, release, status
 from governance.clocks import Clocks, clocks_of
 from governance.policy.columns import allowed_columns
+from governance.removal import withdraw_removed
 from ingest.feeds import feed_clocks, feed_figures
 from ingest.model import Sources
 from ingest.sources import load_sources
@@ -69,6 +70,9 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
 
     waiting = inbox.waiting()
     with unrepeated():
+        withdrawn = ", ".join(withdraw_removed(policy()))
+        if withdrawn:
+            context.log.info(f"withdrawn, for the policy no longer has it: {withdrawn}")
         load_feeds(
             feeds(), policy(), now=now(), extra_consent_events=waiting, progress=context.log.info
         )
@@ -87,6 +91,8 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
             }
             for name in TABLES
         }
+    if withdrawn:
+        described["purpose_keys"]["assent/withdrawn"] = withdrawn
     for name, metadata in described.items():
         metadata |= provenance()
         metadata |= {f"feed/{key}": str(value) for key, value in figures.get(name, {}).items()}

@@ -6,7 +6,7 @@ and never sees a half. Does not belong here: which tables a purpose publishes an
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,14 +49,30 @@ def swap(payload: dict[str, Any]) -> None:
     sync_folder(home.published)
 
 
-STEPS: Mapping[str, Step] = {"publish": swap}
+def published_purposes() -> list[str]:
+    """Return the names of all published files."""
+    names = (path.stem for path in Home.current().make().published.glob("*.duckdb"))
+    return sorted(name for name in names if name.isidentifier())
 
 
-def withdraw(purpose: str) -> None:
-    """Remove the published file of a purpose that the policy no longer has."""
+def withdraw(purposes: Sequence[str]) -> None:
+    """Remove the published files of purposes that the policy no longer has."""
+    if not purposes:
+        return
+    entry = begin("withdraw", {"purposes": sorted(purposes)})
+    remove(entry.payload)
+    entry.close()
+
+
+def remove(payload: dict[str, Any]) -> None:
+    """Remove every file that is to go; done twice, the second time finds nothing to do."""
     home = Home.current()
-    home.published_file(purpose).unlink(missing_ok=True)
+    for purpose in payload["purposes"]:
+        home.published_file(purpose).unlink(missing_ok=True)
     sync_folder(home.published)
+
+
+STEPS: Mapping[str, Step] = {"publish": swap, "withdraw": remove}
 
 
 def _aside(home: Home, purpose: str) -> Path:
