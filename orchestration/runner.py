@@ -4,6 +4,7 @@ Belongs here: executing against the instance that the UI shows. Does not belong 
 """
 
 import io
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ import duckdb
 from governance import acts
 from orchestration.common import DAYS
 from orchestration.environment import opened_instance
+from warehouse import alive
 from warehouse.connect import connected, warehouse_store
 from warehouse.errors import AssentError, RuleBrokenError, UsageError
 from warehouse.home import PROJECT, Home
@@ -56,6 +58,9 @@ def run_job(name: str, *, partition: str | None = None, select: str | None = Non
             f"as_of {partition} is no day that can be asked for",
             f"ask for a day from {DAYS.get_first_partition_key()} to the newest of the feeds",
         )
+    selection = _selected(job, select)
+    run_id = str(uuid.uuid4())
+    alive.begin(run_id)
     tags = {"assent/started_by": "cli", "assent/actor": acts.actor()}
     # dbt's own lines would drown ours; they are in the run's log.
     with opened_instance() as instance, redirect_stdout(io.StringIO()):
@@ -65,7 +70,8 @@ def run_job(name: str, *, partition: str | None = None, select: str | None = Non
             raise_on_error=False,
             tags=tags,
             run_config={"loggers": {"console": {"config": {}}}},
-            asset_selection=_selected(job, select),
+            asset_selection=selection,
+            run_id=run_id,
         )
         events: list[Any] = list(result.all_events)
     found = [*_failures(events), *_blocked(events)]

@@ -89,6 +89,11 @@ class Home:
         return self.root / "spill"
 
     @property
+    def running(self) -> Path:
+        """A locked file for each run that is alive."""
+        return self.root / "running"
+
+    @property
     def lock(self) -> Path:
         """The writer's lock file."""
         return self.root / "writer.lock"
@@ -101,7 +106,7 @@ class Home:
         """Make the folders that are missing, readable by their owner alone."""
         for folder in (
             self.root, self.published, self.artefacts, self.audit, self.releases, self.evidence,
-            self.journal, self.dagster, self.dbt, self.spill,
+            self.journal, self.dagster, self.dbt, self.spill, self.running,
         ):  # fmt: skip
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return self

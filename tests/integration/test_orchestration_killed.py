@@ -1,0 +1,135 @@
+"""A run that was killed is reported as failed by the next; one that is alive is left alone."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import dagster as dg
+import pytest
+
+from orchestration.environment import opened_instance, prepare
+from orchestration.writer import report_killed
+from warehouse import alive
+from warehouse.home import PROJECT
+
+# A run of one step that holds the writer as long as it is told to.
+RUN = """
+import sys, time
+import dagster as dg
+from orchestration.environment import opened_instance, prepare
+prepare()
+from orchestration.writer import Writer
+
+@dg.op
+def work(writer: Writer):
+    print("working", flush=True)
+    time.sleep(float(sys.argv[2]))
+
+@dg.job(resource_defs={"writer": Writer()}, executor_def=dg.in_process_executor)
+def job():
+    work()
+
+with opened_instance() as instance:
+    job.execute_in_process(instance=instance, run_id=sys.argv[1])
+"""
+FIRST, SECOND, THIRD = (f"{n}0000000-0000-4000-8000-000000000000" for n in (1, 2, 3))
+STATUS = dg.DagsterRunStatus
+
+
+@pytest.fixture
+def instance(home, monkeypatch):
+    monkeypatch.setenv("ASSENT_SOURCES", str(home.root / "none.yaml"))
+    prepare()
+    with opened_instance() as opened:
+        yield opened
+
+
+@pytest.fixture
+def begun(home):
+    """Begin runs in processes of their own; those that are left are ended after the test."""
+    processes = []
+
+    def begin(run, seconds):
+        process = subprocess.Popen(
+            [sys.executable, "-c", RUN, run, str(seconds)], cwd=PROJECT, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        processes.append(process)
+        return process
+
+    yield begin
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def killed(process):
+    """Kill a run at its work, as nothing can be caught."""
+    assert process.stdout.readline() == "working\n"
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+
+
+def status(instance, run):
+    found = instance.get_run_by_id(run)
+    return found.status if found else None
+
+
+def test_the_next_run_reports_a_killed_one_as_failed(instance, begun):
+    killed(begun(FIRST, 60))
+    assert status(instance, FIRST) is STATUS.STARTED
+    assert begun(SECOND, 0).wait() == 0
+    assert status(instance, FIRST) is STATUS.FAILURE
+    assert status(instance, SECOND) is STATUS.SUCCESS
+    ended = [e for e in instance.all_logs(FIRST) if e.is_dagster_event][-1]
+    assert ended.dagster_event_type is dg.DagsterEventType.RUN_FAILURE
+    assert "process ended" in ended.message
+    assert any("is reported as failed" in e.message for e in instance.all_logs(SECOND))
+    # Done once: what has ended well is no killed run.
+    assert alive.gone() == [SECOND]
+    assert report_killed(instance) == []
+    assert status(instance, SECOND) is STATUS.SUCCESS
+    assert alive.gone() == []
+
+
+def test_a_run_that_waits_or_works_is_alive(instance, begun, home):
+    first = begun(FIRST, 60)
+    assert first.stdout.readline() == "working\n"
+    second = begun(SECOND, 0)
+    deadline = time.monotonic() + 60
+    while not (home.running / SECOND).exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert report_killed(instance) == []
+    assert status(instance, FIRST) is status(instance, SECOND) is STATUS.STARTED
+    first.kill()
+    assert second.wait() == 0
+    assert status(instance, FIRST) is STATUS.FAILURE
+    assert status(instance, SECOND) is STATUS.SUCCESS
+
+
+@pytest.mark.parametrize("before", [STATUS.STARTING, STATUS.STARTED])
+def test_a_run_that_nobody_said_was_alive_is_left_alone(instance, begun, before):
+    """Begun by others than us: whether its process lives can't be told."""
+
+    @dg.job
+    def other():
+        pass
+
+    run = instance.create_run_for_job(other, run_id=THIRD, status=before)
+    killed(begun(FIRST, 60))
+    assert begun(SECOND, 0).wait() == 0
+    assert status(instance, FIRST) is STATUS.FAILURE
+    assert status(instance, run.run_id) is before
+
+
+def test_a_process_that_goes_on_to_another_run_has_ended_the_one_before(home):
+    """As `assent run` does: land, then segment."""
+    alive.begin(FIRST)
+    alive.begin(FIRST)
+    assert alive.gone() == []
+    alive.begin(SECOND)
+    assert alive.gone() == [FIRST]
+    alive.forget(FIRST)
+    assert alive.gone() == []
