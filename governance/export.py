@@ -183,7 +183,7 @@ def _segment(connection: duckdb.DuckDBPyConnection, wanted: str) -> tuple[int, s
 
 def _audience(connection: duckdb.DuckDBPyConnection, number: int, purpose: str) -> None:
     """Find the segment's members by subject, with what holds each of them back, if anything."""
-    needed = ", ".join(quoted(p) for p in sorted({purpose, SEGMENT_PURPOSE}))
+    needed = ", ".join(f"({quoted(p)})" for p in sorted({purpose, SEGMENT_PURPOSE}))
     connection.execute(
         f"""
         create or replace temp table audience as
@@ -196,8 +196,10 @@ def _audience(connection: duckdb.DuckDBPyConnection, number: int, purpose: str) 
                 and a.as_of = (select max(as_of) from segments.assignments)
         ),
         refused as (
-            select subject_key, min(purpose || ': ' || rule) as reason
-            from state where purpose in ({needed}) and not permitted group by all
+            select subject_key, min(purpose || ': ' || coalesce(rule, 'unknown subject')) as reason
+            from members cross join (values {needed}) as needed(purpose)
+            left join state using (subject_key, purpose)
+            where not coalesce(permitted, false) group by all
         )
         select members.subject_key, refused.reason
         from members left join refused using (subject_key)

@@ -11,8 +11,10 @@ import pyarrow.parquet
 import pyrage
 import pytest
 
+from governance.identity import stores
 from governance.policy.load import policy_hash
 from tests.support.installation import Done, Installation, policy_with
+from warehouse.connect import connected, published_store
 
 pytestmark = pytest.mark.xdist_group("small")
 
@@ -84,6 +86,26 @@ def test_a_recipient_gets_the_identifiers_that_it_is_listed_for(one, export, tmp
     assert len(rows) == done.json["exported"] < done.json["members"]
     assert sum(done.json["held_back"].values()) == done.json["members"] - done.json["exported"]
     assert all(why.startswith("personalised_offers: ") for why in done.json["held_back"])
+
+
+def test_a_member_of_whom_no_permission_is_known_is_held_back(small, tmp_path):
+    one = small.copy(tmp_path / "home")
+    who = min(members(one))
+    with (
+        one.entered(),
+        connected(published_store("permission", read_only=False), *stores()) as connection,
+    ):
+        connection.execute(
+            "delete from published.subjects where subject_key ="
+            " (select subject_key from vault.subjects where customer_id = ?)",
+            [who],
+        )
+    to = tmp_path / "audience.csv"
+    done = one.assent("export", "1", "--purpose", "segmentation", "--recipient", "store_planning",
+                      "--to", str(to), "--unencrypted", "--json")  # fmt: skip
+    assert done.status == 0, done.said
+    assert done.json["held_back"] == {"segmentation: unknown subject": 1}
+    assert set(ids(to.read_bytes())) == members(one) - {who}
 
 
 def test_it_leaves_a_manifest_and_one_act(one, export, tmp_path):
