@@ -15,7 +15,7 @@ pytestmark = pytest.mark.xdist_group("small")
 
 # The moments of killing, in seconds from a start; a failure names the seed.
 SEED = int(os.environ.get("ASSENT_TEST_SEED", secrets.randbelow(10**6)))
-LANDING, BUILDING, PUBLISHING = (0.2, 2.0), (0.0, 7.0), (0.3, 2.5)
+LANDING, BUILDING, PUBLISHING = (0.2, 2.0), (0.0, 5.0), (0.3, 2.5)
 CHURN = ("run", "--select", "key:release/published_churn_prevention")
 
 
