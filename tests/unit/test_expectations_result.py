@@ -64,4 +64,5 @@ def test_only_these_read_the_crosswalk() -> None:
     }
     assert readers == {
         "governance/bias_bridge.py", "governance/consent.py", "expectations/proof.py",
+        "governance/removal.py",  # which purposes there are keys for, and no key
     }  # fmt: skip
