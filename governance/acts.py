@@ -28,7 +28,7 @@ def record(act: str, **details: Any) -> dict[str, Any]:
     Parameters
     ----------
     act
-        ``query``, ``export``, ``consent.record``, ``consent.show``, ``key.use``, ...
+        ``query``, ``export``, ``consent.record``, ``consent.show``, ``segment.explain``, ...
     **details
         JSON-able facts about the act, without values of rows.
     """

@@ -1,7 +1,8 @@
-"""Why a subject changed segment: the move split over the features, exactly.
+"""Why a subject is in a segment, or changed to it: split over the features, exactly.
 
-Belongs here: one subject's change between two days under one model. Does not belong here: a change
-of the model itself (``models.identity``), explaining to the subject in a letter (``governance``).
+Belongs here: one subject's place under one model, and its change between two days. Does not belong
+here: a change of the model itself (``models.identity``), whose figures these are and whether they
+may be read (``governance``).
 """
 
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from models.features import FEATURES, MIX, feature, matrix
+from models.features import MIX, feature, matrix
 from models.model import SegmentModel
 
 
@@ -34,6 +35,68 @@ class Change:
     target: int
     table: pd.DataFrame
     sentence: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """Why a subject is in its segment.
+
+    Attributes
+    ----------
+    segment, rival
+        Ids of its segment and of the next that it would be in; equal if there is only one.
+    table
+        One row per feature of the model, what decided most first: ``feature``, ``label``, ``unit``,
+        ``value``, ``typical`` (of the segment), ``typical_of_rival``, ``contribution`` and
+        ``share`` (of the sum of contributions).
+    sentence
+        The same in words.
+    """
+
+    segment: int
+    rival: int
+    table: pd.DataFrame
+    sentence: str
+
+
+def explain_place(
+    row: Mapping[str, Any] | pd.Series, typical: pd.DataFrame, model: SegmentModel
+) -> Place:
+    """Say by which features a subject is in its segment rather than in the next best.
+
+    The contributions are those of :func:`explain_change`, from what is typical of the next best
+    segment to the subject's own figures.
+
+    Parameters
+    ----------
+    row
+        The subject's features.
+    typical
+        The typical figures of each segment that has members: one row each, by segment id.
+    model
+        The model that assigned it.
+
+    Raises
+    ------
+    ValueError
+        If a feature of the model is missing.
+    """
+    own = pd.DataFrame([_plain(row, model)])
+    estimator = model.pipeline.named_steps["group"]
+    ranked = estimator.ranking(_prepared(own, model))[0]
+    group = int(ranked[0])
+    rival = next((int(g) for g in ranked[1:] if model.ids[g] in typical.index), group)
+    ids = model.ids[group], model.ids[rival]
+    known = typical.reindex(list(ids))
+    frame = pd.concat([own, known], ignore_index=True)
+    values = matrix(frame, model.recipe.features)
+    prepared = _prepared(frame, model)
+    contributions = estimator.contributions(prepared[2], prepared[0], rival, group)
+    table = _table(
+        model, contributions, value=values.iloc[0], typical=values.iloc[1],
+        typical_of_rival=values.iloc[2],
+    )  # fmt: skip
+    return Place(*ids, table, _reason(model, *ids, table))
 
 
 def explain_change(
@@ -61,30 +124,56 @@ def explain_change(
     ValueError
         If a feature of the model is missing.
     """
-    frame = pd.DataFrame([_plain(previous_row), _plain(current_row)])
+    frame = pd.DataFrame([_plain(previous_row, model), _plain(current_row, model)])
     values = matrix(frame, model.recipe.features)
-    prepared = model.pipeline.named_steps["prepare"].transform(values)
+    prepared = _prepared(frame, model)
     estimator = model.pipeline.named_steps["group"]
     source, target = (int(group) for group in estimator.predict(prepared))
     contributions = estimator.contributions(prepared[0], prepared[1], source, target)
-    total = float(contributions.sum())
-    table = pd.DataFrame(
-        {
-            "feature": list(model.recipe.features),
-            "label": [feature(name).label for name in model.recipe.features],
-            "unit": [feature(name).unit for name in model.recipe.features],
-            "before": values.iloc[0].to_numpy(),
-            "after": values.iloc[1].to_numpy(),
-            "contribution": contributions,
-            "share": contributions / total if total else contributions,
-        }
-    ).sort_values(["contribution", "feature"], ascending=[False, True], ignore_index=True)
+    table = _table(model, contributions, before=values.iloc[0], after=values.iloc[1])
     ids = model.ids[source], model.ids[target]
     return Change(*ids, table, _sentence(model, *ids, table))
 
 
-def _plain(row: Mapping[str, Any] | pd.Series) -> dict[str, Any]:
-    return {name: row[name] for name in (*FEATURES, MIX) if name in row}
+def _plain(row: Mapping[str, Any] | pd.Series, model: SegmentModel) -> dict[str, Any]:
+    return {name: row[name] for name in (*model.recipe.features, MIX) if name in row}
+
+
+def _prepared(frame: pd.DataFrame, model: SegmentModel) -> Any:
+    values = matrix(frame, model.recipe.features)
+    return model.pipeline.named_steps["prepare"].transform(values)
+
+
+def _table(model: SegmentModel, contributions: Any, **values: pd.Series) -> pd.DataFrame:
+    """Return one row per feature, the greatest contribution first."""
+    names = list(model.recipe.features)
+    total = float(contributions.sum())
+    table = pd.DataFrame(
+        {
+            "feature": names,
+            "label": [feature(name).label for name in names],
+            "unit": [feature(name).unit for name in names],
+            **{column: figures.to_numpy() for column, figures in values.items()},
+            "contribution": contributions,
+            "share": contributions / total if total > 0 else contributions * 0.0,
+        }
+    )
+    return table.sort_values(
+        ["contribution", "feature"], ascending=[False, True], ignore_index=True
+    )
+
+
+def _reason(model: SegmentModel, segment: int, rival: int, table: pd.DataFrame) -> str:
+    name = repr(model.name_of(segment))
+    if segment == rival:
+        return f"In {name}, the only segment."
+    reasons = [
+        f"{row['label']} {_number(row['value'])} (typical: {_number(row['typical'])}, there"
+        f" {_number(row['typical_of_rival'])})"
+        for row in table[table.contribution > 0].head(3).to_dict("records")
+    ]
+    rather = f"In {name} rather than in {model.name_of(rival)!r}"
+    return f"{rather}, above all for: {'; '.join(reasons)}." if reasons else f"{rather}, narrowly."
 
 
 def _sentence(model: SegmentModel, source: int, target: int, table: pd.DataFrame) -> str:

@@ -5,10 +5,8 @@ Belongs here: that one method, exactly defined. Does not belong here: comparing 
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from models.segmenter import Floats, GroupEstimator, Integers
 
@@ -79,9 +77,8 @@ class RFMQuantiles(GroupEstimator):
     def _scores(self, values: Floats) -> Floats:
         total = self.column_scores(values).sum(axis=1)
         groups = np.searchsorted(self.sum_cuts_, total, side="left")
-        scores: npt.NDArray[Any] = np.zeros((len(values), len(self.sum_cuts_) + 1))
-        scores[np.arange(len(values)), groups] = 1.0
-        return scores
+        steps = np.arange(len(self.sum_cuts_) + 1) - groups[:, np.newaxis]
+        return np.asarray(-np.abs(steps), dtype=np.float64)
 
     def contributions(self, before: Floats, after: Floats, source: int, target: int) -> Floats:
         """Split a row's move between two groups into one number per column.

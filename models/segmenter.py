@@ -70,6 +70,18 @@ class GroupEstimator(BaseEstimator):
             groups[part] = self._scores(values[part]).argmax(axis=1)
         return groups
 
+    def ranking(self, X: Any) -> Integers:
+        """Return, for every row, all group numbers, the best first; ties as in ``predict``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Prepared features; few rows, since all are held at once.
+        """
+        check_is_fitted(self)
+        values = validate_data(self, X, dtype=np.float64, reset=False)
+        return np.argsort(-self._scores(values), axis=1, kind="stable")
+
     def fit_predict(self, X: Any, y: Any = None) -> Integers:
         """Fit, and return the group number of every row.
 

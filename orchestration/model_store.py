@@ -48,8 +48,15 @@ def record() -> dict[str, Any] | None:
 
 
 def point_to(facts: dict[str, Any]) -> None:
-    """Make a stored model the one in force; ``facts`` name its folder."""
-    write_durably(folder() / "current.json", json.dumps(facts, default=str).encode())
+    """Make a stored model the one in force; ``facts`` name its folder.
+
+    The folder of the model that it replaces is kept as ``previous``.
+    """
+    before = record() or {}
+    again = before.get("folder") == facts["folder"]
+    replaced = before.get("previous" if again else "folder")
+    kept = facts | {"previous": replaced} if replaced else facts
+    write_durably(folder() / "current.json", json.dumps(kept, default=str).encode())
 
 
 def loaded() -> "SegmentModel":
@@ -66,6 +73,16 @@ def loaded() -> "SegmentModel":
     if found is None:
         raise UsageError("no model has been fitted", "materialise segmentation/model first")
     return store.load(folder(found["folder"]) / MODEL_FILE)
+
+
+def previous() -> "SegmentModel | None":
+    """Return the model that was in force before this one, if it is kept."""
+    from models import store
+
+    name = (record() or {}).get("previous")
+    if not name or not (folder(name) / MODEL_FILE).exists():
+        return None
+    return store.load(folder(name) / MODEL_FILE)
 
 
 def fit_is_due(clocks: Clocks) -> bool:
@@ -109,7 +126,7 @@ def frame_of(
     columns = _columns(connection, table)
     figures = [c for c in columns if c not in ("as_of", KEY, MIX)]
     selected = [KEY, *(f"{c}::double as {c}" for c in figures)]
-    selected += [f"{_share_sql(name)} as {identifier(name)}" for name in shares]
+    selected += [f"{share_sql(name)} as {identifier(name)}" for name in shares]
     rows = f"from marts.{table} where as_of = ?"
     found: pd.DataFrame = connection.execute(f"select {', '.join(selected)} {rows}", [day]).df()
     if found.empty:
@@ -125,7 +142,8 @@ def frame_of(
     return found
 
 
-def _share_sql(name: str) -> str:
+def share_sql(name: str) -> str:
+    """Return the SQL of a share of the category mix, over the columns of the mart."""
     category = quoted(name.removeprefix(MIX_PREFIX))
     return f"case when cardinality({MIX}) > 0 then coalesce({MIX}[{category}], 0)::double end"
 

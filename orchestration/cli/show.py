@@ -1,4 +1,4 @@
-"""Commands that show: status, feeds, sources check, query, consent show, check, lineage.
+"""Commands that show: status, feeds, sources check, query, consent show, explain, check, lineage.
 
 Belongs here: asking another room and printing its answer. Does not belong here: anything that
 changes state (``orchestration.cli.act``).
@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from governance.policy.words import SEGMENT_PURPOSE
 from orchestration.cli.output import json_option, print_json, print_table
 
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -142,6 +143,32 @@ def consent_show(
 
 
 @click.command()
+@click.argument("subject")
+@click.option("--purpose", default=SEGMENT_PURPOSE, show_default=True, help="Whose segments.")
+@json_option
+def explain(subject: str, purpose: str, as_json: bool) -> None:
+    """Say why a subject (by customer id) is in its segment, and why it changed."""
+    from orchestration.explain import explain as why
+
+    found = why(subject, purpose)
+    if as_json:
+        print_json(found)
+        return
+    click.echo(found["sentence"])
+    if found["segment"] is None:
+        return
+    print_table(
+        f"\n{found['name']} (segment {found['segment']}), as of {found['as_of']}",
+        ["feature", "unit", "this subject", "typical", f"typical of '{found['rather_than']}'",
+         "part in it"],
+        [(f["label"], f["unit"], f["value"], f["typical"], f["typical_of_rival"],
+          f"{f['share']:.0%}") for f in found["features"]],
+    )  # fmt: skip
+    for change in found["changes"]:
+        click.echo(f"\n{change}")
+
+
+@click.command()
 @json_option
 def check(as_json: bool) -> None:
     """Judge every column against the policy, without running."""
@@ -172,4 +199,4 @@ def lineage(column: str, as_json: bool) -> None:
         click.echo(str(described))
 
 
-COMMANDS = [status, feeds, sources, query, consent, check, lineage]
+COMMANDS = [status, feeds, sources, query, consent, explain, check, lineage]

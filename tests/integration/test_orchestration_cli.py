@@ -26,8 +26,8 @@ def refused(done, status, *said):
 def test_help_explains_every_command(one):
     done = one.assent("--help")
     assert done.status == 0
-    for command in ("run", "status", "sources", "feeds", "query", "consent", "check", "lineage",
-                    "export", "quarantine", "ui"):  # fmt: skip
+    for command in ("run", "status", "sources", "feeds", "query", "consent", "explain", "check",
+                    "lineage", "export", "quarantine", "ui"):  # fmt: skip
         assert command in done.out
 
 
@@ -133,7 +133,8 @@ def test_sources_can_be_checked_without_loading(one, tmp_path):
 @pytest.mark.parametrize(
     "arguments",
     [("status",), ("feeds",), ("query", "--purpose", "segmentation", "show tables"),
-     ("consent", "show", "C000000001"), ("quarantine", "list", "--json")],
+     ("consent", "show", "C000000001"), ("explain", "C000000001"),
+     ("quarantine", "list", "--json")],
 )  # fmt: skip
 def test_before_the_first_run_there_is_nothing_to_show(one, tmp_path, arguments):
     empty = Installation(tmp_path / "home", sources=one.sources)

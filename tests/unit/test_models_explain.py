@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.explain import explain_change
+from models.explain import explain_change, explain_place
 from models.features import matrix
 from models.model import fit_model
 from models.recipe import FEATURE_SETS, Recipe, rfm_quantiles
@@ -83,6 +83,55 @@ def test_an_unknown_value_is_said_to_be_unknown():
     change = explain_change(before, after, model)
     assert change.source != change.target
     assert "days between visits went from unknown to 2" in change.sentence
+
+
+def typical(model):
+    """Return the median figures by segment id."""
+    return FRAME[list(model.recipe.features)].groupby(model.assign(FRAME)).median()
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.method)
+def test_a_place_is_the_one_assigned_and_its_parts_come_in_order(recipe):
+    model = fit_model(FRAME, recipe).with_names({1: "Lapsed visitors", 4: "Frequent shoppers"})
+    for row in movers(model):
+        place = explain_place(row, typical(model), model)
+        assert place.segment == model.assign(FRAME.loc[[row.name]]).iloc[0]
+        assert place.rival in set(model.ids) - {place.segment}
+        assert set(place.table.feature) == set(recipe.features)
+        assert place.table.contribution.is_monotonic_decreasing
+        assert place.table.share.sum() == pytest.approx(1)
+        assert place.sentence.startswith(f"In {model.name_of(place.segment)!r} rather than in ")
+        assert f"{place.table.label.iloc[0]} " in place.sentence
+        first = place.table.set_index("feature").loc["visits"]
+        assert first["value"] == row.visits
+        assert first["typical"] == typical(model).loc[place.segment, "visits"]
+        assert first["typical_of_rival"] == typical(model).loc[place.rival, "visits"]
+
+
+def test_a_share_of_the_mix_counts_as_a_column():
+    """As rows from the warehouse have it, where the mix itself isn't read."""
+    frame = FRAME.assign(**{"mix:MEAT": np.linspace(0, 1, len(FRAME))})
+    model = fit_model(frame, Recipe("kmeans", ("visits", "mix:MEAT"), 3))
+    known = frame[["visits", "mix:MEAT"]].groupby(model.assign(frame)).median()
+    row = frame.drop(columns="category_mix").iloc[7]
+    table = explain_place(row, known, model).table.set_index("feature")
+    assert table.loc["mix:MEAT", "value"] == row["mix:MEAT"]
+    assert explain_change(row, row, model).source == model.assign(frame).iloc[7]
+
+
+def test_the_rival_is_the_next_best_that_has_members():
+    model = fit_model(FRAME, RECIPES[0])
+    _, row = movers(model)
+    known = typical(model)
+    prepared = model.pipeline.named_steps["prepare"].transform(
+        matrix(FRAME.loc[[row.name]], model.recipe.features)
+    )
+    centres = model.pipeline.named_steps["group"].cluster_centers_
+    order = [model.ids[g] for g in np.argsort(((prepared - centres) ** 2).sum(axis=1))]
+    assert explain_place(row, known, model).rival == order[1]
+    assert explain_place(row, known.drop(order[1]), model).rival == order[2]
+    alone = explain_place(row, known.loc[[4]], model)
+    assert (alone.rival, alone.sentence) == (4, "In 'Segment 4', the only segment.")
 
 
 def test_a_missing_feature_is_named():

@@ -1,0 +1,103 @@
+"""Why a subject is in its segment: what is published of it, put before the model.
+
+Belongs here: wiring ``governance.subject_segment`` to ``models.explain``. Does not belong here:
+either of them, printing.
+"""
+
+from math import isnan
+from typing import TYPE_CHECKING, Any
+
+from governance.subject_segment import Found, find
+from orchestration import model_store
+from orchestration.manifest import policy
+from orchestration.model_store import MIX_PREFIX
+from warehouse.errors import UsageError
+
+if TYPE_CHECKING:
+    from models.explain import Place
+    from models.model import SegmentModel
+
+
+def explain(customer_id: str, purpose: str) -> dict[str, Any]:
+    """Return a subject's segment and why it is in it, as plain values.
+
+    Raises
+    ------
+    UsageError
+        If no subject has that id, no model is there, or it isn't the one that assigned.
+    """
+    found = find(policy(), customer_id, purpose, _shares())
+    facts = {"purpose": purpose, "permitted": found.permitted, "rule": found.rule}
+    if found.segment is None:
+        return facts | {"segment": None, "sentence": _absent(purpose, found)}
+    model = model_store.loaded()
+    place = _place(found, model)
+    return facts | {
+        "as_of": found.days[0],
+        "segment": place.segment,
+        "name": model.name_of(place.segment),
+        "rather_than": model.name_of(place.rival),
+        "sentence": place.sentence,
+        "features": [_plain(row) for row in place.table.to_dict("records")],
+        "changes": [said for said in (_since(found, model), _refitted(found, model)) if said],
+    }
+
+
+def _shares() -> dict[str, str]:
+    """Return the shares of the category mix that the models read, each with its SQL."""
+    models = [model_store.loaded() if model_store.record() else None, model_store.previous()]
+    names = {name for model in models if model for name in model.recipe.features}
+    return {n: model_store.share_sql(n) for n in sorted(names) if n.startswith(MIX_PREFIX)}
+
+
+def _absent(purpose: str, found: Found) -> str:
+    if not found.permitted:
+        return f"Not processed for {purpose}: {found.rule}."
+    return "In no published segment: nothing bought yet that may be used, or permitted since."
+
+
+def _place(found: Found, model: "SegmentModel") -> "Place":
+    import pandas as pd
+
+    from models.explain import explain_place
+
+    typical = pd.DataFrame.from_dict(found.typical, orient="index")
+    place = explain_place(found.rows[0], typical, model)
+    if place.segment != found.segment:
+        raise UsageError(
+            "the published segments were made by an earlier model than the one in force",
+            "run `assent run`",
+        )
+    return place
+
+
+def _since(found: Found, model: "SegmentModel") -> str:
+    """Say what has changed since the day before, where the policy keeps figures of it."""
+    from models.explain import explain_change
+
+    if len(found.rows) < 2:
+        return ""
+    change = explain_change(found.rows[1], found.rows[0], model)
+    return f"Since {found.days[1]}: {change.sentence}"
+
+
+def _refitted(found: Found, model: "SegmentModel") -> str:
+    """Say if it is the model that has changed, and not the subject."""
+    import pandas as pd
+
+    previous = model_store.previous()
+    if previous is None or not set(previous.recipe.features) <= set(found.rows[0]):
+        return ""
+    before = int(previous.assign(pd.DataFrame([found.rows[0]])).iloc[0])
+    if before == found.segment:
+        return ""
+    return (
+        f"The segments were fitted anew as of {model.facts.get('fitted_as_of')}: by the model"
+        f" before (as of {previous.facts.get('fitted_as_of')}) the same figures lead to"
+        f" {previous.name_of(before)!r}."
+    )
+
+
+def _plain(row: dict[Any, Any]) -> dict[str, Any]:
+    """Return a row without NaN, which JSON doesn't know."""
+    return {k: None if isinstance(v, float) and isnan(v) else v for k, v in row.items()}

@@ -1,0 +1,221 @@
+"""`assent explain`: why a subject is in its segment, for whom it is permitted, on record."""
+
+import json
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from governance.release import published_tables
+from governance.subject_consent import permitted_key
+from tests.support.installation import Installation
+from warehouse.connect import connected, warehouse_store
+from warehouse.publish import publish
+
+pytestmark = pytest.mark.xdist_group("small")
+PURPOSE = "segmentation"
+
+
+@pytest.fixture(scope="module")
+def one(small, tmp_path_factory) -> Installation:
+    return small.copy(tmp_path_factory.mktemp("explain") / "home")
+
+
+@pytest.fixture(scope="module")
+def who(one) -> str:
+    return min(one.members())
+
+
+def published_row(one, who):
+    """Return what is published of a subject: its key, its segment, its figures by name."""
+    from orchestration.manifest import policy
+
+    with one.entered():
+        _, key = permitted_key(policy(), who, PURPOSE)
+    with one.published(PURPOSE) as connection:
+        row = connection.execute(
+            "select m.*, segment_id from mart_segmentation as m join assignments"
+            " using (segmentation_key, as_of) where segmentation_key = ?",
+            [key],
+        ).df()
+    return key, int(row.segment_id.iloc[0]), row.iloc[0].to_dict()
+
+
+def test_it_says_which_segment_and_what_decided(one, who):
+    _, segment, figures = published_row(one, who)
+    acts = len(one.acts())
+    done = one.assent("explain", who, "--json")
+    assert done.status == 0, done.said
+    found = done.json
+    assert (found["permitted"], found["segment"]) == (True, segment)
+    assert found["name"] != found["rather_than"]
+    assert found["as_of"] == "2024-12-30"
+    assert found["sentence"].startswith(f"In '{found['name']}' rather than in '")
+    assert found["features"]
+    with one.published(PURPOSE) as connection:
+        for feature in found["features"]:
+            assert feature["value"] == pytest.approx(float(figures[feature["feature"]]))
+            (typical,) = connection.execute(
+                f"select median({feature['feature']}::double) from mart_segmentation join"
+                " assignments using (segmentation_key, as_of) where segment_id = ?",
+                [segment],
+            ).fetchone()
+            assert feature["typical"] == pytest.approx(typical)
+    assert sum(feature["share"] for feature in found["features"]) == pytest.approx(1)
+    assert found["changes"] == []  # no figures of an earlier day are kept, and no earlier model
+    assert [(a["act"], a["purpose"]) for a in one.acts()[acts:]] == [("segment.explain", PURPOSE)]
+    assert who not in json.dumps(one.acts()[acts:])
+
+
+def test_it_says_so_in_plain_words(one, who):
+    done = one.assent("explain", who)
+    assert done.status == 0, done.said
+    found = one.assent("explain", who, "--json").json
+    assert found["sentence"] in done.out
+    assert all(feature["label"] in done.out for feature in found["features"])
+    assert who not in done.said
+
+
+def test_who_is_not_permitted_is_told_so_without_a_value(small, who, tmp_path):
+    one = small.copy(tmp_path / "home")
+    assert one.assent("consent", "record", who, "withdrawn", "--purpose", PURPOSE).status == 0
+    done = one.assent("explain", who)
+    assert done.status == 0, done.said
+    assert done.out == "Not processed for segmentation: withdrawn.\n"
+    assert one.assent("explain", who, "--json").json == {
+        "purpose": PURPOSE, "permitted": False, "rule": "withdrawn", "segment": None,
+        "sentence": done.out.strip(),
+    }  # fmt: skip
+
+
+def test_who_is_in_no_published_segment_is_told_so(small, who, tmp_path):
+    one = small.copy(tmp_path / "home")
+    key, *_ = published_row(one, who)
+    republished(one, f"delete from segmentation.assignments where segmentation_key = '{key}'")
+    done = one.assent("explain", who)
+    assert done.status == 0, done.said
+    assert done.out.startswith("In no published segment")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (("Anna Example",), 2, "no subject has that customer id"),
+        (("Anna Example", "--purpose", "churn_prevention"), 2, "has no segments"),
+        (("Anna Example", "--purpose", "resale"), 1, "resale"),
+    ],
+)
+def test_what_cannot_be_explained_is_refused(one, arguments, status, said):
+    acts = len(one.acts())
+    done = one.assent("explain", *arguments)
+    assert done.status == status
+    assert said in done.err
+    assert "Anna" not in done.said
+    assert "Traceback" not in done.said
+    assert len(one.acts()) == acts
+
+
+def republished(one, *statements):
+    """Change the warehouse, and publish what has come of it."""
+    from orchestration.manifest import policy
+
+    with one.entered():
+        with connected(warehouse_store()) as connection:
+            for statement in statements:
+                connection.execute(statement)
+            tables = published_tables(connection, policy(), PURPOSE, {"as_of": "2024-12-30"})
+        publish({PURPOSE: tables})
+
+
+def test_a_change_since_an_earlier_day_is_explained(small, who, tmp_path):
+    """Where the policy keeps more than one snapshot of the mart."""
+    one = small.copy(tmp_path / "home")
+    key, segment, _ = published_row(one, who)
+    republished(
+        one,
+        "insert into marts.mart_segmentation by name"
+        f" select * replace ('2024-11-30'::date as as_of, '{key}'::uuid as segmentation_key)"
+        " from marts.mart_segmentation where segmentation_key = (select min(segmentation_key)"
+        f" from segmentation.assignments where segment_id <> {segment})",
+    )
+    found = one.assent("explain", who, "--json").json
+    assert found["segment"] == segment
+    (change,) = found["changes"]
+    assert change.startswith("Since 2024-11-30: Moved from '")
+    assert f"to '{found['name']}': " in change
+    assert " went from " in change
+    assert change in one.assent("explain", who).out
+
+
+def test_a_change_of_the_model_is_told_from_one_of_the_subject(small, who, tmp_path):
+    one = small.copy(tmp_path / "home")
+    with one.entered():
+        from models import store
+        from orchestration import model_store
+
+        record = model_store.record()
+        model = model_store.loaded()
+        earlier = replace(model, ids=(*model.ids[1:], model.ids[0]))
+        (model_store.folder("earlier")).mkdir()
+        store.save(
+            earlier.with_facts(fitted_as_of="2024-11-01"),
+            model_store.folder("earlier") / model_store.MODEL_FILE,
+        )
+        model_store.point_to(record | {"folder": "earlier"})
+        model_store.point_to(record)
+        model_store.point_to(record)  # fitted once more, with the same result
+    found = one.assent("explain", who, "--json").json
+    (change,) = found["changes"]
+    assert "fitted anew as of 2024-12-30" in change
+    assert "by the model before (as of 2024-11-01) the same figures lead to '" in change
+    assert found["name"] not in change
+
+
+def test_segments_of_another_model_are_not_explained_by_this_one(small, who, tmp_path):
+    one = small.copy(tmp_path / "home")
+    key, segment, _ = published_row(one, who)
+    republished(
+        one,
+        f"update segmentation.assignments set segment_id = {segment + 1}"
+        f" where segmentation_key = '{key}'",
+    )
+    done = one.assent("explain", who)
+    assert done.status == 2
+    assert "earlier model" in done.err
+
+
+def test_a_share_of_the_mix_is_a_figure_like_any_other(small, who, tmp_path):
+    one = small.copy(tmp_path / "home")
+    with one.entered():
+        from models import store
+        from models.model import fit_model
+        from models.recipe import Recipe
+        from orchestration import model_store
+
+        with connected(warehouse_store()) as connection:
+            (category,) = connection.execute(
+                "select mode(c) from (select unnest(map_keys(category_mix)) as c"
+                " from marts.mart_segmentation)"
+            ).fetchone()
+            share = f"mix:{category}"
+            frame = model_store.frame_of(
+                connection, "mart_segmentation", date(2024, 12, 30), shares=[share]
+            )
+            model = fit_model(frame, Recipe("kmeans", ("visits", share), 3))
+            assigned = model.assign(frame).reset_index()
+            connection.register("assigned", assigned)
+            connection.execute(
+                "create or replace table segmentation.assignments as select '2024-12-30'::date as"
+                " as_of, segmentation_key::uuid as segmentation_key, segment as segment_id"
+                " from assigned"
+            )
+        model_store.folder("mixed").mkdir()
+        store.save(model, model_store.folder("mixed") / model_store.MODEL_FILE)
+        model_store.point_to(model_store.record() | {"folder": "mixed"})
+    republished(one)
+    found = one.assent("explain", who, "--json")
+    assert found.status == 0, found.said
+    features = {feature["feature"]: feature for feature in found.json["features"]}
+    assert set(features) == {"visits", share}
+    assert 0 <= features[share]["value"] <= 1
+    assert 0 < features[share]["typical"] < 1
