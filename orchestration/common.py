@@ -17,7 +17,7 @@ from governance.clocks import Clocks
 from governance.policy.load import policy_hash
 from orchestration.manifest import DBT_PROJECT, policy
 from warehouse.errors import AssentError, UsageError
-from warehouse.home import PROJECT
+from warehouse.home import PROJECT, ROOMS
 
 OWNERS = ["team:data-engineering"]
 OFFICERS = ["team:privacy"]
@@ -34,8 +34,7 @@ BY_DAY: dict[str, Any] = {"partitions_def": DAYS, "backfill_policy": dg.Backfill
 def code_version() -> str:
     """Return a hash over our own code: Python of every room, and the dbt project."""
     digest = hashlib.sha256()
-    rooms = ("orchestration", "ingest", "warehouse", "models", "expectations", "governance")
-    files = [p for room in rooms for p in (PROJECT / room).rglob("*.py")]
+    files = [p for room in ROOMS for p in (PROJECT / room).rglob("*.py")]
     files += [p for p in DBT_PROJECT.rglob("*.sql") if "target" not in p.parts]
     for path in sorted(files):
         digest.update(str(path.relative_to(PROJECT)).encode())

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
+ROOMS = ("orchestration", "ingest", "warehouse", "models", "expectations", "governance")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import click
 
 from orchestration.environment import prepare
 from warehouse.errors import AssentError
-from warehouse.home import PROJECT
+from warehouse.home import PROJECT, ROOMS
 
 
 @click.group(
@@ -53,12 +53,13 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _place(error: Exception) -> str:
-    """Return the kind of an unforeseen fault, and where in our own code it came up."""
-    ours = [
-        f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith(f"{PROJECT}/")
-    ]
-    where = f" in {ours[-1].filename.removeprefix(f'{PROJECT}/')}:{ours[-1].lineno}" if ours else ""
-    return type(error).__name__ + where
+    """Return the kind of an unforeseen fault, and where in our own rooms it came up."""
+    ours = ""
+    for frame in traceback.extract_tb(error.__traceback__):
+        place = frame.filename.removeprefix(f"{PROJECT}/")
+        if place.split("/")[0] in ROOMS:
+            ours = f" in {place}:{frame.lineno}"
+    return type(error).__name__ + ours
 
 
 if __name__ == "__main__":
