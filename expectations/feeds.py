@@ -20,6 +20,7 @@ from governance.lineage.graph import Lineage
 from governance.policy.model import Policy
 from governance.policy.rules import Rule
 from governance.policy.words import FEEDS
+from governance.release import UNREAD_CONSENT
 
 # Events that the company's subjects gave to Assent itself land beside those of the feed.
 LANDED_WITH = {"consent_events": ("consent_events", "inbox")}
@@ -57,13 +58,15 @@ def check_feeds(
     Returns
     -------
     list of Result
-        ``reconciliation.<feed>``, ``freshness.transactions``, ``custody.*``,
+        ``reconciliation.<feed>``, ``readable.consent_events``,
+        ``freshness.transactions``, ``custody.*``,
         ``minimisation.permission``, ``exposure.recipients``.
     """
     catalogue = by_id(policy)
     today = now.astimezone(ZoneInfo(policy.time_zone)).date()
     return [
         *(_reconciliation(connection, catalogue[f"reconciliation.{feed}"], feed) for feed in FEEDS),
+        _readable(connection, catalogue["readable.consent_events"]),
         _freshness(catalogue["freshness.transactions"], clocks, today),
         _custody_retention(connection, catalogue["custody.retention"], clocks),
         _custody_purge(connection, catalogue["custody.purge"], today, rewritten_at),
@@ -112,6 +115,17 @@ def _reconciliation(connection: duckdb.DuckDBPyConnection, rule: Rule, feed: str
     why = "; ".join(f"{rows} rows {what}" for what, rows in wrong.items())
     return result(rule, "broken" if wrong else "holds", sum(map(abs, wrong.values())),
                   why or f"all {read} rows that were read are accounted for", **facts)  # fmt: skip
+
+
+def _readable(connection: duckdb.DuckDBPyConnection, rule: Rule) -> Result:
+    """Judge whether a consent event that nobody has resolved names no subject."""
+    if not columns(connection, "landing", "quarantine"):
+        return unjudged(rule)
+    (unread,) = one(connection, UNREAD_CONSENT)
+    if unread:
+        why = f"{unread} name none: `assent quarantine list`, then `assent quarantine resolve`"
+        return result(rule, "broken", unread, why)
+    return result(rule, "holds", 0, "every event names a subject, or has been resolved")
 
 
 def _freshness(rule: Rule, clocks: Clocks, today: date) -> Result:

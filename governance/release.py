@@ -79,7 +79,7 @@ def publish_purpose(policy: Policy, purpose: str, clocks: Clocks, about: dict[st
         return {}
     with connected(warehouse_store(read_only=True)) as connection:
         unread = connection.execute(UNREAD_CONSENT).fetchall()[0][0]
-        obstacles = status.obstacles(connection, policy, purpose, clocks.newest_day)
+        obstacles = status.obstacles(connection, policy, purpose, clocks)
         tables = published_tables(connection, policy, purpose, about)
     if unread:
         raise RuleBrokenError(

@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 
 from governance import evidence
+from governance.clocks import Clocks
 from governance.policy.load import policy_hash
 from governance.policy.model import Policy
 from governance.policy.rules import Rule, override_of, rules
@@ -21,6 +22,7 @@ from warehouse.clock import now
 
 # Rules that stand for every purpose: those on feeds and recipients, and of the built-in purposes.
 FOR_ALL = (None, *BUILT_IN_PURPOSES)
+TABLE = "governance.judged"
 NOT_RUN = "no check has been run since the data or the policy changed"
 
 
@@ -46,56 +48,79 @@ class Verdict:
         return self.status == "holds" or (self.status == "not judged" and self.why != NOT_RUN)
 
 
-def reset(connection: duckdb.DuckDBPyConnection, policy: Policy) -> None:
-    """Forget the verdicts on what is about to be built again: all but those on the feeds."""
+def reset(connection: duckdb.DuckDBPyConnection, policy: Policy, clocks: Clocks) -> None:
+    """Forget the verdicts on what is about to be built again: all but those on the feeds.
+
+    A run for a past day leaves the verdicts on the current one alone.
+    """
     _make_table(connection)
-    kept = [rule.id for rule in rules(policy) if rule.purpose in FOR_ALL]
-    connection.execute("delete from governance.verdicts where not list_contains(?, rule)", [kept])
+    days = "true" if clocks.current else "as_of = $as_of"
+    connection.execute(
+        f"delete from {TABLE} where not list_contains($kept, rule) and {days}",
+        {"kept": _standing_rules(policy)} | ({} if clocks.current else {"as_of": clocks.as_of}),
+    )
 
 
 def forget(
-    connection: duckdb.DuckDBPyConnection, policy: Policy, purpose: str, kinds: Collection[str]
-) -> None:
+    connection: duckdb.DuckDBPyConnection, policy: Policy, purpose: str, kinds: Collection[str],
+    clocks: Clocks,
+) -> None:  # fmt: skip
     """Forget the verdicts of some kinds of rules of a purpose, whose subject is made anew."""
     _make_table(connection)
     named = [rule.id for rule in rules(policy) if rule.purpose == purpose and rule.kind in kinds]
-    connection.execute("delete from governance.verdicts where list_contains(?, rule)", [named])
+    connection.execute(
+        f"delete from {TABLE} where list_contains(?, rule) and as_of = ?", [named, clocks.as_of]
+    )
+
+
+def _standing_rules(policy: Policy) -> list[str]:
+    """Return the rules on feeds, custody and recipients: judged at landing, for every day."""
+    return [rule.id for rule in rules(policy) if rule.purpose in FOR_ALL]
 
 
 def _make_table(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("create schema if not exists governance")
     connection.execute(
-        "create table if not exists governance.verdicts"
-        " (rule varchar primary key, status varchar, observed varchar, limits varchar, why varchar)"
+        f"create table if not exists {TABLE} (rule varchar, status varchar, observed varchar,"
+        " limits varchar, why varchar, policy varchar, as_of date, known_at timestamp)"
     )
-    # Which policy it was judged under; a later addition to the table.
-    connection.execute("alter table governance.verdicts add column if not exists policy varchar")
 
 
-def put(connection: duckdb.DuckDBPyConnection, policy: Policy, results: Iterable[Any]) -> None:
-    """Record verdicts (objects with rule, status, observed, limit and why)."""
+def put(
+    connection: duckdb.DuckDBPyConnection, policy: Policy, results: Iterable[Any], clocks: Clocks
+) -> None:
+    """Record verdicts (objects with rule, status, observed, limit and why) on one state."""
     _make_table(connection)
-    under = policy_hash(policy)
+    under, standing = policy_hash(policy), _standing_rules(policy)
     for r in results:
         connection.execute(
-            "insert or replace into governance.verdicts values (?, ?, ?, ?, ?, ?)",
+            f"delete from {TABLE} where rule = ? and (as_of = ? or list_contains(?, rule))",
+            [r.rule, clocks.as_of, standing],
+        )
+        connection.execute(
+            f"insert into {TABLE} values (?, ?, ?, ?, ?, ?, ?, ?)",
             [r.rule, r.status, json.dumps(r.observed, default=str),
-             json.dumps(r.limit, default=str), r.why, under],
+             json.dumps(r.limit, default=str), r.why, under, clocks.as_of, clocks.known_at],
         )  # fmt: skip
 
 
-def verdicts(connection: duckdb.DuckDBPyConnection, policy: Policy, day: date) -> list[Verdict]:
+def verdicts(
+    connection: duckdb.DuckDBPyConnection, policy: Policy, clocks: Clocks
+) -> list[Verdict]:
     """Return the verdict of every rule of the policy; those without one are ``not judged``.
 
-    A verdict under another policy is none: what held there may not hold here.
+    A verdict under another policy is none: what held there may not hold here. Nor is one on
+    another day's data, or from before the newest event.
     """
     rows = {
         row[0]: row
         for row in connection.execute(
-            "select rule, status, observed, limits, why from governance.verdicts where policy = ?",
-            [policy_hash(policy)],
+            f"select rule, status, observed, limits, why from {TABLE} where policy = ?"
+            " and (list_contains(?, rule) or (as_of = ? and known_at = ?))",
+            [policy_hash(policy), _standing_rules(policy), clocks.as_of, clocks.known_at],
         ).fetchall()
     }
+    day = clocks.newest_day
     return [_verdict(policy, rule, rows.get(rule.id), day) for rule in rules(policy)]
 
 
@@ -109,21 +134,38 @@ def _verdict(policy: Policy, rule: Rule, row: tuple[str, ...] | None, day: date)
 
 
 def obstacles(
-    connection: duckdb.DuckDBPyConnection, policy: Policy, purpose: str, day: date
+    connection: duckdb.DuckDBPyConnection, policy: Policy, purpose: str, clocks: Clocks
 ) -> list[Verdict]:
     """Return the verdicts that keep a purpose from being published."""
     blocking = {
         rule.id for rule in rules(policy) if rule.blocks and rule.purpose in (purpose, *FOR_ALL)
     }
-    found = verdicts(connection, policy, day)
+    found = verdicts(connection, policy, clocks)
     return [v for v in found if v.rule in blocking and not v.passes]
 
 
 def show(
-    connection: duckdb.DuckDBPyConnection, policy: Policy, day: date, about: Mapping[str, Any],
-    *, past: date | None = None,
-) -> None:  # fmt: skip
+    connection: duckdb.DuckDBPyConnection, policy: Policy, clocks: Clocks, about: Mapping[str, Any]
+) -> None:
     """Write the verdicts where anyone may read them (``governance.evidence``)."""
-    found = [asdict(verdict) for verdict in verdicts(connection, policy, day)]
-    written = {**about, "written_at": now().isoformat(), "rules": found}
-    evidence.show(evidence.STATUS, written, past=past)
+    found = [asdict(verdict) for verdict in verdicts(connection, policy, clocks)]
+    written = {
+        "as_of": clocks.as_of, "known_at": clocks.known_at, "policy_hash": policy_hash(policy),
+        **about, "written_at": now().isoformat(), "rules": found,
+    }  # fmt: skip
+    evidence.show(evidence.STATUS, written, past=clocks.past)
+
+
+def shown(policy: Policy) -> dict[str, Any]:
+    """Return what was written of the current state; under another policy nothing is judged.
+
+    Raises
+    ------
+    UsageError
+        If no run has written it.
+    """
+    written = evidence.shown(evidence.STATUS)
+    if written["policy_hash"] != policy_hash(policy):
+        day = date.fromisoformat(written["as_of"])
+        written["rules"] = [asdict(_verdict(policy, rule, None, day)) for rule in rules(policy)]
+    return written

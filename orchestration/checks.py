@@ -16,10 +16,8 @@ from governance import clocks as clock_row
 from governance import evidence, status
 from governance.clocks import Clocks
 from governance.gate import judge_columns
-from governance.policy.load import policy_hash
 from governance.policy.rules import KINDS, Rule, override_of, rules
 from governance.policy.words import FEEDS, SEGMENT_PURPOSE
-from governance.release import UNREAD_CONSENT
 from orchestration.common import SEGMENT_KINDS, code_version, provenance
 from orchestration.manifest import lineage, manifest, policy
 from orchestration.writer import Writer
@@ -28,7 +26,7 @@ from warehouse.clock import now
 MART_KINDS = (
     "minimisation", "permission", "retention", "special_values", "completeness", "reconciliation",
 )  # fmt: skip
-READABLE = "every_consent_event_names_a_subject"
+FEED_KINDS = ("reconciliation", "freshness", "readable")
 
 
 def _rules_of(purpose: str | None, kinds: Sequence[str]) -> list[Rule]:
@@ -50,14 +48,8 @@ def _specs(asset: list[str], found: Iterable[Rule]) -> list[dg.AssetCheckSpec]:
 
 def _keep(connection: duckdb.DuckDBPyConnection, results: Sequence[Any], clocks: Clocks) -> None:
     """Record the verdicts, and show how every rule stands now."""
-    status.put(connection, policy(), results)
-    about = {
-        "as_of": clocks.as_of,
-        "known_at": clocks.known_at,
-        "policy_hash": policy_hash(policy()),
-        "code_version": code_version(),
-    }
-    status.show(connection, policy(), clocks.newest_day, about, past=clocks.past)
+    status.put(connection, policy(), results, clocks)
+    status.show(connection, policy(), clocks, {"code_version": code_version()})
 
 
 def _evaluated(
@@ -129,15 +121,9 @@ def _mart_check(purpose: str) -> dg.AssetChecksDefinition:
 def _feed_specs() -> list[dg.AssetCheckSpec]:
     specs = []
     for feed in FEEDS:
-        found = [r for r in _rules_of(None, ("reconciliation", "freshness")) if feed in r.id]
+        found = [r for r in _rules_of(None, FEED_KINDS) if feed in r.id]
         specs += _specs(["landing", feed], found)
-    readable = dg.AssetCheckSpec(
-        READABLE,
-        asset=["landing", "consent_events"],
-        blocking=True,
-        description="An event whose subject can't be read may be anybody's denial",
-    )
-    return [*specs, readable]
+    return specs
 
 
 @dg.multi_asset_check(name="check_feeds", specs=_feed_specs())
@@ -152,17 +138,11 @@ def check_feeds(context: dg.AssetCheckExecutionContext, writer: Writer) -> Itera
             connection, policy(), clocks, now=now(), manifest=manifest(), lineage=lineage()
         )
         _keep(connection, results, clocks)
-        unread = connection.execute(UNREAD_CONSENT).fetchall()[0][0]
     for feed in FEEDS:
-        for kind in ("reconciliation", "freshness"):
+        for kind in FEED_KINDS:
             found = [r for r in results if r.rule == f"{kind}.{feed}"]
             if found:
                 yield _evaluated(["landing", feed], kind, found, clocks)
-    yield dg.AssetCheckResult(
-        asset_key=["landing", "consent_events"], check_name=READABLE, passed=not unread,
-        metadata={"unread": unread},
-        description="see `assent quarantine list`" if unread else None,
-    )  # fmt: skip
 
 
 SEGMENTS_ASSET = ["segmentation", "segments"]

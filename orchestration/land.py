@@ -149,6 +149,6 @@ def clocks(context: dg.AssetExecutionContext, writer: Writer) -> dg.MaterializeR
         found = landed_clocks(connection, day_of(context))
         fit = fit_is_due(found)
         clock_row.write(connection, found, fit=fit)
-        status.reset(connection, policy())
+        status.reset(connection, policy(), found)
         columns = {"dagster/column_schema": column_schema(connection, "landing", "clocks")}
     return dg.MaterializeResult(metadata={**columns, **provenance(found), "assent/fit": fit})

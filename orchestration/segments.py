@@ -235,7 +235,7 @@ def assignments(context: dg.AssetExecutionContext, writer: Writer) -> dg.Materia
         rows = fitted.assign(frame).reset_index()
         connection.register("assigned", rows)
         connection.execute("create schema if not exists segmentation")
-        status.forget(connection, policy(), SEGMENT_PURPOSE, SEGMENT_KINDS)
+        status.forget(connection, policy(), SEGMENT_PURPOSE, SEGMENT_KINDS, clocks)
         connection.execute(
             "create or replace table segmentation.assignments as select ?::date as as_of,"
             f" {KEY}::uuid as {KEY}, segment::integer as segment_id from assigned",

@@ -105,7 +105,7 @@ def transform(
     refuse(judge_columns(policy(), lineage()))
     with writer.warehouse() as connection:
         clocks = same_day(context, clock_row.read(connection))
-        status.reset(connection, policy())
+        status.reset(connection, policy(), clocks)
     arguments = ["build", "--vars", variables(), "--exclude-resource-type", "unit_test"]
     if _built_with() != fingerprint():
         # Tables that grow by day were made by other SQL or under another policy.

@@ -70,6 +70,11 @@ KINDS: dict[str, Kind] = {
         "accuracy (GDPR Art. 5(1)(d)): kept up to date",
         overridable=True,
     ),
+    "readable": Kind(
+        "readable.consent_events",
+        "every consent event names a subject",
+        "one that can't be read may be anybody's withdrawal (GDPR Art. 7(3))",
+    ),
     "size": Kind(
         "size.segmentation",
         "no segment is smaller than allowed",
@@ -288,6 +293,10 @@ def _of_feeds(policy: Policy) -> Iterator[Rule]:
             "reconciliation", feed, about=f"feed {feed}", purpose=None,
             limit=0, text="read = accepted + quarantined + duplicates",
         )  # fmt: skip
+    yield _rule(
+        "readable", "consent_events", about="feed consent_events", purpose=None,
+        limit=0, text="no event without a subject",
+    )  # fmt: skip
     days = policy.thresholds.freshness_days
     yield _rule(
         "freshness", "transactions", about="feed transactions", purpose=None,

@@ -19,9 +19,10 @@ DAY = click.DateTime(["%Y-%m-%d"])
 @json_option
 def status(as_json: bool) -> int:
     """Show every rule of the policy: verdict, observed, limit."""
-    from governance import evidence
+    from governance.status import shown as status_shown
+    from orchestration.manifest import policy
 
-    shown = evidence.shown(evidence.STATUS)
+    shown = status_shown(policy())
     if as_json:
         print_json(shown)
     else:

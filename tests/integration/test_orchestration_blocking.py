@@ -14,7 +14,7 @@ def purposes(seen):
 def test_an_unread_consent_event_blocks_everything(story):
     before, seen = story.steps["recorded"], story.steps["unread event"]
     assert seen.done.status == 1
-    assert "every_consent_event_names_a_subject" in seen.done.err
+    assert "readable.consent_events" in seen.done.err
     assert "assent quarantine list" in seen.done.err
     assert "Traceback" not in seen.done.said
     assert purposes(seen) == purposes(before)
@@ -39,7 +39,7 @@ def test_a_stale_feed_blocks_once_the_event_is_resolved(story):
     assert seen.more["resolve"].status == 0, seen.more["resolve"].said
     assert seen.done.status == 1
     assert "freshness.transactions" in seen.done.err
-    assert "every_consent_event_names_a_subject" not in seen.done.err
+    assert "readable.consent_events" not in seen.done.err
     assert purposes(seen) == purposes(before)
     assert seen.exports[0].status == 0, seen.exports[0].said  # the events are read again
     (rule,) = [r for r in seen.status["rules"] if r["rule"] == "freshness.transactions"]

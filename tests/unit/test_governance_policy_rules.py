@@ -58,6 +58,7 @@ def test_the_catalogue_of_the_small_policy():
         "reconciliation.transactions",
         "reconciliation.consent_events",
         "reconciliation.rights_requests",
+        "readable.consent_events",
         "freshness.transactions",
         "custody.retention",
         "custody.purge",
