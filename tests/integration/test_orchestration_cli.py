@@ -180,7 +180,7 @@ def test_an_unforeseen_fault_shows_where_and_no_value(one, monkeypatch):
 
     monkeypatch.setattr(evidence, "shown", fails)
     done = one.assent("status")
-    assert refused(done, 2, "ValueError in orchestration/cli/show.py:", "report it")
+    assert refused(done, 2, "ValueError in governance/status.py:", "report it")
     assert "Anna" not in done.said
 
 
