@@ -78,7 +78,8 @@ def planned(
     Raises
     ------
     UsageError
-        If there is nothing to read and never was, or a source can't be opened.
+        If no file matches (whatever was loaded before: a feed must not fall silent unnoticed), or
+        a source can't be opened.
     """
     feed: FeedSource = sources.feeds[name]  # type: ignore[index]
     contract = CONTRACTS[name]
@@ -88,7 +89,7 @@ def planned(
     )
     afresh = _afresh(connection, name, earlier, wanted, afresh_for_purposes)
     found = candidates(connection, sources, name)
-    if not found and not earlier:
+    if not found:
         raise no_file(name)
     known = {} if afresh else {load.fingerprint.place: load.fingerprint for load in earlier}
     parts = []

@@ -48,5 +48,6 @@ def candidates(
 def no_file(feed: str) -> UsageError:
     """Return the error for a feed of files that matches none."""
     return UsageError(
-        f"{feed}: no file matches its paths", "correct `paths` (relative to sources.yaml)"
+        f"{feed}: no file matches its paths",
+        "correct `paths` (relative to sources.yaml), or put a file back: a feed keeps at least one",
     )

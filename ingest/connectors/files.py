@@ -13,7 +13,14 @@ from pathlib import Path
 import duckdb
 
 from ingest.connectors.csv_files import csv_source
-from ingest.connectors.filesystem import CHUNK, opened_text, readable, require_whole, scan_of
+from ingest.connectors.filesystem import (
+    CHUNK,
+    opened_text,
+    readable,
+    require_file,
+    require_whole,
+    scan_of,
+)
 from ingest.connectors.source import (
     MALFORMED,
     POSITION,
@@ -38,13 +45,17 @@ def file_candidates(
 
 
 def matching_files(feed: FeedSource, folder: Path) -> list[Path]:
-    """Return the files that a feed's patterns match, by path, each once."""
+    """Return what a feed's patterns match, by path, each once; to open what is no file fails.
+
+    A last ``**`` means the files at any depth: the folders that it matches too are left out.
+    """
     found = {
-        Path(match)
+        path
         for pattern in feed.paths
-        for match in glob.glob(str(folder / pattern), recursive=True)
+        for path in map(Path, glob.glob(str(folder / pattern), recursive=True))
+        if Path(pattern).name != "**" or not path.is_dir()
     }
-    return [path for path in sorted(found) if path.is_file()]
+    return sorted(found)
 
 
 def relative_place(path: Path, folder: Path) -> str:
@@ -68,6 +79,7 @@ def _candidate(
     state = state_of(path)
 
     def opened() -> Source:
+        require_file(path)
         require_whole(path)
         openers: dict[str, Callable[..., Source]] = {
             "parquet": _parquet, "csv": csv_source, "jsonl": _json_lines,

@@ -30,6 +30,15 @@ def opened_text(path: Path, encoding: str, errors: str = "strict") -> TextIO:
     return path.open(encoding=encoding, errors=errors, newline="")
 
 
+def require_file(path: Path) -> None:
+    """Stop at what a feed's paths match and is no file: passed over, its rows would be missed."""
+    if path.is_file():
+        return
+    if path.is_symlink():
+        raise UsageError(f"{path.name} is a link that leads to no file", "mend or remove the link")
+    raise UsageError(f"{path.name} is no file", "narrow the feed's `paths` to files")
+
+
 def require_whole(path: Path) -> None:
     """Stop at a gzip file that was cut off: DuckDB would read what is left and say nothing."""
     if path.suffix == ".gz":

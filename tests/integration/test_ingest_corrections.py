@@ -6,6 +6,7 @@ import pytest
 
 from ingest.landing import Fingerprint
 from tests.support.feeds import (
+    EVENTS,
     NOW,
     SALES,
     UTC_POLICY,
@@ -161,6 +162,7 @@ def test_events_of_a_purpose_that_the_policy_learns_are_read_again(tmp_path):
 
 def test_unless_their_file_is_gone(tmp_path):
     fill(tmp_path, consent_events=[event(), event(purpose="recipes")])
+    write_csv(tmp_path / "consent_events2.csv", EVENTS, [])
     sources = sources_in(tmp_path)
     load(sources)
     (tmp_path / "consent_events.csv").unlink()

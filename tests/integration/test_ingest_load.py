@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import pyarrow as pa
 import pytest
 
+from ingest.check import check_sources
 from ingest.load import load_feeds
 from tests.support.feeds import (
     EVENTS,
@@ -121,13 +122,33 @@ def test_a_glob_that_matches_nothing(tmp_path):
         load(sources_in(tmp_path, transactions=declared("transactions", paths=["sales/*.csv"])))
 
 
-def test_a_feed_whose_files_were_archived_has_nothing_new(tmp_path):
+def test_a_feed_keeps_at_least_one_file_the_others_may_be_archived(tmp_path):
     fill(tmp_path)
+    write_csv(tmp_path / "transactions2.csv", SALES, [sale(basket_id="b2")])
     sources = sources_in(tmp_path)
     load(sources)
     (tmp_path / "transactions.csv").unlink()
     assert load(sources).landed == ()
-    assert ask("select count(*) from landing.transactions") == [(1,)]
+    assert ask("select count(*) from landing.transactions") == [(2,)]
+    before = ask("from landing.loads")
+    (tmp_path / "transactions2.csv").unlink()
+    write_csv(tmp_path / "consent_events2.csv", EVENTS, [event(customer_id="new")])
+    with pytest.raises(UsageError, match="transactions: no file matches"):
+        load(sources)
+    assert ask("from landing.loads") == before
+
+
+@pytest.mark.parametrize("said", ["transactions2.csv is no file", "leads to no file"])
+def test_what_paths_match_and_is_no_file_is_not_passed_over(tmp_path, said):
+    fill(tmp_path)
+    odd = tmp_path / "transactions2.csv"
+    odd.symlink_to(tmp_path / "gone.csv") if "leads" in said else odd.mkdir()
+    sources = sources_in(tmp_path)
+    with pytest.raises(UsageError, match=said):
+        load(sources)
+    (finding,) = check_sources(sources, UTC_POLICY, now=NOW)
+    assert finding.blocking
+    assert said in str(finding)
 
 
 def test_header_only_files_are_feeds_without_rows(tmp_path):

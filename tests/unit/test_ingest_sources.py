@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from governance.policy.load import load_policy
+from ingest.connectors.files import matching_files
 from ingest.source_checks import CONNECTOR_KEYS
 from ingest.sources import (
     SourcesError,
@@ -175,3 +176,10 @@ def test_watched_files_change_when_a_file_does(tmp_path):
     assert watched_files(sources) != before
     fill(tmp_path / "elsewhere")
     assert len(watched_files(sources)) == 2
+
+
+def test_a_last_double_star_matches_files_at_any_depth(tmp_path):
+    fill(tmp_path / "sales" / "2024")
+    feed = sources_in(tmp_path, transactions=declared("transactions", paths=["sales/**"])).feeds
+    found = matching_files(feed["transactions"], tmp_path)
+    assert {path.name for path in found} == {"transactions.csv", "consent_events.csv"}
