@@ -30,9 +30,18 @@ def record(act: str, **details: Any) -> dict[str, Any]:
     act
         ``query``, ``export``, ``consent.record``, ``consent.show``, ``segment.explain``, ...
     **details
-        JSON-able facts about the act, without values of rows.
+        JSON-able facts about the act, without values of rows; none may stand in for when it was,
+        who did it, or what it was.
+
+    Raises
+    ------
+    ValueError
+        If one would.
     """
-    event = {"at": now().isoformat(), "actor": actor(), "act": act, **details}
+    own = {"at": now().isoformat(), "actor": actor(), "act": act}
+    if own.keys() & details:
+        raise ValueError("an act's moment, actor and name are its own")
+    event = {**details, **own}
     line = json.dumps(event, ensure_ascii=False, sort_keys=True, default=str) + "\n"
     path = Home.current().make().audit / FILE
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

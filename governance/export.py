@@ -22,10 +22,11 @@ from governance.policy.model import Policy, Recipient
 from governance.policy.problems import nearest
 from governance.policy.words import SEGMENT_PURPOSE
 from governance.release import PERMISSION
+from warehouse import keys
 from warehouse.clock import now, utc_naive
 from warehouse.connect import identifier, published_store, quoted
 from warehouse.errors import RuleBrokenError, UsageError
-from warehouse.home import Home
+from warehouse.home import PROJECT, Home
 from warehouse.journal import sync_file, sync_folder, write_durably
 
 FORMATS = (".csv", ".parquet")
@@ -68,7 +69,8 @@ def export(
     segment
         A published segment's number or name.
     to
-        A ``.csv`` or ``.parquet`` file outside ``ASSENT_HOME``; encrypted, ``.age`` is added.
+        A ``.csv`` or ``.parquet`` file outside ``ASSENT_HOME``, the folder of keys and the project
+        (where it would be one `git add` from being passed on); encrypted, ``.age`` is added.
 
     Raises
     ------
@@ -134,8 +136,11 @@ def _target(to: Path, *, encrypted: bool) -> Path:
         raise UsageError(f"unknown kind of file: '{to.name}'", f"end it in {' or '.join(FORMATS)}")
     # Resolved, so that neither a link nor `..` leads back into the home.
     target = to.parent.resolve() / (f"{to.name}.age" if encrypted else to.name)
-    if target.is_relative_to(Home.current().root.resolve()):
-        raise UsageError("an export doesn't belong under ASSENT_HOME", "name a file elsewhere")
+    for folder, name in (
+        (Home.current().root, "ASSENT_HOME"), (keys.folder(), "the keys"), (PROJECT, "the project"),
+    ):  # fmt: skip
+        if target.is_relative_to(folder.resolve()):
+            raise UsageError(f"an export doesn't belong under {name}", "name a file elsewhere")
     if target.exists():
         raise UsageError(f"{target.name} exists already", "name another file, or remove it")
     if not target.parent.is_dir():

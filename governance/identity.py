@@ -20,7 +20,7 @@ from uuid import UUID
 import duckdb
 
 from warehouse.connect import Store, connected, identifier, quoted
-from warehouse.errors import UsageError
+from warehouse.errors import KeyMissingError, UsageError
 from warehouse.home import Home
 
 SALT_BYTES = 64
@@ -189,6 +189,24 @@ def subject_key_of(connection: duckdb.DuckDBPyConnection, customer_id: str) -> U
     if row is None:
         raise UsageError("no subject has that customer id", "write it as the feeds have it")
     return UUID(str(row[0]))
+
+
+def knows(customer_id: str) -> bool | None:
+    """Tell whether the vault has a customer id; None if it can't be asked now.
+
+    A run that lands holds the vault, and whoever records a subject's word doesn't need its key.
+    """
+    vault, _ = stores(read_only=True)
+    if not vault.path.exists():
+        return False
+    try:
+        with connected(vault) as connection:
+            row = connection.execute(
+                "select 1 from vault.subjects where customer_id = ?", [customer_id]
+            ).fetchone()
+    except (UsageError, KeyMissingError):
+        return None
+    return row is not None
 
 
 def _scalar(connection: duckdb.DuckDBPyConnection, query: str) -> Any:

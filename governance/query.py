@@ -17,6 +17,7 @@ from governance.policy.model import Policy
 from warehouse.connect import connected, published_store
 from warehouse.errors import UsageError
 
+TEXT_FUNCTIONS = ("query", "query_table")  # run what a text says, which the record would strip
 ASKING = (exp.Query, exp.Describe, exp.Show, exp.Summarize)
 VALUES = (
     exp.Literal, exp.RawString, exp.ByteString, exp.HexString, exp.BitString, exp.National,
@@ -78,6 +79,10 @@ def _shape(sql: str) -> str:
         raise UsageError("that isn't SQL", "write one select statement") from None
     if len(statements) != 1 or not isinstance(statements[0], ASKING):
         raise UsageError("only one select statement can be asked", "write one select statement")
+    if any(call.name.lower() in TEXT_FUNCTIONS for call in statements[0].find_all(exp.Anonymous)):
+        raise UsageError(
+            "a statement in a text can't be put on record", "write the statement itself"
+        )
     return str(statements[0].transform(_marked).sql(dialect="duckdb", comments=False))
 
 

@@ -6,13 +6,13 @@ is published under the key (``governance.subject_segment``).
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import duckdb
 
-from governance import acts, consent, identity, inbox
+from governance import acts, consent, identity, inbox, limits
 from governance.consent import DENIALS, GRANTS, Relations
 from governance.policy.columns import purpose_named
 from governance.policy.model import Policy
@@ -38,6 +38,14 @@ class State:
     denied: datetime | None
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """An event in the inbox; ``known`` says whether there is such a customer, None: can't say."""
+
+    event_id: int
+    known: bool | None
+
+
 def show(policy: Policy, customer_id: str, *, at: datetime, known: datetime) -> list[State]:
     """Return a subject's state by purpose at one instant, with what was known at another.
 
@@ -51,7 +59,7 @@ def show(policy: Policy, customer_id: str, *, at: datetime, known: datetime) -> 
     with identity.opened(published_store(PERMISSION, alias="permission")) as connection:
         key = identity.subject_key_of(connection, customer_id)
         states = _states(connection, policy, key, waiting, at=at, known=known)
-    acts.record("consent.show", at=at, known=known)
+    acts.record("consent.show", as_of=at, known_at=known)
     return states
 
 
@@ -112,13 +120,17 @@ def record(
     notice_version: int | None = None,
     method: str = "",
     evidence_ref: str | None = None,
-) -> int:
-    """Put a subject's word into the inbox; return the event's number there.
+) -> Recorded:
+    """Put a subject's word into the inbox, if a run could land it.
+
+    A subject that isn't known yet may be: the event applies when it appears.
 
     Raises
     ------
     UsageError
-        If the action or purpose is unknown, or a grant names no notice.
+        If the action is unknown, a grant names no notice, or a value is beyond the limits.
+    PolicyGapError
+        If the policy has no such purpose.
     """
     if action not in (*GRANTS, *DENIALS):
         raise UsageError(f"unknown action '{action}'", f"use one of {', '.join(GRANTS + DENIALS)}")
@@ -127,6 +139,9 @@ def record(
     if action in GRANTS and notice_version is None:
         raise UsageError("a grant needs the notice that was shown", "pass --notice-version")
     recorded_at = utc_naive(now())
+    _require_an_id(customer_id)
+    _require_possible(notice_version, occurred_at, recorded_at)
+    _require_short(method, evidence_ref)
     number = inbox.add(
         {
             "customer_id": customer_id, "action": action, "purpose": purpose,
@@ -135,4 +150,39 @@ def record(
         }
     )  # fmt: skip
     acts.record("consent.record", action=action, purpose=purpose)
-    return number
+    return Recorded(number, identity.knows(customer_id))
+
+
+def _require_an_id(customer_id: str) -> None:
+    if not customer_id.strip():
+        raise UsageError("the customer id is empty", "write it as the feeds have it")
+    if len(customer_id.encode(errors="replace")) > limits.LONGEST_ID:
+        raise UsageError(
+            f"the customer id is longer than {limits.LONGEST_ID} bytes",
+            "write it as the feeds have it",
+        )
+
+
+def _require_possible(
+    notice_version: int | None, occurred_at: datetime | None, recorded_at: datetime
+) -> None:
+    if notice_version is not None and not 1 <= notice_version <= limits.GREATEST_NOTICE:
+        raise UsageError(
+            f"there is no notice {notice_version}", "notices are numbered from 1, see the policy"
+        )
+    if occurred_at is None:
+        return
+    if occurred_at < limits.EARLIEST:
+        raise UsageError(
+            f"--occurred-at is before {limits.EARLIEST.year}", "say when the subject said so"
+        )
+    if occurred_at > recorded_at + timedelta(minutes=limits.FUTURE_TOLERANCE_MINUTES):
+        raise UsageError("--occurred-at is in the future", "write it in UTC, or leave it out")
+
+
+def _require_short(*texts: str | None) -> None:
+    for text in texts:
+        if text and len(text.encode(errors="replace")) > limits.LONGEST_TEXT:
+            raise UsageError(
+                f"a text is longer than {limits.LONGEST_TEXT} bytes", "name where it is kept"
+            )

@@ -6,8 +6,7 @@ company's columns become ours (``projection``), what a class or a retention is (
 
 from dataclasses import dataclass
 
-LONGEST_ID = 400  # bytes of a customer id
-LONGEST_TEXT = 4000  # bytes of any other text
+from governance.limits import GREATEST_NOTICE
 
 TIME, TEXT, WHOLE = "TIMESTAMP", "VARCHAR", "INTEGER"
 MONEY, AMOUNT = "DECIMAL(18,2)", "DECIMAL(18,3)"
@@ -155,7 +154,7 @@ CONSENT_EVENTS = Contract(
         Column("purpose", TEXT, word=True),
         Column("occurred_at", TIME, required=True),
         Column("recorded_at", TIME, default="occurred_at"),
-        Column("notice_version", WHOLE, between=(0, 1_000_000)),
+        Column("notice_version", WHOLE, between=(0, GREATEST_NOTICE)),
         Column("method", TEXT),
         Column("channel", TEXT),
         Column("language", TEXT),

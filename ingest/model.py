@@ -20,6 +20,7 @@ from pydantic import (
     field_validator,
 )
 
+from governance.limits import FUTURE_TOLERANCE_MINUTES
 from warehouse import clock
 from warehouse.errors import UsageError
 from warehouse.home import production
@@ -112,7 +113,8 @@ class FeedSource(Part):
         default="fault", description="Whether value and quantity may be negative (returns)"
     )
     future_tolerance_minutes: Annotated[int, Field(ge=0, le=1440)] = Field(
-        default=60, description="How much later than its arrival a time may be"
+        default=FUTURE_TOLERANCE_MINUTES,
+        description="How much later than its arrival a time may be",
     )
     entry_point: Annotated[str, StringConstraints(pattern=r"^[\w.]+:\w+$")] | None = Field(
         default=None, description="python: the function that returns the rows, as module:function"

@@ -15,14 +15,13 @@ from datetime import datetime, timedelta
 
 import duckdb
 
+from governance.limits import EARLIEST, LONGEST_ID, LONGEST_TEXT
 from ingest.connectors.source import MALFORMED, POSITION, Source, described, reading
-from ingest.contract import LONGEST_ID, LONGEST_TEXT, TEXT, TIME, Column, Contract
+from ingest.contract import TEXT, TIME, Column, Contract
 from ingest.conversions import number_sql, raw_sql, text_sql, time_sql
 from ingest.expressions import safe_sql
 from ingest.model import FeedSource
 from warehouse.connect import quoted
-
-EARLIEST = "timestamp '1900-01-01'"
 
 
 @dataclass(frozen=True)
@@ -184,7 +183,9 @@ class Projection:
             yield from self._time_faults(name)
 
     def _time_faults(self, name: str) -> Iterator[Fault]:
-        yield Fault(f"impossible_{name}", name, f"coalesce({name} < {EARLIEST}, false)")
+        yield Fault(
+            f"impossible_{name}", name, f"coalesce({name} < timestamp {quoted(EARLIEST)}, false)"
+        )
         tolerance = timedelta(minutes=self.feed.future_tolerance_minutes)
         latest = f"timestamp {quoted((self.rules.now + tolerance).isoformat(sep=' '))}"
         late = f"{name} > {latest}"

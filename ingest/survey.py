@@ -11,13 +11,13 @@ from datetime import datetime
 
 import duckdb
 
+from governance.limits import LONGEST_ID
 from ingest.connectors.source import MalformedRowsError, reading
-from ingest.contract import LONGEST_ID
 from ingest.projection import Projection, projected
 from warehouse.errors import UsageError
 
 NEWCOMERS = "newcomers"  # temporary table of customer ids that the vault doesn't know
-MEND = "check that it is whole and readable; `assent sources check` looks closer"
+MEND = "check that it is whole, readable and written as its feed declares"
 
 
 @dataclass(frozen=True)

@@ -110,6 +110,12 @@ def reading(what: str, mend: str) -> Iterator[None]:
         if "CSV Error on Line" in str(error):
             raise MalformedRowsError(f"{what} has rows that can't be split into columns", mend
                                      ) from None  # fmt: skip
+        if "CSV Parser state machine" in str(error):
+            raise UsageError(
+                f"{what} can't be split into lines: some end otherwise than the first (LF or"
+                " CR LF), or with CR alone",
+                "write it with one kind of line end throughout",
+            ) from None
         if "unicode" in str(error).lower() or "utf-8" in str(error).lower():
             raise UsageError(
                 f"{what} isn't written in the declared encoding",

@@ -62,12 +62,14 @@ def record(
     from governance.subject_consent import record as keep
     from orchestration.manifest import policy
 
-    number = keep(
+    kept = keep(
         policy(), subject, action, purpose=purpose, occurred_at=occurred_at,
         notice_version=notice_version, method=method, evidence_ref=evidence,
     )  # fmt: skip
     if as_json:
-        print_json({"event_id": number})
+        print_json({"event_id": kept.event_id, "known_customer": kept.known})
+    elif kept.known is False:
+        click.echo("recorded; no such customer yet; kept until they appear")
     else:
         click.echo("recorded; exports follow it from now on, everything else with the next run")
 

@@ -15,6 +15,7 @@ from governance.identity import stores
 from governance.policy.load import policy_hash
 from tests.support.installation import Done, Installation, policy_with
 from warehouse.connect import connected, published_store
+from warehouse.home import PROJECT
 
 pytestmark = pytest.mark.xdist_group("small")
 
@@ -157,6 +158,8 @@ def test_what_the_policy_does_not_allow_is_refused(one, export, tmp_path, change
         ("{home}/audience.csv", "ASSENT_HOME"),
         ("{home}/releases/../audience.csv", "ASSENT_HOME"),
         ("{link}/audience.csv", "ASSENT_HOME"),
+        ("{keys}/audience.csv", "the keys"),
+        ("{project}/docs/audience.csv", "the project"),
         ("nowhere/audience.csv", "no folder"),
         ("audience.txt", "audience.txt"),
         ("there.csv", "exists already"),
@@ -166,7 +169,7 @@ def test_where_it_does_not_belong_it_is_refused(one, export, tmp_path, name, sai
     (tmp_path / "link").symlink_to(one.root)
     (tmp_path / "there.csv").write_text("kept")
     (tmp_path / "there.csv.age").write_text("kept")
-    target = name.format(home=one.root, link=tmp_path / "link")
+    target = name.format(home=one.root, link=tmp_path / "link", keys=one.keys, project=PROJECT)
     for more in ((), ("--unencrypted",)):
         done = export(target, *more)
         assert done.status == 2

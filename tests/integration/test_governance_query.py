@@ -50,6 +50,8 @@ def test_long_answers_are_cut_and_said_to_be(ask):
         "drop table segments",
         "attach '{other}' as other",
         "copy mart_segmentation to '{folder}/out.csv'",
+        "select * from query('select 1')",
+        "from query_table('segments')",
         "select * from read_text('{keys}/vault')",
         "select * from '{keys}/vault'",
         "select * from read_blob('{other}')",

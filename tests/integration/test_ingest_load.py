@@ -29,6 +29,9 @@ from warehouse.errors import UsageError
 
 pytestmark = pytest.mark.usefixtures("home")
 
+HEADER = b"customer_id,basket_id,product_id,occurred_at,value"
+GOOD = b"ann,b1,p1,2024-05-01,1"
+
 
 def test_every_feed_lands_in_its_table(tmp_path):
     fill(
@@ -98,6 +101,8 @@ def test_every_subject_has_a_key_for_every_purpose_and_no_two_are_alike(tmp_path
         ("customer_id,basket_id,product_id,occurred_at,value\n".encode("utf-16"), "utf-8"),
         (b'customer_id,basket_id,product_id,occurred_at,value\na,b,c,"d,e\nf,g\n', "isn't closed"),
         (b'"customer_id,basket_id\n', "first line"),
+        (HEADER + b"\r\n" + GOOD + b"\r\n" + GOOD + b"\n", "one kind of line end"),
+        (HEADER + b"\n" + GOOD + b"\r\nshort\n", "one kind of line end"),
         (b"customer_id,basket_id,product_id,occurred_at,value,value\n", "more than once"),
     ],
 )
@@ -111,6 +116,7 @@ def test_a_feed_that_cannot_be_read_changes_nothing(tmp_path, text, said):
     with pytest.raises(UsageError, match=r"transactions2\.csv") as caught:
         load(sources)
     assert said in str(caught.value)
+    assert any(said in str(finding) for finding in check_sources(sources, UTC_POLICY, now=NOW))
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
     assert ask("from landing.loads") == before
     assert vault("select customer_id from vault.subjects") == [("ann",)]

@@ -89,12 +89,44 @@ def test_an_unknown_subject_is_not_repeated(one):
     [
         (("granted", "--purpose", "segmentation"), 2, "--notice-version"),
         (("withdrawn", "--purpose", "resale"), 1, "resale"),
+        (("granted", "--notice-version", "0"), 2, "no notice 0"),
+        (("granted", "--notice-version", "1000001"), 2, "no notice 1000001"),
+        (("withdrawn", "--occurred-at", "2024-12-31 06:01:00"), 2, "in the future"),
+        (("withdrawn", "--occurred-at", "1899-12-31"), 2, "before 1900"),
+        (("withdrawn", "--method", "m" * 4001), 2, "longer than 4000 bytes"),
     ],
 )
 def test_a_word_that_cannot_be_kept_is_refused(one, arguments, status, said):
     acts = len(one.acts())
     assert refused(one.assent("consent", "record", "C000000001", *arguments), status, said)
     assert len(one.acts()) == acts
+    assert not waiting(one)
+
+
+@pytest.mark.parametrize("who", ["", "  ", "c" * 401, "é" * 201])
+def test_a_word_of_nobody_is_refused(one, who):
+    assert refused(one.assent("consent", "record", who, "withdrawn"), 2, "the customer id is")
+    assert not waiting(one)
+
+
+def test_a_word_of_someone_who_is_not_known_yet_is_kept_and_said_to_be(one, tmp_path):
+    own = one.copy(tmp_path / "home")
+    soon = ("withdrawn", "--occurred-at", "2024-12-31 05:59:00")
+    done = own.assent("consent", "record", "Anna Example", *soon)
+    assert done.out == "recorded; no such customer yet; kept until they appear\n"
+    known = own.assent("consent", "record", "C000000001", "withdrawn", "--json").json
+    assert known == {"event_id": 2, "known_customer": True}
+    other = own.assent("consent", "record", "Anna Example", "withdrawn", "--json").json
+    assert other == {"event_id": 3, "known_customer": False}
+    assert waiting(own) == 3
+
+
+def waiting(one):
+    """Return how many events wait in the inbox."""
+    from governance import inbox
+
+    with one.entered():
+        return inbox.waiting().num_rows
 
 
 def test_a_column_can_be_followed_through_sql_and_python(one):
