@@ -9,12 +9,14 @@ import fcntl
 import getpass
 import json
 import os
+from datetime import UTC, datetime
 from typing import Any
 
 from warehouse.clock import now
 from warehouse.home import Home
 
 FILE = "acts.jsonl"
+OURS = frozenset({"at", "actor", "act"})  # of every act; no detail may take their place
 
 
 def actor() -> str:
@@ -30,19 +32,19 @@ def record(act: str, **details: Any) -> dict[str, Any]:
     act
         ``query``, ``export``, ``consent.record``, ``consent.show``, ``segment.explain``, ...
     **details
-        JSON-able facts about the act, without values of rows; none may stand in for when it was,
-        who did it, or what it was.
+        JSON-able facts about the act, without values of rows. Times without a zone are in UTC, as
+        in the tables; all are written as the act's own moment is.
 
     Raises
     ------
     ValueError
-        If one would.
+        If a detail is named as one of the act's own fields.
     """
-    own = {"at": now().isoformat(), "actor": actor(), "act": act}
-    if own.keys() & details:
-        raise ValueError("an act's moment, actor and name are its own")
-    event = {**details, **own}
-    line = json.dumps(event, ensure_ascii=False, sort_keys=True, default=str) + "\n"
+    taken = OURS & details.keys()
+    if taken:
+        raise ValueError(f"a detail can't be named {', '.join(sorted(taken))}")
+    event = {"at": now(), "actor": actor(), "act": act, **details}
+    line = json.dumps(event, ensure_ascii=False, sort_keys=True, default=_text) + "\n"
     path = Home.current().make().audit / FILE
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
@@ -51,7 +53,14 @@ def record(act: str, **details: Any) -> dict[str, Any]:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    return event
+    written: dict[str, Any] = json.loads(line)
+    return written
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, datetime):
+        return str(value)
+    return (value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()
 
 
 def recorded() -> list[dict[str, Any]]:

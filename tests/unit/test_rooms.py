@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from governance import acts
 from warehouse.home import PROJECT
 
 ROOMS = ("orchestration", "ingest", "warehouse", "models", "expectations", "governance")
@@ -118,14 +117,6 @@ def test_only_one_module_writes_the_record_of_acts():
 )
 def test_another_writer_would_be_noticed(line):
     assert touches_audit(ast.parse(line))
-
-
-def test_no_detail_of_an_act_stands_in_for_its_moment_actor_or_name(home):
-    acts.record("consent.show", as_of="2030-01-01")
-    for own in ("at", "actor"):
-        with pytest.raises(ValueError, match="its own"):
-            acts.record("consent.show", **{own: "2030-01-01"})
-    assert [act["as_of"] for act in acts.recorded()] == ["2030-01-01"]
 
 
 def test_every_module_says_what_belongs_in_it_and_what_does_not():
