@@ -14,7 +14,7 @@ import duckdb
 from governance.policy.model import Policy
 from ingest import survey
 from ingest.connectors import candidates, no_file
-from ingest.connectors.source import POSITION, reading
+from ingest.connectors.source import ENCODING, POSITION, reading
 from ingest.contract import CONTRACTS
 from ingest.model import FeedSource, Sources
 from ingest.projection import Projection, Rules, projected
@@ -175,6 +175,8 @@ def _remedy(projection: Projection, reason: str) -> str:
     kind, _, column = reason.partition("_")
     if kind == "unparseable" and projection.contract.column(column).type == "TIMESTAMP":
         return "say how times are written: `format` in the column's mapping"
+    if kind == "malformed" and projection.source.misencoded:
+        return f"{projection.source.misencoded} rows aren't in the declared encoding: {ENCODING}"
     remedies = {
         "missing": "mend the source, or map another column",
         "unparseable": f"it has to become {_type(projection, column)}: map or convert it otherwise",

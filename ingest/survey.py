@@ -12,7 +12,7 @@ from datetime import datetime
 import duckdb
 
 from governance.limits import LONGEST_ID
-from ingest.connectors.source import MalformedRowsError, reading
+from ingest.connectors.source import ENCODING, MalformedRowsError, reading
 from ingest.projection import Projection, projected
 from warehouse.errors import UsageError
 
@@ -135,10 +135,14 @@ def require_few_bad(
         for reason, count in reasons_of(connection, projection, survey).items():
             reasons[reason] = reasons.get(reason, 0) + count
     listed = ", ".join(f"{reason} {n}" for reason, n in sorted(reasons.items(), key=_by_count))
+    misencoded = sum(projection.source.misencoded for projection, _ in parts)
+    if misencoded:
+        listed += f" ({misencoded} of them not in the declared encoding)"
+    mend = f"{ENCODING}; " if misencoded else ""
     raise UsageError(
         f"{feed}: {bad} of {rows} rows are bad ({bad / rows:.2%}, at most {greatest:.2%} may be):"
         f" {listed}. Nothing was loaded",
-        "`assent sources check` says where; mend the feed or its mapping, or raise"
+        f"{mend}`assent sources check` says where; mend the feed or its mapping, or raise"
         " greatest_bad_share",
     )
 

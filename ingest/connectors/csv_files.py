@@ -17,6 +17,7 @@ import duckdb
 
 from ingest.connectors.filesystem import opened_text, readable, scan_of
 from ingest.connectors.source import (
+    ENCODING,
     MALFORMED,
     POSITION,
     Source,
@@ -113,6 +114,9 @@ def _tolerant(
             f"insert into {table} by name select true as {MALFORMED}, position as {POSITION}"
             " from csv_rejects"
         )
+        misencoded = connection.execute(
+            f"select count(distinct line) from {REJECTS} where error_type = 'INVALID ENCODING'"
+        ).fetchall()[0][0]
     for leftover in ("csv_rows", "csv_rejects", REJECTS, REJECT_SCANS):
         connection.execute(f"drop table {leftover}")
     return Source(
@@ -121,6 +125,7 @@ def _tolerant(
         relation=table,
         numbered=table,
         marks_malformed=True,
+        misencoded=misencoded,
         unchanged=unchanged,
     )
 
@@ -179,7 +184,7 @@ def _header(path: Path, options: CsvOptions) -> list[str]:
         except UnicodeError:
             raise UsageError(
                 f"{path.name} isn't written in {options.encoding}",
-                "save it as UTF-8, or declare `csv: {encoding: latin-1}`",
+                ENCODING,
             ) from None
         except csv.Error:
             raise UsageError(

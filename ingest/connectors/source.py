@@ -36,6 +36,8 @@ class Source:
         The same with the column ``POSITION``.
     marks_malformed
         Whether the relation has the column ``MALFORMED``.
+    misencoded
+        How many of the malformed rows aren't written in the declared encoding.
     unchanged
         Tells whether the source still is what it was when it was opened.
     tolerant
@@ -48,6 +50,7 @@ class Source:
     relation: str
     numbered: str
     marks_malformed: bool = False
+    misencoded: int = 0
     unchanged: Callable[[], bool] = lambda: True
     tolerant: "Callable[[], Source] | None" = None
 
@@ -76,6 +79,9 @@ class Candidate:
     state: str
     open: Callable[[], Source]
     content: Callable[[Source], str]
+
+
+ENCODING = "save it as UTF-8, or declare `csv: {encoding: latin-1}`"
 
 
 class MissingColumnError(UsageError):
@@ -112,14 +118,14 @@ def reading(what: str, mend: str) -> Iterator[None]:
                                      ) from None  # fmt: skip
         if "CSV Parser state machine" in str(error):
             raise UsageError(
-                f"{what} can't be split into lines: some end otherwise than the first (LF or"
-                " CR LF), or with CR alone",
+                f"{what} can't be split into lines: some end otherwise than the first"
+                " (LF or CR LF), or with CR alone",
                 "write it with one kind of line end throughout",
             ) from None
         if "unicode" in str(error).lower() or "utf-8" in str(error).lower():
             raise UsageError(
                 f"{what} isn't written in the declared encoding",
-                "save it as UTF-8, or declare `csv: {encoding: latin-1}`",
+                ENCODING,
             ) from None
         raise UsageError(f"{what} can't be read", mend) from None
 

@@ -11,10 +11,12 @@ from tests.support.feeds import (
     declared,
     event,
     fill,
+    load,
     sale,
     sources_in,
     write_csv,
 )
+from warehouse.errors import UsageError
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -92,6 +94,17 @@ def test_every_fault_has_a_remedy(tmp_path, change, remedy):
     fill(tmp_path, transactions=[sale(**change)])
     (finding,) = check(sources_in(tmp_path))
     assert remedy in finding.mend
+
+
+def test_rows_in_another_encoding_are_told_as_that(tmp_path):
+    fill(tmp_path, transactions=[sale()])
+    with (tmp_path / "transactions.csv").open("ab") as file:
+        file.write("ann,b\xe9,p1,2024-05-01,1\n".encode("latin-1"))
+    sources = sources_in(tmp_path, transactions=declared("transactions", greatest_bad_share=0.1))
+    (finding,) = check(sources)
+    assert "csv: {encoding: latin-1}" in finding.mend
+    with pytest.raises(UsageError, match=r"malformed_row 1 .1 of them not in the declared"):
+        load(sources)
 
 
 def test_shapes_of_giant_values_are_short(tmp_path):
