@@ -131,7 +131,7 @@ def _readable(connection: duckdb.DuckDBPyConnection, rule: Rule) -> Result:
 def _freshness(rule: Rule, clocks: Clocks, today: date) -> Result:
     age = (today - clocks.newest_day).days
     stale = age > rule.limit
-    why = f"the newest complete day is {clocks.newest_day}, {age} days ago"
+    why = f"the newest complete day is {clocks.newest_day}, {age} day{'' if age == 1 else 's'} ago"
     return result(rule, "broken" if stale else "holds", age, why)
 
 

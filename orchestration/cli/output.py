@@ -28,8 +28,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
     from rich.table import Table
 
     rows = [[_text(cell) for cell in row] for row in rows]
-    table = Table(title=title or None, title_justify="left", title_style="bold", box=None,
-                  pad_edge=False, header_style="dim")  # fmt: skip
+    table = Table(box=None, pad_edge=False, header_style="dim")
     for i, column in enumerate(columns):
         numeric = bool(rows) and all(_numeric(row[i]) for row in rows)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
@@ -38,6 +37,8 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=140)
+    if title:  # before the table: as its own, it would be wrapped to the table's width
+        console.print(title, style="bold", markup=False)
     console.print(table)
 
 
