@@ -107,7 +107,7 @@ def frame_of(
     shares: Sequence[str] = (),
     mix: bool = False,
 ) -> "pd.DataFrame":
-    """Read one day of a mart, one row per subject, indexed by its key; figures come as floats.
+    """Read one day of a mart, one row per subject, indexed by its key as text; figures as floats.
 
     Parameters
     ----------
@@ -125,7 +125,8 @@ def frame_of(
     """
     columns = _columns(connection, table)
     figures = [c for c in columns if c not in ("as_of", KEY, MIX)]
-    selected = [KEY, *(f"{c}::double as {c}" for c in figures)]
+    # A key as text: a million UUID objects would take longer than everything else.
+    selected = [f"{KEY}::varchar as {KEY}", *(f"{c}::double as {c}" for c in figures)]
     selected += [f"{share_sql(name)} as {identifier(name)}" for name in shares]
     rows = f"from marts.{table} where as_of = ?"
     found: pd.DataFrame = connection.execute(f"select {', '.join(selected)} {rows}", [day]).df()
@@ -137,9 +138,19 @@ def frame_of(
     found = found.set_index(KEY)
     if mix and MIX in columns:
         some = f"hash({', '.join(figures)}) % {max(1, len(found) // MIX_ROWS)} = 0"
-        mixes = connection.execute(f"select {KEY}, {MIX} {rows} and {some}", [day]).df()
-        found[MIX] = mixes.set_index(KEY)[MIX]
+        found[MIX] = _mixes(connection, f"{rows} and {some}", day)
     return found
+
+
+def _mixes(connection: duckdb.DuckDBPyConnection, rows: str, day: date) -> "pd.Series":
+    """Read mixes by key, through Arrow: DuckDB makes a frame of maps at a tenth of the speed."""
+    import pandas as pd
+
+    table = connection.execute(
+        f"select {KEY}::varchar as {KEY}, {MIX} {rows}", [day]
+    ).to_arrow_table()
+    mixes = [None if mix is None else dict(mix) for mix in table.column(MIX).to_pylist()]
+    return pd.Series(mixes, index=table.column(KEY).to_pylist(), dtype=object)
 
 
 def share_sql(name: str) -> str:

@@ -19,7 +19,7 @@ COLUMNS = ["recency_days", "visits", "value_total", "category_mix", "gap_mean_da
 def frame(rows: int = 20) -> pd.DataFrame:
     """Return features as they are read from a mart."""
     mart = duckdb.sql(
-        "select lpad(range::varchar, 32, '0')::uuid as segmentation_key, range::double as"
+        "select lpad(range::varchar, 32, '0')::uuid::varchar as segmentation_key, range::double as"
         " recency_days, 1 + range::double as visits, (range / 2)::double as value_total,"
         " map {'A': 0.25::double, 'B': 0.75::double} as category_mix,"
         f" case when range % 2 = 0 then 3.5::double end as gap_mean_days from range({rows})"
@@ -36,7 +36,6 @@ def test_features_that_fit() -> None:
     before = features.copy(deep=True)
     assert found(features) == []
     pd.testing.assert_frame_equal(features, before)
-    assert isinstance(features.index[0], UUID)
 
 
 POISON = {
@@ -110,7 +109,7 @@ def test_banded_and_raw_columns() -> None:
     schema = schemas.features(policy(), "bias_monitoring", columns)
     people = pd.DataFrame(
         {"age_band": ["under 35", None, "35-54"], "marital_status": ["alone", None, "x"]},
-        index=pd.Index([UUID(int=i) for i in range(3)], name="bias_monitoring_key"),
+        index=pd.Index([str(UUID(int=i)) for i in range(3)], name="bias_monitoring_key"),
     )
     assert schemas.faults(schema, people) == []
     faults = schemas.faults(schema, people.assign(age_band=[CANARY, "44", None]))
@@ -119,7 +118,7 @@ def test_banded_and_raw_columns() -> None:
 
 def test_assignments() -> None:
     schema = schemas.assignments([1, 2])
-    keys = [UUID(int=i) for i in range(4)]
+    keys = [str(UUID(int=i)) for i in range(4)]
     good = pd.DataFrame({"segmentation_key": keys, "segment_id": [1, 2, 1, 2]})
     assert schemas.faults(schema, good) == []
     assert schemas.faults(schema, good.assign(segment_id=[1, 2, 3, 9])) == [
