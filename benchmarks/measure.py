@@ -4,6 +4,8 @@ Belongs here: running a command as users do and watching it. Does not belong her
 """
 
 import os
+import re
+import resource
 import subprocess
 import threading
 import time
@@ -17,10 +19,25 @@ EVERY_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Cost:
-    """Wall time in seconds; the greatest resident memory of the whole process tree in GiB."""
+    """What a command took.
+
+    Attributes
+    ----------
+    seconds
+        Wall time.
+    cpu_seconds
+        Processor time, user and system, of the whole process tree: what other work on the machine
+        changes least.
+    peak_gib
+        The greatest resident memory of the whole process tree.
+    steps
+        Seconds by step, the longest first, of a command that prints them (`assent run`).
+    """
 
     seconds: float
+    cpu_seconds: float
     peak_gib: float
+    steps: tuple[tuple[str, float], ...] = ()
 
 
 def measure(command: Sequence[str], environment: Mapping[str, str], log: Path) -> Cost:
@@ -31,8 +48,8 @@ def measure(command: Sequence[str], environment: Mapping[str, str], log: Path) -
     RuntimeError
         If it fails; its output is in ``log``.
     """
-    began = time.monotonic()
-    with log.open("ab") as output:
+    began, used = time.monotonic(), _cpu()
+    with log.open("wb") as output:
         process = subprocess.Popen(
             command, env={**os.environ, **environment}, stdout=output, stderr=output
         )
@@ -43,7 +60,19 @@ def measure(command: Sequence[str], environment: Mapping[str, str], log: Path) -
     watcher.join()
     if status:
         raise RuntimeError(f"{' '.join(command[:4])} ... ended with {status}; see {log}")
-    return Cost(time.monotonic() - began, watcher.peak / 2**30)
+    seconds, cpu = time.monotonic() - began, _cpu() - used
+    return Cost(seconds, cpu, watcher.peak / 2**30, _steps(log.read_text(errors="replace")))
+
+
+def _cpu() -> float:
+    """Return the processor time of all children that have ended, and of theirs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _steps(output: str) -> tuple[tuple[str, float], ...]:
+    found = re.findall(r"^  done +([\d.]+) s  (.+)$", output, re.MULTILINE)
+    return tuple(sorted(((step, float(s)) for s, step in found), key=lambda pair: -pair[1]))
 
 
 class _Watcher(threading.Thread):

@@ -18,6 +18,7 @@ from benchmarks.measure import Cost, measure
 PROJECT = Path(__file__).resolve().parent.parent
 SIZES = {"10k": Size(10_000, 500_000), "100k": Size(100_000, 5_000_000),
          "1m": Size(1_000_000, 50_000_000)}  # fmt: skip
+MORE = "one more day, against the full run"
 MARTS = "group:marts or group:consented or group:staging or key:landing/clocks"
 
 
@@ -43,7 +44,7 @@ def compare(name: str, size: Size, folder: Path) -> list[Row]:
         rows.append(Row(name, "with model" if fit else "without model", bare, governed))
     generate(size, feeds, extra_day=True)
     more = measure(_governed(fit=True), _environment(folder / "home-True", feeds), folder / "log")
-    rows.append(Row(name, "one more day, against the full run", rows[-1].governed, more))
+    rows.append(Row(name, MORE, rows[-1].governed, more))
     return rows
 
 
@@ -78,16 +79,26 @@ def _policy(folder: Path) -> Path:
 
 
 def table(rows: list[Row]) -> str:
-    """Return the rows as text."""
-    head = f"{'customers':>9}  {'run':<36}{'bare s':>9}{'Assent s':>10}{'ratio':>7}{'peak GiB':>10}"
+    """Return the rows as text, and where the longest ones spent their time."""
+    head = (
+        f"{'customers':>9}  {'run':<36}{'bare s':>9}{'Assent s':>10}{'ratio':>7}{'of CPU':>8}"
+        f"{'peak GiB':>10}"
+    )
     lines = [head, "-" * len(head)]
     for row in rows:
         ratio = row.governed.seconds / row.bare.seconds
+        of_cpu = row.governed.cpu_seconds / row.bare.cpu_seconds
         lines.append(
             f"{row.size:>9}  {row.what:<36}{row.bare.seconds:9.1f}{row.governed.seconds:10.1f}"
-            f"{ratio:7.2f}{row.governed.peak_gib:10.2f}"
+            f"{ratio:7.2f}{of_cpu:8.2f}{row.governed.peak_gib:10.2f}"
         )
-    return "\n".join(lines)
+    return "\n".join([*lines, *map(_where, rows[-2:])])
+
+
+def _where(row: Row) -> str:
+    steps = "; ".join(f"{step} {seconds:.0f}" for step, seconds in row.governed.steps[:8])
+    others = row.governed.seconds - sum(seconds for _, seconds in row.governed.steps[:8])
+    return f"Seconds of '{row.what}' at {row.size}: {steps}; all else {others:.0f}"
 
 
 def main() -> None:

@@ -7,7 +7,11 @@ Belongs here: turning Dagster's events into progress. Does not belong here: the 
 import logging
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
 
 import dagster as dg
 
@@ -18,14 +22,31 @@ TITLES = {
 }
 
 
+_bars: "list[Progress]" = []  # that of the step that this process runs, if a terminal shows it
+
+
+def tell(what: str, share: float | None = None) -> None:
+    """Say what the running step is at; seen on a terminal only.
+
+    Parameters
+    ----------
+    what
+        A few words; no value of a row.
+    share
+        How much of the step is done, from 0 to 1; None if nobody knows.
+    """
+    for bar in _bars:
+        task = bar.tasks[0]
+        bar.update(task.id, total=None if share is None else 1, completed=share, what=what)
+
+
 class ProgressHandler(logging.Handler):
-    """Shows each step as it begins and ends: a spinner on a terminal, plain lines elsewhere."""
+    """Shows each step as it begins and ends: a bar on a terminal, plain lines elsewhere."""
 
     def __init__(self) -> None:
         super().__init__()
         self.started: dict[str, float] = {}
         self.live = sys.stderr.isatty()
-        self.status: Any = None
 
     def emit(self, record: logging.LogRecord) -> None:
         """Handle one record of Dagster's log."""
@@ -40,20 +61,31 @@ class ProgressHandler(logging.Handler):
             began = self.started.pop(event.step_key, time.monotonic())
             self._end(title, event.event_type_value, time.monotonic() - began)
 
-    def _console(self) -> Any:
+    def _console(self) -> "Console":
         from rich.console import Console
 
         return Console(stderr=True, highlight=False)
 
     def _begin(self, title: str) -> None:
-        if self.live:
-            self.status = self._console().status(f"{title} ...")
-            self.status.start()
+        if not self.live:
+            return
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        bar = Progress(
+            TextColumn("  {task.description}"),
+            BarColumn(bar_width=24),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[what]}"),
+            console=self._console(),
+            transient=True,
+        )
+        bar.add_task(title, total=None, what="")
+        bar.start()
+        _bars.append(bar)
 
     def _end(self, title: str, event: str, seconds: float) -> None:
-        if self.status is not None:
-            self.status.stop()
-            self.status = None
+        while _bars:
+            _bars.pop().stop()
         mark = {"STEP_SUCCESS": "done", "STEP_FAILURE": "FAILED", "STEP_SKIPPED": "skipped"}[event]
         if event != "STEP_SUCCESS" or seconds >= 0.5:
             self._console().print(f"  {mark:<8}{seconds:6.1f} s  {title}")
