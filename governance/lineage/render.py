@@ -122,13 +122,14 @@ def text_of(traced: dict[str, Any]) -> str:
 def class_of(policy: Policy, lineage: Lineage, column: Ref) -> str:
     """Return the class of any column: the most delicate of its origins.
 
-    For a column of a mart, what the policy says it is made from counts too.
+    Where it comes through a column of a mart, or is one, what the policy says that this is made
+    from counts too.
     """
     classes = [_class_of_origin(policy, ref) for ref in lineage.forms_of({column: Form.RAW})]
-    if column.relation.startswith(MART):
-        purpose = mart_purpose(policy, column.relation)
-        if purpose and column.column in allowed_columns(policy, purpose):
-            classes.append(column_class(policy, purpose, column.column))
+    for relation, name in lineage.ancestors([column]):
+        purpose = mart_purpose(policy, relation) if relation.startswith(MART) else None
+        if purpose and name in allowed_columns(policy, purpose):
+            classes.append(column_class(policy, purpose, name))
     return min(classes, key=(_UNLISTED, *DELICACY).index, default="other")
 
 

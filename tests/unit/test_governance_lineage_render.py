@@ -115,6 +115,16 @@ def test_class(lineage: Lineage, policy: Policy, relation: str, column: str, exp
     assert class_of(policy, lineage, Ref(relation, column)) == expected
 
 
+def test_what_is_made_from_a_marts_column_has_its_class(lineage: Lineage, policy: Policy) -> None:
+    """Though the mart's own is made from nothing but the number of rows."""
+    mart = Ref("mart_segmentation", "visits")
+    published = lineage.with_python(
+        "release.published", {"visits": [mart], "more": [mart]}, purpose="segmentation"
+    )
+    for column in "visits", "more":
+        assert class_of(policy, published, Ref("release.published", column)) == "pseudonym"
+
+
 def test_a_poisoned_mart_shows_the_class_of_what_is_in_it(policy: Policy) -> None:
     poisoned = build(
         manifest(MODELS | {"mart_segmentation": "select max(age_years) as visits from m.stg_c"})
