@@ -14,12 +14,13 @@ from datetime import date
 import duckdb
 
 from expectations.result import Result, by_id, result
-from expectations.sql import columns, name, one, tables
+from expectations.sql import name, one
 from expectations.suites import LAWFUL
 from governance.clocks import Clocks
 from governance.policy.columns import allowed_columns, purpose_named
 from governance.policy.model import Policy
 from governance.policy.words import TRANSACTION_ATTRIBUTES
+from warehouse.catalogue import columns, tables
 
 ROWS = ("baskets", "categories")  # the shorter relation first
 

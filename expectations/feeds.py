@@ -13,7 +13,7 @@ import duckdb
 
 from expectations.exposures import exposures, faults_of
 from expectations.result import Result, Status, by_id, markdown, result, unjudged
-from expectations.sql import columns, one
+from expectations.sql import one
 from governance.clocks import Clocks
 from governance.gate import judge_columns
 from governance.lineage.graph import Lineage
@@ -21,6 +21,7 @@ from governance.policy.model import Policy
 from governance.policy.rules import Rule
 from governance.policy.words import FEEDS
 from governance.release import UNREAD_CONSENT
+from warehouse.catalogue import columns
 
 # Events that the company's subjects gave to Assent itself land beside those of the feed.
 LANDED_WITH = {"consent_events": ("consent_events", "inbox")}

@@ -11,10 +11,11 @@ from typing import NamedTuple
 import duckdb
 
 from expectations.facts import OF_CATEGORIES, OF_DISCOUNTS, VISITING_DAYS
-from expectations.sql import columns, name, one
+from expectations.sql import name, one
 from governance.policy.columns import allowed_columns, purpose_named
 from governance.policy.model import Policy
 from governance.policy.words import TRANSACTION_ATTRIBUTES
+from warehouse.catalogue import columns
 
 
 class Fill(NamedTuple):

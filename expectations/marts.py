@@ -16,13 +16,14 @@ from expectations.ages import check_retention
 from expectations.fill import Fill, least_share, partial
 from expectations.gx import Outcome
 from expectations.result import Result, Status, by_id, markdown, result, unjudged
-from expectations.sql import columns, name, one, tables
+from expectations.sql import name, one
 from expectations.suites import suite, with_permission
 from governance.clocks import Clocks
 from governance.findings import Finding
 from governance.gate import mart_purpose
 from governance.policy.columns import allowed_columns, purpose_named
 from governance.policy.model import Policy
+from warehouse.catalogue import columns, tables
 
 __all__ = ["check_mart", "suite"]
 

@@ -12,13 +12,14 @@ from typing import NamedTuple
 
 import duckdb
 
-from expectations.sql import columns, name, one, pattern, run, text
+from expectations.sql import name, one, pattern, run, text
 from expectations.suites import LAWFUL
 from governance import consent
 from governance.clocks import Clocks
 from governance.policy.columns import purpose_named
 from governance.policy.model import Allowance, Policy
 from governance.policy.words import TRANSACTION_ATTRIBUTES
+from warehouse.catalogue import columns
 
 USABLE = "proof_usable"
 INSTANTS = ("as_of", "known")

@@ -11,12 +11,13 @@ import duckdb
 
 from expectations import bias
 from expectations.result import Result, by_id, markdown, result, unjudged
-from expectations.sql import columns, run
+from expectations.sql import run
 from governance.bias_bridge import counted
 from governance.clocks import Clocks
 from governance.policy.model import Policy
 from governance.policy.rules import Rule
 from governance.policy.words import BIAS_PURPOSE, SEGMENT_PURPOSE
+from warehouse.catalogue import columns
 
 
 def check_segments(

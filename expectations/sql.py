@@ -1,7 +1,8 @@
-"""SQL that several checks share: literals, and what the warehouse holds.
+"""SQL that several checks share: literals, and running a query.
 
-Belongs here: quoting, looking tables and columns up, running a query for one row. Does not belong
-here: what is judged. The connection comes opened, with the warehouse as its current database.
+Belongs here: quoting, running a query for one row. Does not belong here: what is judged, which
+tables and columns there are (``warehouse.catalogue``). The connection comes opened, with the
+warehouse as its current database.
 """
 
 from typing import Any
@@ -55,30 +56,6 @@ def one(connection: duckdb.DuckDBPyConnection, query: str, **parameters: Any) ->
         raise ValueError(f"a query for one row returned {len(rows)}")
     found: tuple[Any, ...] = rows[0]
     return found
-
-
-def columns(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> dict[str, str]:
-    """Return the columns of a table or view with their types, in order; empty if there is none."""
-    rows = run(
-        connection,
-        "select column_name, data_type from duckdb_columns()"
-        " where database_name = current_database() and schema_name = $schema"
-        " and table_name = $table order by column_index",
-        schema=schema,
-        table=table,
-    ).fetchall()
-    return dict(rows)
-
-
-def tables(connection: duckdb.DuckDBPyConnection, schema: str) -> list[str]:
-    """Return the names of the tables and views of a schema, in order."""
-    rows = run(
-        connection,
-        "select distinct table_name from duckdb_columns()"
-        " where database_name = current_database() and schema_name = $schema order by all",
-        schema=schema,
-    ).fetchall()
-    return [table for (table,) in rows]
 
 
 def pattern(glob: str) -> str:

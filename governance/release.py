@@ -14,6 +14,7 @@ from governance.consent import LANDED
 from governance.policy.load import policy_hash
 from governance.policy.model import Policy
 from governance.policy.words import SEGMENT_PURPOSE
+from warehouse import catalogue
 from warehouse.connect import connected, quoted, warehouse_store
 from warehouse.errors import RuleBrokenError
 from warehouse.publish import publish
@@ -48,12 +49,9 @@ def published_tables(
     connection: duckdb.DuckDBPyConnection, policy: Policy, purpose: str, about: dict[str, Any]
 ) -> dict[str, str]:
     """Return the tables of a purpose's published file, as selects over the warehouse."""
-    marts = connection.execute(
-        "select table_name from duckdb_tables() where database_name = 'warehouse'"
-        " and schema_name = 'marts' and table_name = ?",
-        [f"mart_{purpose}"],
-    ).fetchall()
-    tables = {name: f"select * from marts.{name}" for (name,) in marts}
+    mart = f"mart_{purpose}"
+    there = mart in catalogue.tables(connection, "marts")
+    tables = {mart: f"select * from marts.{mart}"} if there else {}
     if purpose == SEGMENT_PURPOSE:
         tables["assignments"] = "select * from segmentation.assignments"
         tables["segments"] = "select * from segmentation.segments"

@@ -18,6 +18,7 @@ from governance.policy.columns import purpose_named
 from governance.policy.model import Policy
 from governance.policy.words import SEGMENT_PURPOSE
 from governance.subject_consent import permitted_key
+from warehouse import catalogue
 from warehouse.connect import connected, identifier, published_store
 from warehouse.errors import UsageError
 
@@ -112,9 +113,5 @@ def _read(
 
 
 def _numeric(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    rows = connection.execute(
-        "select column_name from duckdb_columns() where database_name = 'published'"
-        " and table_name = ? and numeric_precision is not null order by column_index",
-        [MART],
-    ).fetchall()
-    return [name for (name,) in rows]
+    found = catalogue.columns(connection, "main", MART)
+    return [name for name, kind in found.items() if catalogue.is_number(kind)]

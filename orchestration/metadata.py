@@ -10,6 +10,7 @@ import dagster as dg
 import duckdb
 
 from governance.lineage.graph import Lineage
+from warehouse import catalogue
 
 MADE_FROM, NOTHING = "made from", "no column: counts rows, or is a constant"
 GROUPS = {"stg": "staging", "int": "consented", "mart": "marts"}
@@ -50,13 +51,8 @@ def asset_key(relation: str) -> dg.AssetKey:
 
 def column_schema(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> dg.TableSchema:
     """Return the columns of a table of the warehouse, with their types."""
-    rows = connection.execute(
-        "select column_name, lower(data_type) from duckdb_columns()"
-        " where database_name = 'warehouse' and schema_name = ? and table_name = ?"
-        " order by column_index",
-        [schema, table],
-    ).fetchall()
-    return dg.TableSchema([dg.TableColumn(name, kind) for name, kind in rows])
+    found = catalogue.columns(connection, schema, table)
+    return dg.TableSchema([dg.TableColumn(name, kind.lower()) for name, kind in found.items()])
 
 
 def columns_of(

@@ -16,6 +16,7 @@ from governance.clocks import Clocks
 from governance.policy.load import policy_hash
 from governance.policy.words import SEGMENT_PURPOSE
 from orchestration.manifest import policy
+from warehouse import catalogue
 from warehouse.connect import identifier, quoted
 from warehouse.errors import UsageError
 from warehouse.home import Home
@@ -123,7 +124,7 @@ def frame_of(
     UsageError
         If nobody is in the mart on that day.
     """
-    columns = _columns(connection, table)
+    columns = catalogue.columns(connection, "marts", table)
     figures = [c for c in columns if c not in ("as_of", KEY, MIX)]
     # A key as text: a million UUID objects would take longer than everything else.
     selected = [f"{KEY}::varchar as {KEY}", *(f"{c}::double as {c}" for c in figures)]
@@ -157,12 +158,3 @@ def share_sql(name: str) -> str:
     """Return the SQL of a share of the category mix, over the columns of the mart."""
     category = quoted(name.removeprefix(MIX_PREFIX))
     return f"case when cardinality({MIX}) > 0 then coalesce({MIX}[{category}], 0)::double end"
-
-
-def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
-    rows = connection.execute(
-        "select column_name from duckdb_columns() where database_name = 'warehouse'"
-        " and schema_name = 'marts' and table_name = ? order by column_index",
-        [table],
-    ).fetchall()
-    return [name for (name,) in rows]
