@@ -13,6 +13,18 @@ import duckdb
 from warehouse.clock import utc_naive
 from warehouse.errors import UsageError
 
+# The columns of ``landing.clocks``: type and meaning.
+COLUMNS = {
+    "as_of": ("date", "The day whose end selects the data, in the policy's time zone"),
+    "as_of_end": ("timestamp", "Last instant of `as_of`, in UTC"),
+    "known_at": (
+        "timestamp",
+        "The newest event read, in UTC; decides permission together with `as_of`",
+    ),
+    "newest_day": ("date", "The newest complete day of the feeds"),
+    "fit": ("boolean", "Whether this run fits a model"),
+}
+
 
 @dataclass(frozen=True)
 class Clocks:
@@ -73,10 +85,9 @@ def clocks_of(
 
 def write(connection: duckdb.DuckDBPyConnection, clocks: Clocks, *, fit: bool) -> None:
     """Make these the clocks of the warehouse (``landing.clocks``, one row)."""
+    values = ", ".join(f"?::{kind} as {name}" for name, (kind, _) in COLUMNS.items())
     connection.execute(
-        "create or replace table landing.clocks as select"
-        " ?::date as as_of, ?::timestamp as as_of_end, ?::timestamp as known_at,"
-        " ?::date as newest_day, ?::boolean as fit",
+        f"create or replace table landing.clocks as select {values}",
         [clocks.as_of, clocks.as_of_end, clocks.known_at, clocks.newest_day, fit],
     )
 

@@ -20,10 +20,14 @@ PERMISSION = "permission"
 
 
 def show(name: str, content: dict[str, Any], *, past: date | None = None) -> None:
-    """Replace one file of facts: the current ones, or those of a past day, which stand apart."""
+    """Replace one file of facts: the current ones, or those of a past day, which stand apart.
+
+    Each bears the label of the feeds.
+    """
     path = path_of(name, past)
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    write_durably(path, json.dumps(content, indent=1, default=str).encode())
+    labelled = {"label": label()} | content
+    write_durably(path, json.dumps(labelled, indent=1, default=str).encode())
 
 
 def path_of(name: str, past: date | None = None) -> Path:
@@ -44,6 +48,17 @@ def shown(name: str, *, past: date | None = None) -> dict[str, Any]:
         raise UsageError(f"no run has said anything about {name} yet", "run `assent run`")
     content: dict[str, Any] = json.loads(path.read_bytes())
     return content
+
+
+def label() -> str | None:
+    """Return the label of the feeds that have landed (``label`` of ``sources.yaml``), if any.
+
+    Whoever shows anything made from them shows it too: what is synthetic is called so everywhere.
+    """
+    if not path_of(FEEDS).exists():
+        return None
+    found: str | None = feeds_shown()["label"]
+    return found
 
 
 def feeds_shown() -> dict[str, Any]:

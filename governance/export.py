@@ -14,7 +14,7 @@ from typing import Any
 
 import duckdb
 
-from governance import acts, consent, identity, inbox
+from governance import acts, consent, evidence, identity, inbox
 from governance.consent import KNOWN_NOW
 from governance.policy.columns import purpose_named
 from governance.policy.load import policy_hash
@@ -51,6 +51,7 @@ class Manifest:
     held_back: dict[str, int] = field(default_factory=dict)
     encrypted: bool = True
     file_sha256: str = ""
+    label: str | None = None
 
 
 def export(
@@ -110,7 +111,7 @@ def export(
         segment=name, recipient=recipient, role=listed.role, country=listed.country,
         policy_hash=policy_hash(policy), columns=columns, members=members,
         exported=members - held_back.total(), held_back=dict(sorted(held_back.items())),
-        encrypted=encrypted, file_sha256=digest,
+        encrypted=encrypted, file_sha256=digest, label=evidence.label(),
     )  # fmt: skip
     _record(manifest)
     return manifest

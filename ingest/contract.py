@@ -25,6 +25,8 @@ class Column:
 
     Attributes
     ----------
+    description
+        What it means, for people.
     choices
         The words that may stand in it, if only some may.
     word
@@ -42,6 +44,7 @@ class Column:
 
     name: str
     type: str
+    description: str
     required: bool = False
     choices: tuple[str, ...] = ()
     word: bool = False
@@ -49,6 +52,21 @@ class Column:
     never_negative: bool = False
     default: str = ""
     vault: bool = False
+
+
+HAPPENED = "When it happened, in UTC"
+PURPOSE = "Why data is processed (a purpose of the policy)"
+
+# What landing knows of a row besides the feed's columns.
+SUBJECT_KEY = Column("subject_key", "UUID", "Key of the subject inside the warehouse")
+ROW_KEY = Column("row_key", "UBIGINT", "Hash of what identifies the row in its feed")
+LOAD_ID = Column("load_id", "INTEGER", "The load that landed the row")
+EVENT_DAY = Column("event_day", "DATE", "Day on which it happened, in the policy's time zone")
+RECORDED_ON = Column(
+    "recorded_on",
+    "DATE",
+    "Day on which the row was landed; the age of its attributes counts from it",
+)
 
 
 @dataclass(frozen=True)
@@ -92,39 +110,35 @@ class Contract:
         return tuple(c.name for c in self.columns if c.vault and c.name != "customer_id")
 
     @property
-    def table(self) -> tuple[tuple[str, str], ...]:
-        """Name and type of each column of the landing table.
-
-        Besides the feed's: ``event_day``, the day of a transaction in the policy's time zone;
-        ``recorded_on``, the day on which a customer's row arrived, from which its age counts.
-        """
-        inner = [(c.name, c.type) for c in self.landed]
+    def table(self) -> tuple[Column, ...]:
+        """The columns of the landing table: the feed's, and what landing knows of each row."""
+        inner = list(self.landed)
         if self.name == "transactions":
-            after = [name for name, _ in inner].index("occurred_at") + 1
-            inner.insert(after, ("event_day", "DATE"))
-        last = [("recorded_on", "DATE")] if self.name == "customers" else []
-        return (("subject_key", "UUID"), *inner, ("row_key", "UBIGINT"), ("load_id", "INTEGER"),
-                *last)  # fmt: skip
+            inner.insert(inner.index(self.column("occurred_at")) + 1, EVENT_DAY)
+        last = [RECORDED_ON] if self.name == "customers" else []
+        return (SUBJECT_KEY, *inner, ROW_KEY, LOAD_ID, *last)
 
 
-CUSTOMER_ID = Column("customer_id", TEXT, required=True, vault=True)
+CUSTOMER_ID = Column(
+    "customer_id", TEXT, "The company's number of the customer", required=True, vault=True
+)
 
 CUSTOMERS = Contract(
     "customers",
     (
         CUSTOMER_ID,
-        Column("full_name", TEXT, vault=True),
-        Column("email", TEXT, vault=True),
-        Column("phone", TEXT, vault=True),
-        Column("postal_address", TEXT, vault=True),
-        Column("jurisdiction", TEXT),
-        Column("age_years", WHOLE, between=(0, 130)),
-        Column("income_band", TEXT),
-        Column("marital_status", TEXT),
-        Column("home_ownership", TEXT),
-        Column("household_size", TEXT),
-        Column("household_composition", TEXT),
-        Column("kids_count", TEXT),
+        Column("full_name", TEXT, "Name", vault=True),
+        Column("email", TEXT, "E-mail address", vault=True),
+        Column("phone", TEXT, "Telephone number", vault=True),
+        Column("postal_address", TEXT, "Postal address", vault=True),
+        Column("jurisdiction", TEXT, "Where the subject lives, as far as the law cares"),
+        Column("age_years", WHOLE, "Age in years", between=(0, 130)),
+        Column("income_band", TEXT, "Income of the household, as the source bands it"),
+        Column("marital_status", TEXT, "Marital status"),
+        Column("home_ownership", TEXT, "Owns or rents the home"),
+        Column("household_size", TEXT, "Number of persons in the household"),
+        Column("household_composition", TEXT, "Adults and children in the household"),
+        Column("kids_count", TEXT, "Number of children in the household"),
     ),
     natural_key=("customer_id",),
 )
@@ -133,53 +147,58 @@ TRANSACTIONS = Contract(
     "transactions",
     (
         CUSTOMER_ID,
-        Column("basket_id", TEXT),
-        Column("product_id", TEXT),
-        Column("category", TEXT),
-        Column("product_group", TEXT),
-        Column("occurred_at", TIME, required=True),
-        Column("quantity", AMOUNT, never_negative=True),
-        Column("value", MONEY, required=True, never_negative=True),
-        Column("discount", MONEY),
+        Column("basket_id", TEXT, "The company's number of one visit to the till"),
+        Column("product_id", TEXT, "What was bought"),
+        Column("category", TEXT, "Department of what was bought"),
+        Column("product_group", TEXT, "Kind of product that was bought"),
+        Column("occurred_at", TIME, HAPPENED, required=True),
+        Column("quantity", AMOUNT, "How many were bought", never_negative=True),
+        Column("value", MONEY, "What was paid, in the feed's currency", required=True,
+               never_negative=True),
+        Column("discount", MONEY, "What was taken off the price, in the feed's currency"),
     ),
     time="occurred_at",
     required=True,
-)
+)  # fmt: skip
 
 CONSENT_EVENTS = Contract(
     "consent_events",
     (
         CUSTOMER_ID,
-        Column("action", TEXT, required=True, choices=ACTIONS, word=True),
-        Column("purpose", TEXT, word=True),
-        Column("occurred_at", TIME, required=True),
-        Column("recorded_at", TIME, default="occurred_at"),
-        Column("notice_version", WHOLE, between=(0, GREATEST_NOTICE)),
-        Column("method", TEXT),
-        Column("channel", TEXT),
-        Column("language", TEXT),
-        Column("wording_hash", TEXT),
-        Column("evidence_ref", TEXT),
-        Column("signal", TEXT, word=True),
+        Column("action", TEXT, "granted, withdrawn, objected, opted_out or opted_in",
+               required=True, choices=ACTIONS, word=True),
+        Column("purpose", TEXT, PURPOSE, word=True),
+        Column("occurred_at", TIME, HAPPENED, required=True),
+        Column("recorded_at", TIME, "When the event became known, in UTC", default="occurred_at"),
+        Column("notice_version", WHOLE, "Version of the notice shown",
+               between=(0, GREATEST_NOTICE)),
+        Column("method", TEXT, "How the subject expressed it"),
+        Column("channel", TEXT, "Where the subject expressed it"),
+        Column("language", TEXT, "Language of the wording shown"),
+        Column("wording_hash", TEXT, "Hash of the wording shown"),
+        Column("evidence_ref", TEXT, "Where the company keeps the evidence"),
+        Column("signal", TEXT, "Name of the raw signal, if one was received (gpc)", word=True),
     ),
     time="occurred_at",
     arrival="recorded_at",
     required=True,
-)
+)  # fmt: skip
 
 RIGHTS_REQUESTS = Contract(
     "rights_requests",
     (
         CUSTOMER_ID,
-        Column("request_id", TEXT, required=True),
-        Column("type", TEXT, required=True, choices=REQUEST_TYPES, word=True),
-        Column("received_at", TIME, required=True),
-        Column("status", TEXT, choices=REQUEST_STATES, word=True, default="'open'"),
-        Column("channel", TEXT),
+        Column("request_id", TEXT, "The company's number of the request", required=True),
+        Column("type", TEXT, "Which right is exercised", required=True, choices=REQUEST_TYPES,
+               word=True),
+        Column("received_at", TIME, "When the request was received, in UTC", required=True),
+        Column("status", TEXT, "open, fulfilled, refused or withdrawn", choices=REQUEST_STATES,
+               word=True, default="'open'"),
+        Column("channel", TEXT, "Where the subject expressed it"),
     ),
     natural_key=("request_id",),
     time="received_at",
-)
+)  # fmt: skip
 
 CONTRACTS = {c.name: c for c in (CUSTOMERS, TRANSACTIONS, CONSENT_EVENTS, RIGHTS_REQUESTS)}
 VAULT_COLUMNS = ("customer_id", *CUSTOMERS.identifiers)

@@ -134,7 +134,7 @@ def _insert(
         "load_id": str(load_id),
         **_made(plan, moment),
     }
-    columns = [made.get(name, name) for name, _ in plan.contract.table]
+    columns = [made.get(c.name, c.name) for c in plan.contract.table]
     with reading(part.source.name, MEND):
         done = connection.execute(
             f"insert into landing.{plan.contract.name} select {', '.join(columns)}"
@@ -183,7 +183,7 @@ def _settle(
         " and row_key in (select row_key from contested)"
     )
     made = _made(plan, moment)
-    columns = [made.get(name, name) for name, _ in plan.contract.table]
+    columns = [made.get(c.name, c.name) for c in plan.contract.table]
     connection.execute(
         f"insert into landing.{table} select {', '.join(columns)} from verdicts"
         f" where kept and source_number <> {HELD}"

@@ -14,26 +14,61 @@ from typing import Any
 import duckdb
 
 from governance.policy.model import Policy
-from ingest.contract import CONTRACTS, Contract
+from ingest.contract import (
+    CONTRACTS,
+    EVENT_DAY,
+    LOAD_ID,
+    PURPOSE,
+    SUBJECT_KEY,
+    TEXT,
+    TIME,
+    Column,
+    Contract,
+)
 from ingest.model import FeedSource
 from warehouse.connect import quoted
 
 INBOX = "inbox"  # the feed of events that Assent recorded itself; landed with consent_events
 CONTRACT_VERSION = 1  # rises when this room comes to read the same declaration otherwise
 
-TABLES = {
+COUNT = "BIGINT"
+FEED = Column("feed", TEXT, "Feed that delivered it")
+SOURCE = Column("source", TEXT, "The file or table of the feed that it was read from")
+
+# The tables of landing, each with its columns.
+TABLES: dict[str, tuple[Column, ...]] = {
+    **{contract.name: contract.table for contract in CONTRACTS.values()},
     "quarantine": (
-        "quarantine_id BIGINT, feed VARCHAR, reason VARCHAR, column_name VARCHAR, source VARCHAR,"
-        " position BIGINT, subject_key UUID, load_id INTEGER, quarantined_at TIMESTAMP,"
-        " resolved_at TIMESTAMP, resolution VARCHAR"
+        Column("quarantine_id", COUNT, "Number of the quarantined row"),
+        FEED,
+        Column("reason", TEXT, "Why it was quarantined"),
+        Column("column_name", TEXT, "The column whose value is at fault, if it is one's"),
+        SOURCE,
+        Column("position", COUNT, "Its row in that source, from 1"),
+        SUBJECT_KEY,
+        LOAD_ID,
+        Column("quarantined_at", TIME, "When it was quarantined, in UTC"),
+        Column("resolved_at", TIME, "When someone resolved it, in UTC; null while open"),
+        Column("resolution", TEXT, "How it was resolved; null while open"),
     ),
-    "purpose_keys": "subject_key UUID, purpose VARCHAR, purpose_key UUID",
+    "purpose_keys": (
+        SUBJECT_KEY,
+        Column("purpose", TEXT, PURPOSE),
+        Column("purpose_key", "UUID", "Key of the subject for this purpose alone"),
+    ),
     "loads": (
-        "load_id INTEGER, feed VARCHAR, loaded_at TIMESTAMP, source VARCHAR, fingerprint VARCHAR,"
-        " rows_read BIGINT, rows_accepted BIGINT, rows_quarantined BIGINT, rows_duplicate BIGINT,"
-        " rows_corrected BIGINT"
+        Column("load_id", "INTEGER", "Number of the load"),
+        FEED,
+        Column("loaded_at", TIME, "When it was loaded, in UTC"),
+        SOURCE,
+        Column("fingerprint", TEXT, "What the source and its declaration were, as JSON"),
+        Column("rows_read", COUNT, "Rows read: the sum of the next three"),
+        Column("rows_accepted", COUNT, "Rows landed"),
+        Column("rows_quarantined", COUNT, "Rows set aside"),
+        Column("rows_duplicate", COUNT, "Rows that said again what another said"),
+        Column("rows_corrected", COUNT, "Rows that an accepted row has superseded, or removed"),
     ),
-    "changed_days": "event_day DATE, load_id INTEGER",
+    "changed_days": (EVENT_DAY, LOAD_ID),
 }
 
 # What decides how a row is read: the rest of a declaration may change without consequence.
@@ -89,11 +124,9 @@ class Load:
 def create(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the schema and the tables that are missing."""
     connection.execute("create schema if not exists landing")
-    for contract in CONTRACTS.values():
-        columns = ", ".join(f"{name} {kind}" for name, kind in contract.table)
-        connection.execute(f"create table if not exists landing.{contract.name} ({columns})")
     for name, columns in TABLES.items():
-        connection.execute(f"create table if not exists landing.{name} ({columns})")
+        typed = ", ".join(f"{column.name} {column.type}" for column in columns)
+        connection.execute(f"create table if not exists landing.{name} ({typed})")
 
 
 def earlier_loads(connection: duckdb.DuckDBPyConnection, feed: str) -> list[Load]:

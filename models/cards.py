@@ -79,7 +79,7 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def build_cards(
-    frame: pd.DataFrame, model: SegmentModel, *, currency: str = "currency"
+    frame: pd.DataFrame, model: SegmentModel, *, currency: str = "currency", remark: str = ""
 ) -> list[Card]:
     """Make the card of every segment that has subjects, in the order of their ids.
 
@@ -91,6 +91,8 @@ def build_cards(
         The fitted model, with names.
     currency
         What to write for the unit of money.
+    remark
+        A sentence that every card has to show, such as that the data is synthetic.
 
     Raises
     ------
@@ -117,6 +119,7 @@ def build_cards(
                 len(frame),
                 own.loc[order].reset_index(drop=True),
                 mixes.get(segment, _mix_table({}, {})),
+                remark,
             )
         )
     return cards
@@ -130,6 +133,7 @@ def _card(
     everybody: int,
     features: pd.DataFrame,
     mix: pd.DataFrame,
+    remark: str,
 ) -> Card:
     share = size / everybody
     text = "\n".join(
@@ -138,6 +142,7 @@ def _card(
             "",
             f"Segment {segment}: {size:,} of {everybody:,} subjects ({share:.1%}). {line}",
             "",
+            *([f"*{remark}*", ""] if remark else []),
             *_feature_lines(features),
             "",
             EFFECT_DEFINITION,

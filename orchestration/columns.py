@@ -1,7 +1,8 @@
 """What the Python assets read and make, column by column, as part of the lineage graph.
 
-Belongs here: which column of a mart enters what. Does not belong here: the graph itself and that of
-SQL (``governance.lineage``), Dagster (``orchestration.metadata``).
+Belongs here: which column of a mart enters what, and what the columns that they add mean. Does not
+belong here: the graph itself and that of SQL (``governance.lineage``), Dagster
+(``orchestration.metadata``).
 """
 
 from collections.abc import Iterator
@@ -17,6 +18,18 @@ KEYS = ("as_of", f"{SEGMENT_PURPOSE}_key")
 MIX = "category_mix"  # it describes segments, and forms none
 
 Columns = dict[str, list[tuple[str, str]]]
+
+# What the columns mean that no mart has; the others mean what they mean there.
+MEANINGS = {
+    ASSIGNMENTS: {"segment_id": "Number of the segment; it keeps its number when a model is fitted"
+                  " anew and it is the same"},
+    SEGMENTS: {
+        "name": "Name of the segment in plain words",
+        "line": "What sets the segment apart from the others",
+        "subjects": "Number of subjects in the segment",
+        "share": "Share of all subjects that are in the segment, 0 to 1",
+    },
+}  # fmt: skip
 
 
 def with_python_assets(graph: Lineage, policy: Policy) -> Lineage:

@@ -13,6 +13,7 @@ from typing import Any
 
 import dagster as dg
 
+from governance import evidence
 from governance.clocks import Clocks
 from governance.policy.load import policy_hash
 from orchestration.manifest import DBT_PROJECT, policy
@@ -43,11 +44,13 @@ def code_version() -> str:
 
 
 def provenance(clocks: Clocks | None = None) -> dict[str, Any]:
-    """Return the metadata of every materialisation: policy, code, and the clocks if there are."""
+    """Return the metadata of every materialisation: policy, code, clocks and label if there are."""
     found: dict[str, Any] = {
         "assent/policy_hash": policy_hash(policy()),
         "assent/code_version": code_version(),
     }
+    if label := evidence.label():
+        found["assent/label"] = label
     if clocks:
         found |= {
             "assent/as_of": clocks.as_of.isoformat(),

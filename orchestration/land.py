@@ -87,7 +87,7 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
                 "dagster/row_count": connection.execute(
                     f"select count(*) from landing.{name}"
                 ).fetchall()[0][0],
-                "dagster/column_schema": column_schema(connection, "landing", name),
+                "dagster/column_schema": column_schema(connection, f"landing.{name}"),
             }
             for name in TABLES
         }
@@ -96,8 +96,6 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
     for name, metadata in described.items():
         metadata |= provenance()
         metadata |= {f"feed/{key}": str(value) for key, value in figures.get(name, {}).items()}
-        if feeds().label:
-            metadata["assent/label"] = feeds().label
         yield dg.MaterializeResult(asset_key=["landing", name], metadata=metadata)
 
 
@@ -150,5 +148,5 @@ def clocks(context: dg.AssetExecutionContext, writer: Writer) -> dg.MaterializeR
         fit = fit_is_due(found)
         clock_row.write(connection, found, fit=fit)
         status.reset(connection, policy(), found)
-        columns = {"dagster/column_schema": column_schema(connection, "landing", "clocks")}
+        columns = {"dagster/column_schema": column_schema(connection, "landing.clocks")}
     return dg.MaterializeResult(metadata={**columns, **provenance(found), "assent/fit": fit})

@@ -1,7 +1,9 @@
 """Columns of an asset as metadata: their schema, and what each one is made from.
 
-Belongs here: the lineage graph and the warehouse's tables in Dagster's terms. Does not belong here:
-working lineage out (``governance.lineage``, ``orchestration.columns``).
+Belongs here: the lineage graph, the warehouse's tables and what their columns mean, in Dagster's
+terms. Does not belong here: working lineage out (``governance.lineage``,
+``orchestration.columns``), saying what a column means: a landed one's is said by landing, a model's
+in the dbt project, and what is made from a column of the same name means the same.
 """
 
 from typing import Any
@@ -9,7 +11,13 @@ from typing import Any
 import dagster as dg
 import duckdb
 
-from governance.lineage.graph import Lineage
+from governance import clocks
+from governance.lineage.graph import Lineage, Ref
+from governance.lineage.manifest import models_of
+from governance.lineage.render import class_of
+from ingest.landing import TABLES as LANDED
+from orchestration.columns import MEANINGS
+from orchestration.manifest import lineage, manifest, policy
 from warehouse import catalogue
 
 MADE_FROM, NOTHING = "made from", "no column: counts rows, or is a constant"
@@ -21,14 +29,80 @@ def layer(name: str) -> str:
     return GROUPS[name.split("_", 1)[0]]
 
 
-def column_lineage(graph: Lineage, relation: str) -> dict[str, Any]:
+def asset_key(relation: str) -> dg.AssetKey:
+    """Return the asset of a relation of the lineage graph: a model, or ``<schema>.<table>``."""
+    schema, _, table = relation.rpartition(".")
+    return dg.AssetKey([schema, table] if schema else [layer(relation), relation])
+
+
+def columns_of(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str, Any]:
+    """Return schema and lineage of a relation's columns as metadata."""
+    return {
+        "dagster/column_schema": column_schema(connection, relation),
+        **column_lineage(relation),
+    }
+
+
+def column_schema(connection: duckdb.DuckDBPyConnection, relation: str) -> dg.TableSchema:
+    """Return the columns of a relation with their types, meanings and classes.
+
+    What is no table of the warehouse (a model, a published file) has the columns that lineage
+    knows of, with the types of those that they carry on.
+    """
+    names = _types(connection, relation) or lineage().relations[relation].columns
+    return dg.TableSchema([_column(connection, Ref(relation, name)) for name in names])
+
+
+def _column(connection: duckdb.DuckDBPyConnection, column: Ref) -> dg.TableColumn:
+    found = class_of(policy(), lineage(), column)
+    return dg.TableColumn(
+        column.column, _type(connection, column), description(column), tags={"class": found}
+    )
+
+
+def description(column: Ref) -> str | None:
+    """Return what a column means, as it is said where the column first occurs."""
+    said = _said(column.relation).get(column.column)
+    origin = None if said else _carried_on(lineage(), column)
+    return description(origin) if origin else said
+
+
+def _said(relation: str) -> dict[str, str]:
+    schema, _, table = relation.rpartition(".")
+    if relation == "landing.clocks":
+        return {name: meaning for name, (_, meaning) in clocks.COLUMNS.items()}
+    if schema == "landing":
+        return {column.name: column.description for column in LANDED[table]}
+    if schema:
+        return MEANINGS.get(relation, {})
+    columns = models_of(manifest())[relation]["columns"]
+    return {name: column["description"] for name, column in columns.items()}
+
+
+def _type(connection: duckdb.DuckDBPyConnection, column: Ref) -> str:
+    found = _types(connection, column.relation).get(column.column)
+    origin = None if found else _carried_on(lineage(), column)
+    return _type(connection, origin) if origin else (found or "").lower()
+
+
+def _types(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str, str]:
+    return catalogue.columns(connection, *asset_key(relation).path)
+
+
+def _carried_on(graph: Lineage, column: Ref) -> Ref | None:
+    """Return the column of the same name that a column is made from, if there is one."""
+    parents = sorted(graph.upstream(*column))
+    return next((parent for parent in parents if parent.column == column.column), None)
+
+
+def column_lineage(relation: str) -> dict[str, Any]:
     """Return a relation's column lineage as metadata: for machines, and as a table for people.
 
     Dagster's own interface shows its kind of column lineage in Dagster+ alone; a table it shows
     to everybody.
     """
-    columns = graph.model_columns(relation)
-    lineage = {
+    columns = lineage().model_columns(relation)
+    deps = {
         column: [dg.TableColumnDep(asset_key(ref.relation), ref.column) for ref in refs]
         for column, refs in columns.items()
     }
@@ -38,28 +112,6 @@ def column_lineage(graph: Lineage, relation: str) -> dict[str, Any]:
     ]
     schema = dg.TableSchema([dg.TableColumn("column"), dg.TableColumn(MADE_FROM)])
     return {
-        "dagster/column_lineage": dg.TableColumnLineage(lineage),
+        "dagster/column_lineage": dg.TableColumnLineage(deps),
         f"columns are {MADE_FROM}": dg.TableMetadataValue(shown, schema),
     }
-
-
-def asset_key(relation: str) -> dg.AssetKey:
-    """Return the asset of a relation of the lineage graph: a model, or ``<schema>.<table>``."""
-    schema, _, table = relation.rpartition(".")
-    return dg.AssetKey([schema, table] if schema else [layer(relation), relation])
-
-
-def column_schema(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> dg.TableSchema:
-    """Return the columns of a table of the warehouse, with their types."""
-    found = catalogue.columns(connection, schema, table)
-    return dg.TableSchema([dg.TableColumn(name, kind.lower()) for name, kind in found.items()])
-
-
-def columns_of(
-    connection: duckdb.DuckDBPyConnection, graph: Lineage, schema: str, table: str
-) -> dict[str, Any]:
-    """Return schema and lineage of a table's columns as metadata."""
-    found: dict[str, Any] = {"dagster/column_schema": column_schema(connection, schema, table)}
-    if f"{schema}.{table}" in graph.relations:
-        found |= column_lineage(graph, f"{schema}.{table}")
-    return found

@@ -48,6 +48,20 @@ def record() -> dict[str, Any] | None:
     return found
 
 
+def place() -> Path:
+    """Return the folder of the model in force.
+
+    Raises
+    ------
+    UsageError
+        If none has been fitted.
+    """
+    found = record()
+    if found is None:
+        raise UsageError("no model has been fitted", "materialise segmentation/model first")
+    return folder(found["folder"])
+
+
 def point_to(facts: dict[str, Any]) -> None:
     """Make a stored model the one in force; ``facts`` name its folder.
 
@@ -61,19 +75,10 @@ def point_to(facts: dict[str, Any]) -> None:
 
 
 def loaded() -> "SegmentModel":
-    """Return the model in force.
-
-    Raises
-    ------
-    UsageError
-        If none has been fitted.
-    """
+    """Return the model in force; see :func:`place`."""
     from models import store
 
-    found = record()
-    if found is None:
-        raise UsageError("no model has been fitted", "materialise segmentation/model first")
-    return store.load(folder(found["folder"]) / MODEL_FILE)
+    return store.load(place() / MODEL_FILE)
 
 
 def previous() -> "SegmentModel | None":

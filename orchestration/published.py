@@ -10,12 +10,12 @@ from typing import Any
 import dagster as dg
 
 from governance import clocks as clock_row
-from governance import release
+from governance import evidence, release
 from governance.policy.load import policy_hash
 from governance.policy.words import SEGMENT_PURPOSE
 from orchestration.common import BY_DAY, OFFICERS, code_version, provenance, same_day
-from orchestration.manifest import lineage, policy
-from orchestration.metadata import column_lineage, column_schema
+from orchestration.manifest import policy
+from orchestration.metadata import columns_of
 from orchestration.writer import Writer
 
 FRESH = dg.FreshnessPolicy.cron(
@@ -46,19 +46,16 @@ def _published(purpose: str) -> dg.AssetsDefinition:
     def published(context: dg.AssetExecutionContext, writer: Writer) -> dg.MaterializeResult:
         with writer.warehouse() as connection:
             clocks = same_day(context, clock_row.read(connection))
-            schema = column_schema(connection, "marts", f"mart_{purpose}")
+            columns = columns_of(connection, f"release.published_{purpose}")
         about = {
             "as_of": clocks.as_of,
             "known_at": clocks.known_at,
             "policy_hash": policy_hash(policy()),
             "code_version": code_version(),
+            "label": evidence.label() or "",
         }
         rows = release.publish_purpose(policy(), purpose, clocks, about)
         counts: dict[str, Any] = {f"rows/{table}": count for table, count in rows.items()}
-        columns: dict[str, Any] = {
-            "dagster/column_schema": schema,
-            **column_lineage(lineage(), f"release.published_{purpose}"),
-        }
         return dg.MaterializeResult(
             metadata={**counts, **columns, **provenance(clocks), "assent/published": bool(rows)}
         )

@@ -21,7 +21,7 @@ from governance.gate import judge_features, refuse
 from governance.policy.load import policy_hash
 from governance.policy.words import BIAS_PURPOSE, SEGMENT_PURPOSE
 from orchestration import model_store
-from orchestration.columns import MODEL
+from orchestration.columns import ASSIGNMENTS, MODEL, SEGMENTS
 from orchestration.common import (
     BY_DAY,
     OWNERS,
@@ -34,8 +34,8 @@ from orchestration.common import (
 )
 from orchestration.fairness import judge_of
 from orchestration.land import absent_columns
-from orchestration.manifest import lineage, policy
-from orchestration.metadata import column_lineage, columns_of
+from orchestration.manifest import policy
+from orchestration.metadata import columns_of
 from orchestration.model_store import KEY, MIX, MIX_PREFIX, fit_is_due, frame_of
 from orchestration.writer import Writer
 from warehouse.errors import RuleBrokenError, UsageError
@@ -43,13 +43,21 @@ from warehouse.journal import write_durably
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
     from models.model import SegmentModel
     from models.selection import Choice
 
 MODEL_ASSET = "segmentation/model"
 MART, BACKTEST = f"mart_{SEGMENT_PURPOSE}", f"mart_{SEGMENT_PURPOSE}_backtest"
+# Facts that a fit leaves, as the UI calls them; and its plots.
+TOLD = {
+    "fitted as of": "fitted_as_of",
+    "chosen because": "reason",
+    "next 8 weeks": "in_words",
+    "since the model before": "since",
+    "features without a source": "without_a_source",
+}
+DRAWN = ("explained_variance", "candidates")
 READ = [MART, BACKTEST, f"mart_{BIAS_PURPOSE}"]
 
 
@@ -67,13 +75,14 @@ def model(context: dg.AssetExecutionContext, writer: Writer) -> dg.MaterializeRe
     """Fit when it is due; else report the model in force."""
     with writer.warehouse() as connection, unrepeated():
         clocks = same_day(context, clock_row.read(connection))
-        facts = _fit(connection, clocks) if fit_is_due(clocks) else model_store.record() or {}
-    reads = column_lineage(lineage(), MODEL)
-    return dg.MaterializeResult(metadata={**facts, **reads, **provenance(clocks)})
+        if fit_is_due(clocks):
+            _fit(connection, clocks)
+        columns = columns_of(connection, MODEL)
+    return dg.MaterializeResult(metadata={**_reported(), **columns, **provenance(clocks)})
 
 
-def _fit(connection: duckdb.DuckDBPyConnection, clocks: Clocks) -> dict[str, Any]:
-    from models import backtest, identity, plots
+def _fit(connection: duckdb.DuckDBPyConnection, clocks: Clocks) -> None:
+    from models import backtest, identity
     from models.candidates import offered_mix
     from models.selection import Rule, choose
 
@@ -102,18 +111,24 @@ def _fit(connection: duckdb.DuckDBPyConnection, clocks: Clocks) -> dict[str, Any
         subjects=len(current),
         reason=choice.reason,
         in_words=backtest.in_words(report),
+        since=identity.in_words(since),
+        without_a_source=", ".join(choice.left_out) or "none",
     )
-    place = _keep(fitted, choice, report, current, clocks)
+    _keep(fitted, choice, report, current, clocks)
+
+
+def _reported() -> dict[str, Any]:
+    """Return what is known of the model in force, as its fit left it: a run may only assign."""
+    fitted, place = model_store.loaded(), model_store.place()
+    told = {name: str(fitted.facts[fact]) for name, fact in TOLD.items() if fact in fitted.facts}
+    drawn = {plot: place / f"{plot}.svg" for plot in DRAWN}
     return {
         "segments": len(fitted.ids),
-        "recipe": choice.recipe.title(),
-        "chosen because": choice.reason,
-        "next 8 weeks": dg.MetadataValue.md(backtest.in_words(report)),
-        "since the last model": identity.in_words(since),
-        "features without a source": choice.left_out,
-        "explained variance": picture(plots.explained(report)),
-        "candidates": picture(plots.selection(choice.table, limits.thresholds.smallest_segment)),
-        "artefacts": place,
+        "recipe": fitted.recipe.title(),
+        "features": ", ".join(fitted.recipe.features),
+        **told,
+        **{plot: picture(path.read_text()) for plot, path in drawn.items() if path.exists()},
+        "artefacts": place.name,
     }
 
 
@@ -180,9 +195,9 @@ def _backtest_days(connection: duckdb.DuckDBPyConnection) -> tuple[date, date]:
 def _keep(
     fitted: "SegmentModel", choice: "Choice", report: "pd.DataFrame", current: "pd.DataFrame",
     clocks: Clocks,
-) -> str:  # fmt: skip
-    """Store the model with its card, then make it the one in force; return its folder."""
-    from models import cards, model_card, store
+) -> None:  # fmt: skip
+    """Store the model with its card and plots, then make it the one in force."""
+    from models import cards, model_card, plots, store
 
     name = f"{clocks.as_of}-{store.fingerprint(fitted)[:8]}"
     place = model_store.folder(name)
@@ -196,6 +211,10 @@ def _keep(
         facts={"purpose": SEGMENT_PURPOSE, **provenance(clocks)},
     )
     write_durably(place / "model_card.md", text.encode())
+    smallest = policy().thresholds.smallest_segment
+    drawn = plots.explained(report), plots.selection(choice.table, smallest)
+    for plot, figure in zip(DRAWN, drawn, strict=True):
+        write_durably(place / f"{plot}.svg", plots.svg(figure).encode())
     model_store.point_to(
         {
             "folder": name,
@@ -205,14 +224,11 @@ def _keep(
             "recipe": choice.recipe.title(),
         }
     )
-    return name
 
 
-def picture(figure: "Figure") -> dg.MarkdownMetadataValue:
+def picture(svg: str) -> dg.MarkdownMetadataValue:
     """Return a plot as metadata that the UI shows in place."""
-    from models import plots
-
-    encoded = base64.b64encode(plots.svg(figure).encode()).decode()
+    encoded = base64.b64encode(svg.encode()).decode()
     return dg.MetadataValue.md(f"![plot](data:image/svg+xml;base64,{encoded})")
 
 
@@ -241,7 +257,7 @@ def assignments(context: dg.AssetExecutionContext, writer: Writer) -> dg.Materia
             f" {KEY}::uuid as {KEY}, segment::integer as segment_id from assigned",
             [clocks.as_of],
         )
-        columns = columns_of(connection, lineage(), SEGMENT_PURPOSE, "assignments")
+        columns = columns_of(connection, ASSIGNMENTS)
     return dg.MaterializeResult(
         metadata={"dagster/row_count": len(rows), **columns, **provenance(clocks)}
     )
@@ -265,7 +281,7 @@ def segments(context: dg.AssetExecutionContext, writer: Writer) -> dg.Materializ
     with writer.warehouse() as connection:
         clocks = same_day(context, clock_row.read(connection))
         frame = _frame(connection, MART, clocks.as_of, shares=_shares_of(fitted), mix=True)
-        found = cards.build_cards(frame, fitted)
+        found = cards.build_cards(frame, fitted, remark=evidence.label() or "")
         connection.execute(
             "create or replace table segmentation.segments (as_of date, segment_id integer,"
             " name varchar, line varchar, subjects integer, share double)"
@@ -274,7 +290,7 @@ def segments(context: dg.AssetExecutionContext, writer: Writer) -> dg.Materializ
             "insert into segmentation.segments values (?, ?, ?, ?, ?, ?)",
             [(clocks.as_of, c.segment, c.name, c.character, c.size, c.share) for c in found],
         )
-        columns = columns_of(connection, lineage(), SEGMENT_PURPOSE, "segments")
+        columns = columns_of(connection, SEGMENTS)
     shifts = drift.population_stability(fitted.reference, matrix(frame, fitted.recipe.features))
     evidence.show(
         evidence.SEGMENTS,
@@ -292,15 +308,15 @@ def segments(context: dg.AssetExecutionContext, writer: Writer) -> dg.Materializ
     place = _cards_folder(clocks)
     for card in found:
         write_durably(place / f"segment_{card.segment}.md", card.text.encode())
-    for name, figure in {
-        "sizes": plots.segment_sizes(found),
-        "profiles": plots.profiles(found),
-    }.items():
-        write_durably(place / f"{name}.svg", plots.svg(figure).encode())
+    drawn = {
+        "sizes": plots.svg(plots.segment_sizes(found)),
+        "profiles": plots.svg(plots.profiles(found)),
+    }
+    for name, svg in drawn.items():
+        write_durably(place / f"{name}.svg", svg.encode())
     return dg.MaterializeResult(
         metadata={
-            "sizes": picture(plots.segment_sizes(found)),
-            "profiles": picture(plots.profiles(found)),
+            **{name: picture(svg) for name, svg in drawn.items()},
             **{f"card {c.segment}": dg.MetadataValue.md(c.text) for c in found},
             **columns,
             **provenance(clocks),
@@ -310,7 +326,7 @@ def segments(context: dg.AssetExecutionContext, writer: Writer) -> dg.Materializ
 
 def _cards_folder(clocks: Clocks) -> Path:
     """Return where cards go: beside the model in force, those of a past day in a folder of it."""
-    place = model_store.folder((model_store.record() or {})["folder"])
+    place = model_store.place()
     if clocks.past:
         place /= clocks.past.isoformat()
         place.mkdir(mode=0o700, exist_ok=True)

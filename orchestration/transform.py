@@ -30,7 +30,7 @@ from orchestration.manifest import (
     policy,
     variables,
 )
-from orchestration.metadata import asset_key, column_lineage, layer
+from orchestration.metadata import asset_key, columns_of, layer
 from orchestration.writer import Writer
 from warehouse.errors import RuleBrokenError
 from warehouse.home import Home
@@ -172,7 +172,7 @@ def _described(
     metadata = {
         **event.metadata,
         **provenance(clocks),
-        **column_lineage(lineage(), name),
+        **columns_of(connection, name),
     }
     if connection.execute(
         "select 1 from duckdb_tables() where database_name = current_database()"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from orchestration.cli.output import json_option, print_json, print_table
+from orchestration.cli.output import json_option, print_json, print_label, print_table
 from orchestration.cli.show import consent
 
 
@@ -33,6 +33,7 @@ def export(
         policy(), segment=segment, purpose=purpose, recipient=recipient, to=to,
         encrypted=not unencrypted,
     )  # fmt: skip
+    print_label(aside=as_json)
     if as_json:
         print_json(vars(manifest))
         return
@@ -89,6 +90,7 @@ def quarantine_list(everything: bool, as_json: bool) -> None:
 
     with warehouse_alone("quarantine list") as connection:
         rows = find(connection, resolved=everything)
+    print_label(aside=as_json)
     if as_json:
         print_json([vars(row) for row in rows])
         return

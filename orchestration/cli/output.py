@@ -17,6 +17,20 @@ COLOURS = {"holds": "green", "broken": "red", "gap": "red", "not judged": "yello
            "unenforced": "yellow"}  # fmt: skip
 
 
+def print_label(*, aside: bool = False) -> None:
+    """Print the label of the feeds, if they have one, before what is made from them.
+
+    Parameters
+    ----------
+    aside
+        Whether to print it beside the result (stderr), as where that is JSON.
+    """
+    from governance.evidence import label
+
+    if said := label():
+        click.secho(said, dim=True, err=aside)
+
+
 def print_json(value: Any) -> None:
     """Print a value as JSON; dates and decimals as text."""
     click.echo(json.dumps(value, indent=2, default=str, ensure_ascii=False))

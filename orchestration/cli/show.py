@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from governance.policy.words import SEGMENT_PURPOSE
-from orchestration.cli.output import json_option, print_json, print_table
+from orchestration.cli.output import json_option, print_json, print_label, print_table
 
 DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -26,6 +26,7 @@ def status(as_json: bool) -> int:
     if as_json:
         print_json(shown)
     else:
+        print_label()
         rows = [
             (r["rule"], r["status"], _brief(r["observed"]), _brief(r["limit"]),
              r["overridden_by"] or r["why"])
@@ -54,8 +55,7 @@ def feeds(as_json: bool) -> None:
     if as_json:
         print_json(shown)
         return
-    if shown.get("label"):
-        click.echo(shown["label"])
+    print_label()
     columns = ["feed", "read", "accepted", "quarantined", "duplicates", "corrected", "subjects",
                "orders", "value", "first", "last"]  # fmt: skip
     keys = ["feed", "read", "accepted", "quarantined", "duplicates", "corrected", "subjects",
@@ -101,6 +101,7 @@ def query(purpose: str, sql: str, as_json: bool) -> None:
     from orchestration.manifest import policy
 
     answer = ask(policy(), purpose, sql)
+    print_label(aside=as_json)
     if as_json:
         print_json([dict(zip(answer.columns, row, strict=True)) for row in answer.rows])
     else:
@@ -134,6 +135,7 @@ def consent_show(
         return last_instant(datetime.combine(day, time()).date(), policy().time_zone)
 
     states = show(policy(), subject, at=instant(as_of), known=instant(known_at or as_of))
+    print_label(aside=as_json)
     if as_json:
         print_json([vars(state) for state in states])
     else:
@@ -152,6 +154,7 @@ def explain(subject: str, purpose: str, as_json: bool) -> None:
     from orchestration.explain import explain as why
 
     found = why(subject, purpose)
+    print_label(aside=as_json)
     if as_json:
         print_json(found)
         return

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from orchestration.cli.output import print_table
+from orchestration.cli.output import print_label, print_table
 
 
 def print_summary(past: date | None = None) -> None:
@@ -29,8 +29,8 @@ def print_summary(past: date | None = None) -> None:
 
     feeds, permission = facts(evidence.FEEDS), facts(evidence.PERMISSION)
     segments, status = facts(evidence.SEGMENTS), facts(evidence.STATUS)
-    if feeds.get("label"):
-        click.secho(f"\n{feeds['label']}", dim=True)
+    click.echo()
+    print_label()
     if feeds:
         _feeds(feeds)
     if permission:

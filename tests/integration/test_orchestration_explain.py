@@ -81,7 +81,7 @@ def test_who_is_not_permitted_is_told_so_without_a_value(small, who, tmp_path):
     assert one.assent("consent", "record", who, "withdrawn", "--purpose", PURPOSE).status == 0
     done = one.assent("explain", who)
     assert done.status == 0, done.said
-    assert done.out == "Not processed for segmentation: withdrawn.\n"
+    assert done.out.endswith("\nNot processed for segmentation: withdrawn.\n")
     assert one.assent("explain", who, "--json").json == {
         "purpose": PURPOSE, "permitted": False, "rule": "withdrawn", "segment": None,
         "sentence": done.out.strip(),
@@ -94,7 +94,7 @@ def test_who_is_in_no_published_segment_is_told_so(small, who, tmp_path):
     republished(one, f"delete from segmentation.assignments where segmentation_key = '{key}'")
     done = one.assent("explain", who)
     assert done.status == 0, done.said
-    assert done.out.startswith("In no published segment")
+    assert "In no published segment" in done.out
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,15 @@ import re
 import dagster as dg
 import pytest
 
-from governance.policy.load import policy_hash
+from governance.lineage.graph import Ref
+from governance.lineage.render import class_of
+from governance.policy.load import load_policy, policy_hash
+from governance.policy.words import DELICACY
 
 pytestmark = pytest.mark.xdist_group("small")
 
-ALWAYS = {"assent/policy_hash", "assent/code_version"}
+ALWAYS = {"assent/policy_hash", "assent/code_version", "assent/label"}
+LABEL = "Synthetic benchmark data; describes nobody."
 CLOCKS = {"assent/as_of", "assent/known_at"}
 
 
@@ -46,7 +50,7 @@ def test_every_asset_was_made(materialised, graph):
     assert set(materialised) == graph.get_all_asset_keys()
 
 
-def test_each_names_policy_code_and_clocks(materialised, small):
+def test_each_names_policy_code_label_and_clocks(materialised, small):
     for key, metadata in materialised.items():
         assert set(metadata) >= ALWAYS, key
         landed = key.path[0] == "landing" and key.path[1] != "clocks"
@@ -55,27 +59,73 @@ def test_each_names_policy_code_and_clocks(materialised, small):
             assert metadata["assent/as_of"].value == "2024-12-30", key
             assert metadata["assent/known_at"].value == "2024-12-31T01:39:19Z", key
         assert metadata["assent/policy_hash"].value == policy_hash(small.policy)
+        assert metadata["assent/label"].value == LABEL
         assert re.fullmatch("[0-9a-f]{16}", metadata["assent/code_version"].value)
 
 
-def _schema(metadata, node):
-    """Return the column schema: dbt's are declared with the asset, others come with each run."""
-    found = (node.metadata | metadata).get("dagster/column_schema")
-    return getattr(found, "value", found)
+def _schema(metadata):
+    return metadata["dagster/column_schema"].value
 
 
-def test_every_table_shows_its_columns(materialised, graph):
+def test_every_asset_shows_its_columns_with_type_meaning_and_class(materialised):
     for key, metadata in materialised.items():
-        schema = _schema(metadata, graph.get(key))
-        if key.path[-1] == "model":
-            continue  # no table
-        assert schema, key
-        assert schema.columns, key
-        if "dbt" in graph.get(key).kinds:
-            assert all(column.description for column in schema.columns), key
+        assert _schema(metadata).columns, key
+        for column in _schema(metadata).columns:
+            assert column.type not in ("", "?"), (key, column.name)
+            assert column.description, (key, column.name)
+            assert column.tags["class"] in DELICACY, (key, column.name)
 
 
-def test_every_asset_after_landing_shows_what_its_columns_are_made_from(materialised, graph):
+def test_a_column_means_the_same_wherever_it_is_carried_on(materialised):
+    said: dict[tuple[str, str], str] = {}
+    for key, metadata in materialised.items():
+        for column in _schema(metadata).columns:
+            said[key.path[-1], column.name] = column.description
+    mart, published = "mart_segmentation", "published_segmentation"
+    in_mart = {name for table, name in said if table == mart}
+    in_model = {name for table, name in said if table == "model"}
+    assert "visits_8w" in in_mart & in_model
+    for name in in_mart:
+        assert said[published, name] == said[mart, name]
+    for name in in_mart & in_model:
+        assert said["model", name] == said[mart, name]
+    assert said[published, "segment_id"] == said["assignments", "segment_id"]
+    assert said[published, "line"] == said["segments", "line"]
+
+
+def test_staging_says_of_a_landed_column_what_landing_says(small):
+    compared = 0
+    with small.entered():
+        from orchestration.manifest import lineage
+        from orchestration.metadata import description
+
+        for name, relation in lineage().relations.items():
+            if not name.startswith("stg_"):
+                continue
+            for column, made in relation.columns.items():
+                for landed in (ref for ref in made.refs if ref.column == column):
+                    assert description(Ref(name, column)) == description(landed), (name, column)
+                    compared += 1
+    assert compared > 40
+
+
+def test_nothing_is_less_delicate_than_what_it_is_made_from(small):
+    policy = load_policy(small.policy)
+    with small.entered():
+        from orchestration.manifest import lineage
+
+        graph = lineage()
+    delicacy = {
+        Ref(relation.name, column): DELICACY.index(
+            class_of(policy, graph, Ref(relation.name, column))
+        )
+        for relation in graph.relations.values() for column in relation.columns
+    }  # fmt: skip
+    for column, found in delicacy.items():
+        assert all(found <= delicacy[parent] for parent in graph.upstream(*column)), column
+
+
+def test_every_asset_after_landing_shows_what_its_columns_are_made_from(materialised):
     for key, metadata in materialised.items():
         if key.path[0] == "landing":
             continue
@@ -83,9 +133,7 @@ def test_every_asset_after_landing_shows_what_its_columns_are_made_from(material
         parents = {dep.asset_key for deps in lineage.values() for dep in deps}
         assert parents, key
         assert parents <= {node for node in materialised if node != key}, key
-        schema = _schema(metadata, graph.get(key))
-        if schema:
-            assert {column.name for column in schema.columns} <= set(lineage), key
+        assert {column.name for column in _schema(metadata).columns} == set(lineage), key
 
 
 def test_a_mart_shows_its_number_of_rows(materialised, small):
@@ -125,6 +173,18 @@ def test_people_see_the_same_lineage_in_a_table(materialised):
             assert seen == {(d.asset_key.path[-1], d.column_name) for d in deps}, (key, column)
             shown += 1
     assert shown > 200
+
+
+def test_a_run_that_only_assigns_shows_the_model_as_its_fit_did(small, materialised, tmp_path):
+    one = small.copy(tmp_path / "home")
+    one.run("--select", 'key:"segmentation/model"')
+    key = dg.AssetKey(["segmentation", "model"])
+    with one.entered(), dg.DagsterInstance.get() as instance:
+        again = instance.get_latest_materialization_event(key).asset_materialization.metadata
+    assert again == materialised[key]
+    for plot in "explained_variance", "candidates":
+        assert "data:image/svg+xml" in again[plot].value
+    assert "visits" in again["features"].value
 
 
 def test_every_check_was_made_and_says_under_what(events, graph):

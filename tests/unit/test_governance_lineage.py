@@ -241,7 +241,7 @@ class TestCache:
 
 @pytest.mark.parametrize("feed", CONTRACTS)
 def test_every_landed_column_has_a_meaning(feed: str) -> None:
-    landed = {name for name, _ in CONTRACTS[feed].table}
+    landed = {column.name for column in CONTRACTS[feed].table}
     assert landed <= set(LANDING[f"landing.{feed}"])
 
 
