@@ -84,7 +84,7 @@ def test_who_is_not_permitted_is_told_so_without_a_value(small, who, tmp_path):
     assert done.out.endswith("\nNot processed for segmentation: withdrawn.\n")
     assert one.assent("explain", who, "--json").json == {
         "purpose": PURPOSE, "permitted": False, "rule": "withdrawn", "segment": None,
-        "sentence": done.out.strip(),
+        "sentence": "Not processed for segmentation: withdrawn.",
     }  # fmt: skip
 
 
