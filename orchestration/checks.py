@@ -20,6 +20,7 @@ from governance.policy.rules import KINDS, Rule, override_of, rules
 from governance.policy.words import FEEDS, SEGMENT_PURPOSE
 from orchestration.common import SEGMENT_KINDS, code_version, provenance
 from orchestration.manifest import lineage, manifest, policy
+from orchestration.wording import in_words
 from orchestration.writer import Writer
 from warehouse.clock import now
 
@@ -66,14 +67,14 @@ def _evaluated(
         records=[
             dg.TableRecord(
                 {"rule": r.rule, "status": r.status + (" (overridden)" * (r.rule in excused)),
-                 "observed": str(r.observed), "limit": str(r.limit), "why": r.why}
+                 "observed": in_words(r.observed), "limit": in_words(r.limit), "why": r.why}
             )
             for r in results
         ],
         schema=dg.TableSchema([dg.TableColumn(name) for name in
                                ("rule", "status", "observed", "limit", "why")]),
     )  # fmt: skip
-    details = {k: dg.MetadataValue.md(str(v)) for r in results for k, v in r.details.items()}
+    details = {name: _detail(str(v)) for r in results for name, v in r.details.items()}
     return dg.AssetCheckResult(
         asset_key=asset,
         check_name=kind,
@@ -82,6 +83,11 @@ def _evaluated(
         description="; ".join(f"{r.rule}: {r.why}" for r in standing) or None,
         metadata={"rules": table, **details, **provenance(clocks)},
     )
+
+
+def _detail(text: str) -> dg.MetadataValue[Any]:
+    """Return a detail as metadata: a line as it is, a table behind a button."""
+    return dg.MetadataValue.md(text) if "\n" in text else dg.MetadataValue.text(text)
 
 
 def _by_kind(results: Iterable[Any]) -> dict[str, list[Any]]:

@@ -95,7 +95,7 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
         described["purpose_keys"]["assent/withdrawn"] = withdrawn
     for name, metadata in described.items():
         metadata |= provenance()
-        metadata |= {f"feed/{key}": str(value) for key, value in figures.get(name, {}).items()}
+        metadata |= figures.get(name, {})
         yield dg.MaterializeResult(asset_key=["landing", name], metadata=metadata)
 
 
@@ -108,7 +108,14 @@ def _show(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
         {"label": feeds().label, "newest_day": clocks.newest_day, "known_at": clocks.known_at,
          "feeds": figures},
     )  # fmt: skip
-    return {found["feed"]: found for found in figures}
+    return {found["feed"]: _shown(found) for found in figures}
+
+
+def _shown(figures: dict[str, Any]) -> dict[str, Any]:
+    """Return one feed's figures as metadata; of reasons only those that there are."""
+    reasons = {f"quarantined: {why}": rows for why, rows in figures["reasons"].items()}
+    plain = {key: value for key, value in figures.items() if key not in ("feed", "reasons")}
+    return {f"feed/{key}": value for key, value in (plain | reasons).items()}
 
 
 @cache

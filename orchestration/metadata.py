@@ -50,14 +50,25 @@ def column_schema(connection: duckdb.DuckDBPyConnection, relation: str) -> dg.Ta
     knows of, with the types of those that they carry on.
     """
     names = _types(connection, relation) or lineage().relations[relation].columns
-    return dg.TableSchema([_column(connection, Ref(relation, name)) for name in names])
+    columns = (Ref(relation, name) for name in names)
+    return dg.TableSchema([_column(ref, _type(connection, ref)) for ref in columns])
 
 
-def _column(connection: duckdb.DuckDBPyConnection, column: Ref) -> dg.TableColumn:
-    found = class_of(policy(), lineage(), column)
-    return dg.TableColumn(
-        column.column, _type(connection, column), description(column), tags={"class": found}
+def declared_schema(model: str) -> dg.TableSchema:
+    """Return the columns of a dbt model as the project has them, before anything has run.
+
+    The interface takes meaning and class from here, and the type from the last run.
+    """
+    types = models_of(manifest())[model]["columns"]
+    columns = (Ref(model, name) for name in lineage().relations[model].columns)
+    return dg.TableSchema(
+        [_column(ref, types.get(ref.column, {}).get("data_type") or "?") for ref in columns]
     )
+
+
+def _column(column: Ref, kind: str) -> dg.TableColumn:
+    found = class_of(policy(), lineage(), column)
+    return dg.TableColumn(column.column, kind, description(column), tags={"class": found})
 
 
 def description(column: Ref) -> str | None:

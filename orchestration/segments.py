@@ -121,13 +121,13 @@ def _reported() -> dict[str, Any]:
     """Return what is known of the model in force, as its fit left it: a run may only assign."""
     fitted, place = model_store.loaded(), model_store.place()
     told = {name: str(fitted.facts[fact]) for name, fact in TOLD.items() if fact in fitted.facts}
-    drawn = {plot: place / f"{plot}.svg" for plot in DRAWN}
+    drawn = {plot.replace("_", " "): place / f"{plot}.svg" for plot in DRAWN}
     return {
         "segments": len(fitted.ids),
         "recipe": fitted.recipe.title(),
         "features": ", ".join(fitted.recipe.features),
         **told,
-        **{plot: picture(path.read_text()) for plot, path in drawn.items() if path.exists()},
+        **{name: picture(path.read_text()) for name, path in drawn.items() if path.exists()},
         "artefacts": place.name,
     }
 

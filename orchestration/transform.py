@@ -30,7 +30,7 @@ from orchestration.manifest import (
     policy,
     variables,
 )
-from orchestration.metadata import asset_key, columns_of, layer
+from orchestration.metadata import asset_key, columns_of, declared_schema, layer
 from orchestration.writer import Writer
 from warehouse.errors import RuleBrokenError
 from warehouse.home import Home
@@ -60,6 +60,13 @@ class Translator(DagsterDbtTranslator):
     def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
         """Return the model's own description, without its SQL."""
         return str(dbt_resource_props["description"])
+
+    def get_metadata(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return dbt's metadata, with the columns as lineage has them: with their classes."""
+        found = dict(super().get_metadata(dbt_resource_props))
+        if dbt_resource_props["resource_type"] == "model":
+            found["dagster/column_schema"] = declared_schema(dbt_resource_props["name"])
+        return found
 
 
 class Dbt(DbtCliResource):

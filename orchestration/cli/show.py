@@ -5,12 +5,12 @@ changes state (``orchestration.cli.act``).
 """
 
 from datetime import datetime, time
-from typing import Any
 
 import click
 
 from governance.policy.words import SEGMENT_PURPOSE
 from orchestration.cli.output import json_option, print_json, print_label, print_table
+from orchestration.wording import in_words
 
 DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -28,21 +28,13 @@ def status(as_json: bool) -> int:
     else:
         print_label()
         rows = [
-            (r["rule"], r["status"], _brief(r["observed"]), _brief(r["limit"]),
+            (r["rule"], r["status"], *(in_words(r[said], 3) for said in ("observed", "limit")),
              r["overridden_by"] or r["why"])
             for r in shown["rules"]
         ]  # fmt: skip
         print_table(f"As of {shown['as_of']}", ["rule", "status", "observed", "limit", "why"], rows)
     broken = [r for r in shown["rules"] if r["status"] in ("broken", "gap")]
     return 1 if any(not r["overridden_by"] for r in broken) else 0
-
-
-def _brief(value: Any) -> Any:
-    if isinstance(value, dict):
-        return ", ".join(f"{k} {_brief(v)}" for k, v in list(value.items())[:3])
-    if isinstance(value, list):
-        return " to ".join(str(v) for v in value)
-    return value
 
 
 @click.command()

@@ -182,7 +182,7 @@ def test_a_run_that_only_assigns_shows_the_model_as_its_fit_did(small, materiali
     with one.entered(), dg.DagsterInstance.get() as instance:
         again = instance.get_latest_materialization_event(key).asset_materialization.metadata
     assert again == materialised[key]
-    for plot in "explained_variance", "candidates":
+    for plot in "explained variance", "candidates":
         assert "data:image/svg+xml" in again[plot].value
     assert "visits" in again["features"].value
 
