@@ -17,6 +17,7 @@ FEEDS = "feeds"
 STATUS = "status"
 SEGMENTS = "segments"
 PERMISSION = "permission"
+FILES = "files"
 
 
 def show(name: str, content: dict[str, Any], *, past: date | None = None) -> None:

@@ -48,17 +48,20 @@ def daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
 def new_feed_files(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Land the feeds when one has a new or changed file, or an event waits in the inbox."""
     from ingest.sources import load_sources, watched_files
+    from orchestration.land import have_landed
     from warehouse.home import Home, sources_path
 
     inbox = Home.current().inbox
-    seen = watched_files(load_sources(sources_path(), policy()))
-    if inbox.exists() and _waiting():
-        seen = [*seen, f"inbox:{inbox.stat().st_mtime_ns}"]
+    sources = load_sources(sources_path(), policy())
+    waiting = [f"inbox:{inbox.stat().st_mtime_ns}"] if inbox.exists() and _waiting() else []
+    seen = watched_files(sources) + waiting
     if not seen:
         return dg.SkipReason("no feed is a file, and the inbox is empty")
     cursor = hashlib.sha256("\n".join(seen).encode()).hexdigest()
     if cursor == context.cursor:
         return dg.SkipReason("nothing new")
+    if not waiting and have_landed(sources):
+        return dg.SensorResult(skip_reason="the files have landed as they are", cursor=cursor)
     request = dg.RunRequest(run_key=cursor, tags={"assent/trigger": "new feed files"})
     return dg.SensorResult(run_requests=[request], cursor=cursor)
 

@@ -4,6 +4,7 @@ Belongs here: wiring of ``ingest``, the run's clocks, and the permission file th
 Does not belong here: reading a feed.
 """
 
+import hashlib
 from collections.abc import Iterator
 from datetime import date
 from functools import cache
@@ -16,10 +17,11 @@ from governance import clocks as clock_row
 from governance import evidence, inbox, release, status
 from governance.clocks import Clocks, clocks_of
 from governance.policy.columns import allowed_columns
+from governance.policy.load import policy_hash
 from governance.removal import withdraw_removed
 from ingest.feeds import feed_clocks, feed_figures
 from ingest.model import Sources
-from ingest.sources import load_sources
+from ingest.sources import load_sources, watched_files
 from orchestration.common import (
     BY_DAY,
     OFFICERS,
@@ -33,7 +35,7 @@ from orchestration.manifest import policy
 from orchestration.metadata import column_schema
 from orchestration.writer import Writer
 from warehouse.clock import now
-from warehouse.home import sources_path
+from warehouse.home import Home, sources_path
 
 # Lines without a basket number are grouped by their time.
 ALWAYS = frozenset({"basket_id"})
@@ -68,7 +70,7 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
     """Read, validate and land every feed in one transaction; nothing, if one of them can't be."""
     from ingest.load import load_feeds
 
-    waiting = inbox.waiting()
+    waiting, files = inbox.waiting(), state_of_files(feeds())
     with unrepeated():
         withdrawn = ", ".join(withdraw_removed(policy()))
         if withdrawn:
@@ -80,6 +82,7 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
     release.publish_permission(policy())
     if waiting.num_rows:
         inbox.drop_through(max(waiting.column("event_id").to_pylist()))
+    evidence.show(evidence.FILES, {"landed": files})
     with writer.warehouse() as connection:
         figures = _show(connection)
         described = {
@@ -116,6 +119,18 @@ def _shown(figures: dict[str, Any]) -> dict[str, Any]:
     reasons = {f"quarantined: {why}": rows for why, rows in figures["reasons"].items()}
     plain = {key: value for key, value in figures.items() if key not in ("feed", "reasons")}
     return {f"feed/{key}": value for key, value in (plain | reasons).items()}
+
+
+def state_of_files(sources: Sources) -> str:
+    """Return a digest of the files of the feeds and of all that decides how they are read."""
+    read_by = [policy_hash(policy()), sources.model_dump_json()]
+    return hashlib.sha256("\n".join([*read_by, *watched_files(sources)]).encode()).hexdigest()
+
+
+def have_landed(sources: Sources) -> bool:
+    """Tell whether the files of the feeds have landed as they are now, whoever ran that."""
+    known = evidence.path_of(evidence.FILES).exists() and Home.current().warehouse.exists()
+    return known and evidence.shown(evidence.FILES)["landed"] == state_of_files(sources)
 
 
 @cache

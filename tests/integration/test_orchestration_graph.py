@@ -14,6 +14,7 @@ import pytest
 
 from governance.policy.load import load_policy
 from governance.policy.rules import KINDS, rules
+from tests.support.installation import add_consent_events, own_feeds
 from warehouse.home import PROJECT
 
 pytestmark = pytest.mark.xdist_group("small")
@@ -153,21 +154,67 @@ print(json.dumps([light, [name for name in {HEAVY!r} if name in sys.modules]]))
     assert "models" in control
 
 
-def test_schedule_and_new_files_ask_for_landing(defs, small):
+def look(defs, cursor=None):
+    """Return what the sensor on files asks for, and the cursor with which it looks again."""
+    import dagster as dg
+
+    from orchestration import jobs
+
+    with dg.DagsterInstance.get() as instance:
+        context = dg.build_sensor_context(instance, cursor=cursor, definitions=defs)
+        answer = jobs.new_feed_files(context)
+    if isinstance(answer, dg.SkipReason):
+        return [], cursor
+    return answer.run_requests or [], answer.cursor
+
+
+def test_the_schedule_asks_for_landing(defs, small):
     import dagster as dg
 
     with small.entered(), dg.DagsterInstance.get() as instance:
         from orchestration import jobs
 
-        request = jobs.daily.evaluate_tick(dg.build_schedule_context(instance)).run_requests
-        assert [r.tags["assent/trigger"] for r in request] == ["daily schedule"]
+        (request,) = jobs.daily.evaluate_tick(dg.build_schedule_context(instance)).run_requests
+        assert request.tags["assent/trigger"] == "daily schedule"
 
-        first = jobs.new_feed_files(dg.build_sensor_context(instance, definitions=defs))
-        assert len(first.run_requests) == 1
-        again = jobs.new_feed_files(
-            dg.build_sensor_context(instance, cursor=first.cursor, definitions=defs)
-        )
-        assert isinstance(again, dg.SkipReason)
+
+def test_files_that_have_landed_ask_for_nothing_and_new_ones_once(defs, small, tmp_path):
+    """The small feeds have landed from the command line; nobody has looked at them before."""
+    one = own_feeds(small.copy(tmp_path / "home"), tmp_path / "feeds")
+    with one.entered():
+        asked, cursor = look(defs)
+        assert asked == []
+        add_consent_events(tmp_path / "feeds", "more", [])
+        (request,), cursor = look(defs, cursor)
+        assert request.tags["assent/trigger"] == "new feed files"
+        assert look(defs, cursor) == ([], cursor)
+    one.run()
+    with one.entered():
+        assert look(defs)[0] == []
+
+
+@pytest.mark.parametrize("lost", ["evidence/files.json", "warehouse.duckdb"])
+def test_where_it_is_not_known_what_has_landed_files_ask_for_landing(defs, small, tmp_path, lost):
+    one = small.copy(tmp_path / "home")
+    (one.root / lost).unlink()
+    with one.entered():
+        assert len(look(defs)[0]) == 1
+
+
+def test_files_that_are_to_be_read_otherwise_ask_for_landing(defs, small, tmp_path):
+    one = own_feeds(small.copy(tmp_path / "home"), tmp_path / "feeds")
+    text = one.sources.read_text()
+    one.sources.write_text(text.replace("corrections: latest_arrival", "corrections: refuse"))
+    assert one.sources.read_text() != text
+    with one.entered():
+        assert len(look(defs)[0]) == 1
+
+
+def test_a_word_in_the_inbox_asks_for_landing(defs, small, tmp_path):
+    one = small.copy(tmp_path / "home")
+    assert one.assent("consent", "record", "C000000001", "withdrawn").status == 0
+    with one.entered():
+        assert len(look(defs)[0]) == 1
 
 
 def test_segmenting_follows_landing_unless_the_command_line_goes_on_by_itself(defs, small):
