@@ -144,7 +144,7 @@ class Sources(Part):
         default=None, description="Demo only: pretend that it is this moment (UTC: ends in Z)"
     )
     label: Text | None = Field(
-        default=None, description="One line shown wherever the feeds' figures appear"
+        default=None, description="One line shown with whatever is made from the feeds"
     )
     feeds: dict[FeedName, FeedSource] = Field(description="The feeds, by name")
 
