@@ -82,7 +82,6 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
     release.publish_permission(policy())
     if waiting.num_rows:
         inbox.drop_through(max(waiting.column("event_id").to_pylist()))
-    evidence.show(evidence.FILES, {"landed": files})
     with writer.warehouse() as connection:
         figures = _show(connection)
         described = {
@@ -94,6 +93,7 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
             }
             for name in TABLES
         }
+    evidence.show(evidence.FILES, {"landed": files})
     if withdrawn:
         described["purpose_keys"]["assent/withdrawn"] = withdrawn
     for name, metadata in described.items():
