@@ -109,7 +109,8 @@ def test_an_engineer_finds_groups_an_asset_its_lineage_and_a_passed_check(copied
         shows(browser, *GROUPS)
 
         browser.get(f"{address}/assets/marts/mart_segmentation")
-        shows(browser, "visits_8w", "Visits in the last 8 weeks", "data-engineering")
+        shows(browser, "visits_8w", "Visits in the last 8 weeks", "class: behaviour")
+        shows(browser, "data-engineering", "assent/label")
 
         made_from = "columns are made from", "int_segmentation_baskets.event_day"
         shows(browser, *made_from, "int_segmentation_categories.category")
