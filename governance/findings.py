@@ -134,6 +134,17 @@ _WORDINGS = {
         "uses {made}, which is no column that '{purpose}' may have",
         f"remove the feature, {_LIST_IT}",
     ),
+    "table": _Wording(
+        "violation",
+        "is no mart of '{purpose}', so its Python assets may not read it",
+        "read a mart of the purpose; what it lacks is built in dbt, where every column is traced",
+    ),
+    "reach": _Wording(
+        "gap",
+        "can't be judged: {detail}, and could read past the door",
+        "read rows by orchestration/door.py alone; what can't be harmful is listed in "
+        "orchestration/columns.py",
+    ),
     "no purpose": _Wording(
         "gap",
         "serves no purpose of the policy",

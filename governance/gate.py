@@ -21,7 +21,7 @@ from governance.lineage.marts import MART, mart_purpose
 from governance.policy.columns import allowed_columns, purpose_named
 from governance.policy.model import Policy
 
-__all__ = ["Finding", "judge_columns", "judge_features", "refuse"]
+__all__ = ["Finding", "judge_columns", "judge_features", "judge_mart", "refuse"]
 
 CONSENT = "int_consent_"
 AS_OF = "as_of"
@@ -92,6 +92,13 @@ def judge_features(
     return list(dict.fromkeys(found))
 
 
+def judge_mart(policy: Policy, purpose: str, table: str) -> list[Finding]:
+    """Hold what a Python asset asks to read to the marts of its purpose."""
+    if table.startswith(MART) and mart_purpose(policy, table) == purpose:
+        return []
+    return [worded(policy, purpose, "table", table, "")]
+
+
 @dataclass(frozen=True)
 class _Judge:
     """Judges what serves one purpose."""
@@ -113,6 +120,8 @@ class _Judge:
             for why in model.unread:
                 yield self._word("unread", model.name, "", [], why)
         for asset in self._mine("python"):
+            for why in asset.unread:
+                yield self._word("reach", asset.name, "", [], why)
             for column, made in asset.columns.items():
                 yield from self._inputs(asset.name, column, made)
 
@@ -202,6 +211,8 @@ class _Judge:
             if not self._may_read(ref):
                 origins = self.lineage.forms_of({ref: Form.RAW})
                 names = [_name(origin) for origin in origins if _tells(origin)]
+                if ref in origins and ref.relation in self.lineage.relations:  # which lacks it
+                    names = [ref.column]
                 yield self._word("input", asset, column, names, str(ref))
 
     def _may_read(self, ref: Ref) -> bool:

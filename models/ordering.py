@@ -4,11 +4,11 @@ Belongs here: what makes results independent of the order in which rows arrive, 
 not belong here: anything that knows what the columns mean.
 """
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
+from os import cpu_count
 from typing import Any, TypeVar
 
 import numpy as np
@@ -97,5 +97,5 @@ def one_thread() -> Iterator[None]:
 
 def side_by_side(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
     """Return a function's results in the order of the items, each computed on one thread."""
-    with one_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
+    with one_thread(), ThreadPoolExecutor(cpu_count()) as pool:
         return list(pool.map(function, items))

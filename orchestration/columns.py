@@ -1,21 +1,42 @@
 """What the Python assets read and make, column by column, as part of the lineage graph.
 
-Belongs here: which column of a mart enters what, and what the columns that they add mean. Does not
-belong here: the graph itself and that of SQL (``governance.lineage``), Dagster
+Belongs here: which column of a mart enters what, what the columns that they add mean, and whether
+the code of the assets reads past the door. Does not belong here: the graph itself and that of SQL
+(``governance.lineage``), reading rows (``orchestration.door``), Dagster
 (``orchestration.metadata``).
 """
 
 from collections.abc import Iterator
 
 from governance.lineage.graph import Lineage
+from governance.lineage.reach import strays
 from governance.policy.model import Policy
 from governance.policy.words import SEGMENT_PURPOSE
+from warehouse.connect import quoted
+from warehouse.home import PROJECT
 
 MART, BACKTEST = f"mart_{SEGMENT_PURPOSE}", f"mart_{SEGMENT_PURPOSE}_backtest"
 MODEL, ASSIGNMENTS = f"{SEGMENT_PURPOSE}.model", f"{SEGMENT_PURPOSE}.assignments"
 SEGMENTS = f"{SEGMENT_PURPOSE}.segments"
 KEYS = ("as_of", f"{SEGMENT_PURPOSE}_key")
-MIX = "category_mix"  # it describes segments, and forms none
+MIX = "category_mix"  # it describes segments; what forms them are shares of it
+MIX_PREFIX = "mix:"  # as in models.features, which is imported where it is used
+
+# The code that makes segments, and all that it may import: what computes, and ours that reads no
+# rows but by the door.
+ROOT = PROJECT
+CODE = ("orchestration/segments.py", "models/*.py")
+FILES = ("models/store.py",)  # reads and writes fitted models
+MAY_IMPORT = (
+    "base64", "collections", "concurrent.futures", "contextlib", "dataclasses", "datetime",
+    "functools", "hashlib", "io", "json", "math", "os.cpu_count", "pathlib", "textwrap", "types",
+    "typing", "zipfile",
+    "dagster", "matplotlib", "numpy", "pandas", "scipy", "sklearn", "skops", "threadpoolctl",
+    "governance.clocks", "governance.evidence", "governance.policy", "models",
+    "orchestration.columns", "orchestration.common", "orchestration.door",
+    "orchestration.manifest", "orchestration.metadata", "orchestration.model_store",
+    "warehouse.errors", "warehouse.journal",
+)  # fmt: skip
 
 Columns = dict[str, list[tuple[str, str]]]
 
@@ -35,8 +56,21 @@ MEANINGS = {
 def with_python_assets(graph: Lineage, policy: Policy) -> Lineage:
     """Return the graph with model, assignments, segments and published files in it."""
     for name, purpose, columns in _python_assets(graph, policy):
-        graph = graph.with_python(name, columns, purpose=purpose)
+        unread = strays(_code(), MAY_IMPORT, files=FILES) if name == MODEL else ()
+        graph = graph.with_python(name, columns, purpose=purpose, unread=unread)
     return graph
+
+
+def share_sql(name: str) -> str:
+    """Return the SQL of a share of the category mix, over the columns of the mart."""
+    category = quoted(name.removeprefix(MIX_PREFIX))
+    return f"case when cardinality({MIX}) > 0 then coalesce({MIX}[{category}], 0)::double end"
+
+
+def _code() -> dict[str, str]:
+    """Return the source of what makes segments, by path."""
+    paths = (path for pattern in CODE for path in ROOT.glob(pattern))
+    return {path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in paths}
 
 
 def _python_assets(graph: Lineage, policy: Policy) -> Iterator[tuple[str, str, Columns]]:
@@ -71,11 +105,16 @@ def _python_assets(graph: Lineage, policy: Policy) -> Iterator[tuple[str, str, C
 
 
 def _features(graph: Lineage) -> Columns:
-    """Return what the model reads: features now and earlier, and what followed those."""
-    found: Columns = {}
+    """Return what the model reads: features now and earlier, and what followed those.
+
+    Features are what ``models.features`` declares, whether or not a mart has such a column.
+    """
+    from models.features import FEATURES
+
+    found: Columns = {name: [(MART, name)] for name in FEATURES}
     for table in (MART, BACKTEST):
         if table in graph.relations:
             for column in graph.relations[table].columns:
-                if column not in (*KEYS, MIX):
+                if column not in (*KEYS, MIX) and (table, column) not in found.get(column, ()):
                     found.setdefault(column, []).append((table, column))
     return found

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from governance.subject_segment import Found, find
 from orchestration import model_store
+from orchestration.columns import MIX_PREFIX, share_sql
 from orchestration.manifest import policy
-from orchestration.model_store import MIX_PREFIX
 from warehouse.errors import UsageError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def _shares() -> dict[str, str]:
     """Return the shares of the category mix that the models read, each with its SQL."""
     models = [model_store.loaded() if model_store.record() else None, model_store.previous()]
     names = {name for model in models if model for name in model.recipe.features}
-    return {n: model_store.share_sql(n) for n in sorted(names) if n.startswith(MIX_PREFIX)}
+    return {n: share_sql(n) for n in sorted(names) if n.startswith(MIX_PREFIX)}
 
 
 def _absent(purpose: str, found: Found) -> str:

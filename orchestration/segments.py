@@ -1,43 +1,26 @@
 """Segmentation as assets: the model, the assignments, the segments with their cards.
 
 Belongs here: handing frames to ``models`` and keeping what comes back. Does not belong here:
-estimators, which model is in force (``orchestration.model_store``), what is fair
-(``expectations``).
+estimators, which model is in force (``orchestration.model_store``), reading rows: that is the
+door's (``orchestration.door``), and the column gate is closed if anything here reads past it.
 """
 
 import base64
-from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import duckdb
 
-from governance import clocks as clock_row
-from governance import evidence, status
+from governance import evidence
 from governance.clocks import Clocks
-from governance.gate import judge_features, refuse
 from governance.policy.load import policy_hash
 from governance.policy.words import BIAS_PURPOSE, SEGMENT_PURPOSE
-from orchestration import model_store
-from orchestration.columns import ASSIGNMENTS, MODEL, SEGMENTS
-from orchestration.common import (
-    BY_DAY,
-    OWNERS,
-    RETRY,
-    SEGMENT_KINDS,
-    code_version,
-    provenance,
-    same_day,
-    unrepeated,
-)
-from orchestration.fairness import judge_of
-from orchestration.land import absent_columns
+from orchestration import door, model_store
+from orchestration.columns import BACKTEST, MART, MIX_PREFIX
+from orchestration.common import RETRY, SEGMENT_KINDS, code_version, provenance
+from orchestration.door import Door
 from orchestration.manifest import policy
-from orchestration.metadata import columns_of
-from orchestration.model_store import KEY, MIX, MIX_PREFIX, fit_is_due, frame_of
-from orchestration.writer import Writer
 from warehouse.errors import RuleBrokenError, UsageError
 from warehouse.journal import write_durably
 
@@ -47,8 +30,6 @@ if TYPE_CHECKING:
     from models.model import SegmentModel
     from models.selection import Choice
 
-MODEL_ASSET = "segmentation/model"
-MART, BACKTEST = f"mart_{SEGMENT_PURPOSE}", f"mart_{SEGMENT_PURPOSE}_backtest"
 # Facts that a fit leaves, as the UI calls them; and its plots.
 TOLD = {
     "fitted as of": "fitted_as_of",
@@ -61,40 +42,33 @@ DRAWN = ("explained_variance", "candidates")
 READ = [MART, BACKTEST, f"mart_{BIAS_PURPOSE}"]
 
 
-@dg.asset(
-    key=["segmentation", "model"],
+@door.asset(
+    "model",
     description="The fitted segmentation, chosen by what its segments foretold",
-    group_name="segmentation",
-    owners=OWNERS,
     kinds={"scikitlearn"},
-    **BY_DAY,
     deps=[["marts", name] for name in READ if name != READ[2] or BIAS_PURPOSE in policy().purposes],
     retry_policy=RETRY,
 )
-def model(context: dg.AssetExecutionContext, writer: Writer) -> dg.MaterializeResult:
+def model(marts: Door) -> dg.MaterializeResult:
     """Fit when it is due; else report the model in force."""
-    with writer.warehouse() as connection, unrepeated():
-        clocks = same_day(context, clock_row.read(connection))
-        if fit_is_due(clocks):
-            _fit(connection, clocks)
-        columns = columns_of(connection, MODEL)
-    return dg.MaterializeResult(metadata={**_reported(), **columns, **provenance(clocks)})
+    if model_store.fit_is_due(marts.clocks):
+        _fit(marts)
+    return dg.MaterializeResult(
+        metadata={**_reported(), **marts.described("model"), **provenance(marts.clocks)}
+    )
 
 
-def _fit(connection: duckdb.DuckDBPyConnection, clocks: Clocks) -> None:
+def _fit(marts: Door) -> None:
     from models import backtest, identity
     from models.candidates import offered_mix
     from models.selection import Rule, choose
 
-    limits = policy()
-    later, earlier = (_frame(connection, BACKTEST, day, mix=True)
-                      for day in _backtest_days(connection))  # fmt: skip
-    current = _frame(connection, MART, clocks.as_of, shares=offered_mix(earlier), mix=True)
-    _admit(current)
+    limits, clocks = policy(), marts.clocks
+    later, earlier = (marts.frame(BACKTEST, day, mix=True) for day in _backtest_days(marts))
+    current = marts.frame(MART, clocks.as_of, shares=offered_mix(earlier), mix=True)
     limited = Rule(limits.segmentation.segments, smallest=limits.thresholds.smallest_segment)
-    judge = judge_of(connection, limits, clocks.as_of)
     try:
-        choice = choose(earlier, limited, current=current, judge=judge)
+        choice = choose(earlier, limited, current=current, judge=marts.judge())
         report = backtest.backtest(later, choice.recipe)
     except ValueError as error:
         raise RuleBrokenError(
@@ -132,38 +106,9 @@ def _reported() -> dict[str, Any]:
     }
 
 
-def _frame(
-    connection: duckdb.DuckDBPyConnection, table: str, day: date, *,
-    shares: Sequence[str] = (), mix: bool = False,
-) -> "pd.DataFrame":  # fmt: skip
-    """Read one day of a mart without the columns that no feed is a source of."""
-    found = frame_of(connection, table, day, shares=shares, mix=mix)
-    return found.drop(columns=list(absent_columns(SEGMENT_PURPOSE)), errors="ignore")
-
-
 def _shares_of(fitted: "SegmentModel") -> list[str]:
     """Return the shares of the category mix that a model reads."""
     return [name for name in fitted.recipe.features if name.startswith(MIX_PREFIX)]
-
-
-def _admit(frame: "pd.DataFrame") -> None:
-    """Refuse a frame that holds anything but what the policy allows, in its type and range.
-
-    Raises
-    ------
-    RuleBrokenError
-        Naming rule, column and remedy.
-    """
-    from expectations import schemas
-
-    # A share of the mix is judged where the mix is: as a column of the mart.
-    columns = [c for c in frame.columns if c != MIX and not c.startswith(MIX_PREFIX)]
-    refuse(judge_features(policy(), SEGMENT_PURPOSE, columns))
-    schema = schemas.features(
-        policy(), SEGMENT_PURPOSE, columns, absent=absent_columns(SEGMENT_PURPOSE)
-    )
-    found = schemas.faults(schema, frame[columns])
-    refuse(schemas.findings(SEGMENT_PURPOSE, MODEL_ASSET, found))
 
 
 def _fitted(current: "pd.DataFrame", choice: "Choice") -> "tuple[SegmentModel, Any]":
@@ -179,17 +124,14 @@ def _fitted(current: "pd.DataFrame", choice: "Choice") -> "tuple[SegmentModel, A
     return matching.model.with_names(names), matching
 
 
-def _backtest_days(connection: duckdb.DuckDBPyConnection) -> tuple[date, date]:
-    rows = connection.execute(
-        f"select distinct as_of from marts.{BACKTEST} order by as_of desc"
-    ).fetchall()
-    if len(rows) != 2:
+def _backtest_days(marts: Door) -> tuple[date, date]:
+    days = marts.days(BACKTEST)
+    if len(days) != 2:
         raise UsageError(
             f"{BACKTEST} doesn't hold two earlier days, so no segments can be chosen",
             "it takes 16 weeks of transactions of subjects with a basis; then run the whole chain",
         )
-    later, earlier = (day for (day,) in rows)
-    return later, earlier
+    return days[0], days[1]
 
 
 def _keep(
@@ -232,65 +174,44 @@ def picture(svg: str) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(f"![plot](data:image/svg+xml;base64,{encoded})")
 
 
-@dg.asset(
-    key=["segmentation", "assignments"],
+@door.asset(
+    "assignments",
     description="The segment of every subject of the mart, by the key of the purpose segmentation",
-    group_name="segmentation",
-    owners=OWNERS,
     kinds={"python", "duckdb"},
-    **BY_DAY,
     deps=[["segmentation", "model"], ["marts", MART]],
 )
-def assignments(context: dg.AssetExecutionContext, writer: Writer) -> dg.MaterializeResult:
+def assignments(marts: Door) -> dg.MaterializeResult:
     """Assign with the model in force."""
     fitted = model_store.loaded()
-    with writer.warehouse() as connection:
-        clocks = same_day(context, clock_row.read(connection))
-        frame = _frame(connection, MART, clocks.as_of, shares=_shares_of(fitted))
-        _admit(frame)
-        rows = fitted.assign(frame).reset_index()
-        connection.register("assigned", rows)
-        connection.execute("create schema if not exists segmentation")
-        status.forget(connection, policy(), SEGMENT_PURPOSE, SEGMENT_KINDS, clocks)
-        connection.execute(
-            "create or replace table segmentation.assignments as select ?::date as as_of,"
-            f" {KEY}::uuid as {KEY}, segment::integer as segment_id from assigned",
-            [clocks.as_of],
-        )
-        columns = columns_of(connection, ASSIGNMENTS)
+    frame = marts.frame(MART, marts.clocks.as_of, shares=_shares_of(fitted))
+    rows = fitted.assign(frame).rename("segment_id").reset_index()
+    kept = {marts.key: "uuid", "segment_id": "integer"}
+    columns = marts.keep("assignments", rows, kept, judged=SEGMENT_KINDS)
     return dg.MaterializeResult(
-        metadata={"dagster/row_count": len(rows), **columns, **provenance(clocks)}
+        metadata={"dagster/row_count": len(rows), **columns, **provenance(marts.clocks)}
     )
 
 
-@dg.asset(
-    key=["segmentation", "segments"],
+@door.asset(
+    "segments",
     description="What sets each segment apart: its card, with a plain-words name, and plots",
-    group_name="segmentation",
-    owners=OWNERS,
     kinds={"python", "duckdb"},
-    **BY_DAY,
     deps=[["segmentation", "assignments"]],
 )
-def segments(context: dg.AssetExecutionContext, writer: Writer) -> dg.MaterializeResult:
+def segments(marts: Door) -> dg.MaterializeResult:
     """Describe the segments by aggregates only."""
+    import pandas as pd
+
     from models import cards, drift, plots
     from models.features import matrix
 
-    fitted = model_store.loaded()
-    with writer.warehouse() as connection:
-        clocks = same_day(context, clock_row.read(connection))
-        frame = _frame(connection, MART, clocks.as_of, shares=_shares_of(fitted), mix=True)
-        found = cards.build_cards(frame, fitted, remark=evidence.label() or "")
-        connection.execute(
-            "create or replace table segmentation.segments (as_of date, segment_id integer,"
-            " name varchar, line varchar, subjects integer, share double)"
-        )
-        connection.executemany(
-            "insert into segmentation.segments values (?, ?, ?, ?, ?, ?)",
-            [(clocks.as_of, c.segment, c.name, c.character, c.size, c.share) for c in found],
-        )
-        columns = columns_of(connection, SEGMENTS)
+    fitted, clocks = model_store.loaded(), marts.clocks
+    frame = marts.frame(MART, clocks.as_of, shares=_shares_of(fitted), mix=True)
+    found = cards.build_cards(frame, fitted, remark=evidence.label() or "")
+    kept = {"segment_id": "integer", "name": "varchar", "line": "varchar", "subjects": "integer",
+            "share": "double"}  # fmt: skip
+    rows = [(c.segment, c.name, c.character, c.size, c.share) for c in found]
+    columns = marts.keep("segments", pd.DataFrame(rows, columns=list(kept)), kept)
     shifts = drift.population_stability(fitted.reference, matrix(frame, fitted.recipe.features))
     evidence.show(
         evidence.SEGMENTS,

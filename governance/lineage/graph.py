@@ -198,8 +198,9 @@ class Lineage:
         return _reached(refs, lambda ref: self.downstream(*ref))
 
     def with_python(
-        self, node: str, columns: Mapping[str, Sequence[tuple[str, str]]], *, purpose: str
-    ) -> "Lineage":
+        self, node: str, columns: Mapping[str, Sequence[tuple[str, str]]], *, purpose: str,
+        unread: Sequence[str] = (),
+    ) -> "Lineage":  # fmt: skip
         """Return a graph with a Python asset in it.
 
         Parameters
@@ -210,9 +211,11 @@ class Lineage:
             Each of its columns (features, results) with the columns it is made from.
         purpose : str
             The purpose that it serves, to which its inputs are held.
+        unread : sequence of str
+            Why it may read more than it says, if so.
         """
         made = {name: Made({Ref(*ref): Form.RAW for ref in refs}) for name, refs in columns.items()}
-        added = Relation(node, "python", made, purpose=purpose)
+        added = Relation(node, "python", made, unread=tuple(unread), purpose=purpose)
         return Lineage([*self.relations.values(), added])
 
     def as_dict(self) -> dict[str, Any]:

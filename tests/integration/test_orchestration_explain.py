@@ -6,6 +6,7 @@ from datetime import date
 
 import pytest
 
+from governance import clocks
 from governance.release import published_tables
 from governance.subject_consent import permitted_key
 from tests.support.installation import Installation
@@ -191,6 +192,7 @@ def test_a_share_of_the_mix_is_a_figure_like_any_other(small, who, tmp_path):
         from models.model import fit_model
         from models.recipe import Recipe
         from orchestration import model_store
+        from orchestration.door import Door
 
         with connected(warehouse_store()) as connection:
             (category,) = connection.execute(
@@ -198,8 +200,8 @@ def test_a_share_of_the_mix_is_a_figure_like_any_other(small, who, tmp_path):
                 " from marts.mart_segmentation)"
             ).fetchone()
             share = f"mix:{category}"
-            frame = model_store.frame_of(
-                connection, "mart_segmentation", date(2024, 12, 30), shares=[share]
+            frame = Door(connection, "segmentation", clocks.read(connection)).frame(
+                "mart_segmentation", date(2024, 12, 30), shares=[share]
             )
             model = fit_model(frame, Recipe("kmeans", ("visits", share), 3))
             assigned = model.assign(frame).reset_index()

@@ -119,6 +119,19 @@ def test_another_writer_would_be_noticed(line):
     assert touches_audit(ast.parse(line))
 
 
+def test_the_warehouse_has_known_readers():
+    """Whatever else makes an asset goes by the door (``orchestration.door``)."""
+    opening = {
+        name for name, source in modules().items()
+        if any(isinstance(n, ast.Attribute) and n.attr == "warehouse"
+               and isinstance(n.value, ast.Name) and n.value.id == "writer"
+               for n in ast.walk(source))
+    }  # fmt: skip
+    assert opening == {
+        f"orchestration.{name}" for name in ("checks", "door", "land", "published", "transform")
+    }
+
+
 def test_every_module_says_what_belongs_in_it_and_what_does_not():
     for name, source in modules().items():
         said = ast.get_docstring(source) or ""

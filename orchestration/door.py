@@ -1,0 +1,207 @@
+"""The door: by which alone the Python assets of a purpose read rows and leave results.
+
+Belongs here: opening the warehouse for such an asset, handing it frames of the purpose's own marts
+as far as the policy allows their columns, keeping its tables. No connection and no SQL passes
+through, so an asset doesn't reach landing, the crosswalk or another purpose's mart. Does not belong
+here: what is made of a frame (``orchestration.segments``), what is fair (``expectations``).
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import duckdb
+
+from governance import clocks as clock_row
+from governance import status
+from governance.clocks import Clocks
+from governance.gate import judge_features, judge_mart, refuse
+from governance.policy.words import SEGMENT_PURPOSE
+from orchestration.columns import MIX, share_sql
+from orchestration.common import BY_DAY, OWNERS, same_day, unrepeated
+from orchestration.fairness import judge_of
+from orchestration.land import absent_columns
+from orchestration.manifest import policy
+from orchestration.metadata import columns_of
+from orchestration.writer import Writer
+from warehouse import catalogue
+from warehouse.connect import identifier
+from warehouse.errors import UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from models.recipe import Recipe
+
+MIX_ROWS = 50_000
+
+Compute = Callable[["Door"], dg.MaterializeResult]
+
+
+class Door:
+    """What a Python asset of one purpose may do with the warehouse.
+
+    Attributes
+    ----------
+    purpose : str
+        The purpose that the asset serves.
+    clocks : Clocks
+        Those of the run.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, purpose: str, clocks: Clocks) -> None:
+        self._connection = connection
+        self.purpose = purpose
+        self.clocks = clocks
+
+    @property
+    def key(self) -> str:
+        """The column that keys the purpose's marts."""
+        return f"{self.purpose}_key"
+
+    def days(self, mart: str) -> list[date]:
+        """Return the days that a mart of the purpose holds, the latest first."""
+        self._columns(mart)
+        rows = self._connection.execute(
+            f"select distinct as_of from marts.{identifier(mart)} order by as_of desc"
+        ).fetchall()
+        return [day for (day,) in rows]
+
+    def frame(
+        self, mart: str, day: date, *, shares: Sequence[str] = (), mix: bool = False
+    ) -> "pd.DataFrame":
+        """Read one day of a mart: one row per subject, by its key as text; figures as floats.
+
+        Without the columns that no feed is a source of.
+
+        Parameters
+        ----------
+        mart
+            One of the purpose's.
+        shares
+            Features ``mix:<category>`` to read as columns: a category's share of the mix, 0 without
+            spend on it, null without a mix.
+        mix
+            Whether to read the mix itself, a mapping, too; of many subjects for about ``MIX_ROWS``,
+            chosen by a hash of their figures, null for the others: it only describes segments.
+
+        Raises
+        ------
+        RuleBrokenError
+            If it is no mart of the purpose, has a column that the policy doesn't allow, or holds
+            values that such a column can't have.
+        UsageError
+            If nobody is in the mart on that day.
+        """
+        columns = self._columns(mart)
+        figures = [c for c in columns if c != MIX and c not in absent_columns(self.purpose)]
+        # A key as text: a million UUID objects would take longer than everything else.
+        selected = [f"{self.key}::varchar as {self.key}"]
+        selected += [f"{c}::double as {c}" for c in map(identifier, figures)]
+        selected += [f"{share_sql(name)} as {identifier(name)}" for name in shares]
+        rows = f"from marts.{identifier(mart)} where as_of = ?"
+        found: pd.DataFrame = self._connection.execute(
+            f"select {', '.join(selected)} {rows}", [day]
+        ).df()
+        if found.empty:
+            raise UsageError(
+                f"{mart} is empty on {day}: nobody with a basis had bought anything by then",
+                "ask for a later day, or see `assent feeds` and `assent consent show`",
+            )
+        found = found.set_index(self.key)
+        self._judge_values(mart, found[figures])
+        if mix and MIX in columns:
+            hashed = ", ".join(map(identifier, figures))
+            some = f"hash({hashed}) % {max(1, len(found) // MIX_ROWS)} = 0"
+            found[MIX] = self._mixes(f"{rows} and {some}", day)
+        return found
+
+    def _mixes(self, rows: str, day: date) -> "pd.Series":
+        """Read mixes by key, through Arrow: a frame of maps would take ten times as long."""
+        import pandas as pd
+
+        table = self._connection.execute(
+            f"select {self.key}::varchar as key, {MIX} as mix {rows}", [day]
+        ).to_arrow_table()
+        mixes = [None if mix is None else dict(mix) for mix in table.column("mix").to_pylist()]
+        return pd.Series(mixes, index=table.column("key").to_pylist(), dtype=object)
+
+    def judge(self) -> "Callable[[Recipe, pd.Series], str] | None":
+        """Return who says whether a candidate's segments are fair (``orchestration.fairness``)."""
+        return judge_of(self._connection, policy(), self.clocks.as_of)
+
+    def keep(
+        self, table: str, frame: "pd.DataFrame", columns: dict[str, str], judged: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """Replace a table of results by a frame, for the day of the run; return its metadata.
+
+        Parameters
+        ----------
+        columns
+            Name and type of each column to keep; ``as_of`` comes before them.
+        judged
+            Kinds of rules whose verdicts are on what is replaced, and so are forgotten.
+        """
+        self._connection.execute(f"create schema if not exists {self.purpose}")
+        if judged:
+            status.forget(self._connection, policy(), self.purpose, judged, self.clocks)
+        selected = [f"{identifier(name)}::{kind} as {name}" for name, kind in columns.items()]
+        self._connection.register("kept", frame)
+        try:
+            self._connection.execute(
+                f"create or replace table {self.purpose}.{identifier(table)} as"
+                f" select ?::date as as_of, {', '.join(selected)} from kept",
+                [self.clocks.as_of],
+            )
+        finally:
+            self._connection.unregister("kept")
+        return self.described(table)
+
+    def described(self, asset: str) -> dict[str, Any]:
+        """Return the columns of an asset of the purpose as metadata."""
+        return columns_of(self._connection, f"{self.purpose}.{asset}")
+
+    def _columns(self, mart: str) -> list[str]:
+        """Return the columns of a mart beside its keys, if all of it may be read."""
+        refuse(judge_mart(policy(), self.purpose, mart))
+        found = catalogue.columns(self._connection, "marts", mart)
+        columns = [name for name in found if name not in ("as_of", self.key)]
+        refuse(judge_features(policy(), self.purpose, columns))
+        return columns
+
+    def _judge_values(self, mart: str, figures: "pd.DataFrame") -> None:
+        """Refuse figures of another type or range than their columns can have.
+
+        The mix is judged where it is made: as a column of the mart.
+        """
+        from expectations import schemas
+
+        schema = schemas.features(
+            policy(), self.purpose, figures.columns, absent=absent_columns(self.purpose)
+        )
+        refuse(schemas.findings(self.purpose, mart, schemas.faults(schema, figures)))
+
+
+def asset(
+    name: str, *, purpose: str = SEGMENT_PURPOSE, **about: Any
+) -> Callable[[Compute], dg.AssetsDefinition]:
+    """Make an asset of a function that is given the door of its purpose, and nothing else.
+
+    Parameters
+    ----------
+    about
+        As ``dagster.asset`` takes it.
+    """
+
+    def made(compute: Compute) -> dg.AssetsDefinition:
+        @dg.asset(key=[purpose, name], group_name="segmentation", owners=OWNERS, **BY_DAY, **about)
+        def opened(context: dg.AssetExecutionContext, writer: Writer) -> dg.MaterializeResult:
+            with writer.warehouse() as connection, unrepeated():
+                clocks = same_day(context, clock_row.read(connection))
+                return compute(Door(connection, purpose, clocks))
+
+        definition: dg.AssetsDefinition = opened
+        return definition
+
+    return made

@@ -1,0 +1,77 @@
+"""Python that segments by what it may not: found by `assent check`, and it stops the run."""
+
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from models import features
+from warehouse.home import PROJECT
+
+pytestmark = pytest.mark.xdist_group("small")
+
+SEGMENTS, FEATURES = "orchestration/segments.py", "models/features.py"
+
+
+@pytest.fixture
+def code(tmp_path, monkeypatch):
+    """A copy of the code that segments, which the gate takes for ours."""
+    for room in ("models", "orchestration"):
+        shutil.copytree(PROJECT / room, tmp_path / room)
+    monkeypatch.setattr("orchestration.columns.ROOT", tmp_path)
+    return tmp_path
+
+
+def declare(monkeypatch, name):
+    added = replace(features.FEATURES["visits"], name=name)
+    monkeypatch.setattr(features, "FEATURES", {**features.FEATURES, name: added})
+
+
+@pytest.mark.parametrize("name", ["age_years", "email", "age"])
+def test_a_feature_that_no_mart_may_have(small, monkeypatch, name):
+    declare(monkeypatch, name)
+    done = small.assent("check")
+    assert done.status == 1, done.said
+    assert f"minimisation.segmentation (violation): segmentation.model.{name}" in done.err
+    assert f"reads mart_segmentation.{name}" in done.err
+    assert "->" in done.err
+    assert "Traceback" not in done.said
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "said"),
+    [
+        (SEGMENTS, "import duckdb", "imports duckdb"),
+        (SEGMENTS, "import orchestration.writer", "imports orchestration.writer"),
+        (SEGMENTS, "def f():\n    from warehouse import connect", "imports warehouse.connect"),
+        (SEGMENTS, "def f(marts): return marts._connection", "calls _connection"),
+        (SEGMENTS, "from governance import identity", "imports governance.identity"),
+        (FEATURES, "import duckdb", "imports duckdb"),
+        (FEATURES, "from . import store", "imports ..store"),
+        (FEATURES, "ages = pd.read_csv('customers.csv')", "calls read_csv"),
+        (FEATURES, "ages = open('customers.csv')", "calls open"),
+        (FEATURES, "ages = np.loadtxt('customers.csv')", "calls loadtxt"),
+    ],
+)
+def test_code_that_reads_past_the_door(small, code, file, line, said):
+    assert small.assent("check").status == 0
+    with (code / file).open("a") as source:
+        source.write(f"\n{line}\n")
+    done = small.assent("check")
+    assert done.status == 1, done.said
+    assert "minimisation.segmentation (gap): segmentation.model can't be judged" in done.err
+    assert f"{file} {said}, and could read past the door" in done.err
+    assert "Traceback" not in done.said
+
+
+def test_both_stop_the_run(small, code, monkeypatch, tmp_path):
+    one = small.copy(tmp_path / "home")
+    before = (one.home.published / "segmentation.duckdb").read_bytes()
+    declare(monkeypatch, "age_years")
+    with (code / SEGMENTS).open("a") as source:
+        source.write("\nimport duckdb\n")
+    done = one.assent("run")
+    assert done.status == 1, done.said
+    assert "minimisation.segmentation (violation): segmentation.model.age_years" in done.err
+    assert "minimisation.segmentation (gap): segmentation.model" in done.err
+    assert (one.home.published / "segmentation.duckdb").read_bytes() == before
