@@ -2,9 +2,9 @@
 
 Belongs here: a derivation of permission and of usable rows that shares nothing with dbt's
 ``int_*`` models but ``landing`` and the policy. It goes by ``governance.consent``, which totals
-events where dbt walks along intervals. Beside landing, the ``int_*`` models and the bias bridge,
-the proof is what reads the crosswalk ``landing.purpose_keys``: to hold a mart to it, and for counts
-only. Does not belong here: verdicts (``marts``).
+events where dbt walks along intervals. It reads the crosswalk ``landing.purpose_keys`` to hold a
+mart to it, and for counts only (``governance.bias_bridge`` says who else does). Does not belong
+here: verdicts (``marts``).
 """
 
 from datetime import datetime

@@ -7,8 +7,8 @@ single subject does, and no joined table is ever made. Does not belong here: wha
 
 The two marts have different keys for a subject, so that nobody can join them with published data
 alone. The crosswalk ``landing.purpose_keys`` is read by ``int_*`` models and by this module; beside
-them only by what lists the subjects of landing (``governance.consent``) and by the proof that holds
-marts to it (``expectations.proof``), both for counting (tested).
+them only by what lists the subjects of landing (``governance.consent``), by what holds marts to it
+(``expectations.proof``) and by what finds whose basis has lapsed (``governance.lapse``); tested.
 """
 
 from collections.abc import Sequence

@@ -80,7 +80,8 @@ def _literal(value: Any) -> str:
 def state_sql(policy: Policy, relations: Relations) -> str:
     """Return the ``select`` of each subject's state by purpose, with ``$at`` and ``$known``.
 
-    Yields subject_key, purpose, permitted, rule (why), regime. Written as totals per subject up
+    Yields subject_key, purpose, regime, basis, rule (why), permitted, granted, denied, and until
+    when a consent lasts. Written as totals per subject up
     to the instant, where dbt walks along the history: two ways to one answer.
     """
     purposes = _rows(
@@ -154,7 +155,8 @@ def state_sql(policy: Policy, relations: Relations) -> str:
             else 'consent'
         end as rule,
         rule in ('consent', b.basis) as permitted,
-        totals.granted, greatest(totals.withdrawn, totals.objected) as denied
+        totals.granted, greatest(totals.withdrawn, totals.objected) as denied,
+        case when rule = 'consent' then granted + to_days(valid_days) end as until
     from placed
     join {bases} on b.regime = placed.regime
     join {ages} on a.regime = placed.regime

@@ -18,6 +18,7 @@ STATUS = "status"
 SEGMENTS = "segments"
 PERMISSION = "permission"
 FILES = "files"
+PUBLISHED = "published"
 
 
 def show(name: str, content: dict[str, Any], *, past: date | None = None) -> None:

@@ -8,13 +8,16 @@ from typing import Any
 
 import duckdb
 
-from governance import status
+from governance import lapse, status
 from governance.clocks import Clocks
 from governance.consent import LANDED
 from governance.policy.load import policy_hash
 from governance.policy.model import Policy
+from governance.policy.rules import override_of
 from governance.policy.words import SEGMENT_PURPOSE
+from governance.status import Verdict
 from warehouse import catalogue
+from warehouse.clock import now, utc_naive
 from warehouse.connect import connected, quoted, warehouse_store
 from warehouse.errors import RuleBrokenError
 from warehouse.publish import publish
@@ -46,14 +49,21 @@ def publish_permission(policy: Policy) -> None:
 
 
 def published_tables(
-    connection: duckdb.DuckDBPyConnection, policy: Policy, purpose: str, about: dict[str, Any]
-) -> dict[str, str]:
-    """Return the tables of a purpose's published file, as selects over the warehouse."""
+    connection: duckdb.DuckDBPyConnection, purpose: str, about: dict[str, Any],
+    permitted: str = "true",
+) -> dict[str, str]:  # fmt: skip
+    """Return the tables of a purpose's published file, as selects over the warehouse.
+
+    Parameters
+    ----------
+    permitted
+        SQL that is true for the rows of those who may be published (``governance.lapse``).
+    """
     mart = f"mart_{purpose}"
     there = mart in catalogue.tables(connection, "marts")
-    tables = {mart: f"select * from marts.{mart}"} if there else {}
+    tables = {mart: f"select * from marts.{mart} where {permitted}"} if there else {}
     if purpose == SEGMENT_PURPOSE:
-        tables["assignments"] = "select * from segmentation.assignments"
+        tables["assignments"] = f"select * from segmentation.assignments where {permitted}"
         tables["segments"] = "select * from segmentation.segments"
     facts = ", ".join(f"{quoted(value)} as {name}" for name, value in about.items())
     return {**tables, "about": f"select {facts}"}
@@ -62,6 +72,8 @@ def published_tables(
 def publish_purpose(policy: Policy, purpose: str, clocks: Clocks, about: dict[str, Any]
                     ) -> dict[str, int]:  # fmt: skip
     """Publish one purpose, if every blocking rule lets it.
+
+    Whose basis has lapsed between the clocks of the run and this moment is held back.
 
     Returns
     -------
@@ -76,18 +88,50 @@ def publish_purpose(policy: Policy, purpose: str, clocks: Clocks, about: dict[st
     if not clocks.current:
         return {}
     with connected(warehouse_store(read_only=True)) as connection:
-        unread = connection.execute(UNREAD_CONSENT).fetchall()[0][0]
-        obstacles = status.obstacles(connection, policy, purpose, clocks)
-        tables = published_tables(connection, policy, purpose, about)
+        _refuse_unread(connection)
+        _refuse(purpose, status.obstacles(connection, policy, purpose, clocks))
+        # An act's own instant; if the clock is behind what has been read, that was permitted then.
+        at = max(utc_naive(now()), clocks.known_at)
+        found = lapse.standing(connection, policy, purpose, at)
+        if purpose == SEGMENT_PURPOSE and found.held_back:
+            _refuse(purpose, _too_small(connection, policy, clocks, found.permitted))
+        facts = about | {"held_back": found.held_back}
+        tables = published_tables(connection, purpose, facts, found.permitted)
+    counts = publish({purpose: tables})[purpose]
+    lapse.show(purpose, found)
+    return counts
+
+
+def _refuse_unread(connection: duckdb.DuckDBPyConnection) -> None:
+    unread = connection.execute(UNREAD_CONSENT).fetchall()[0][0]
     if unread:
         raise RuleBrokenError(
             f"{unread} consent event(s) name no readable subject; nothing is published",
             "see `assent quarantine list`; then `assent quarantine resolve`",
         )
+
+
+def _refuse(purpose: str, obstacles: list[Verdict]) -> None:
     if obstacles:
         lines = "\n".join(f"  {v.rule}: {v.status}; {v.why}" for v in obstacles)
         raise RuleBrokenError(
             f"'{purpose}' isn't published; these rules stand against it:\n{lines}",
             "mend what they name, or have an override recorded in policy.yaml where one is allowed",
         )
-    return publish({purpose: tables})[purpose]
+
+
+def _too_small(
+    connection: duckdb.DuckDBPyConnection, policy: Policy, clocks: Clocks, permitted: str
+) -> list[Verdict]:
+    """Judge the size of segments again, without those who are held back."""
+    rule, limit = f"size.{SEGMENT_PURPOSE}", policy.thresholds.smallest_segment
+    least = connection.execute(
+        "select min(subjects) from (select count(a.segment_id) as subjects"
+        " from segmentation.segments as s left join"
+        f" (select * from segmentation.assignments where {permitted}) as a using (segment_id)"
+        " group by s.segment_id)"
+    ).fetchall()[0][0]
+    if least >= limit or override_of(policy, rule, clocks.newest_day):
+        return []
+    why = f"without subjects whose basis has lapsed, the smallest segment has {least}"
+    return [Verdict(rule, "broken", least, limit, why)]

@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 
-from governance import evidence
+from governance import evidence, lapse
 from governance.clocks import Clocks
 from governance.policy.load import policy_hash
 from governance.policy.model import Policy
@@ -159,6 +159,8 @@ def show(
 def shown(policy: Policy) -> dict[str, Any]:
     """Return what was written of the current state; under another policy nothing is judged.
 
+    A basis that has lapsed since is found at the moment of asking.
+
     Raises
     ------
     UsageError
@@ -168,4 +170,5 @@ def shown(policy: Policy) -> dict[str, Any]:
     if written["policy_hash"] != policy_hash(policy):
         day = date.fromisoformat(written["as_of"])
         written["rules"] = [asdict(_verdict(policy, rule, None, day)) for rule in rules(policy)]
+    written["rules"] = lapse.judged(written["rules"])
     return written

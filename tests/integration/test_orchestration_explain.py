@@ -118,13 +118,11 @@ def test_what_cannot_be_explained_is_refused(one, arguments, status, said):
 
 def republished(one, *statements):
     """Change the warehouse, and publish what has come of it."""
-    from orchestration.manifest import policy
-
     with one.entered():
         with connected(warehouse_store()) as connection:
             for statement in statements:
                 connection.execute(statement)
-            tables = published_tables(connection, policy(), PURPOSE, {"as_of": "2024-12-30"})
+            tables = published_tables(connection, PURPOSE, {"as_of": "2024-12-30"})
         publish({PURPOSE: tables})
 
 

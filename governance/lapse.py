@@ -1,0 +1,95 @@
+"""Bases that lapse: what ends by itself between the clocks of a run and the present moment.
+
+Belongs here: whom publishing holds back at its own moment, when the first basis of those who are
+published ends, and saying so once it has. Does not belong here: denials (they are events, and move
+``known_at``), what decides permission (``governance.consent``), swapping files (``release``).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import duckdb
+
+from governance import evidence
+from governance.consent import LANDED, state_sql
+from governance.policy.columns import purpose_named
+from governance.policy.model import Policy
+from warehouse.clock import now, utc_naive
+from warehouse.connect import identifier, quoted
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How the subjects of a mart stand at one moment.
+
+    Attributes
+    ----------
+    permitted : str
+        SQL that is true for the rows of those who may be processed then.
+    held_back : int
+        Subjects of the mart who may not.
+    lapses_at : datetime or None
+        When the first basis of the others ends by itself, to the next full hour (a moment to the
+        second could be looked up); None if none does.
+    """
+
+    permitted: str
+    held_back: int
+    lapses_at: datetime | None
+
+
+def standing(
+    connection: duckdb.DuckDBPyConnection, policy: Policy, purpose: str, at: datetime
+) -> Standing:
+    """Work out how the subjects of a purpose's mart stand at a moment (UTC without a zone).
+
+    By the same derivation that exports go by, over what has landed.
+    """
+    alone = policy.model_copy(update={"purposes": {purpose: purpose_named(policy, purpose)}})
+    instant = f"timestamp {quoted(at)}"
+    state = state_sql(alone, LANDED).replace("$at", instant).replace("$known", instant)
+    permitted = (
+        f"select k.purpose_key, s.until from landing.purpose_keys as k join ({state}) as s"
+        f" using (subject_key) where k.purpose = {quoted(purpose)} and s.permitted"
+    )
+    key = identifier(f"{purpose}_key")
+    held_back, lapses_at = connection.execute(
+        "select count(*) filter (p.purpose_key is null),"
+        " date_trunc('hour', min(p.until)) + interval 1 hour"
+        f" from (select distinct {key} as key from marts.{identifier(f'mart_{purpose}')}) as m"
+        f" left join ({permitted}) as p on p.purpose_key = m.key"
+    ).fetchall()[0]
+    condition = f"{key} in (select purpose_key from ({permitted}))" if held_back else "true"
+    return Standing(condition, held_back, lapses_at)
+
+
+def show(purpose: str, found: Standing) -> None:
+    """Leave what was published of a purpose where ``assent status`` looks for it."""
+    facts = {"held_back": found.held_back, "lapses_at": found.lapses_at}
+    evidence.show(evidence.PUBLISHED, {**_shown(), purpose: facts})
+
+
+def judged(rules: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return verdicts as they stand now: where somebody published has lost the basis, broken."""
+    lapsed = {
+        f"permission.{purpose}": facts["lapses_at"]
+        for purpose, facts in _shown().items()
+        if facts["lapses_at"] and datetime.fromisoformat(facts["lapses_at"]) <= utc_naive(now())
+    }
+    return [
+        rule | {"status": "broken", "overridden_by": None, "why": _WHY.format(lapsed[rule["rule"]])}
+        if rule["rule"] in lapsed else rule
+        for rule in rules
+    ]  # fmt: skip
+
+
+_WHY = (
+    "in what is published, a consent has lapsed by {} UTC, and exports leave it out: `assent run`"
+    " publishes anew"
+)
+
+
+def _shown() -> dict[str, Any]:
+    exists = evidence.path_of(evidence.PUBLISHED).exists()
+    return evidence.shown(evidence.PUBLISHED) if exists else {}

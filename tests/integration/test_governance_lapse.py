@@ -1,0 +1,93 @@
+"""A consent that lapses after the newest event read, and before the present moment."""
+
+from datetime import timedelta
+
+import pytest
+
+from governance import clocks as clock_row
+from governance import identity
+from warehouse.connect import connected, warehouse_store
+
+pytestmark = pytest.mark.xdist_group("small")
+
+PUBLISHED = "key:release/published_segmentation"
+VALID = 730  # days, as the policy has it
+
+
+def grant_lapses(one, customers, lapses_after=timedelta(days=1)):
+    """Date all grants of some back so that they lapse so long after the newest event."""
+    with (
+        one.entered(),
+        connected(warehouse_store(), *identity.stores(read_only=True)) as connection,
+    ):
+        known = clock_row.read(connection).known_at
+        connection.execute(
+            "update warehouse.landing.consent_events set occurred_at = ?, purpose = null"
+            " where action = 'granted' and subject_key in"
+            " (select subject_key from vault.subjects where list_contains(?, customer_id))",
+            [known + lapses_after - timedelta(days=VALID), customers],
+        )
+    return known
+
+
+def at(moment):
+    return {"ASSENT_NOW": moment.isoformat()}
+
+
+def permission(done):
+    (rule,) = [r for r in done.json["rules"] if r["rule"] == "permission.segmentation"]
+    return rule["status"], rule["why"]
+
+
+def test_who_has_lapsed_by_the_present_moment_is_not_published(small, tmp_path):
+    one = small.copy(tmp_path / "home")
+    members = one.members()
+    who = min(members)
+    known = grant_lapses(one, [who])
+    before, after = at(known + timedelta(hours=1)), at(known + timedelta(days=2))
+
+    done = one.assent("run", "--select", PUBLISHED, **before)
+    assert done.status == 0, done.said
+    assert one.members() == members
+    facts = one.evidence("published")["segmentation"]
+    assert facts["held_back"] == 0
+    assert one.assent("status", **before).status == 0
+    # Time passes, and nothing is read: what is published is said to be wrong, ...
+    done = one.assent("status", "--json", **after)
+    assert done.status == 1
+    assert permission(done)[0] == "broken"
+    assert facts["lapses_at"] in permission(done)[1]
+    to = tmp_path / "audience.csv"
+    done = one.assent(
+        "export", str(members[who]), "--purpose", "segmentation", "--recipient", "store_planning",
+        "--to", str(to), "--unencrypted", "--json", **after,
+    )  # fmt: skip
+    assert done.json["held_back"] == {"segmentation: consent expired": 1}
+    # ... and the next run mends it, though no event has come.
+    done = one.assent("run", **after)
+    assert done.status == 0, done.said
+    assert one.in_mart() == set(members) - {who}
+    assert one.members() == {c: s for c, s in members.items() if c != who}
+    assert one.evidence("published")["segmentation"]["held_back"] == 1
+    with one.published("segmentation") as connection:
+        assert connection.execute("select held_back from about").fetchall() == [("1",)]
+    done = one.assent("status", "--json", **after)
+    assert done.status == 0
+    assert permission(done)[0] == "holds"
+    # The run itself went by its own clocks.
+    with one.warehouse() as connection:
+        rows = connection.execute("select count(*) from marts.mart_segmentation").fetchall()
+    assert rows == [(len(members),)]
+
+
+def test_a_segment_that_becomes_too_small_is_not_published(small, tmp_path):
+    one = small.copy(tmp_path / "home")
+    members = one.members()
+    sizes = {s: list(members.values()).count(s) for s in members.values()}
+    smallest = min(sizes, key=sizes.get)
+    leaving = [c for c, s in members.items() if s == smallest][: sizes[smallest] - 49]
+    known = grant_lapses(one, leaving)
+    done = one.assent("run", "--select", PUBLISHED, **at(known + timedelta(days=2)))
+    assert done.status == 1
+    assert "size.segmentation: broken; without subjects whose basis has lapsed" in done.err
+    assert one.members() == members
