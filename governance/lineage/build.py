@@ -8,11 +8,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from governance.lineage.graph import Form, Lineage, Made, Ref, Relation, Use
-from governance.lineage.hidden import hidden_uses
+from governance.lineage.hidden import hidden_uses, is_dynamic
 from governance.lineage.landing import SOURCES
-from governance.lineage.manifest import Node, hooks_of, macros_of, models_of, operations_of
+from governance.lineage.manifest import (
+    Node,
+    hooks_of,
+    macros_of,
+    models_of,
+    operations_of,
+    tests_of,
+    unread_of,
+)
+from governance.lineage.marts import MART
 from governance.lineage.query import read
 from governance.lineage.scope import Table, UnreadableError
+
+RUNS = "it runs statements while SQL is being written"
 
 
 def build(manifest: Mapping[str, Any], sources: Mapping[str, Sequence[str]] = SOURCES) -> Lineage:
@@ -69,6 +80,9 @@ class _Project:
     def _read(self, name: str) -> Relation:
         node = self.models[name]
         try:
+            table = str(node.get("alias") or name).lower()
+            if table != name and MART in (table[: len(MART)], name[: len(MART)]):
+                raise UnreadableError(f"its table has another name, '{table}'")
             if node.get("language", "sql") != "sql":
                 raise UnreadableError("it is a Python model, and only SQL can be followed")
             if not node.get("compiled_code"):
@@ -142,3 +156,10 @@ class _Project:
             found = hidden_uses("", [node.get("raw_code", "")], macros, columns, near)
             uses: tuple[Use, ...] = found.uses
             yield Relation(node["name"], "operation", {}, uses, found.unread)
+        unread = unread_of(self.manifest)
+        tests = tests_of(self.manifest)
+        texts = {**macros, **{n["name"]: n.get("raw_code", "") for n in tests}}
+        unread |= {name: RUNS for name, text in texts.items() if is_dynamic(text)}
+        for name, why in unread.items():
+            # Named apart, so that none takes the place of a model.
+            yield Relation(f"dbt/{name}", "operation", {}, unread=(why,))

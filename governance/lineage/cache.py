@@ -14,7 +14,14 @@ from typing import Any
 
 from governance.lineage.graph import Lineage
 from governance.lineage.landing import SOURCES
-from governance.lineage.manifest import hooks_of, macros_of, models_of, operations_of
+from governance.lineage.manifest import (
+    hooks_of,
+    macros_of,
+    models_of,
+    operations_of,
+    tests_of,
+    unread_of,
+)
 
 _OF_A_MODEL = (
     "schema", "alias", "language", "compiled_code", "raw_code", "depends_on",
@@ -35,6 +42,8 @@ def fingerprint(manifest: Mapping[str, Any], sources: Mapping[str, Sequence[str]
             ]
             for name, node in models_of(manifest).items()
         },
+        "unread": unread_of(manifest),
+        "tests": [node.get("raw_code") for node in tests_of(manifest)],
         "operations": [node.get("raw_code") for node in operations_of(manifest)],
         "macros": macros_of(manifest),
         "sources": {name: list(columns) for name, columns in sources.items()},

@@ -5,6 +5,9 @@ reading of expressions (``expression``). A function that isn't named here passes
 as they are; so an aggregate that is missing here counts as none (deny by default).
 """
 
+from functools import cache
+
+import duckdb
 from sqlglot import exp
 
 from governance.lineage.graph import Form
@@ -71,5 +74,18 @@ def is_aggregate(node: exp.Expr) -> bool:
 
 
 def is_opaque(node: exp.Expr) -> bool:
-    """Return whether a function reads what the SQL doesn't show: a variable, a file, a query."""
-    return name_of(node) in _OPAQUE
+    """Return whether a function reads what the SQL doesn't show: a variable, a file, a query.
+
+    One that DuckDB doesn't have is a macro that somebody has left in the database.
+    """
+    unknown = isinstance(node, exp.Anonymous | exp.AnonymousAggFunc)
+    name = name_of(node)
+    return name in _OPAQUE or (unknown and name not in _built_in())
+
+
+@cache
+def _built_in() -> frozenset[str]:
+    """Return the names of DuckDB's own functions."""
+    with duckdb.connect() as connection:
+        rows = connection.execute("select lower(function_name) from duckdb_functions()").fetchall()
+    return frozenset(name for (name,) in rows)

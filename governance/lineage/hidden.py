@@ -23,6 +23,7 @@ _RUN_TIME = re.compile(
 # Reads data while SQL is being written: what it writes isn't known before the run.
 _DYNAMIC = re.compile(
     r"\b(run_query|statement|get_column_values|load_result|set_sql_header)\s*\(|\badapter\."
+    r"|\b(context|builtins)\b"
 )
 _QUALIFIED = re.compile(r"(?=\b(\w+)\.(\w+))")  # overlapping: database.schema.table
 _BY_PLACE = re.compile(r"#\s*\d")  # a column that no word names
@@ -64,7 +65,7 @@ def hidden_uses(
     unread: list[str] = []
     near = set(near)
     written = expanded(raw, macros)
-    if _DYNAMIC.search(written):
+    if is_dynamic(written):
         unread.append("its SQL is written from data that is read while compiling")
     for hook in hooks:
         text = expanded(hook, macros)
@@ -78,6 +79,11 @@ def hidden_uses(
         if _by_place(branch):
             unread.append("a branch of some runs names columns by their place (#1)")
     return Found(tuple(dict.fromkeys(uses)), tuple(dict.fromkeys(unread)))
+
+
+def is_dynamic(text: str) -> bool:
+    """Return whether text runs statements while SQL is being written."""
+    return bool(_DYNAMIC.search(text))
 
 
 def expanded(text: str, macros: Mapping[str, str], depth: int = 0) -> str:

@@ -8,6 +8,11 @@ from typing import Any
 
 Node = Mapping[str, Any]
 
+# Kinds of nodes that are read, or that dbt only compiles.
+READ = ("model", "operation", "test", "unit_test", "analysis")
+# What dbt looks for by a prefix; how schemas are named says nothing about columns.
+OVERRIDES, SCHEMA_NAME = ("materialization_", "default__", "duckdb__"), "generate_schema_name"
+
 
 def models_of(manifest: Mapping[str, Any]) -> dict[str, Node]:
     """Return the models of a manifest by name."""
@@ -20,6 +25,26 @@ def macros_of(manifest: Mapping[str, Any]) -> dict[str, str]:
     project = manifest.get("metadata", {}).get("project_name")
     macros = manifest.get("macros", {}).values()
     return {m["name"]: m["macro_sql"] for m in macros if m.get("package_name") == project}
+
+
+def unread_of(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Return what dbt runs besides models, tests and operations, with why it can't be judged."""
+    project = manifest.get("metadata", {}).get("project_name")
+    macros = manifest.get("macros", {}).values()
+    theirs = {m["name"] for m in macros if m.get("package_name") != project} - {SCHEMA_NAME}
+    own = [n for n in macros_of(manifest) if n in theirs or n.startswith(OVERRIDES)]
+    found = dict.fromkeys(own, "it takes the place of a macro of dbt: what it writes isn't read")
+    nodes = [*manifest.get("nodes", {}).values(), *manifest.get("functions", {}).values()]
+    for node in nodes:
+        if node["resource_type"] not in READ:
+            found[node["name"]] = f"it is a {node['resource_type']}, and only models are followed"
+    return found
+
+
+def tests_of(manifest: Mapping[str, Any]) -> list[Node]:
+    """Return the data tests."""
+    nodes = manifest.get("nodes", {}).values()
+    return [node for node in nodes if node["resource_type"] == "test"]
 
 
 def hooks_of(node: Node) -> list[str]:

@@ -14,7 +14,7 @@ from sqlglot.errors import SqlglotError
 from governance.lineage.expression import groups_nothing, made_from, names, own_nodes
 from governance.lineage.graph import Form, Made, Use, combined
 from governance.lineage.scope import Result, Scope, Table, UnreadableError, renamed
-from governance.lineage.tables import add_table, conditions, tables_of
+from governance.lineage.tables import add_table, conditions, joined, tables_of
 
 # Finds a table by its name, from the most general part; None if there is none.
 Catalog = Callable[[tuple[str, ...]], Table | None]
@@ -46,6 +46,8 @@ def read(sql: str, catalog: Catalog) -> Result:
     if statements[0].find(exp.PositionalColumn):
         raise UnreadableError("columns named by their place (#1) aren't supported")
     result = Reader(catalog).query(statements[0], None)
+    if not result.columns:
+        raise UnreadableError("it has no columns that can be told")
     columns = {name: _without_labels(made) for name, made in result.columns.items()}
     return Result(columns, tuple(dict.fromkeys(result.uses)))
 
@@ -65,7 +67,7 @@ class Reader:
             return reader.select(node, outer)
         if isinstance(node, exp.SetOperation):
             return reader.ordered(node, reader.united(node, outer), outer)
-        if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Query):
+        if _in_brackets(node):
             return reader.ordered(node, reader.query(node.this, outer), outer)
         if isinstance(node, exp.Subquery | exp.Values | exp.Table):
             return reader.select(exp.select("*").from_(node.copy()), outer)
@@ -125,8 +127,10 @@ class Reader:
         scope = Scope(self.query, outer, tables=[Table("", result.columns)])
         for key in ("order", "limit", "offset"):
             clause = node.args.get(key)
-            if clause is not None:
-                scope.use(key, made_from(clause, scope))
+            if clause is None:
+                continue
+            by = _order(clause, result.columns.values(), scope)
+            scope.use(key, by if key == "order" else made_from(clause, scope))
         return Result(result.columns, (*result.uses, *scope.uses))
 
     def select(self, node: exp.Select, outer: Scope | None) -> Result:
@@ -141,6 +145,18 @@ class Reader:
         for clause, made in _choosing(node, projections, scope):
             scope.use(clause, made)
         return Result(columns, tuple(scope.uses))
+
+
+def _in_brackets(node: exp.Expr) -> bool:
+    inner = node.this
+    return isinstance(node, exp.Subquery) and isinstance(inner, exp.Query) and not joined(inner)
+
+
+def _order(node: exp.Expr, columns: Iterable[Made], scope: Scope) -> Made:
+    """Return what rows are ordered by; ``order by all`` means every column of the select."""
+    if any(isinstance(key.this, exp.Var) and key.name.lower() == "all" for key in node.expressions):
+        return combined(columns)
+    return made_from(node, scope)
 
 
 @dataclass(frozen=True)
@@ -238,7 +254,9 @@ def _choosing(
     yield from _grouping(node, projections, scope)
     for key in ("order", "limit", "offset"):
         clause = node.args.get(key)
-        if clause is not None:
+        if clause is not None and key == "order":
+            yield key, _order(clause, [p.made for p in projections], scope)
+        elif clause is not None:
             yield key, made_from(clause, scope)
     for projection in projections:
         if any(isinstance(part, exp.Explode | exp.Unnest) for part in own_nodes(projection.node)):

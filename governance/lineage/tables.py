@@ -47,6 +47,12 @@ def add_table(item: exp.Expr, scope: Scope, find: Find) -> None:
         add_table(join, scope, find)
 
 
+def joined(node: exp.Expr) -> bool:
+    """Return whether brackets hold a query as one of several tables: ``((select) as a join b)``."""
+    named = node.args.get("joins") or node.args.get("alias")
+    return isinstance(node, exp.Subquery) and bool(named)
+
+
 def conditions(condition: exp.Expr | None) -> Iterator[exp.Expr]:
     """Return the conditions of one ``and``, or the one that there is."""
     bare = condition.unnest() if condition is not None else None
@@ -77,7 +83,7 @@ def _join(join: exp.Join, scope: Scope, find: Find) -> None:
 
 
 def _subquery(item: exp.Subquery, scope: Scope, find: Find) -> None:
-    if isinstance(item.this, exp.Query):
+    if isinstance(item.this, exp.Query) and not joined(item.this):
         result = scope.query(item, scope)
         scope.uses += result.uses
         scope.tables.append(_aliased(item, Table("", result.columns)))

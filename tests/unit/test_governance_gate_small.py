@@ -171,3 +171,79 @@ def test_violations_come_before_gaps(policy: Policy) -> None:
     assert text.index("is forbidden") < text.index("is unknown")
     assert "1 violation and 1 gap" in text
     refuse([])
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        # Tables in brackets of which the first is a query: the others count, too.
+        (
+            "select b.*, c.age_years as visits from ((select as_of,"
+            " segmentation_key, recency_days from m.mart) as b cross join m.stg_c as c)",
+            "is made from age_years (protected)",
+        ),
+        (
+            "select * exclude (age_years) from (select b.*, c.age_years from m.mart as b"
+            " cross join m.stg_c as c order by all limit 9)",
+            "rows by age_years (protected) (order)",
+        ),
+        ("select x.* from m.mart as b", "no columns that can be told"),
+        ("select * exclude (visits), left_behind(visits) as visits from m.mart", "left_behind()"),
+    ],
+)
+def test_ways_around(small: Policy, sql: str, said: str) -> None:
+    inner = SMALL["mart_segmentation"].replace(
+        " as recency_days", " as recency_days, count(distinct t.basket_id) as visits"
+    )
+    models = {
+        "stg_t": SMALL["stg_t"], "stg_k": SMALL["stg_k"], "mart": inner,
+        "stg_c": "select * from landing.customers", "mart_segmentation": "select * from m.mart",
+    }  # fmt: skip
+    assert judged(small, manifest(models)) == []
+    assert said in " ".join(
+        f.what for f in judged(small, manifest(models | {"mart_segmentation": sql}))
+    )
+
+
+def test_a_mart_under_another_name_is_a_gap(small: Policy) -> None:
+    project = manifest(SMALL | {"stg_c": "select * from landing.customers"})
+    project["nodes"]["model.assent.stg_c"]["alias"] = "mart_segmentation_backtest"
+    found = [f for f in judged(small, project) if f.asset == "stg_c"]
+    assert [f.kind for f in found] == ["gap"]
+    assert "its table has another name" in found[0].what
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("materialization_table_duckdb", "{% materialization table %}{% endmaterialization %}"),
+        ("duckdb__create_table_as", "create table x as select age_years"),
+        ("create_table_as", "create table x as select age_years"),
+        ("test_harmless", "{% do run_query('update m.mart set visits = 1') %} select 1"),
+        ("helper", "{% do context['run_query']('update m.mart set visits = 1') %}"),
+    ],
+)
+def test_a_macro_that_writes_what_nobody_reads_is_a_gap(
+    small: Policy, name: str, text: str
+) -> None:
+    project = manifest(SMALL, macros={name: text})
+    project["macros"]["macro.dbt.create_table_as"] = {
+        "name": "create_table_as", "package_name": "dbt", "macro_sql": "",
+    }  # fmt: skip
+    found = [f for f in judged(small, project) if f.asset == f"dbt/{name}"]
+    assert [(f.kind, f.rule) for f in found] == [("gap", "minimisation.segmentation")]
+
+
+@pytest.mark.parametrize("kind", ["snapshot", "seed", "function"])
+def test_what_else_dbt_builds_is_a_gap(small: Policy, kind: str) -> None:
+    project = manifest(SMALL)
+    project["nodes"][f"{kind}.assent.x"] = {"name": "x", "resource_type": kind}
+    assert [f.kind for f in judged(small, project) if f.asset == "dbt/x"] == ["gap"]
+
+
+def test_a_data_test_that_runs_statements_is_a_gap(small: Policy) -> None:
+    project = manifest(SMALL)
+    project["nodes"]["test.assent.t"] = {
+        "name": "t", "resource_type": "test", "raw_code": "{% call statement('x') %}{% endcall %}",
+    }  # fmt: skip
+    assert [f.kind for f in judged(small, project) if f.asset == "dbt/t"] == ["gap"]
