@@ -67,7 +67,7 @@ def standing(
 def show(purpose: str, found: Standing) -> None:
     """Leave what was published of a purpose where ``assent status`` looks for it."""
     facts = {"held_back": found.held_back, "lapses_at": found.lapses_at}
-    evidence.show(evidence.PUBLISHED, {**_shown(), purpose: facts})
+    evidence.show(evidence.PUBLISHED, {"purposes": {**_shown(), purpose: facts}})
 
 
 def judged(rules: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -91,5 +91,7 @@ _WHY = (
 
 
 def _shown() -> dict[str, Any]:
-    exists = evidence.path_of(evidence.PUBLISHED).exists()
-    return evidence.shown(evidence.PUBLISHED) if exists else {}
+    if not evidence.path_of(evidence.PUBLISHED).exists():
+        return {}
+    found: dict[str, Any] = evidence.shown(evidence.PUBLISHED)["purposes"]
+    return found
