@@ -85,7 +85,7 @@ def check_mart(
 
     Raises
     ------
-    PolicyGapError
+    UsageError
         If the policy has no such purpose.
     """
     purpose_named(policy, purpose)

@@ -62,7 +62,7 @@ def features(
 
     Raises
     ------
-    PolicyGapError
+    UsageError
         If the policy has no such purpose.
     """
     pa = _pandera()

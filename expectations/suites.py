@@ -36,7 +36,7 @@ def suite(
 
     Raises
     ------
-    PolicyGapError
+    UsageError
         If the policy has no such purpose.
     """
     expectations = [

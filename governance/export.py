@@ -80,6 +80,19 @@ def export(
     UsageError
         If the file can't be written there, or the recipient has no public key.
     """
+    named = {
+        "purpose": acts.known(purpose, policy.purposes),
+        "recipient": acts.known(recipient, policy.recipients),
+    }
+    with acts.acting("export", **named) as act:
+        manifest = _exported(policy, segment, purpose, recipient, to, encrypted=encrypted)
+        act |= {k: v for k, v in vars(manifest).items() if k not in ("at", "actor")}
+    return manifest
+
+
+def _exported(
+    policy: Policy, segment: str, purpose: str, recipient: str, to: Path, *, encrypted: bool
+) -> Manifest:
     purpose_named(policy, purpose)
     listed = _recipient(policy, recipient, purpose)
     target = _target(to, encrypted=encrypted)
@@ -113,7 +126,8 @@ def export(
         exported=members - held_back.total(), held_back=dict(sorted(held_back.items())),
         encrypted=encrypted, file_sha256=digest, label=evidence.label(),
     )  # fmt: skip
-    _record(manifest)
+    path = Home.current().make().releases / f"{manifest.release_id}.json"
+    write_durably(path, json.dumps(vars(manifest), indent=1, sort_keys=True).encode())
     return manifest
 
 
@@ -122,12 +136,14 @@ def _recipient(policy: Policy, name: str, purpose: str) -> Recipient:
         raise RuleBrokenError(
             f"recipient '{name}' is not listed in the policy",
             nearest(name, policy.recipients, "add it under recipients, with role and country"),
+            rule="recipient.unlisted",
         )
     listed = policy.recipients[name]
     if purpose not in listed.purposes:
         raise RuleBrokenError(
             f"the policy doesn't let '{name}' receive anything for '{purpose}'",
             f"its purposes are: {', '.join(listed.purposes)}",
+            rule="recipient.purpose",
         )
     return listed
 
@@ -154,6 +170,7 @@ def _public_key(listed: Recipient, name: str) -> str:
         raise UsageError(
             f"recipient '{name}' has no public key to encrypt to",
             f"set recipients.{name}.public_key (an age key, age1...), or pass --unencrypted",
+            rule="recipient.public_key",
         )
     return listed.public_key
 
@@ -165,6 +182,7 @@ def _judge(connection: duckdb.DuckDBPyConnection, policy: Policy, at: Any) -> No
         raise RuleBrokenError(
             f"{unread} consent event(s) name no readable subject; nothing leaves",
             "see `assent quarantine list`; then `assent quarantine resolve`",
+            rule="readable.consent_events",
         )
     consent.state(connection, policy, KNOWN_NOW, at=at, known=at, into="state")
 
@@ -184,6 +202,7 @@ def _segment(connection: duckdb.DuckDBPyConnection, wanted: str) -> tuple[int, s
             [name for _, name in rows],
             "see `assent query --purpose segmentation 'from segments'`",
         ),
+        rule="segment.unknown",
     )
 
 
@@ -257,10 +276,3 @@ def _encoded(table: Any, suffix: str) -> bytes:
     else:
         pyarrow.parquet.write_table(table, buffer)
     return buffer.getvalue()
-
-
-def _record(manifest: Manifest) -> None:
-    facts = vars(manifest)
-    path = Home.current().make().releases / f"{manifest.release_id}.json"
-    write_durably(path, json.dumps(facts, indent=1, sort_keys=True).encode())
-    acts.record("export", **{k: v for k, v in facts.items() if k not in ("at", "actor")})

@@ -78,7 +78,7 @@ def judge_features(
 
     Raises
     ------
-    PolicyGapError
+    UsageError
         If the policy has no such purpose.
     """
     allowed = allowed_columns(policy, purpose)

@@ -187,26 +187,29 @@ def subject_key_of(connection: duckdb.DuckDBPyConnection, customer_id: str) -> U
         "select subject_key from vault.subjects where customer_id = ?", [customer_id]
     ).fetchone()
     if row is None:
-        raise UsageError("no subject has that customer id", "write it as the feeds have it")
+        raise UsageError(
+            "no subject has that customer id", "write it as the feeds have it",
+            rule="subject.unknown",
+        )  # fmt: skip
     return UUID(str(row[0]))
 
 
-def knows(customer_id: str) -> bool | None:
-    """Tell whether the vault has a customer id; None if it can't be asked now.
+def look_up(customer_id: str) -> tuple[bool | None, UUID | None]:
+    """Return whether the vault has a customer id, None if it can't be asked now; and its key.
 
     A run that lands holds the vault, and whoever records a subject's word doesn't need its key.
     """
     vault, _ = stores(read_only=True)
     if not vault.path.exists():
-        return False
+        return False, None
     try:
         with connected(vault) as connection:
             row = connection.execute(
-                "select 1 from vault.subjects where customer_id = ?", [customer_id]
+                "select subject_key from vault.subjects where customer_id = ?", [customer_id]
             ).fetchone()
     except (UsageError, KeyMissingError):
-        return None
-    return row is not None
+        return None, None
+    return (True, row[0]) if row else (False, None)
 
 
 def _scalar(connection: duckdb.DuckDBPyConnection, query: str) -> Any:

@@ -54,24 +54,23 @@ def show(policy: Policy, customer_id: str, *, at: datetime, known: datetime) -> 
     UsageError
         If no subject has that id.
     """
-    # Before the permission file is opened: a run puts an event there, then takes it from here.
-    waiting = inbox.waiting()
-    with identity.opened(published_store(PERMISSION, alias="permission")) as connection:
-        key = identity.subject_key_of(connection, customer_id)
-        states = _states(connection, policy, key, waiting, at=at, known=known)
-    acts.record("consent.show", as_of=at, known_at=known)
-    return states
+    with acts.acting("consent.show", as_of=at, known_at=known) as act:
+        # Before the permission file is opened: a run puts an event there, then takes it from here.
+        waiting = inbox.waiting()
+        with identity.opened(published_store(PERMISSION, alias="permission")) as connection:
+            key = act["subject_key"] = identity.subject_key_of(connection, customer_id)
+            return _states(connection, policy, key, waiting, at=at, known=known)
 
 
-def permitted_key(policy: Policy, customer_id: str, purpose: str) -> tuple[State, UUID | None]:
-    """Return a subject's state for a purpose at this moment, and its key there if it may be used.
+def permitted_key(
+    policy: Policy, customer_id: str, purpose: str
+) -> tuple[UUID, State, UUID | None]:
+    """Return a subject, its state for a purpose at this moment, and its key there if permitted.
 
     Raises
     ------
-    PolicyGapError
-        If the policy has no such purpose.
     UsageError
-        If no subject has that id.
+        If the policy has no such purpose, or no subject has that id.
     """
     purpose_named(policy, purpose)
     at = utc_naive(now())
@@ -83,12 +82,12 @@ def permitted_key(policy: Policy, customer_id: str, purpose: str) -> tuple[State
         if state is None:
             raise UsageError("nothing has landed of that subject yet", "run `assent run`")
         if not state.permitted:
-            return state, None
+            return key, state, None
         one = f"(select * from vault.subjects where subject_key = '{key}'::uuid)"
         rows = connection.execute(
             f"select purpose_key from ({identity.purpose_keys([purpose], one)})"
         ).fetchall()
-    return state, rows[0][0]
+    return key, state, rows[0][0]
 
 
 def _states(
@@ -128,29 +127,39 @@ def record(
     Raises
     ------
     UsageError
-        If the action is unknown, a grant names no notice, or a value is beyond the limits.
-    PolicyGapError
-        If the policy has no such purpose.
+        If the action or the purpose is unknown, a grant names no notice, or a value is beyond the
+        limits.
     """
+    named = {
+        "action": acts.known(action, (*GRANTS, *DENIALS)),
+        "purpose": acts.known(purpose or "", policy.purposes),
+    }
+    with acts.acting("consent.record", **named) as act:
+        recorded_at = utc_naive(now())
+        _require_known(policy, action, purpose, notice_version)
+        _require_an_id(customer_id)
+        _require_possible(notice_version, occurred_at, recorded_at)
+        _require_short(method, evidence_ref)
+        number = inbox.add(
+            {
+                "customer_id": customer_id, "action": action, "purpose": purpose,
+                "occurred_at": occurred_at or recorded_at, "recorded_at": recorded_at,
+                "notice_version": notice_version, "method": method, "evidence_ref": evidence_ref,
+            }
+        )  # fmt: skip
+        known, act["subject_key"] = identity.look_up(customer_id)
+    return Recorded(number, known)
+
+
+def _require_known(
+    policy: Policy, action: str, purpose: str | None, notice_version: int | None
+) -> None:
     if action not in (*GRANTS, *DENIALS):
         raise UsageError(f"unknown action '{action}'", f"use one of {', '.join(GRANTS + DENIALS)}")
     if purpose is not None:
         purpose_named(policy, purpose)
     if action in GRANTS and notice_version is None:
         raise UsageError("a grant needs the notice that was shown", "pass --notice-version")
-    recorded_at = utc_naive(now())
-    _require_an_id(customer_id)
-    _require_possible(notice_version, occurred_at, recorded_at)
-    _require_short(method, evidence_ref)
-    number = inbox.add(
-        {
-            "customer_id": customer_id, "action": action, "purpose": purpose,
-            "occurred_at": occurred_at or recorded_at, "recorded_at": recorded_at,
-            "notice_version": notice_version, "method": method, "evidence_ref": evidence_ref,
-        }
-    )  # fmt: skip
-    acts.record("consent.record", action=action, purpose=purpose)
-    return Recorded(number, identity.knows(customer_id))
 
 
 def _require_an_id(customer_id: str) -> None:

@@ -63,20 +63,19 @@ def find(policy: Policy, customer_id: str, purpose: str, more: Mapping[str, str]
 
     Raises
     ------
-    PolicyGapError
-        If the policy has no such purpose.
     UsageError
-        If no subject has that id, or the purpose has no segments.
+        If the policy has no such purpose, no subject has that id, or the purpose has no segments.
     """
-    purpose_named(policy, purpose)
-    if purpose != SEGMENT_PURPOSE:
-        raise UsageError(f"'{purpose}' has no segments", f"ask for --purpose {SEGMENT_PURPOSE}")
-    state, key = permitted_key(policy, customer_id, purpose)
-    found = Found(state.permitted, state.rule)
-    if key is not None:
-        with connected(published_store(purpose)) as connection:
-            found = _read(connection, key, found, more)
-    acts.record("segment.explain", purpose=purpose)
+    named = acts.known(purpose, policy.purposes)
+    with acts.acting("segment.explain", purpose=named) as act:
+        purpose_named(policy, purpose)
+        if purpose != SEGMENT_PURPOSE:
+            raise UsageError(f"'{purpose}' has no segments", f"ask for --purpose {SEGMENT_PURPOSE}")
+        act["subject_key"], state, key = permitted_key(policy, customer_id, purpose)
+        found = Found(state.permitted, state.rule)
+        if key is not None:
+            with connected(published_store(purpose)) as connection:
+                found = _read(connection, key, found, more)
     return found
 
 

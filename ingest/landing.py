@@ -50,6 +50,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("quarantined_at", TIME, "When it was quarantined, in UTC"),
         Column("resolved_at", TIME, "When someone resolved it, in UTC; null while open"),
         Column("resolution", TEXT, "How it was resolved; null while open"),
+        Column("note", TEXT, "What whoever resolved it wrote about it; null while open"),
     ),
     "purpose_keys": (
         SUBJECT_KEY,
@@ -127,6 +128,8 @@ def create(connection: duckdb.DuckDBPyConnection) -> None:
     for name, columns in TABLES.items():
         typed = ", ".join(f"{column.name} {column.type}" for column in columns)
         connection.execute(f"create table if not exists landing.{name} ({typed})")
+    # Earlier versions kept no note.
+    connection.execute("alter table landing.quarantine add column if not exists note varchar")
 
 
 def earlier_loads(connection: duckdb.DuckDBPyConnection, feed: str) -> list[Load]:

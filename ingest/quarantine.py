@@ -12,6 +12,7 @@ from uuid import UUID
 
 import duckdb
 
+from governance import limits
 from ingest.connectors.source import POSITION
 from ingest.landing import scalar, table_of
 from ingest.projection import Projection
@@ -25,7 +26,10 @@ CONSENT = "consent_events"
 
 @dataclass(frozen=True)
 class QuarantinedRow:
-    """One quarantined row: where it stands in its source, never what it says."""
+    """One quarantined row: where it stands in its source, never what it says.
+
+    ``note`` is why somebody resolved it, in their words: it stays in the warehouse, encrypted.
+    """
 
     quarantine_id: int
     feed: str
@@ -37,6 +41,7 @@ class QuarantinedRow:
     quarantined_at: datetime
     resolved_at: datetime | None
     resolution: str | None
+    note: str | None
 
     @property
     def blocks_publishing(self) -> bool:
@@ -75,6 +80,7 @@ def quarantine_resolve(
     ids: int | Iterable[int],
     resolution: str,
     *,
+    note: str,
     now: datetime,
 ) -> int:
     """Resolve quarantined rows; they no longer hold anything back.
@@ -87,7 +93,9 @@ def quarantine_resolve(
         Quarantine ids, one or several.
     resolution
         ``corrected_at_source`` (the row was delivered again, readable) or ``dismissed`` (it is to
-        have no effect). Why, and who says so, belongs into the record of acts.
+        have no effect). Who says so belongs into the record of acts.
+    note
+        Why. People write names into such a text, so it is kept here, where it is encrypted.
     now
         When.
 
@@ -99,10 +107,18 @@ def quarantine_resolve(
     Raises
     ------
     UsageError
-        If the resolution is unknown, or an id isn't an unresolved row; then none is resolved.
+        If the resolution is unknown, the note is blank or too long, or an id isn't an unresolved
+        row; then none is resolved.
     """
     if resolution not in RESOLUTIONS:
         raise UsageError("no such resolution", f"use one of: {', '.join(RESOLUTIONS)}")
+    if not note.strip():
+        raise UsageError("the note is blank", "say why, with --note", rule="note.blank")
+    if len(note.encode(errors="replace")) > limits.LONGEST_TEXT:
+        raise UsageError(
+            f"the note is longer than {limits.LONGEST_TEXT} bytes", "name where it is kept",
+            rule="note.long",
+        )  # fmt: skip
     wanted = sorted({ids} if isinstance(ids, int) else set(ids))
     listed = ", ".join(str(int(i)) for i in wanted) or "null"
     condition = f"quarantine_id in ({listed}) and resolved_at is null"
@@ -114,10 +130,12 @@ def quarantine_resolve(
         raise UsageError(
             f"not in the quarantine, or resolved already: {', '.join(map(str, sorted(unknown)))}",
             "`assent quarantine list` shows what is there",
+            rule="quarantine.unknown",
         )
     connection.execute(
-        f"update landing.quarantine set resolved_at = ?, resolution = ? where {condition}",
-        [utc_naive(now), resolution],
+        "update landing.quarantine set resolved_at = ?, resolution = ?, note = ?"
+        f" where {condition}",
+        [utc_naive(now), resolution, note],
     )
     return len(rows)
 
@@ -183,6 +201,6 @@ def insert(
     done = connection.execute(
         f"insert into landing.quarantine select {last} + row_number() over (order by position),"
         f" {quoted(table_of(feed))}, reason, column_name, {quoted(source)}, position, subject_key,"
-        f" {load_id}, timestamp {quoted(now)}, null, null from ({rows})"
+        f" {load_id}, timestamp {quoted(now)}, null, null, null from ({rows})"
     ).fetchall()
     return int(done[0][0])

@@ -158,6 +158,8 @@ def warehouse_alone(what: str) -> Iterator[duckdb.DuckDBPyConnection]:
     UsageError
         If nothing has landed in it.
     """
+    from ingest import landing
+
     nothing = UsageError("nothing has landed yet", "run `assent run`")
     if not Home.current().warehouse.exists():
         raise nothing
@@ -166,4 +168,5 @@ def warehouse_alone(what: str) -> Iterator[duckdb.DuckDBPyConnection]:
             "select 1 from duckdb_schemas() where schema_name = 'landing'"
         ).fetchall():
             raise nothing
+        landing.create(connection)  # what an earlier version didn't have yet
         yield connection

@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,8 @@ COMPANIONS = ("", ".wal", ".wal.checkpoint", ".wal.recovery")
 
 # A killed run's dbt holds the warehouse for moments longer than the run held the writer lock.
 DYING_SECONDS, POLL_SECONDS = 5.0, 0.1
+
+_used: ContextVar[set[str] | None] = ContextVar("keys used", default=None)
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,17 @@ def connected(*stores: Store, files: bool = False) -> Iterator[duckdb.DuckDBPyCo
         connection.close()
 
 
+@contextmanager
+def keys_used() -> Iterator[set[str]]:
+    """Collect the names of the keys that files are opened with meanwhile."""
+    names: set[str] = set()
+    token = _used.set(names)
+    try:
+        yield names
+    finally:
+        _used.reset(token)
+
+
 def secure(connection: duckdb.DuckDBPyConnection, paths: list[Path], *, files: bool) -> None:
     """Apply the settings of every connection, dbt's included (``warehouse.dbt_plugin``)."""
     spill = Home.current().make().spill
@@ -107,7 +121,9 @@ def secure(connection: duckdb.DuckDBPyConnection, paths: list[Path], *, files: b
 def attach(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
     """Attach one store with its key."""
     if store.read_only and not store.path.exists():
-        raise UsageError(f"nothing has been written yet: {store.path.name}", "run `assent run`")
+        raise UsageError(
+            f"nothing has been written yet: {store.path.name}", "run `assent run`", rule="no file"
+        )
     options = f"encryption_key {quoted(keys.get(store.key_name))}"
     if store.read_only:
         options += ", read_only"
@@ -117,6 +133,9 @@ def attach(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
         time.sleep(POLL_SECONDS)
     if not store.read_only:
         store.path.chmod(0o600)
+    names = _used.get()
+    if names is not None:
+        names.add(store.key_name)
 
 
 def _attached(
@@ -135,6 +154,8 @@ def _attached(
 
 class _HeldError(UsageError):
     """Another process holds the file."""
+
+    rule = "held"
 
 
 def _explained(store: Store, message: str) -> AssentError:

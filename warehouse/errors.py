@@ -17,12 +17,16 @@ class AssentError(Exception):
         What is wrong, in one sentence, naming file, line, column or rule.
     mend : str, optional
         What to do about it.
+    rule : str, optional
+        What refused, as the record of acts names it: fixed words, so never what somebody typed.
     """
 
     exit_status = 2
+    rule = "usage"
 
-    def __init__(self, what: str, mend: str = "") -> None:
+    def __init__(self, what: str, mend: str = "", *, rule: str = "") -> None:
         self.what, self.mend = what, mend
+        self.rule = rule or self.rule
         super().__init__(f"{what}\n  -> {mend}" if mend else what)
 
 
@@ -33,11 +37,14 @@ class UsageError(AssentError):
 class KeyMissingError(AssentError):
     """An encryption key is missing, unreadable or does not fit its file (exit status 2)."""
 
+    rule = "key"
+
 
 class RuleBrokenError(AssentError):
     """The policy forbids what was asked (a *violation*; exit status 1)."""
 
     exit_status = 1
+    rule = "policy"
 
 
 class PolicyGapError(RuleBrokenError):

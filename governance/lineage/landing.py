@@ -66,7 +66,7 @@ LANDING: dict[str, dict[str, str | Meaning]] = {
     "landing.quarantine": {
         **_records(
             "quarantine_id", "feed", "reason", "column_name", "source", "position",
-            "quarantined_at", "resolved_at", "resolution",
+            "quarantined_at", "resolved_at", "resolution", "note",
         ),
         "subject_key": _KEY,
         "load_id": _TECHNICAL,

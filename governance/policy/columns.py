@@ -9,7 +9,7 @@ from itertools import pairwise
 from governance.policy.model import Allowance, Policy, Purpose
 from governance.policy.problems import nearest
 from governance.policy.words import BUILT_IN_PURPOSES, DELICACY, AttributeClass
-from warehouse.errors import PolicyGapError
+from warehouse.errors import PolicyGapError, UsageError
 
 
 def purpose_named(policy: Policy, purpose: str) -> Purpose:
@@ -17,19 +17,21 @@ def purpose_named(policy: Policy, purpose: str) -> Purpose:
 
     Raises
     ------
-    PolicyGapError
+    UsageError
         If the policy has no such purpose.
     """
     if purpose in policy.purposes:
         return policy.purposes[purpose]
     if purpose in BUILT_IN_PURPOSES:
-        raise PolicyGapError(
+        raise UsageError(
             f"the purpose '{purpose}' is built in and has no mart",
             f"use one of: {', '.join(policy.purposes)}",
+            rule="purpose.built_in",
         )
-    raise PolicyGapError(
+    raise UsageError(
         f"the policy has no purpose '{purpose}'",
         nearest(purpose, policy.purposes, f"use one of: {', '.join(policy.purposes)}"),
+        rule="purpose.unknown",
     )
 
 
@@ -40,7 +42,7 @@ def allowed_columns(policy: Policy, purpose: str) -> dict[str, frozenset[str]]:
 
     Raises
     ------
-    PolicyGapError
+    UsageError
         If the policy has no such purpose.
     """
     columns = purpose_named(policy, purpose).columns
@@ -53,7 +55,9 @@ def column_class(policy: Policy, purpose: str, column: str) -> AttributeClass:
     Raises
     ------
     PolicyGapError
-        If the policy has no such purpose, or the purpose no such column.
+        If the purpose has no such column.
+    UsageError
+        If the policy has no such purpose.
     """
     classes = {policy.attributes[name].class_ for name in _made_from(policy, purpose, column)}
     return min(classes, key=DELICACY.index)
@@ -65,7 +69,9 @@ def column_labels(policy: Policy, purpose: str, column: str) -> tuple[str, ...] 
     Raises
     ------
     PolicyGapError
-        If the policy has no such purpose, or the purpose no such column.
+        If the purpose has no such column.
+    UsageError
+        If the policy has no such purpose.
     """
     allowances = purpose_named(policy, purpose).attributes
     for name in _made_from(policy, purpose, column):

@@ -85,19 +85,22 @@ def quarantine() -> None:
 @json_option
 def quarantine_list(everything: bool, as_json: bool) -> None:
     """List quarantined rows: feed, reason and position, never values."""
+    from governance import acts
     from ingest.quarantine import quarantine_list as find
     from orchestration.runner import warehouse_alone
 
-    with warehouse_alone("quarantine list") as connection:
+    with acts.acting("quarantine.list") as act, warehouse_alone("quarantine list") as connection:
         rows = find(connection, resolved=everything)
+        act["rows"] = len(rows)
     print_label(aside=as_json)
     if as_json:
         print_json([vars(row) for row in rows])
         return
     print_table(
-        "", ["id", "feed", "reason", "column", "source", "row", "resolved", "resolution"],
+        "", ["id", "feed", "reason", "column", "source", "row", "resolved", "resolution",
+             "note"],
         [(r.quarantine_id, r.feed, r.reason, r.column_name, r.source, r.position, r.resolved_at,
-          r.resolution) for r in rows],
+          r.resolution, r.note) for r in rows],
     )  # fmt: skip
 
 
@@ -105,7 +108,7 @@ def quarantine_list(everything: bool, as_json: bool) -> None:
 @click.argument("number", type=int)
 @click.option("--as", "resolution", required=True,
               type=click.Choice(["corrected_at_source", "dismissed"]))  # fmt: skip
-@click.option("--note", default="", help="Why; no personal data.")
+@click.option("--note", required=True, help="Why; kept with the row, encrypted.")
 def quarantine_resolve(number: int, resolution: str, note: str) -> None:
     """Resolve a quarantined row: its consequences end with the next run."""
     from governance import acts
@@ -113,9 +116,11 @@ def quarantine_resolve(number: int, resolution: str, note: str) -> None:
     from orchestration.runner import warehouse_alone
     from warehouse.clock import now
 
-    with warehouse_alone("quarantine resolve") as connection:
-        settle(connection, number, resolution, now=now())
-    acts.record("quarantine.resolve", quarantine_id=number, resolution=resolution, note=note)
+    with (
+        acts.acting("quarantine.resolve", quarantine_id=number, resolution=resolution),
+        warehouse_alone("quarantine resolve") as connection,
+    ):
+        settle(connection, number, resolution, note=note, now=now())
     click.echo("resolved")
 
 

@@ -9,9 +9,11 @@ from datetime import datetime, time
 import click
 
 from governance.policy.words import SEGMENT_PURPOSE
+from governance.query import SECONDS
 from orchestration.cli.output import json_option, print_json, print_label, print_table
 from orchestration.wording import in_words
 
+MOST_SECONDS = 86_400
 DAY = click.DateTime(["%Y-%m-%d"])
 
 
@@ -85,14 +87,16 @@ def sources_check(as_json: bool) -> int:
 
 @click.command()
 @click.option("--purpose", required=True, help="Whose published data to look at.")
+@click.option("--timeout", type=click.FloatRange(min=0, max=MOST_SECONDS, min_open=True),
+              default=SECONDS, show_default=True, help="Seconds before it is stopped.")  # fmt: skip
 @click.argument("sql")
 @json_option
-def query(purpose: str, sql: str, as_json: bool) -> None:
+def query(purpose: str, timeout: float, sql: str, as_json: bool) -> None:
     """Look at one purpose's published data, read-only and on record."""
     from governance.query import query as ask
     from orchestration.manifest import policy
 
-    answer = ask(policy(), purpose, sql)
+    answer = ask(policy(), purpose, sql, seconds=timeout)
     print_label(aside=as_json)
     if as_json:
         print_json([dict(zip(answer.columns, row, strict=True)) for row in answer.rows])

@@ -13,7 +13,7 @@ from governance.findings import worded
 from governance.status import NOT_RUN
 from tests.support import checked
 from tests.support.checked import AS_OF, CANARY
-from warehouse.errors import PolicyGapError
+from warehouse.errors import UsageError
 
 POLICY = checked.policy()
 PURPOSES = tuple(POLICY.purposes)
@@ -333,5 +333,5 @@ def test_a_mart_that_was_not_built_is_not_judged(warehouse: duckdb.DuckDBPyConne
 
 
 def test_an_unknown_purpose(warehouse: duckdb.DuckDBPyConnection) -> None:
-    with pytest.raises(PolicyGapError, match="no purpose 'newsletters'"):
+    with pytest.raises(UsageError, match="no purpose 'newsletters'"):
         results(warehouse, "newsletters")

@@ -21,6 +21,8 @@ pytestmark = pytest.mark.xdist_group("small")
 
 IDENTITY = pyrage.x25519.Identity.generate()
 WITH_KEY = "country: US\n    purposes: [segmentation]"
+REFUSALS = {"recipient.unlisted", "recipient.purpose", "recipient.public_key", "purpose.unknown",
+            "segment.unknown"}  # fmt: skip
 KEYED = f"country: US\n    public_key: {IDENTITY.to_public()}\n    purposes: [segmentation]"
 
 
@@ -128,6 +130,7 @@ def test_it_leaves_a_manifest_and_one_act(one, export, tmp_path):
     (act,) = one.acts()[acts:]
     assert act["act"] == "export"
     assert act["release_id"] == manifest["release_id"]
+    assert act["keys"] == ["published_permission", "published_segmentation", "salts", "vault"]
 
 
 @pytest.mark.parametrize(
@@ -136,7 +139,7 @@ def test_it_leaves_a_manifest_and_one_act(one, export, tmp_path):
         ({"recipient": "anybody"}, 1, "is not listed"),
         ({"recipient": "store_plannin"}, 1, "store_planning"),  # the nearest one
         ({"purpose": "churn_prevention"}, 1, "doesn't let"),
-        ({"purpose": "resale"}, 1, "resale"),
+        ({"purpose": "resale"}, 2, "resale"),
         ({"recipient": "offers_partner", "purpose": "personalised_offers"}, 2, "public key"),
         ({"segment": "99"}, 2, "no published segment"),
         ({"segment": "99; drop table segments"}, 2, "no published segment"),
@@ -149,7 +152,12 @@ def test_what_the_policy_does_not_allow_is_refused(one, export, tmp_path, change
     assert said in done.err
     assert "Traceback" not in done.err
     assert not list(tmp_path.iterdir())
-    assert (len(one.acts()), len(list(one.home.releases.iterdir()))) == before
+    assert len(list(one.home.releases.iterdir())) == before[1]
+    (act,) = one.acts()[before[0] :]
+    assert act["act"] == "export"
+    assert act["refused"] in REFUSALS
+    typed = {"anybody", "store_plannin", "resale", "99", "99; drop table segments"}
+    assert not typed & {str(value) for value in act.values()}
 
 
 @pytest.mark.parametrize(

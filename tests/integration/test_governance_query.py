@@ -1,6 +1,7 @@
 """A look at one purpose's published data: read-only, alone, on record."""
 
 import itertools
+import time
 
 import pytest
 
@@ -88,13 +89,56 @@ def test_it_can_do_nothing_else(one, ask, tmp_path, sql):
     assert done.out == ""
     assert {p: p.read_bytes() for p in one.home.published.iterdir()} == before
     assert not list(tmp_path.iterdir())
-    assert len(one.acts()) == acts  # nothing was seen
+    (act,) = one.acts()[acts:]
+    assert act["refused"].startswith("statement.")
+    assert "statement" not in act
+    assert not {"Anna", "integer"} & set(str(act).replace("'", " ").split())
 
 
-def test_an_unknown_purpose_is_refused(ask):
-    done = ask("select 1", "resale")
-    assert done.status == 1
-    assert "resale" in done.err
+@pytest.mark.parametrize(
+    ("sql", "rule"),
+    [
+        ("select name from segments where name = Anna", "BinderException"),
+        ("from mart_personalised_offers", "CatalogException"),
+        ("select * from read_text('/etc/hostname')", "PermissionException"),
+        ("select 'Anna'::integer", "ConversionException"),
+        ("select 1; select 2", "kind"),
+        ("from query_table('Anna')", "text"),
+        ("select from where", "unreadable"),
+    ],
+)
+def test_a_refused_statement_leaves_the_rule_and_nothing_of_itself(one, ask, sql, rule):
+    before = len(one.acts())
+    assert ask(sql).status == 2
+    (act,) = one.acts()[before:]
+    assert (act["act"], act["purpose"]) == ("query", "segmentation")
+    assert act["refused"] == f"statement.{rule}"
+    assert not {"statement", "rows"} & act.keys()
+    assert "Anna" not in str(act)
+
+
+def test_an_unknown_purpose_is_refused(one, ask):
+    for purpose, rule in (("resale", "purpose.unknown"), ("custody", "purpose.built_in")):
+        before = len(one.acts())
+        done = ask("select 1", purpose)
+        assert done.status == 2
+        assert purpose in done.err
+        (act,) = one.acts()[before:]
+        assert (act["purpose"], act["refused"], act["keys"]) == (None, rule, [])
+
+
+def test_a_query_that_takes_too_long_is_stopped_and_said_to_be(one, ask):
+    before = len(one.acts())
+    endless = "select count(*) from range(1000000) as a(x), range(1000000) as b(y) where x * y = 7"
+    began = time.monotonic()
+    done = ask(endless, "segmentation", "--timeout", "0.5")
+    assert time.monotonic() - began < 30
+    assert (done.status, done.out) == (2, "")
+    assert "stopped after 0.5 s\n  -> ask for less, or pass --timeout" in done.err
+    assert "Traceback" not in done.err
+    (act,) = one.acts()[before:]
+    assert act["refused"] == "statement.time"
+    assert ask("select 1", "segmentation", "--timeout", "0").status == 2
 
 
 def test_a_value_in_a_row_is_never_in_an_error(ask):
@@ -127,6 +171,8 @@ def test_the_record_has_the_statement_without_its_values(one, ask, sql, recorded
     (act,) = one.acts()[before:]
     assert (act["act"], act["purpose"]) == ("query", "segmentation")
     assert act["statement"] == recorded
+    assert act["keys"] == ["published_segmentation"]
+    assert "refused" not in act
     assert "Anna" not in str(act)
     assert act["rows"] == len(ask(sql, "segmentation", "--json").json)
 
@@ -166,5 +212,6 @@ def test_a_purpose_is_read_with_its_own_key_only(one, tmp_path):
     done = other.assent("query", "--purpose", "segmentation", "from segments")
     assert done.status == 2
     assert "the key 'published_segmentation' doesn't fit" in done.err
+    assert (other.acts()[-1]["refused"], other.acts()[-1]["keys"]) == ("key", [])
     with other.entered(), connected(published_store("churn_prevention")) as connection:
         assert connection.execute("select count(*) > 0 from mart_churn_prevention").fetchone()[0]

@@ -136,12 +136,16 @@ def test_unreadable_consent_blocks_until_someone_resolves_it(tmp_path):
         for wrong in ({"resolution": "gone"}, {"ids": [blocking.quarantine_id, 99]}):
             arguments = {"ids": blocking.quarantine_id, "resolution": "dismissed"} | wrong
             with pytest.raises(UsageError):
-                quarantine_resolve(connection, **arguments, now=NOW)
+                quarantine_resolve(connection, **arguments, note="why", now=NOW)
         assert unreadable_consent(connection) == 1
-        quarantine_resolve(connection, blocking.quarantine_id, "dismissed", now=NOW)
+        quarantine_resolve(
+            connection, blocking.quarantine_id, "dismissed", note="nobody's", now=NOW
+        )
         assert unreadable_consent(connection) == 0
         assert len(quarantine_list(connection)) == 2
         assert len(quarantine_list(connection, resolved=True)) == 3
+        notes = {row.note for row in quarantine_list(connection, resolved=True)}
+        assert notes == {None, "nobody's"}
         assert len(quarantine_list(connection, feed="transactions")) == 1
 
 

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.support.story import NOTE
+
 pytestmark = pytest.mark.xdist_group("small")
 
 SEGMENTS = "key:segmentation/assignments+"
@@ -63,12 +65,38 @@ def test_an_override_on_record_lets_it_pass_and_is_shown(story):
 def test_resolving_is_an_act_on_record(story):
     (act,) = [a for a in story.installation.acts() if a["act"] == "quarantine.resolve"]
     assert act["resolution"] == "dismissed"
+    assert act["keys"] == ["warehouse"]
 
 
-def test_resolving_what_is_not_there_is_refused(story):
-    done = story.installation.assent("quarantine", "resolve", "999999", "--as", "dismissed")
+def test_why_it_was_resolved_is_kept_where_it_is_encrypted(story):
+    """People write names into a note."""
+    one = story.installation
+    rows = one.assent("quarantine", "list", "--all", "--json").json
+    assert [row["note"] for row in rows if row["resolution"] == "dismissed"] == [NOTE]
+    files = [path for path in one.root.rglob("*") if path.is_file()]
+    assert files
+    assert not [path for path in files if NOTE.encode() in path.read_bytes()]
+
+
+@pytest.mark.parametrize(
+    ("number", "note", "rule"),
+    [("999999", "why", "quarantine.unknown"), ("1", " ", "note.blank"), ("1", "n" * 4001,
+     "note.long")],
+)  # fmt: skip
+def test_what_cannot_be_resolved_is_refused(story, number, note, rule):
+    one = story.installation
+    done = one.assent("quarantine", "resolve", number, "--as", "dismissed", "--note", note)
     assert done.status == 2
     assert "Traceback" not in done.said
+    act = one.acts()[-1]
+    assert (act["act"], act["refused"]) == ("quarantine.resolve", rule)
+    assert "note" not in act
+
+
+def test_a_resolution_has_to_say_why(story):
+    done = story.installation.assent("quarantine", "resolve", "1", "--as", "dismissed")
+    assert done.status == 2
+    assert "--note" in done.err
 
 
 def shrunk(one, left):

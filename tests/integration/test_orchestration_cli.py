@@ -73,8 +73,13 @@ def test_a_subject_can_be_shown_as_of_and_as_known(one):
     assert now["segmentation"]["permitted"]
     before = one.assent("consent", "show", who, "--as-of", "2023-12-31", "--json").json
     assert not next(s for s in before if s["purpose"] == "segmentation")["permitted"]
+    acts = len(one.acts())
     table = one.assent("consent", "show", who)
     assert "segmentation" in table.out
+    (act,) = one.acts()[acts:]
+    assert act["subject_key"] == subject(one, who)
+    assert act["keys"] == ["published_permission", "salts", "vault"]
+    assert who not in str(act)
     assert who not in table.out
 
 
@@ -82,13 +87,16 @@ def test_an_unknown_subject_is_not_repeated(one):
     done = one.assent("consent", "show", "Anna Example")
     assert refused(done, 2, "no subject has that customer id")
     assert "Anna" not in done.said
+    act = one.acts()[-1]
+    assert (act["act"], act["refused"]) == ("consent.show", "subject.unknown")
+    assert "Anna" not in str(act)
 
 
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
         (("granted", "--purpose", "segmentation"), 2, "--notice-version"),
-        (("withdrawn", "--purpose", "resale"), 1, "resale"),
+        (("withdrawn", "--purpose", "resale"), 2, "resale"),
         (("granted", "--notice-version", "0"), 2, "no notice 0"),
         (("granted", "--notice-version", "1000001"), 2, "no notice 1000001"),
         (("withdrawn", "--occurred-at", "2024-12-31 06:01:00"), 2, "in the future"),
@@ -99,7 +107,10 @@ def test_an_unknown_subject_is_not_repeated(one):
 def test_a_word_that_cannot_be_kept_is_refused(one, arguments, status, said):
     acts = len(one.acts())
     assert refused(one.assent("consent", "record", "C000000001", *arguments), status, said)
-    assert len(one.acts()) == acts
+    (act,) = one.acts()[acts:]
+    assert act["act"] == "consent.record"
+    assert act["refused"] in ("usage", "purpose.unknown")
+    assert act["keys"] == []
     assert not waiting(one)
 
 
@@ -116,9 +127,20 @@ def test_a_word_of_someone_who_is_not_known_yet_is_kept_and_said_to_be(one, tmp_
     assert done.out == "recorded; no such customer yet; kept until they appear\n"
     known = own.assent("consent", "record", "C000000001", "withdrawn", "--json").json
     assert known == {"event_id": 2, "known_customer": True}
+    assert own.acts()[-1]["keys"] == ["inbox", "vault"]
+    assert own.acts()[-1]["subject_key"] == subject(own, "C000000001")
     other = own.assent("consent", "record", "Anna Example", "withdrawn", "--json").json
     assert other == {"event_id": 3, "known_customer": False}
+    assert own.acts()[-1]["subject_key"] is None
     assert waiting(own) == 3
+
+
+def subject(one, customer_id):
+    """Return a customer's key inside the warehouse, as text."""
+    from governance import identity
+
+    with one.entered(), identity.opened() as connection:
+        return str(identity.subject_key_of(connection, customer_id))
 
 
 def waiting(one):

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from governance import clocks
+from governance import clocks, identity
 from governance.release import published_tables
 from governance.subject_consent import permitted_key
 from tests.support.installation import Installation
@@ -32,7 +32,7 @@ def published_row(one, who):
     from orchestration.manifest import policy
 
     with one.entered():
-        _, key = permitted_key(policy(), who, PURPOSE)
+        *_, key = permitted_key(policy(), who, PURPOSE)
     with one.published(PURPOSE) as connection:
         row = connection.execute(
             "select m.*, segment_id from mart_segmentation as m join assignments"
@@ -64,8 +64,12 @@ def test_it_says_which_segment_and_what_decided(one, who):
             assert feature["typical"] == pytest.approx(typical)
     assert sum(feature["share"] for feature in found["features"]) == pytest.approx(1)
     assert found["changes"] == []  # no figures of an earlier day are kept, and no earlier model
-    assert [(a["act"], a["purpose"]) for a in one.acts()[acts:]] == [("segment.explain", PURPOSE)]
-    assert who not in json.dumps(one.acts()[acts:])
+    (act,) = one.acts()[acts:]
+    assert (act["act"], act["purpose"]) == ("segment.explain", PURPOSE)
+    assert act["keys"] == ["published_permission", "published_segmentation", "salts", "vault"]
+    assert who not in json.dumps(act)
+    with one.entered(), identity.opened() as connection:
+        assert act["subject_key"] == str(identity.subject_key_of(connection, who))
 
 
 def test_it_says_so_in_plain_words(one, who):
@@ -103,7 +107,7 @@ def test_who_is_in_no_published_segment_is_told_so(small, who, tmp_path):
     [
         (("Anna Example",), 2, "no subject has that customer id"),
         (("Anna Example", "--purpose", "churn_prevention"), 2, "has no segments"),
-        (("Anna Example", "--purpose", "resale"), 1, "resale"),
+        (("Anna Example", "--purpose", "resale"), 2, "resale"),
     ],
 )
 def test_what_cannot_be_explained_is_refused(one, arguments, status, said):
@@ -113,7 +117,10 @@ def test_what_cannot_be_explained_is_refused(one, arguments, status, said):
     assert said in done.err
     assert "Anna" not in done.said
     assert "Traceback" not in done.said
-    assert len(one.acts()) == acts
+    (act,) = one.acts()[acts:]
+    assert act["act"] == "segment.explain"
+    assert act["refused"] in ("subject.unknown", "usage", "purpose.unknown")
+    assert "Anna" not in str(act)
 
 
 def republished(one, *statements):

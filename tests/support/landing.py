@@ -34,7 +34,7 @@ TABLES = {
     "quarantine": (
         "quarantine_id bigint, feed varchar, reason varchar, column_name varchar, source varchar,"
         " position bigint, subject_key uuid, load_id integer, quarantined_at timestamp,"
-        " resolved_at timestamp, resolution varchar"
+        " resolved_at timestamp, resolution varchar, note varchar"
     ),
     "purpose_keys": "subject_key uuid, purpose varchar, purpose_key uuid",
     "changed_days": "event_day date, load_id integer",

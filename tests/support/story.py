@@ -26,6 +26,7 @@ from warehouse.connect import connected, warehouse_store
 PAST = "2024-11-30"
 SIGNED = "2024-12-29T12:00:00"  # on paper, so before the day that a run selects data of
 PUBLISHED = f"+key:release/published_{SEGMENT_PURPOSE}"
+NOTE = "Jane Example rang: it is not hers"
 LATER, MUCH_LATER = "2024-12-31T06:00:00Z", "2025-01-20T12:00:00Z"
 OVERRIDE = (
     "overrides: [{rule: freshness.transactions, reason: The till was out of order,"
@@ -101,7 +102,7 @@ def play(small: Installation, folder: Path) -> Story:
     # It is resolved, but weeks have passed without a new feed; then the officer excuses that.
     late = {"ASSENT_NOW": MUCH_LATER}
     number = str(rows[0]["quarantine_id"])
-    done = one.assent("quarantine", "resolve", number, "--as", "dismissed", **late)
+    done = one.assent("quarantine", "resolve", number, "--as", "dismissed", "--note", NOTE, **late)
     seen = after("resolved, stale", one.assent("run", **late), **late)
     seen.more["resolve"] = done
     # Under another policy a fit is due: quick, as there is one number of segments to choose from.

@@ -11,7 +11,7 @@ from expectations import schemas
 from expectations.schemas import Fault
 from governance.gate import refuse
 from tests.support.checked import CANARY, policy
-from warehouse.errors import PolicyGapError, RuleBrokenError
+from warehouse.errors import RuleBrokenError, UsageError
 
 COLUMNS = ["recency_days", "visits", "value_total", "category_mix", "gap_mean_days"]
 
@@ -100,7 +100,7 @@ def test_columns_without_a_source_may_be_null() -> None:
 def test_only_what_the_policy_allows_can_be_asked_for() -> None:
     schema = schemas.features(policy(), "segmentation", [*COLUMNS, "age_years"])
     assert "age_years" not in schema.columns
-    with pytest.raises(PolicyGapError):
+    with pytest.raises(UsageError):
         schemas.features(policy(), "newsletters", COLUMNS)
 
 

@@ -10,7 +10,7 @@ from governance.lineage.build import build
 from governance.policy.load import load_policy
 from governance.policy.model import Policy
 from tests.support.lineage import Manifest, edited, manifest
-from warehouse.errors import PolicyGapError, RuleBrokenError
+from warehouse.errors import PolicyGapError, RuleBrokenError, UsageError
 from warehouse.home import PROJECT
 
 
@@ -150,8 +150,8 @@ class TestFeatures:
         found = judge_features(policy, "segmentation", {"visits": ["visits", "age_band"]})
         assert [(f.column, f.attributes) for f in found] == [("visits", ("age_band",))]
 
-    def test_a_purpose_that_is_not_there_is_a_gap(self, policy: Policy) -> None:
-        with pytest.raises(PolicyGapError):
+    def test_a_purpose_that_is_not_there_is_a_mistake(self, policy: Policy) -> None:
+        with pytest.raises(UsageError):
             judge_features(policy, "advertising", ["visits"])
 
 

@@ -16,7 +16,7 @@ from governance.policy.load import parse_policy
 from governance.policy.model import Allowance
 from governance.policy.words import DELICACY, AttributeClass
 from tests.fixtures.governance_policy import SMALL, poisoned
-from warehouse.errors import PolicyGapError
+from warehouse.errors import PolicyGapError, UsageError
 
 POLICY = parse_policy(SMALL)
 VARS = dbt_vars(POLICY)
@@ -169,10 +169,10 @@ def test_banded_columns_have_labels_and_others_none():
     assert column_labels(POLICY, "bias_monitoring", "income") is None
 
 
-def test_a_purpose_that_the_policy_does_not_know_is_a_gap():
-    with pytest.raises(PolicyGapError, match="no purpose 'offer'\n  -> did you mean 'offers'"):
+def test_a_purpose_that_the_policy_does_not_know_is_a_mistake():
+    with pytest.raises(UsageError, match="no purpose 'offer'\n  -> did you mean 'offers'"):
         allowed_columns(POLICY, "offer")
-    with pytest.raises(PolicyGapError, match="'custody' is built in"):
+    with pytest.raises(UsageError, match="'custody' is built in"):
         purpose_named(POLICY, "custody")
 
 
