@@ -1,7 +1,8 @@
 """Facts about the state that anyone may read without a key: counts and verdicts, never rows.
 
 Belongs here: the small files under ``evidence/`` that ``assent feeds`` and ``assent status`` show.
-Does not belong here: working the facts out.
+Does not belong here: working the facts out. Each says by which version of their shape it is
+written, so that a reader meets none of another.
 """
 
 import json
@@ -11,7 +12,7 @@ from typing import Any
 
 from warehouse.errors import UsageError
 from warehouse.home import Home
-from warehouse.journal import write_durably
+from warehouse.journal import read_json, write_durably
 
 FEEDS = "feeds"
 STATUS = "status"
@@ -19,6 +20,8 @@ SEGMENTS = "segments"
 PERMISSION = "permission"
 FILES = "files"
 PUBLISHED = "published"
+VERSION = 1  # rises when a file comes to hold other fields
+MEND = "run `assent run`, which writes it anew"
 
 
 def show(name: str, content: dict[str, Any], *, past: date | None = None) -> None:
@@ -28,8 +31,8 @@ def show(name: str, content: dict[str, Any], *, past: date | None = None) -> Non
     """
     path = path_of(name, past)
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    labelled = {"label": label()} | content
-    write_durably(path, json.dumps(labelled, indent=1, default=str).encode())
+    facts = {"evidence_version": VERSION, "label": label(), **content}
+    write_durably(path, json.dumps(facts, indent=1, default=str).encode())
 
 
 def path_of(name: str, past: date | None = None) -> Path:
@@ -43,12 +46,14 @@ def shown(name: str, *, past: date | None = None) -> dict[str, Any]:
     Raises
     ------
     UsageError
-        If no run has written it.
+        If no run has written it, or not this version.
     """
     path = path_of(name, past)
     if not path.exists():
         raise UsageError(f"no run has said anything about {name} yet", "run `assent run`")
-    content: dict[str, Any] = json.loads(path.read_bytes())
+    content = read_json(path, MEND)
+    if content.pop("evidence_version", None) != VERSION:
+        raise UsageError(f"{path} was written by another version of Assent", MEND)
     return content
 
 

@@ -150,18 +150,24 @@ def _recipient(policy: Policy, name: str, purpose: str) -> Recipient:
 
 def _target(to: Path, *, encrypted: bool) -> Path:
     if to.suffix not in FORMATS:
-        raise UsageError(f"unknown kind of file: '{to.name}'", f"end it in {' or '.join(FORMATS)}")
+        raise UsageError(
+            f"unknown kind of file: '{to.name}'", f"end it in {' or '.join(FORMATS)}", rule="target"
+        )
     # Resolved, so that neither a link nor `..` leads back into the home.
     target = to.parent.resolve() / (f"{to.name}.age" if encrypted else to.name)
     for folder, name in (
         (Home.current().root, "ASSENT_HOME"), (keys.folder(), "the keys"), (PROJECT, "the project"),
     ):  # fmt: skip
         if target.is_relative_to(folder.resolve()):
-            raise UsageError(f"an export doesn't belong under {name}", "name a file elsewhere")
+            raise UsageError(
+                f"an export doesn't belong under {name}", "name a file elsewhere", rule="target"
+            )
     if target.exists():
-        raise UsageError(f"{target.name} exists already", "name another file, or remove it")
+        raise UsageError(
+            f"{target.name} exists already", "name another file, or remove it", rule="target"
+        )
     if not target.parent.is_dir():
-        raise UsageError(f"there is no folder {target.parent}", "make it first")
+        raise UsageError(f"there is no folder {target.parent}", "make it first", rule="target")
     return target
 
 
@@ -252,15 +258,21 @@ def _write(
 
         content = pyrage.encrypt(content, [pyrage.x25519.Recipient.from_str(key)])
     aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
+        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
         sync_file(aside)
         os.link(aside, target)
+        sync_folder(target.parent)
+    except OSError as error:
+        raise UsageError(
+            f"{target} can't be written: {error.strerror}",
+            "name a file in a folder that you may write to, on a disk that has room",
+            rule="target",
+        ) from None
     finally:
-        aside.unlink()
-    sync_folder(target.parent)
+        aside.unlink(missing_ok=True)
     return hashlib.sha256(content).hexdigest()
 
 

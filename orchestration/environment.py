@@ -65,7 +65,7 @@ def prepare() -> Home:
     os.environ["DAGSTER_HOME"] = str(home.dagster)
     os.environ["ASSENT_WAREHOUSE_FILE"] = str(home.warehouse)
     instance = home.dagster / "dagster.yaml"
-    if not instance.exists() or instance.read_text(encoding="utf-8") != DAGSTER_YAML:
+    if not instance.exists() or instance.read_bytes() != DAGSTER_YAML.encode():
         write_durably(instance, DAGSTER_YAML.encode())
     _set_clock(sources_path())
     if production():
@@ -89,7 +89,8 @@ def _set_clock(path: Path) -> None:
     clock = next(
         (
             line.split(":", 1)[1].split(" #")[0].strip().strip("'\"")
-            for line in path.read_text(encoding="utf-8").splitlines()
+            # What isn't UTF-8 is told when the feeds are read.
+            for line in path.read_text(encoding="utf-8", errors="replace").splitlines()
             if line.startswith("clock:")
         ),
         None,

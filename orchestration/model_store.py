@@ -15,7 +15,7 @@ from governance.policy.words import SEGMENT_PURPOSE
 from orchestration.manifest import policy
 from warehouse.errors import UsageError
 from warehouse.home import Home
-from warehouse.journal import write_durably
+from warehouse.journal import read_json, write_durably
 
 if TYPE_CHECKING:
     from models.model import SegmentModel
@@ -33,8 +33,7 @@ def record() -> dict[str, Any] | None:
     pointer = folder() / "current.json"
     if not pointer.exists():
         return None
-    found: dict[str, Any] = json.loads(pointer.read_bytes())
-    return found
+    return read_json(pointer, "remove it: the next run fits anew")
 
 
 def place() -> Path:
@@ -64,10 +63,22 @@ def point_to(facts: dict[str, Any]) -> None:
 
 
 def loaded() -> "SegmentModel":
-    """Return the model in force; see :func:`place`."""
+    """Return the model in force.
+
+    Raises
+    ------
+    UsageError
+        If none has been fitted, or its file isn't whole.
+    """
     from models import store
 
-    return store.load(place() / MODEL_FILE)
+    try:
+        return store.load(place() / MODEL_FILE)
+    except ValueError as error:
+        raise UsageError(
+            f"the model in force can't be loaded: {error}",
+            f"restore it, or remove {folder() / 'current.json'}: the next run fits anew",
+        ) from None
 
 
 def previous() -> "SegmentModel | None":

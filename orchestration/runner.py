@@ -18,7 +18,7 @@ from orchestration.common import DAYS
 from orchestration.environment import opened_instance
 from warehouse import alive
 from warehouse.connect import connected, warehouse_store
-from warehouse.errors import AssentError, RuleBrokenError, UsageError
+from warehouse.errors import AssentError, RuleBrokenError, UsageError, of_machine
 from warehouse.home import PROJECT, Home
 from warehouse.lock import writer_lock
 
@@ -124,6 +124,9 @@ def _as_error(step: str | None, error: Any) -> AssentError:
             message = cause.message.split(": ", 1)[1].strip()
             broken = issubclass(known[cause.cls_name], RuleBrokenError)
             return (RuleBrokenError if broken else UsageError)(message)
+        told = of_machine(cause.cls_name, cause.message.partition(": ")[2].strip())
+        if told:
+            return told
         cause = cause.cause
     return UsageError(
         f"step '{step}' failed: {_fault(error)}", "see the run in the UI (`make ui`), and report it"

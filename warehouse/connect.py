@@ -6,6 +6,7 @@ Does not belong here: SQL about rows.
 """
 
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,9 @@ from warehouse.home import Home
 
 # What DuckDB writes beside a database file while it works on it.
 COMPANIONS = ("", ".wal", ".wal.checkpoint", ".wal.recovery")
+
+# Settings that are the user's, each with an example.
+SET_BY = {"memory_limit": ("ASSENT_MEMORY", "8GB"), "threads": ("ASSENT_THREADS", "2")}
 
 # A killed run's dbt holds the warehouse for moments longer than the run held the writer lock.
 DYING_SECONDS, POLL_SECONDS = 5.0, 0.1
@@ -108,9 +112,18 @@ def secure(connection: duckdb.DuckDBPyConnection, paths: list[Path], *, files: b
         "memory_limit": quoted(os.environ.get("ASSENT_MEMORY", "5GB")),
     }
     if os.environ.get("ASSENT_THREADS"):
-        settings["threads"] = str(int(os.environ["ASSENT_THREADS"]))
+        settings["threads"] = quoted(os.environ["ASSENT_THREADS"])
     for name, value in settings.items():
-        connection.execute(f"set {name} = {value}")
+        try:
+            connection.execute(f"set {name} = {value}")
+        except duckdb.Error:
+            if name not in SET_BY:
+                raise
+            variable, example = SET_BY[name]
+            raise UsageError(
+                f"{variable} can't be '{os.environ[variable]}'",
+                f"write it as {example}, or unset it",
+            ) from None
     if not files:
         allowed = ", ".join(quoted(f"{path}{end}") for path in paths for end in COMPANIONS)
         connection.execute(f"set allowed_paths = [{allowed}]")
@@ -166,9 +179,15 @@ def _explained(store: Store, message: str) -> AssentError:
             f"the key '{store.key_name}' doesn't fit the file {name}",
             f"supply the key that {name} was written with ({keys.PREFIX}{store.key_name.upper()})",
         )
-    if "lock" in message.lower():
+    if "set lock on file" in message.lower():
         return _HeldError(
             f"another process holds {name}", "wait for it to end; `assent status` reads the rest"
+        )
+    refused = re.search(r'(?:Cannot open|Could not read from) file "[^"]*": (.+)', message)
+    if refused:  # by the operating system
+        return UsageError(
+            f"{store.path} can't be opened: {refused[1]}",
+            "check its owner and mode, and that its disk has room and can be written",
         )
     return UsageError(f"{name} can't be opened as an encrypted DuckDB file",
                       "restore it from a backup, or move it away to start afresh")  # fmt: skip

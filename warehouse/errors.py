@@ -1,8 +1,9 @@
 """Errors meant for the person who meets them, and the exit status each one carries.
 
 Belongs here: the base classes that every room raises for a mistake of its user, a broken rule
-or a missing key. Does not belong here: wording of a particular error; that stays where it is
-detected. No message ever holds a value of a row (see :func:`masked`).
+or a missing key; and what the machine refused (:func:`of_machine`), which may come up anywhere.
+Does not belong here: wording of any other error; that stays where it is detected. No message ever
+holds a value of a row (see :func:`masked`).
 """
 
 import re
@@ -49,6 +50,39 @@ class RuleBrokenError(AssentError):
 
 class PolicyGapError(RuleBrokenError):
     """The policy says nothing about what was asked (a *gap*; exit status 1)."""
+
+
+def of_machine(kind: str, text: str) -> UsageError | None:
+    """Return what a failed file, full disk or full memory means to the user; None for other faults.
+
+    Parameters
+    ----------
+    kind
+        Name of the exception's class; of runs in other processes nothing else is left.
+    text
+        Its message. Of the system's own (``[Errno 13] Permission denied: 'x'``), which names a
+        path, it is shown; that of anything else might quote a value.
+    """
+    if kind in ("MemoryError", "OutOfMemoryException"):
+        return UsageError("there isn't enough memory", "free some, or see ASSENT_MEMORY")
+    if kind not in _OF_FILES:
+        return None
+    found = re.match(r"\[Errno \d+\] (.+)", text)
+    what = found[1] if found else f"a file can't be read or written ({kind})"
+    return UsageError(what, _OF_FILES[kind])
+
+
+_MIXED_UP = "a file stands where a folder belongs, or a folder for a file: name another, or move it"
+_DISK = "check owner and mode, and that its disk has room and can be written"
+_OF_FILES = {
+    "FileExistsError": _MIXED_UP,
+    "IsADirectoryError": _MIXED_UP,
+    "NotADirectoryError": _MIXED_UP,
+    "FileNotFoundError": "put it back, or name another",
+    "PermissionError": _DISK,
+    "OSError": _DISK,
+    "IOException": _DISK,  # DuckDB's
+}
 
 
 def masked(value: object, longest: int = 40) -> str:

@@ -8,6 +8,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from warehouse.errors import UsageError
+
 PROJECT = Path(__file__).resolve().parent.parent
 ROOMS = ("orchestration", "ingest", "warehouse", "models", "expectations", "governance")
 
@@ -104,12 +106,24 @@ class Home:
         return self.published / f"{purpose}.duckdb"
 
     def make(self) -> "Home":
-        """Make the folders that are missing, readable by their owner alone."""
+        """Make the folders that are missing, readable by their owner alone.
+
+        Raises
+        ------
+        UsageError
+            If one can't be made.
+        """
         for folder in (
             self.root, self.published, self.artefacts, self.audit, self.releases, self.evidence,
             self.journal, self.dagster, self.dbt, self.spill, self.running,
         ):  # fmt: skip
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            try:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as error:
+                raise UsageError(
+                    f"the folder {folder} can't be made: {error.strerror}",
+                    "name a folder of yours, on a disk that can be written, in ASSENT_HOME",
+                ) from None
         return self
 
 

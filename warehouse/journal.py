@@ -52,7 +52,7 @@ def complete(steps: Mapping[str, Step]) -> list[str]:
     """
     finished = []
     for path in sorted(Home.current().make().journal.glob("*.json")):
-        content = json.loads(path.read_bytes())
+        content = read_json(path, "restore it from a backup: work on several files waits in it")
         if content["kind"] not in steps:
             raise UsageError(
                 f"the journal holds unfinished work that this version can't do: {content['kind']}",
@@ -62,6 +62,30 @@ def complete(steps: Mapping[str, Step]) -> list[str]:
         Entry(path, content["kind"], content["payload"]).close()
         finished.append(content["kind"])
     return finished
+
+
+def read_json(path: Path, mend: str) -> dict[str, Any]:
+    """Return the object that a small file of ours holds.
+
+    Parameters
+    ----------
+    path
+        The file.
+    mend
+        What to do if it isn't whole.
+
+    Raises
+    ------
+    UsageError
+        If it holds no JSON object.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        raise UsageError(f"{path} isn't whole: it holds no JSON object", mend)
+    return content
 
 
 def write_durably(path: Path, content: bytes) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from orchestration.environment import prepare
-from warehouse.errors import AssentError
+from warehouse.errors import AssentError, of_machine
 from warehouse.home import PROJECT, ROOMS
 
 
@@ -47,7 +47,9 @@ def main(arguments: list[str] | None = None) -> None:
         status = 130
     except Exception as error:
         # A traceback, and often the message, may quote a row.
-        click.echo(f"assent: a fault of ours: {_place(error)}\n  -> please report it", err=True)
+        told = of_machine(type(error).__name__, str(error))
+        ours = f"a fault of ours: {_place(error)}\n  -> please report it"
+        click.echo(f"assent: {told or ours}", err=True)
         status = 2
     sys.exit(status or 0)
 

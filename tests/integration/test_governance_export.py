@@ -171,6 +171,7 @@ def test_what_the_policy_does_not_allow_is_refused(one, export, tmp_path, change
         ("nowhere/audience.csv", "no folder"),
         ("audience.txt", "audience.txt"),
         ("there.csv", "exists already"),
+        (f"{'n' * 240}.csv", "can't be written"),  # with what it is called meanwhile, too long
     ],
 )
 def test_where_it_does_not_belong_it_is_refused(one, export, tmp_path, name, said):
@@ -182,6 +183,8 @@ def test_where_it_does_not_belong_it_is_refused(one, export, tmp_path, name, sai
         done = export(target, *more)
         assert done.status == 2
         assert said in done.err
+        assert "fault of ours" not in done.err
+        assert one.acts()[-1]["refused"] == "target"
     assert not list(one.root.rglob("audience.csv*"))
     assert (
         (tmp_path / "there.csv").read_text() == (tmp_path / "there.csv.age").read_text() == "kept"
