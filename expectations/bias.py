@@ -280,13 +280,19 @@ def judge(rule: Rule, counts: Counts) -> Result:
     faults = list(_faults(cells, areas, limits))
     if faults:
         return result(rule, "broken", observed, "; ".join(faults), **facts)
-    return result(rule, "holds", observed, _none_beyond(found, cells), **facts)
+    why = _none_beyond(len(found.cells), [cell.ratio for cell in cells if cell.ratio], areas)
+    return result(rule, "holds", observed, why, **facts)
 
 
-def _none_beyond(found: Judged, cells: Sequence[Cell]) -> str:
-    small = len(found.cells) - len(cells)
+def _none_beyond(pairs: int, ratios: Sequence[Measure], areas: Mapping[str, Measure]) -> str:
+    """Say what was judged: an estimate may lie beyond a limit to which its interval reaches."""
+    shown = [("least ratio", min(ratios)), ("greatest", max(ratios))]
+    shown += [("greatest AUC", max(areas.values()))] if areas else []
+    said = ", ".join(f"{name} {m.value:.2f} ({m.low:.2f} to {m.high:.2f})" for name, m in shown)
+    small = pairs - len(ratios)
     rest = f"; {small} pairs are too small to be judged" if small else ""
-    return f"no interval lies beyond a limit, of {len(cells)} pairs of group and segment{rest}"
+    judged = f"{len(ratios)} pairs of group and segment"
+    return f"no interval lies beyond a limit, of {judged}: {said}{rest}"
 
 
 def _faults(

@@ -71,9 +71,13 @@ def _long_enough(key: str, where: str) -> str:
 def _make(name: str, path: Path, variable: str) -> None:
     """Make a key for a local installation; never for a file that already exists."""
     if production() or f"{variable}_FILE" in os.environ:
+        why = (
+            "production mode makes none"
+            if production()
+            else f"none is made where {variable}_FILE names one"
+        )
         raise KeyMissingError(
-            f"no key for '{name}': neither {variable} nor a file {path}",
-            "supply the key; production mode makes none",
+            f"no key for '{name}': neither {variable} nor a file {path}", f"supply the key; {why}"
         )
     if _written_with(name).exists():
         raise KeyMissingError(

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from governance.policy.problems import Path, Problem, nearest, shown
-from governance.policy.schema import keys_at, node_at, type_words
+from governance.policy.schema import Node, branches, keys_at, node_at, type_words
 
 _KEY = "[key]"  # the model's mark for a fault in a key rather than in its value
 _OURS = "policy"  # raised by the model for what ``checks`` reports itself
@@ -68,7 +68,7 @@ def _wrong_value(path: Path, detail: ErrorDetails) -> Problem:
         )
     quotes = expected == "text" and isinstance(value, int | float | date)
     remedy = "put it in quotes" if quotes else f"write {_meaning(path)}"
-    return Problem(path, f"expected {expected}, found {_kind(value)}", remedy)
+    return Problem(path, f"expected {expected}, found {_found(value, node)}", remedy)
 
 
 def _path(loc: tuple[str | int, ...]) -> Path:
@@ -85,6 +85,17 @@ def _meaning(path: Path) -> str:
         return "what docs/policy.md explains"
     said = node.get("description")
     return f"{type_words(node)}: {said}" if said else type_words(node)
+
+
+def _found(value: Any, node: Node) -> str:
+    """Return what stands there: its kind, or if that is right what else is wrong with it."""
+    parts = branches(node) if node else []
+    numeric = any(part.get("type") in ("integer", "number") for part in parts)
+    if numeric and isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    if value and isinstance(value, tuple | list) and any("prefixItems" in part for part in parts):
+        return f"a list of {len(value)}"
+    return _kind(value)
 
 
 def _kind(value: Any) -> str:

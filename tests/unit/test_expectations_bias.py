@@ -3,6 +3,7 @@
 import itertools
 import math
 import random
+import re
 
 import pytest
 
@@ -62,6 +63,12 @@ def test_an_interval_that_reaches_the_limit_does_not_break(rule: Rule) -> None:
     found = judge(rule, counts(few))
     assert found.observed["representation_ratio"][1] > 1.25
     assert found.status == "holds"
+    # What is shown beside the limit says why.
+    figures = re.findall(r"(\d\.\d\d) \((\d\.\d\d) to (\d\.\d\d)\)", found.why)
+    (_, _, reaches), (most, from_, _), (area, _, _) = [map(float, f) for f in figures]
+    assert reaches > 0.8
+    assert from_ < 1.25 < most
+    assert area == pytest.approx(found.observed["predictability"], abs=0.005)
     many = {key: n * 400 for key, n in few.items()}
     assert judge(rule, counts(many)).status == "broken"
 

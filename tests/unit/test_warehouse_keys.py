@@ -45,7 +45,9 @@ def test_production_takes_supplied_keys(home, monkeypatch, tmp_path):
 
 def test_a_named_key_file_that_is_missing_is_never_made(home, monkeypatch, tmp_path):
     monkeypatch.setenv("ASSENT_KEY_VAULT_FILE", str(tmp_path / "gone"))
-    with pytest.raises(KeyMissingError, match="no key for 'vault'"):
+    with pytest.raises(
+        KeyMissingError, match=r"(?s)no key for 'vault'.*none is made where ASSENT_KEY_VAULT_FILE"
+    ):
         keys.get("vault")
     assert not (tmp_path / "gone").exists()
 
