@@ -260,10 +260,13 @@ def _write(
     aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
         descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        sync_file(aside)
-        os.link(aside, target)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+            sync_file(aside)
+            os.link(aside, target)
+        finally:
+            aside.unlink()
         sync_folder(target.parent)
     except OSError as error:
         raise UsageError(
@@ -271,8 +274,6 @@ def _write(
             "name a file in a folder that you may write to, on a disk that has room",
             rule="target",
         ) from None
-    finally:
-        aside.unlink(missing_ok=True)
     return hashlib.sha256(content).hexdigest()
 
 
