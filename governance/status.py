@@ -1,7 +1,9 @@
 """How every rule stands: verdicts of the checks, kept with the state they judged.
 
-Belongs here: recording verdicts in the warehouse, showing them, and
-whether a purpose may be published. Does not belong here: reaching a verdict (``expectations``).
+Belongs here: recording verdicts in the warehouse, showing them, and whether a purpose may be
+published. Does not belong here: reaching a verdict (``expectations``). What is shown is about the
+warehouse, published or not: it follows every change, a forgotten verdict too, so that a run that
+is killed leaves none on what it was building. What is published was judged when it was.
 """
 
 import json
@@ -48,10 +50,23 @@ class Verdict:
         return self.status == "holds" or (self.status == "not judged" and self.why != NOT_RUN)
 
 
-def reset(connection: duckdb.DuckDBPyConnection, policy: Policy, clocks: Clocks) -> None:
+def reset(
+    connection: duckdb.DuckDBPyConnection, policy: Policy, clocks: Clocks, about: Mapping[str, Any]
+) -> None:
     """Forget the verdicts on what is about to be built again: all but those on the feeds.
 
     A run for a past day leaves the verdicts on the current one alone.
+
+    Parameters
+    ----------
+    connection
+        With the warehouse as its database.
+    policy
+        The rules.
+    clocks
+        Of the run.
+    about
+        Facts that are shown with the verdicts.
     """
     _make_table(connection)
     days = "true" if clocks.current else "as_of = $as_of"
@@ -59,11 +74,12 @@ def reset(connection: duckdb.DuckDBPyConnection, policy: Policy, clocks: Clocks)
         f"delete from {TABLE} where not list_contains($kept, rule) and {days}",
         {"kept": _standing_rules(policy)} | ({} if clocks.current else {"as_of": clocks.as_of}),
     )
+    _show(connection, policy, clocks, about)
 
 
 def forget(
     connection: duckdb.DuckDBPyConnection, policy: Policy, purpose: str, kinds: Collection[str],
-    clocks: Clocks,
+    clocks: Clocks, about: Mapping[str, Any],
 ) -> None:  # fmt: skip
     """Forget the verdicts of some kinds of rules of a purpose, whose subject is made anew."""
     _make_table(connection)
@@ -71,6 +87,7 @@ def forget(
     connection.execute(
         f"delete from {TABLE} where list_contains(?, rule) and as_of = ?", [named, clocks.as_of]
     )
+    _show(connection, policy, clocks, about)
 
 
 def _standing_rules(policy: Policy) -> list[str]:
@@ -80,6 +97,7 @@ def _standing_rules(policy: Policy) -> list[str]:
 
 def _make_table(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("create schema if not exists governance")
+    connection.execute("drop table if exists governance.verdicts")  # of earlier versions
     connection.execute(
         f"create table if not exists {TABLE} (rule varchar, status varchar, observed varchar,"
         " limits varchar, why varchar, policy varchar, as_of date, known_at timestamp)"
@@ -87,8 +105,9 @@ def _make_table(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def put(
-    connection: duckdb.DuckDBPyConnection, policy: Policy, results: Iterable[Any], clocks: Clocks
-) -> None:
+    connection: duckdb.DuckDBPyConnection, policy: Policy, results: Iterable[Any], clocks: Clocks,
+    about: Mapping[str, Any],
+) -> None:  # fmt: skip
     """Record verdicts (objects with rule, status, observed, limit and why) on one state."""
     _make_table(connection)
     under, standing = policy_hash(policy), _standing_rules(policy)
@@ -102,6 +121,7 @@ def put(
             [r.rule, r.status, json.dumps(r.observed, default=str),
              json.dumps(r.limit, default=str), r.why, under, clocks.as_of, clocks.known_at],
         )  # fmt: skip
+    _show(connection, policy, clocks, about)
 
 
 def verdicts(
@@ -144,7 +164,7 @@ def obstacles(
     return [v for v in found if v.rule in blocking and not v.passes]
 
 
-def show(
+def _show(
     connection: duckdb.DuckDBPyConnection, policy: Policy, clocks: Clocks, about: Mapping[str, Any]
 ) -> None:
     """Write the verdicts where anyone may read them (``governance.evidence``)."""

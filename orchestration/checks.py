@@ -10,7 +10,6 @@ from datetime import date
 from typing import Any
 
 import dagster as dg
-import duckdb
 
 from governance import clocks as clock_row
 from governance import evidence, status
@@ -18,7 +17,7 @@ from governance.clocks import Clocks
 from governance.gate import judge_columns
 from governance.policy.rules import KINDS, Rule, override_of, rules
 from governance.policy.words import FEEDS, SEGMENT_PURPOSE
-from orchestration.common import SEGMENT_KINDS, code_version, provenance
+from orchestration.common import SEGMENT_KINDS, about, provenance
 from orchestration.manifest import lineage, manifest, policy
 from orchestration.wording import in_words
 from orchestration.writer import Writer
@@ -45,12 +44,6 @@ def _specs(asset: list[str], found: Iterable[Rule]) -> list[dg.AssetCheckSpec]:
         )
         for kind in kinds
     ]
-
-
-def _keep(connection: duckdb.DuckDBPyConnection, results: Sequence[Any], clocks: Clocks) -> None:
-    """Record the verdicts, and show how every rule stands now."""
-    status.put(connection, policy(), results, clocks)
-    status.show(connection, policy(), clocks, {"code_version": code_version()})
 
 
 def _evaluated(
@@ -117,7 +110,7 @@ def _mart_check(purpose: str) -> dg.AssetChecksDefinition:
                 connection, policy(), clocks, purpose, findings=findings,
                 absent=absent_columns(purpose),
             )  # fmt: skip
-            _keep(connection, results, clocks)
+            status.put(connection, policy(), results, clocks, about())
         for kind, found in _by_kind(results).items():
             yield _evaluated(asset, kind, found, clocks)
 
@@ -143,7 +136,7 @@ def check_feeds(context: dg.AssetCheckExecutionContext, writer: Writer) -> Itera
         results = judge(
             connection, policy(), clocks, now=now(), manifest=manifest(), lineage=lineage()
         )
-        _keep(connection, results, clocks)
+        status.put(connection, policy(), results, clocks, about())
     for feed in FEEDS:
         for kind in FEED_KINDS:
             found = [r for r in results if r.rule == f"{kind}.{feed}"]
@@ -171,7 +164,7 @@ def check_segments(context: dg.AssetCheckExecutionContext, writer: Writer) -> It
             connection, policy(), clocks, psi=shown["drift"],
             fitted_as_of=date.fromisoformat(model["fitted_as_of"]) if model else None,
         )  # fmt: skip
-        _keep(connection, results, clocks)
+        status.put(connection, policy(), results, clocks, about())
     for kind, found in _by_kind(results).items():
         yield _evaluated(SEGMENTS_ASSET, kind, found, clocks)
 

@@ -27,7 +27,8 @@ SEGMENT_KINDS = ("size", "segment_count", "refit", "drift", "bias")
 RETRY = dg.RetryPolicy(max_retries=1, delay=5)
 
 # Long before any feed, so that every past day can be asked for; a day beyond the feeds is refused.
-DAYS = dg.DailyPartitionsDefinition(start_date="1990-01-01", timezone=policy().time_zone)
+FIRST_DAY = date(1990, 1, 1)
+DAYS = dg.DailyPartitionsDefinition(start_date=FIRST_DAY.isoformat(), timezone=policy().time_zone)
 BY_DAY: dict[str, Any] = {"partitions_def": DAYS, "backfill_policy": dg.BackfillPolicy.multi_run(1)}
 
 
@@ -41,6 +42,11 @@ def code_version() -> str:
         digest.update(str(path.relative_to(PROJECT)).encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def about() -> dict[str, Any]:
+    """Return the facts that are shown with verdicts."""
+    return {"code_version": code_version()}
 
 
 def provenance(clocks: Clocks | None = None) -> dict[str, Any]:

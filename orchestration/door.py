@@ -19,7 +19,7 @@ from governance.clocks import Clocks
 from governance.gate import judge_features, judge_mart, refuse
 from governance.policy.words import SEGMENT_PURPOSE
 from orchestration.columns import MIX, share_sql
-from orchestration.common import BY_DAY, OWNERS, same_day, unrepeated
+from orchestration.common import BY_DAY, OWNERS, about, same_day, unrepeated
 from orchestration.fairness import judge_of
 from orchestration.land import absent_columns
 from orchestration.manifest import policy
@@ -145,7 +145,7 @@ class Door:
         """
         self._connection.execute(f"create schema if not exists {self.purpose}")
         if judged:
-            status.forget(self._connection, policy(), self.purpose, judged, self.clocks)
+            status.forget(self._connection, policy(), self.purpose, judged, self.clocks, about())
         selected = [f"{identifier(name)}::{kind} as {name}" for name, kind in columns.items()]
         self._connection.register("kept", frame)
         try:
@@ -184,18 +184,20 @@ class Door:
 
 
 def asset(
-    name: str, *, purpose: str = SEGMENT_PURPOSE, **about: Any
+    name: str, *, purpose: str = SEGMENT_PURPOSE, **described: Any
 ) -> Callable[[Compute], dg.AssetsDefinition]:
     """Make an asset of a function that is given the door of its purpose, and nothing else.
 
     Parameters
     ----------
-    about
+    described
         As ``dagster.asset`` takes it.
     """
 
     def made(compute: Compute) -> dg.AssetsDefinition:
-        @dg.asset(key=[purpose, name], group_name="segmentation", owners=OWNERS, **BY_DAY, **about)
+        @dg.asset(
+            key=[purpose, name], group_name="segmentation", owners=OWNERS, **BY_DAY, **described
+        )
         def opened(context: dg.AssetExecutionContext, writer: Writer) -> dg.MaterializeResult:
             with writer.warehouse() as connection, unrepeated():
                 clocks = same_day(context, clock_row.read(connection))

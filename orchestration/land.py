@@ -27,6 +27,7 @@ from orchestration.common import (
     OFFICERS,
     OWNERS,
     RETRY,
+    about,
     day_of,
     provenance,
     unrepeated,
@@ -169,6 +170,6 @@ def clocks(context: dg.AssetExecutionContext, writer: Writer) -> dg.MaterializeR
         found = landed_clocks(connection, day_of(context))
         fit = fit_is_due(found)
         clock_row.write(connection, found, fit=fit)
-        status.reset(connection, policy(), found)
+        status.reset(connection, policy(), found, about())
         columns = {"dagster/column_schema": column_schema(connection, "landing.clocks")}
     return dg.MaterializeResult(metadata={**columns, **provenance(found), "assent/fit": fit})

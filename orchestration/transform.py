@@ -20,7 +20,7 @@ from governance import clocks as clock_row
 from governance import evidence, status
 from governance.clocks import Clocks
 from governance.gate import judge_columns, refuse
-from orchestration.common import BY_DAY, OFFICERS, OWNERS, provenance, same_day
+from orchestration.common import BY_DAY, OFFICERS, OWNERS, about, provenance, same_day
 from orchestration.dbt_child import RUN
 from orchestration.manifest import (
     DBT_PROJECT,
@@ -112,7 +112,7 @@ def transform(
     refuse(judge_columns(policy(), lineage()))
     with writer.warehouse() as connection:
         clocks = same_day(context, clock_row.read(connection))
-        status.reset(connection, policy(), clocks)
+        status.reset(connection, policy(), clocks, about())
     arguments = ["build", "--vars", variables(), "--exclude-resource-type", "unit_test"]
     if _built_with() != fingerprint():
         # Tables that grow by day were made by other SQL or under another policy.

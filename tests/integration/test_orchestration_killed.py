@@ -10,6 +10,7 @@ import pytest
 
 from orchestration.environment import opened_instance, prepare
 from orchestration.writer import report_killed
+from tests.support.installation import started
 from warehouse import alive
 from warehouse.home import PROJECT
 
@@ -34,6 +35,7 @@ with opened_instance() as instance:
     job.execute_in_process(instance=instance, run_id=sys.argv[1])
 """
 FIRST, SECOND, THIRD = (f"{n}0000000-0000-4000-8000-000000000000" for n in (1, 2, 3))
+PURPOSES = ("segmentation", "personalised_offers", "churn_prevention", "bias_monitoring")
 STATUS = dg.DagsterRunStatus
 
 
@@ -122,6 +124,32 @@ def test_a_run_that_nobody_said_was_alive_is_left_alone(instance, begun, before)
     assert begun(SECOND, 0).wait() == 0
     assert status(instance, FIRST) is STATUS.FAILURE
     assert status(instance, run.run_id) is before
+
+
+@pytest.mark.xdist_group("small")
+def test_a_run_killed_while_it_builds_leaves_no_verdict_on_that(small, tmp_path):
+    one = small.copy(tmp_path / "home")
+
+    def verdicts():
+        return {r["rule"]: r["status"] for r in one.evidence("status")["rules"]}
+
+    before = verdicts()
+    about_marts = {rule for rule in before if any(f".{purpose}" in rule for purpose in PURPOSES)}
+    assert {before[rule] for rule in about_marts} == {"holds"}
+    run = started(one, tmp_path / "run.log", "run", "--select", "group:landing or group:marts")
+    while verdicts() == before:
+        assert run.is_alive(), (tmp_path / "run.log").read_text()
+        time.sleep(0.1)
+    run.kill()
+    run.join()
+    shown = one.assent("status", "--json").json["rules"]
+    after = {r["rule"]: r["status"] for r in shown}
+    assert {after[rule] for rule in about_marts} == {"not judged"}
+    assert {r: s for r, s in after.items() if r not in about_marts} == {
+        r: s for r, s in before.items() if r not in about_marts
+    }
+    # What is published is as it was judged before.
+    assert one.assent("query", "--purpose", "segmentation", "from segments").status == 0
 
 
 def test_a_process_that_goes_on_to_another_run_has_ended_the_one_before(home):

@@ -18,6 +18,7 @@ NOW = Clocks(
     date(2024, 3, 20), datetime(2024, 3, 20, 23, 59), datetime(2024, 3, 20, 12), date(2024, 3, 20)
 )
 PAST = replace(NOW, as_of=date(2024, 1, 1), as_of_end=datetime(2024, 1, 1, 23, 59))
+ABOUT = {"code_version": "x"}
 SIZE, FRESH = "size.segmentation", "freshness.transactions"
 
 
@@ -30,24 +31,24 @@ def standing(connection, clocks, policy=POLICY):
 
 
 @pytest.fixture
-def connection():
+def connection(home):
     with duckdb.connect() as connection:
-        status.reset(connection, POLICY, NOW)
-        status.put(connection, POLICY, [result(SIZE, 108), result(FRESH, 0)], NOW)
+        status.reset(connection, POLICY, NOW, ABOUT)
+        status.put(connection, POLICY, [result(SIZE, 108), result(FRESH, 0)], NOW, ABOUT)
         yield connection
 
 
 def test_a_run_for_a_past_day_leaves_the_current_verdicts_alone(connection):
-    status.reset(connection, POLICY, PAST)
+    status.reset(connection, POLICY, PAST, ABOUT)
     assert standing(connection, PAST)[SIZE].status == "not judged"
-    status.put(connection, POLICY, [result(SIZE, 77)], PAST)
+    status.put(connection, POLICY, [result(SIZE, 77)], PAST, ABOUT)
     assert standing(connection, PAST)[SIZE].observed == 77
     assert standing(connection, NOW)[SIZE].observed == 108
     assert standing(connection, PAST)[FRESH].observed == 0  # on the feeds: for every day
-    status.forget(connection, POLICY, "segmentation", ["size"], PAST)
+    status.forget(connection, POLICY, "segmentation", ["size"], PAST, ABOUT)
     assert standing(connection, PAST)[SIZE].status == "not judged"
     assert standing(connection, NOW)[SIZE].observed == 108
-    status.reset(connection, POLICY, NOW)
+    status.reset(connection, POLICY, NOW, ABOUT)
     assert standing(connection, NOW)[SIZE].status == "not judged"
     assert standing(connection, NOW)[FRESH].status == "holds"
 
@@ -58,12 +59,11 @@ def test_a_newer_day_or_event_is_not_judged_by_an_older_verdict(connection):
     assert standing(connection, newer)[SIZE].why == status.NOT_RUN
     tomorrow = replace(NOW, as_of=date(2024, 3, 21), newest_day=date(2024, 3, 21))
     assert standing(connection, tomorrow)[SIZE].status == "not judged"
-    status.put(connection, POLICY, [result(FRESH, 3)], tomorrow)
+    status.put(connection, POLICY, [result(FRESH, 3)], tomorrow, ABOUT)
     assert standing(connection, NOW)[FRESH].observed == 3  # the feeds have one verdict
 
 
 def test_what_is_shown_under_another_policy_is_not_judged(connection, home):
-    status.show(connection, POLICY, NOW, {"code_version": "x"})
     shown = status.shown(POLICY)
     assert {r["rule"]: r["observed"] for r in shown["rules"]}[SIZE] == 108
     assert (shown["as_of"], shown["code_version"]) == ("2024-03-20", "x")
@@ -75,8 +75,31 @@ def test_what_is_shown_under_another_policy_is_not_judged(connection, home):
     assert found[SIZE]["limit"] == 500
 
 
+def seen(rule):
+    """Return the status of a rule as readers see it."""
+    return {r["rule"]: r["status"] for r in status.shown(POLICY)["rules"]}[rule]
+
+
+def test_a_verdict_that_is_forgotten_is_no_longer_shown(connection):
+    """The run that has forgotten it may be killed before it judges anew."""
+    assert seen(SIZE) == "holds"
+    status.forget(connection, POLICY, "segmentation", ["size"], NOW, ABOUT)
+    assert seen(SIZE) == "not judged"
+    status.put(connection, POLICY, [result(SIZE, 108)], NOW, ABOUT)
+    assert seen(SIZE) == "holds"
+    status.reset(connection, POLICY, NOW, ABOUT)
+    assert (seen(SIZE), seen(FRESH)) == ("not judged", "holds")
+
+
+def test_a_table_of_an_earlier_version_goes(connection):
+    connection.execute("create table governance.verdicts (rule varchar)")
+    status.reset(connection, POLICY, NOW, ABOUT)
+    tables = connection.execute("select table_name from duckdb_tables()").fetchall()
+    assert tables == [("judged",)]
+
+
 def test_a_past_day_is_shown_apart(connection, home):
-    status.show(connection, POLICY, NOW, {})
-    status.show(connection, POLICY, PAST, {})
+    status.reset(connection, POLICY, PAST, ABOUT)
     assert status.shown(POLICY)["as_of"] == "2024-03-20"
+    assert seen(SIZE) == "holds"
     assert evidence.shown(evidence.STATUS, past=PAST.past)["as_of"] == "2024-01-01"
