@@ -58,7 +58,7 @@ def run_job(name: str, *, partition: str | None = None, select: str | None = Non
             f"as_of {partition} is no day that can be asked for",
             f"ask for a day from {DAYS.get_first_partition_key()} to the newest of the feeds",
         )
-    selection = _selected(job, select)
+    selection = selected(name, select)
     run_id = str(uuid.uuid4())
     alive.begin(run_id)
     tags = {"assent/started_by": "cli", "assent/actor": acts.actor()}
@@ -99,13 +99,23 @@ def _broken(check: Any) -> RuleBrokenError:
     return RuleBrokenError(
         f"check {check.check_name} on {check.asset_key.to_user_string()} failed:"
         f" {check.description or 'see its metadata'}",
-        "see `assent status`",
+        "see `assent status`; of a past day, evidence/<day>/status.json",
     )
 
 
-def _selected(job: Any, select: str | None) -> list[dg.AssetKey] | None:
+def selected(name: str, select: str | None) -> list[dg.AssetKey] | None:
+    """Return the assets of a job that a selection names; None for all of them.
+
+    Raises
+    ------
+    UsageError
+        If it names none.
+    """
     if not select:
         return None
+    from orchestration.definitions import defs
+
+    job = defs.resolve_job_def(name)
     try:
         keys = dg.AssetSelection.from_string(select).resolve(job.asset_layer.asset_graph)
     except dg.DagsterError:

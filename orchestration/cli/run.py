@@ -4,7 +4,7 @@ Belongs here: which jobs run, and turning what failed into messages. Does not be
 chain itself (Dagster's jobs).
 """
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import click
@@ -18,8 +18,12 @@ from warehouse.errors import AssentError, RuleBrokenError, UsageError
 def run(as_of: datetime | None, select: str | None) -> None:
     """Materialise: land the feeds, then segment and publish one day."""
     from orchestration.cli.summary import print_summary
-    from orchestration.runner import run_job
+    from orchestration.runner import run_job, selected
 
+    # What can be known to be a mistake is told before anything is read.
+    if as_of:
+        _require_possible(as_of.date())
+    selected("segment", select)
     click.echo("Landing", err=True)
     _succeed(run_job("land"))
     from orchestration.jobs import newest_day
@@ -30,6 +34,22 @@ def run(as_of: datetime | None, select: str | None) -> None:
     outcome = run_job("segment", partition=day, select=select)
     print_summary(past=date.fromisoformat(day) if day != newest else None)
     _succeed(outcome)
+
+
+def _require_possible(day: date) -> None:
+    """Refuse a day that no feed can reach, before anything is read."""
+    from zoneinfo import ZoneInfo
+
+    from orchestration.common import FIRST_DAY
+    from orchestration.manifest import policy
+    from warehouse.clock import now
+
+    today = now().astimezone(ZoneInfo(policy().time_zone)).date()
+    if not FIRST_DAY <= day < today + timedelta(days=1):
+        raise UsageError(
+            f"as_of {day} is no day that can be asked for",
+            f"ask for a day from {FIRST_DAY} to the newest of the feeds, which isn't after {today}",
+        )
 
 
 def _succeed(outcome: Any) -> None:

@@ -1,16 +1,20 @@
 """What came of a run, on one screen.
 
 Belongs here: laying out facts that the run left under ``evidence/``. Does not belong here: working
-them out.
+them out. Of a run for a past day only that day's facts are shown: the feeds, which are as they are
+today, and what the policy drops are not.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
 import click
 
+from governance.policy.model import Policy
 from orchestration.cli.output import print_label, print_table
+from warehouse.errors import UsageError
 
 
 def print_summary(past: date | None = None) -> None:
@@ -22,24 +26,36 @@ def print_summary(past: date | None = None) -> None:
         The day of a run that answered a question about the past.
     """
     from governance import evidence
+    from orchestration.manifest import policy
 
     def facts(name: str) -> dict[str, Any]:
-        day = None if name == evidence.FEEDS else past
-        return evidence.shown(name, past=day) if evidence.path_of(name, day).exists() else {}
+        try:
+            return evidence.shown(name, past=None if name == evidence.FEEDS else past)
+        except UsageError:  # the run didn't come to it; what it failed with is said after this
+            return {}
 
     feeds, permission = facts(evidence.FEEDS), facts(evidence.PERMISSION)
     segments, status = facts(evidence.SEGMENTS), facts(evidence.STATUS)
     click.echo()
     print_label()
-    if feeds:
-        _feeds(feeds)
-    if permission:
-        _permission(permission)
-    _minimisation()
-    if segments:
-        _segments(segments)
-    if status:
-        _status(status)
+    if past:
+        click.echo(
+            f"\nA past day, {past}: nothing is published of it."
+            " Permission is today's, and so is what customers say of themselves."
+        )
+    sections: list[tuple[Callable[[Any], None], Any]] = [
+        (_feeds, None if past else feeds),
+        (_permission, permission),
+        (_minimisation, None if past else policy()),
+        (_segments, segments),
+        (_status, status),
+    ]
+    for layout, found in sections:
+        if found:
+            layout(found)
+    if past:
+        click.echo(f"\nNext: evidence/{past}/ keeps this; `assent status` is about the current day")
+        return
     click.echo(
         "\nNext: `make ui` (the graph, localhost:3000), `assent status` (every rule),"
         "\n      `assent query --purpose segmentation 'from segments'`, `assent lineage visits_8w`,"
@@ -65,15 +81,13 @@ def _permission(permission: dict[str, Any]) -> None:
     )  # fmt: skip
 
 
-def _minimisation() -> None:
-    from orchestration.manifest import policy
-
+def _minimisation(policy: Policy) -> None:
     rows = []
-    for name, purpose in policy().purposes.items():
+    for name, purpose in policy.purposes.items():
         forms: dict[str, list[str]] = {"aggregated": [], "banded": [], "raw": []}
         for attribute, allowance in purpose.attributes.items():
             forms[allowance.form].append(attribute)
-        dropped = len(policy().attributes) - len(purpose.attributes)
+        dropped = len(policy.attributes) - len(purpose.attributes)
         rows.append((name, dropped, *(", ".join(forms[f]) or "-" for f in forms)))
     print_table(
         "\nMinimisation", ["purpose", "attributes dropped", "aggregated", "banded", "raw"], rows
@@ -87,8 +101,11 @@ def _segments(segments: dict[str, Any]) -> None:
         [(s["segment"], s["name"], s["subjects"], f"{s['share']:.0%}",
           s["line"].removeprefix("Compared with the others: ")) for s in segments["segments"]],
     )  # fmt: skip
-    if segments["model"].get("in_words"):
-        click.echo(segments["model"]["in_words"])
+    model = segments["model"]
+    click.echo(f"Assigned by the model that was fitted as of {model['fitted_as_of']}.")
+    # How well a model of a later day foretold says nothing about this one.
+    if model["fitted_as_of"] <= segments["as_of"]:
+        click.echo(model["in_words"])
 
 
 def _status(status: dict[str, Any]) -> None:

@@ -69,6 +69,20 @@ def test_a_past_day_brings_nobody_back(story):
     assert story.who not in seen.more["past mart"]
 
 
+def test_the_summary_of_a_past_day_is_about_that_day(story):
+    """And says that the model is of another; feeds and the policy are no day's."""
+    said = story.steps["run for the past"].done.out
+    assert "A past day, 2024-11-30: nothing is published of it." in said
+    assert "Permission (as of 2024-11-30" in said
+    assert "Segments (as of 2024-11-30)" in said
+    assert "Assigned by the model that was fitted as of 2024-12-30.\n" in said
+    assert "explain" not in said  # how much of the spend of weeks after that day
+    for heading in ("Feeds", "Minimisation", "\nNext: `make ui`"):
+        assert heading not in said
+        assert heading in story.steps["run"].done.out
+    assert "segments explain" in story.steps["run"].done.out
+
+
 def test_a_past_day_replaces_nothing_of_the_current_state(story):
     before, seen = story.steps["run"], story.steps["run for the past"]
     same = {name for name in seen.published if name != "permission.duckdb"}  # that is of today

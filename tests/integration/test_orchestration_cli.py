@@ -47,14 +47,17 @@ def test_bad_usage_ends_with_2(one, arguments):
     ("day", "said"),
     [
         ("2024-12-31", "beyond the newest complete day of the feeds, 2024-12-30"),
-        ("2025-06-01", "beyond the newest complete day"),
+        ("2025-06-01", "no day that can be asked for"),
         ("2190-01-01", "no day that can be asked for"),
         ("1980-01-01", "no day that can be asked for"),
     ],
 )
 def test_a_day_without_feeds_is_refused(one, day, said):
     before = {p.name: p.read_bytes() for p in one.home.published.iterdir()}
-    assert refused(one.assent("run", "--as-of", day), 2, said, "->")
+    done = one.assent("run", "--as-of", day)
+    assert refused(done, 2, said, "->")
+    # What the clock tells is told before anything is read.
+    assert ("Landing" in done.err) is ("newest complete" in said)
     after = {p.name: p.read_bytes() for p in one.home.published.iterdir()}
     assert {n: c for n, c in after.items() if n != "permission.duckdb"} == {
         n: c for n, c in before.items() if n != "permission.duckdb"
@@ -62,7 +65,9 @@ def test_a_day_without_feeds_is_refused(one, day, said):
 
 
 def test_a_selection_of_nothing_is_refused(one):
-    assert refused(one.assent("run", "--select", "nonsense"), 2, "no asset is selected")
+    done = one.assent("run", "--select", "nonsense")
+    assert refused(done, 2, "no asset is selected")
+    assert "Landing" not in done.err
 
 
 def test_a_subject_can_be_shown_as_of_and_as_known(one):
