@@ -4,7 +4,7 @@ Belongs here: which jobs run, and turning what failed into messages. Does not be
 chain itself (Dagster's jobs).
 """
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 import click
@@ -45,7 +45,7 @@ def _require_possible(day: date) -> None:
     from warehouse.clock import now
 
     today = now().astimezone(ZoneInfo(policy().time_zone)).date()
-    if not FIRST_DAY <= day < today + timedelta(days=1):
+    if not FIRST_DAY <= day <= today:
         raise UsageError(
             f"as_of {day} is no day that can be asked for",
             f"ask for a day from {FIRST_DAY} to the newest of the feeds, which isn't after {today}",
