@@ -97,6 +97,9 @@ def _within(connection: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[N
             f"DuckDB can't run this: {type(error).__name__}", "check casts and functions",
             rule=_rule(error),
         ) from None  # fmt: skip
+    except RuntimeError:  # what DuckDB makes of Ctrl-C
+        connection.interrupt()  # closing it would wait for what still runs
+        raise KeyboardInterrupt from None
     finally:
         timer.cancel()
 

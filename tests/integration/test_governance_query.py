@@ -1,14 +1,22 @@
 """A look at one purpose's published data: read-only, alone, on record."""
 
 import itertools
+import signal
+import subprocess
+import sys
 import time
 
 import pytest
 
+from tests.support.installation import COMMAND
 from warehouse.connect import connected, published_store
+from warehouse.home import PROJECT
 
 pytestmark = pytest.mark.xdist_group("small")
 
+ENDLESS = "select count(*) from range(1000000) as a(x), range(1000000) as b(y) where x * y = 7"
+# Whoever starts the tests may have had the signal ignored, which a process inherits.
+LISTENING = "import os, signal; signal.signal(signal.SIGINT, signal.SIG_DFL)"
 PURPOSES = ("segmentation", "personalised_offers", "churn_prevention", "bias_monitoring")
 
 
@@ -129,9 +137,8 @@ def test_an_unknown_purpose_is_refused(one, ask):
 
 def test_a_query_that_takes_too_long_is_stopped_and_said_to_be(one, ask):
     before = len(one.acts())
-    endless = "select count(*) from range(1000000) as a(x), range(1000000) as b(y) where x * y = 7"
     began = time.monotonic()
-    done = ask(endless, "segmentation", "--timeout", "0.5")
+    done = ask(ENDLESS, "segmentation", "--timeout", "0.5")
     assert time.monotonic() - began < 30
     assert (done.status, done.out) == (2, "")
     assert "stopped after 0.5 s\n  -> ask for less, or pass --timeout" in done.err
@@ -139,6 +146,25 @@ def test_a_query_that_takes_too_long_is_stopped_and_said_to_be(one, ask):
     (act,) = one.acts()[before:]
     assert act["refused"] == "statement.time"
     assert ask("select 1", "segmentation", "--timeout", "0").status == 2
+
+
+def test_a_query_can_be_stopped_by_hand(one):
+    """DuckDB makes another error of it, and goes on computing."""
+    before = len(one.acts())
+    command = [COMMAND, "query", "--purpose", "segmentation", ENDLESS]
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{LISTENING}; os.execv({COMMAND!r}, {command!r})"],
+        env=one.environment, cwd=PROJECT, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        time.sleep(6)  # it is running by then
+        process.send_signal(signal.SIGINT)
+        try:
+            assert process.communicate(timeout=30)[1].strip() == "assent: stopped"
+        finally:
+            process.kill()
+    assert process.returncode == 130
+    (act,) = one.acts()[before:]
+    assert act["refused"] == "KeyboardInterrupt"
 
 
 def test_a_value_in_a_row_is_never_in_an_error(ask):
