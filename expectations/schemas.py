@@ -100,24 +100,17 @@ def assignments(segments: Collection[int]) -> "DataFrameSchema":
     return schema
 
 
-def segments(policy: Policy) -> "DataFrameSchema":
+def segments() -> "DataFrameSchema":
     """Return the schema of the table of segments: one row each, named, of some size."""
     pa = _pandera()
-    least, most = policy.segmentation.segments
-    number = pa.Check(
-        lambda frame: least <= len(frame) <= most, error=f"has not from {least} to {most} segments"
-    )
     schema: DataFrameSchema = pa.DataFrameSchema(
         {
             "segment_id": pa.Column(checks=_whole(), unique=True),
             "name": pa.Column(checks=_each(_is_text, "is no text"), unique=True),
-            "line": pa.Column(required=False),
+            "line": pa.Column(checks=_each(_is_text, "is no text")),
             "subjects": pa.Column(checks=[_whole(), pa.Check.ge(1, error="is empty")]),
-            "share": pa.Column(
-                float, checks=pa.Check.in_range(0, 1, error="is no share"), required=False
-            ),
+            "share": pa.Column(float, checks=pa.Check.in_range(0, 1, error="is no share")),
         },
-        checks=number,
         strict=True,
         name="segments",
     )

@@ -31,6 +31,7 @@ from warehouse.errors import UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
+    from pandera.pandas import DataFrameSchema
 
     from models.recipe import Recipe
 
@@ -132,7 +133,13 @@ class Door:
         return judge_of(self._connection, policy(), self.clocks.as_of)
 
     def keep(
-        self, table: str, frame: "pd.DataFrame", columns: dict[str, str], judged: Sequence[str] = ()
+        self,
+        table: str,
+        frame: "pd.DataFrame",
+        columns: dict[str, str],
+        *,
+        fits: "DataFrameSchema",
+        judged: Sequence[str] = (),
     ) -> dict[str, Any]:
         """Replace a table of results by a frame, for the day of the run; return its metadata.
 
@@ -140,9 +147,17 @@ class Door:
         ----------
         columns
             Name and type of each column to keep; ``as_of`` comes before them.
+        fits
+            What the frame has to be.
         judged
             Kinds of rules whose verdicts are on what is replaced, and so are forgotten.
+
+        Raises
+        ------
+        RuleBrokenError
+            If the frame is anything else.
         """
+        self._refuse(f"{self.purpose}/{table}", fits, frame)
         self._connection.execute(f"create schema if not exists {self.purpose}")
         if judged:
             status.forget(self._connection, policy(), self.purpose, judged, self.clocks, about())
@@ -180,7 +195,12 @@ class Door:
         schema = schemas.features(
             policy(), self.purpose, figures.columns, absent=absent_columns(self.purpose)
         )
-        refuse(schemas.findings(self.purpose, mart, schemas.faults(schema, figures)))
+        self._refuse(mart, schema, figures)
+
+    def _refuse(self, place: str, schema: "DataFrameSchema", frame: "pd.DataFrame") -> None:
+        from expectations import schemas
+
+        refuse(schemas.findings(self.purpose, place, schemas.faults(schema, frame)))
 
 
 def asset(

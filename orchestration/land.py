@@ -34,6 +34,7 @@ from orchestration.common import (
 )
 from orchestration.manifest import policy
 from orchestration.metadata import column_schema
+from orchestration.progress import tell
 from orchestration.writer import Writer
 from warehouse.clock import now
 from warehouse.home import Home, sources_path
@@ -71,14 +72,16 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
     """Read, validate and land every feed in one transaction; nothing, if one of them can't be."""
     from ingest.load import load_feeds
 
+    def progress(line: str) -> None:
+        context.log.info(line)
+        tell(line)
+
     waiting, files = inbox.waiting(), state_of_files(feeds())
     with unrepeated():
         withdrawn = ", ".join(withdraw_removed(policy()))
         if withdrawn:
             context.log.info(f"withdrawn, for the policy no longer has it: {withdrawn}")
-        load_feeds(
-            feeds(), policy(), now=now(), extra_consent_events=waiting, progress=context.log.info
-        )
+        load_feeds(feeds(), policy(), now=now(), extra_consent_events=waiting, progress=progress)
     # In this order, so that at every instant a denial is where exports look for it.
     release.publish_permission(policy())
     if waiting.num_rows:

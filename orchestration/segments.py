@@ -182,11 +182,15 @@ def picture(svg: str) -> dg.MarkdownMetadataValue:
 )
 def assignments(marts: Door) -> dg.MaterializeResult:
     """Assign with the model in force."""
+    from expectations import schemas
+
     fitted = model_store.loaded()
     frame = marts.frame(MART, marts.clocks.as_of, shares=_shares_of(fitted))
     rows = fitted.assign(frame).rename("segment_id").reset_index()
     kept = {marts.key: "uuid", "segment_id": "integer"}
-    columns = marts.keep("assignments", rows, kept, judged=SEGMENT_KINDS)
+    columns = marts.keep(
+        "assignments", rows, kept, fits=schemas.assignments(fitted.ids), judged=SEGMENT_KINDS
+    )
     return dg.MaterializeResult(
         metadata={"dagster/row_count": len(rows), **columns, **provenance(marts.clocks)}
     )
@@ -202,6 +206,7 @@ def segments(marts: Door) -> dg.MaterializeResult:
     """Describe the segments by aggregates only."""
     import pandas as pd
 
+    from expectations import schemas
     from models import cards, drift, plots
     from models.features import matrix
 
@@ -211,7 +216,9 @@ def segments(marts: Door) -> dg.MaterializeResult:
     kept = {"segment_id": "integer", "name": "varchar", "line": "varchar", "subjects": "integer",
             "share": "double"}  # fmt: skip
     rows = [(c.segment, c.name, c.character, c.size, c.share) for c in found]
-    columns = marts.keep("segments", pd.DataFrame(rows, columns=list(kept)), kept)
+    columns = marts.keep(
+        "segments", pd.DataFrame(rows, columns=list(kept)), kept, fits=schemas.segments()
+    )
     shifts = drift.population_stability(fitted.reference, matrix(frame, fitted.recipe.features))
     evidence.show(
         evidence.SEGMENTS,

@@ -31,6 +31,7 @@ from orchestration.manifest import (
     variables,
 )
 from orchestration.metadata import asset_key, columns_of, declared_schema, layer
+from orchestration.progress import tell
 from orchestration.writer import Writer
 from warehouse.errors import RuleBrokenError
 from warehouse.home import Home
@@ -118,8 +119,11 @@ def transform(
         # Tables that grow by day were made by other SQL or under another policy.
         arguments.append("--full-refresh")
     built: list[dg.Output[None]] = []
+    nodes = len(context.selected_asset_keys) + len(context.selected_asset_check_keys)
     try:
-        for event in dbt.cli(arguments, context=context, target_path=_target()).stream():
+        events = dbt.cli(arguments, context=context, target_path=_target()).stream()
+        for done, event in enumerate(events, start=1):
+            tell("models and their tests", min(done / nodes, 1))
             if isinstance(event, dg.Output):
                 built.append(event)
             else:

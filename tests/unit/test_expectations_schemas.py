@@ -129,19 +129,21 @@ def test_assignments() -> None:
 
 
 def test_segments() -> None:
-    schema = schemas.segments(policy())
+    schema = schemas.segments()
     good = pd.DataFrame(
-        {"segment_id": [1, 2, 3], "name": ["a", "b", "c"], "subjects": [50, 60, 70]}
-    )
+        {"segment_id": [1, 2, 3], "name": ["a", "b", "c"], "line": ["x", "y", "x"],
+         "subjects": [50, 60, 70], "share": [0.3, 0.3, 0.4]}
+    )  # fmt: skip
     assert schemas.faults(schema, good) == []
-    assert schemas.faults(schema, good.assign(line="x", share=[0.3, 0.3, 0.4])) == []
-    assert schemas.faults(schema, good.head(2)) == [Fault("", "has not from 3 to 5 segments")]
-    assert schemas.faults(schema, good.assign(subjects=[0, 1, 2])) == [
-        Fault("subjects", "is empty", 1)
-    ]
-    assert schemas.faults(schema, good.assign(name=["a", " ", "c"])) == [
-        Fault("name", "is no text", 1)
-    ]
+    poison = {
+        "subjects": ([0, 1, 2], Fault("subjects", "is empty", 1)),
+        "name": (["a", " ", "c"], Fault("name", "is no text", 1)),
+        "line": (["x", "", "x"], Fault("line", "is no text", 1)),
+        "share": ([0.3, 0.3, 1.4], Fault("share", "is no share", 1)),
+        "segment_id": ([1, 2, 2], Fault("segment_id", "occurs more than once", 2)),
+    }
+    for column, (values, fault) in poison.items():
+        assert schemas.faults(schema, good.assign(**{column: values})) == [fault]
 
 
 def test_faults_are_refused_by_their_rule() -> None:
