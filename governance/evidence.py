@@ -31,7 +31,8 @@ def show(name: str, content: dict[str, Any], *, past: date | None = None) -> Non
     """
     path = path_of(name, past)
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    facts = {"evidence_version": VERSION, "label": label(), **content}
+    labelled = content if name == FEEDS else {"label": label(), **content}  # feeds bring theirs
+    facts = {"evidence_version": VERSION, **labelled}
     write_durably(path, json.dumps(facts, indent=1, default=str).encode())
 
 

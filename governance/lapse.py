@@ -67,31 +67,27 @@ def standing(
 def show(purpose: str, found: Standing) -> None:
     """Leave what was published of a purpose where ``assent status`` looks for it."""
     facts = {"held_back": found.held_back, "lapses_at": found.lapses_at}
-    evidence.show(evidence.PUBLISHED, {"purposes": {**_shown(), purpose: facts}})
+    evidence.show(_name(purpose), facts)
 
 
 def judged(rules: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return verdicts as they stand now: where somebody published has lost the basis, broken."""
-    lapsed = {
-        f"permission.{purpose}": facts["lapses_at"]
-        for purpose, facts in _shown().items()
-        if facts["lapses_at"] and datetime.fromisoformat(facts["lapses_at"]) <= utc_naive(now())
-    }
-    return [
-        rule | {"status": "broken", "overridden_by": None, "why": _WHY.format(lapsed[rule["rule"]])}
-        if rule["rule"] in lapsed else rule
-        for rule in rules
-    ]  # fmt: skip
+    return [_judged(rule) for rule in rules]
 
 
-_WHY = (
-    "in what is published, a consent has lapsed by {} UTC, and exports leave it out: `assent run`"
-    " publishes anew"
-)
+def _judged(rule: dict[str, Any]) -> dict[str, Any]:
+    kind, _, purpose = rule["rule"].partition(".")
+    if kind != "permission" or not evidence.path_of(_name(purpose)).exists():
+        return rule
+    lapses_at = evidence.shown(_name(purpose))["lapses_at"]
+    if not lapses_at or datetime.fromisoformat(lapses_at) > utc_naive(now()):
+        return rule
+    why = (
+        f"in what is published, a consent has lapsed by {lapses_at} UTC, and exports leave it out:"
+        " `assent run` publishes anew"
+    )
+    return rule | {"status": "broken", "overridden_by": None, "why": why}
 
 
-def _shown() -> dict[str, Any]:
-    if not evidence.path_of(evidence.PUBLISHED).exists():
-        return {}
-    found: dict[str, Any] = evidence.shown(evidence.PUBLISHED)["purposes"]
-    return found
+def _name(purpose: str) -> str:
+    return f"{evidence.PUBLISHED}_{purpose}"

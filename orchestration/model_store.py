@@ -5,6 +5,7 @@ Belongs here: the pointer to the stored model. Does not belong here: fitting
 """
 
 import json
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,6 +80,12 @@ def loaded() -> "SegmentModel":
             f"the model in force can't be loaded: {error}",
             f"restore it, or remove {folder() / 'current.json'}: the next run fits anew",
         ) from None
+
+
+def plots(names: Iterable[str]) -> dict[str, str]:
+    """Return those plots that the fit of the model in force has left, as SVG by name."""
+    drawn = {name: place() / f"{name}.svg" for name in names}
+    return {name: path.read_text(encoding="utf-8") for name, path in drawn.items() if path.exists()}
 
 
 def previous() -> "SegmentModel | None":

@@ -93,16 +93,15 @@ def _fit(marts: Door) -> None:
 
 def _reported() -> dict[str, Any]:
     """Return what is known of the model in force, as its fit left it: a run may only assign."""
-    fitted, place = model_store.loaded(), model_store.place()
+    fitted = model_store.loaded()
     told = {name: str(fitted.facts[fact]) for name, fact in TOLD.items() if fact in fitted.facts}
-    drawn = {plot.replace("_", " "): place / f"{plot}.svg" for plot in DRAWN}
     return {
         "segments": len(fitted.ids),
         "recipe": fitted.recipe.title(),
         "features": ", ".join(fitted.recipe.features),
         **told,
-        **{name: picture(path.read_text()) for name, path in drawn.items() if path.exists()},
-        "artefacts": place.name,
+        **{name.replace("_", " "): picture(svg) for name, svg in model_store.plots(DRAWN).items()},
+        "artefacts": model_store.place().name,
     }
 
 

@@ -62,7 +62,7 @@ def _succeed(outcome: Any) -> None:
             f"the run {outcome.run_id[:8]} failed: {outcome.summary}",
             "see it in the UI (`make ui`), under Runs",
         )
-    text = "\n".join(str(error) for error in errors)
+    text = "\n".join(dict.fromkeys(str(error) for error in errors))
     broken = any(isinstance(error, RuleBrokenError) for error in errors)
     raise (RuleBrokenError if broken else UsageError)(text)
 

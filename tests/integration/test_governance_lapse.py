@@ -49,7 +49,7 @@ def test_who_has_lapsed_by_the_present_moment_is_not_published(small, tmp_path):
     done = one.assent("run", "--select", PUBLISHED, **before)
     assert done.status == 0, done.said
     assert one.members() == members
-    facts = one.evidence("published")["purposes"]["segmentation"]
+    facts = one.evidence("published_segmentation")
     assert facts["held_back"] == 0
     assert one.assent("status", **before).status == 0
     # Time passes, and nothing is read: what is published is said to be wrong, ...
@@ -68,7 +68,7 @@ def test_who_has_lapsed_by_the_present_moment_is_not_published(small, tmp_path):
     assert done.status == 0, done.said
     assert one.in_mart() == set(members) - {who}
     assert one.members() == {c: s for c, s in members.items() if c != who}
-    assert one.evidence("published")["purposes"]["segmentation"]["held_back"] == 1
+    assert one.evidence("published_segmentation")["held_back"] == 1
     with one.published("segmentation") as connection:
         assert connection.execute("select held_back from about").fetchall() == [("1",)]
     done = one.assent("status", "--json", **after)
