@@ -14,7 +14,8 @@ import pandas as pd
 
 from models.backtest import OUTCOMES
 from models.evaluation import foretell, resampled_shares
-from models.features import FEATURES, Scale, available, matrix, shape_of, top_mix_features
+from models.features import FEATURES, Scale, shape_of
+from models.frames import available, matrix, top_mix_features
 from models.ordering import canonical_order, row_sample, side_by_side
 from models.prepare import SkewTransformer
 from models.recipe import METHODS, RFM, SCALES, Method, Recipe, build, feature_sets, rfm_quantiles

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from models.effects import effect_table
-from models.features import MIX, matrix, mix_totals, shares
+from models.features import MIX
+from models.frames import matrix, mix_totals, shares
 from models.model import SegmentModel
 from models.naming import character
 from models.ordering import row_sample

@@ -21,7 +21,7 @@ def reference(values: pd.DataFrame, bins: int = BINS) -> dict[str, Any]:
     Parameters
     ----------
     values
-        Features as floats, one row per subject (``models.features.matrix``).
+        Features as floats, one row per subject (``models.frames.matrix``).
     bins
         Number of bins of about equal share; ties leave fewer.
 

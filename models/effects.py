@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from models.features import SHAPES, Scale, available, feature, matrix, shape_of
+from models.features import Scale, feature, shape_of
+from models.frames import SHAPES, available, matrix
 
 Floats = npt.NDArray[np.float64]
 

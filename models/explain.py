@@ -11,7 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from models.features import MIX, feature, matrix
+from models.features import MIX, feature
+from models.frames import matrix
 from models.model import SegmentModel
 
 

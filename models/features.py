@@ -1,18 +1,16 @@
 """The behavioural features a segmentation may use: name, unit, plain definition, treatment.
 
-Belongs here: what each feature is and how its tail and its nulls are treated. Does not belong here:
-computing a feature from transactions (``dbt_project``), scaling (``models.prepare``), choosing
-which features a model uses (``models.selection``), whether the policy allows one (``governance``).
+Belongs here: what each feature is and how its tail and its nulls are treated; without numbers, so
+that the column gate reads it in no time. Does not belong here: features in frames
+(``models.frames``), computing a feature from transactions (``dbt_project``), scaling
+(``models.prepare``), choosing which features a model uses (``models.selection``), whether the
+policy allows one (``governance``).
 """
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal
-
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
+from typing import Literal
 
 Tail = Literal["amount", "duration", "none"]
 Missing = Literal["median", "zero", "high"]
@@ -145,136 +143,8 @@ def feature(name: str) -> Feature:
     )
 
 
-def shares(mix: Any) -> dict[str, float]:
-    """Return a category mix as a dict; maps come as dicts or, through Arrow, as lists of pairs.
-
-    Null, and anything that isn't a mix, counts as no known category.
-    """
-    if isinstance(mix, Mapping):
-        pairs: Iterable[Any] = mix.items()
-    elif isinstance(mix, list | tuple | np.ndarray):
-        pairs = mix
-    else:
-        return {}
-    return {str(key): float(value) for key, value in pairs if value is not None}
-
-
-def matrix(frame: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
-    """Return the columns of these features as floats; nulls become NaN.
-
-    Parameters
-    ----------
-    frame
-        One row per subject.
-    names
-        Features; ``mix:<category>`` is a column of its own, or taken from the mix.
-
-    Raises
-    ------
-    ValueError
-        If a name is not a feature, a column is missing, or a column holds no numbers.
-    """
-    columns: dict[Hashable, npt.NDArray[np.float64]] = {}
-    for name in names:
-        feature(name)
-        columns[name] = (
-            _column(frame, name) if name in FEATURES or name in frame else _mix_column(frame, name)
-        )
-    return pd.DataFrame(columns, index=frame.index)
-
-
-def _column(frame: pd.DataFrame, name: str) -> npt.NDArray[np.float64]:
-    if name not in frame:
-        raise ValueError(f"the frame has no column {name!r}, which the model needs")
-    try:
-        values = pd.to_numeric(frame[name]).to_numpy(dtype=np.float64, na_value=np.nan)
-    except (TypeError, ValueError) as error:
-        # The cause would show a value.
-        raise ValueError(f"column {name!r} holds something other than numbers") from error
-    if np.isinf(values).any():
-        raise ValueError(f"column {name!r} holds an infinite value")
-    return values
-
-
-def _mix_column(frame: pd.DataFrame, name: str) -> npt.NDArray[np.float64]:
-    if MIX not in frame:
-        raise ValueError(f"the frame has no column {MIX!r}, which the feature {name!r} needs")
-    category = name[len(MIX_PREFIX) :]
-    return np.array([_share_of(mix, category) for mix in frame[MIX]], dtype=np.float64)
-
-
-def _share_of(mix: Any, category: str) -> float:
-    known = mix if isinstance(mix, Mapping) else shares(mix)  # no copy: there may be millions
-    return float(known.get(category) or 0.0) if known else float("nan")
-
-
-def available(
-    frame: pd.DataFrame, names: Iterable[str] | None = None
-) -> tuple[list[str], list[str]]:
-    """Split features into those that the frame has and those without a source.
-
-    Parameters
-    ----------
-    frame
-        One row per subject.
-    names
-        Features to look at; default: the whole registry.
-
-    Returns
-    -------
-    used, left_out
-        A feature is left out if its column is absent or all null.
-    """
-    used: list[str] = []
-    left_out: list[str] = []
-    for name in FEATURES if names is None else names:
-        column = MIX if feature(name).name not in FEATURES else name
-        has_source = column in frame and bool(frame[column].notna().any())
-        (used if has_source else left_out).append(name)
-    return used, left_out
-
-
-def top_mix_features(frame: pd.DataFrame, top: int = 5) -> list[str]:
-    """Name the shares of the categories with the greatest mean share, greatest first.
-
-    Parameters
-    ----------
-    frame
-        One row per subject, with ``category_mix``; without it the answer is empty.
-    top
-        How many categories.
-    """
-    if MIX not in frame:
-        return []
-    totals = mix_totals(frame[MIX])
-    ranked = sorted(totals, key=lambda category: (-totals[category], category))
-    return [MIX_PREFIX + category for category in ranked[:top]]
-
-
-def mix_totals(mixes: Iterable[Any]) -> dict[str, float]:
-    """Sum the shares by category over subjects, in an order that doesn't depend on the rows."""
-    found: dict[str, list[float]] = {}
-    for mix in mixes:
-        for category, share in shares(mix).items():
-            found.setdefault(category, []).append(share)
-    return {category: float(np.sort(found[category]).sum()) for category in sorted(found)}
-
-
-def _signed_log(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return np.asarray(np.sign(values) * np.log1p(np.abs(values)))
-
-
-def _signed_root(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return np.asarray(np.sign(values) * np.sqrt(np.abs(values)))
-
-
-SHAPES: Mapping[str, Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]] = (
-    MappingProxyType({"none": np.asarray, "log": _signed_log, "root": _signed_root})
-)
-
-
 def shape_of(name: str, scale: Scale) -> str:
-    """Return the transformation of a feature (a key of ``SHAPES``) under the scale of a recipe.
+    """Return how a feature is shaped under a recipe's scale: a key of ``models.frames.SHAPES``.
 
     ``log`` is ``sign(x) log(1 + |x|)``; ``root`` is ``sign(x) sqrt(|x|)``, the variance-stabilising
     transformation of counts (Bartlett 1936, Supplement to the JRSS 3). A net refund keeps its sign.
@@ -285,21 +155,3 @@ def shape_of(name: str, scale: Scale) -> str:
     if tail == "duration" or scale == "log":
         return "log"
     return "root"
-
-
-def describe(names: Iterable[str] | None = None) -> pd.DataFrame:
-    """Return the definitions as a table, one row per feature."""
-    rows = [feature(name) for name in (FEATURES if names is None else names)]
-    return pd.DataFrame(
-        [
-            {
-                "feature": row.name,
-                "unit": row.unit,
-                "definition": row.definition,
-                "tail": row.tail,
-                "null": f"{row.why_missing}: taken as {row.missing}" if row.why_missing else "",
-            }
-            for row in rows
-        ],
-        columns=["feature", "unit", "definition", "tail", "null"],
-    )

@@ -13,7 +13,7 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from models import drift
-from models.features import matrix
+from models.frames import matrix
 from models.recipe import Recipe, build
 
 CHUNK_ROWS = 250_000

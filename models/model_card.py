@@ -11,7 +11,7 @@ import pandas as pd
 
 from models.backtest import in_words
 from models.cards import Card
-from models.features import describe
+from models.frames import describe
 from models.model import SegmentModel
 from models.selection import Choice
 from models.store import fingerprint

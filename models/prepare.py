@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from models.features import SHAPES
+from models.frames import SHAPES
 
 Floats = npt.NDArray[np.float64]
 FILLS = ("median", "zero", "high")

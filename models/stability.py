@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.metrics import adjusted_rand_score
 
-from models.features import matrix
+from models.frames import matrix
 from models.ordering import canonical_order, side_by_side
 from models.recipe import Recipe, build
 

@@ -12,6 +12,7 @@ from governance.lineage.graph import Lineage
 from governance.lineage.reach import strays
 from governance.policy.model import Policy
 from governance.policy.words import SEGMENT_PURPOSE
+from models.features import FEATURES, MIX, MIX_PREFIX
 from warehouse.connect import quoted
 from warehouse.home import PROJECT
 
@@ -19,8 +20,6 @@ MART, BACKTEST = f"mart_{SEGMENT_PURPOSE}", f"mart_{SEGMENT_PURPOSE}_backtest"
 MODEL, ASSIGNMENTS = f"{SEGMENT_PURPOSE}.model", f"{SEGMENT_PURPOSE}.assignments"
 SEGMENTS = f"{SEGMENT_PURPOSE}.segments"
 KEYS = ("as_of", f"{SEGMENT_PURPOSE}_key")
-MIX = "category_mix"  # it describes segments; what forms them are shares of it
-MIX_PREFIX = "mix:"  # as in models.features, which is imported where it is used
 
 # The code that makes segments, and all that it may import: what computes, and ours that reads no
 # rows but by the door.
@@ -110,8 +109,6 @@ def _features(graph: Lineage) -> Columns:
 
     Features are what ``models.features`` declares, whether or not a mart has such a column.
     """
-    from models.features import FEATURES
-
     found: Columns = {name: [(MART, name)] for name in FEATURES}
     for table in (MART, BACKTEST):
         if table in graph.relations:

@@ -18,7 +18,8 @@ from governance import status
 from governance.clocks import Clocks
 from governance.gate import judge_features, judge_mart, refuse
 from governance.policy.words import SEGMENT_PURPOSE
-from orchestration.columns import MIX, share_sql
+from models.features import MIX
+from orchestration.columns import share_sql
 from orchestration.common import BY_DAY, OWNERS, about, same_day, unrepeated
 from orchestration.fairness import judge_of
 from orchestration.land import absent_columns

@@ -8,8 +8,9 @@ from math import isnan
 from typing import TYPE_CHECKING, Any
 
 from governance.subject_segment import Found, find
+from models.features import MIX_PREFIX
 from orchestration import model_store
-from orchestration.columns import MIX_PREFIX, share_sql
+from orchestration.columns import share_sql
 from orchestration.manifest import policy
 from warehouse.errors import UsageError
 

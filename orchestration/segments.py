@@ -16,8 +16,9 @@ from governance import evidence
 from governance.clocks import Clocks
 from governance.policy.load import policy_hash
 from governance.policy.words import BIAS_PURPOSE, SEGMENT_PURPOSE
+from models.features import MIX_PREFIX
 from orchestration import door, model_store
-from orchestration.columns import BACKTEST, MART, MIX_PREFIX
+from orchestration.columns import BACKTEST, MART
 from orchestration.common import RETRY, SEGMENT_KINDS, code_version, provenance
 from orchestration.door import Door
 from orchestration.manifest import policy
@@ -207,7 +208,7 @@ def segments(marts: Door) -> dg.MaterializeResult:
 
     from expectations import schemas
     from models import cards, drift, plots
-    from models.features import matrix
+    from models.frames import matrix
 
     fitted, clocks = model_store.loaded(), marts.clocks
     frame = marts.frame(MART, clocks.as_of, shares=_shares_of(fitted), mix=True)

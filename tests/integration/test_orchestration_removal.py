@@ -50,7 +50,7 @@ def test_a_purpose_taken_out_of_the_policy_is_withdrawn(small, tmp_path):
          str(tmp_path / "x.csv")),
     ):  # fmt: skip
         done = one.assent(*command)
-        assert done.status == 1, done.said
+        assert done.status == 2, done.said
         assert GONE in done.err
     left = {path.name for path in one.home.published.iterdir()} - {f"{GONE}.duckdb"}
     one.run()

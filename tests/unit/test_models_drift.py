@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from models.drift import population_stability, reference
-from models.features import matrix
+from models.frames import matrix
 from models.model import fit_model
 from models.recipe import FEATURE_SETS, Recipe
 from tests.support.shoppers import arrays_within, shoppers, shuffled

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.explain import explain_change, explain_place
-from models.features import matrix
+from models.frames import matrix
 from models.model import fit_model
 from models.recipe import FEATURE_SETS, Recipe, rfm_quantiles
 from tests.support.shoppers import shoppers

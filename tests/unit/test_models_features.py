@@ -4,18 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.features import (
-    FEATURES,
-    SHAPES,
-    available,
-    describe,
-    feature,
-    matrix,
-    mix_totals,
-    shape_of,
-    shares,
-    top_mix_features,
-)
+from models.features import FEATURES, feature, shape_of
+from models.frames import SHAPES, available, describe, matrix, mix_totals, shares, top_mix_features
 from tests.support.shoppers import CATEGORIES, shoppers
 
 

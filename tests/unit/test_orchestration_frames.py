@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from governance.clocks import Clocks
-from models.features import matrix
+from models.frames import matrix
 from orchestration import door
 from orchestration.door import Door
 from warehouse.errors import RuleBrokenError, UsageError
