@@ -24,7 +24,7 @@ def code(tmp_path, monkeypatch):
 
 def declare(monkeypatch, name):
     added = replace(features.FEATURES["visits"], name=name)
-    monkeypatch.setattr(features, "FEATURES", {**features.FEATURES, name: added})
+    monkeypatch.setattr("orchestration.columns.FEATURES", {**features.FEATURES, name: added})
 
 
 @pytest.mark.parametrize("name", ["age_years", "email", "age"])
