@@ -19,8 +19,7 @@ from governance.gate import judge_columns
 from governance.lineage.graph import Lineage
 from governance.policy.model import Policy
 from governance.policy.rules import Rule
-from governance.policy.words import FEEDS
-from governance.release import UNREAD_CONSENT
+from governance.policy.words import FEEDS, WORD_FEEDS
 from warehouse.catalogue import columns
 
 # Events that the company's subjects gave to Assent itself land beside those of the feed.
@@ -59,7 +58,7 @@ def check_feeds(
     Returns
     -------
     list of Result
-        ``reconciliation.<feed>``, ``readable.consent_events``,
+        ``reconciliation.<feed>``, ``readable.<feed>``,
         ``freshness.transactions``, ``custody.*``,
         ``minimisation.permission``, ``exposure.recipients``.
     """
@@ -67,7 +66,7 @@ def check_feeds(
     today = now.astimezone(ZoneInfo(policy.time_zone)).date()
     return [
         *(_reconciliation(connection, catalogue[f"reconciliation.{feed}"], feed) for feed in FEEDS),
-        _readable(connection, catalogue["readable.consent_events"]),
+        *(_readable(connection, catalogue[f"readable.{feed}"], feed) for feed in WORD_FEEDS),
         _freshness(catalogue["freshness.transactions"], clocks, today),
         _custody_retention(connection, catalogue["custody.retention"], clocks),
         _custody_purge(connection, catalogue["custody.purge"], today, rewritten_at),
@@ -118,15 +117,20 @@ def _reconciliation(connection: duckdb.DuckDBPyConnection, rule: Rule, feed: str
                   why or f"all {read} rows that were read are accounted for", **facts)  # fmt: skip
 
 
-def _readable(connection: duckdb.DuckDBPyConnection, rule: Rule) -> Result:
-    """Judge whether a consent event that nobody has resolved names no subject."""
+def _readable(connection: duckdb.DuckDBPyConnection, rule: Rule, feed: str) -> Result:
+    """Judge whether a row that nobody has resolved names no subject."""
     if not columns(connection, "landing", "quarantine"):
         return unjudged(rule)
-    (unread,) = one(connection, UNREAD_CONSENT)
+    (unread,) = one(
+        connection,
+        "select count(*) from landing.quarantine"
+        " where feed = $feed and resolved_at is null and subject_key is null",
+        feed=feed,
+    )
     if unread:
         why = f"{unread} name none: `assent quarantine list`, then `assent quarantine resolve`"
         return result(rule, "broken", unread, why)
-    return result(rule, "holds", 0, "every event names a subject, or has been resolved")
+    return result(rule, "holds", 0, "every row names a subject, or has been resolved")
 
 
 def _freshness(rule: Rule, clocks: Clocks, today: date) -> Result:

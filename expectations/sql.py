@@ -58,18 +58,19 @@ def one(connection: duckdb.DuckDBPyConnection, query: str, **parameters: Any) ->
     return found
 
 
+BLANKS = "[\\s\u00a0]*"
+
+
 def pattern(glob: str) -> str:
     r"""Return a pattern of ``*`` and ``?`` as a regular expression over lower-case text.
 
-    Written apart from the pattern that dbt gets (``governance.policy.derive.like_pattern``), so
-    that a mistake in one shows against the other.
-
-    >>> pattern("*100%_RX?")
-    '(?s).*100%_rx.'
+    Blanks around the text make no difference. Written apart from the pattern that dbt gets
+    (``governance.policy.derive.like_pattern``), so that a mistake in one shows against the other.
     """
     special = {"*": ".*", "?": "."}
-    return "(?s)" + "".join(
+    words = "".join(
         special.get(sign, sign if sign.isalnum() or sign in " %_" or ord(sign) > 127
                     else f"\\{sign}")
         for sign in glob.lower()
     )  # fmt: skip
+    return f"(?s){BLANKS}{words}{BLANKS}"

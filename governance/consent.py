@@ -32,17 +32,20 @@ class Relations:
     subjects: str
 
 
-# Held: an open request to erase, object or restrict, or an event of theirs that couldn't be read.
+# Held: a request to erase, object or restrict that is open or was granted, or a word of theirs (a
+# consent event, a request) that couldn't be read.
 LANDED = Relations(
     events="landing.consent_events",
     subjects="""(
         select k.subject_key, c.jurisdiction, c.age_years, (
             k.subject_key in (
                 select subject_key from landing.rights_requests
-                where status = 'open' and type in ('erasure', 'objection', 'restriction')
+                where status in ('open', 'fulfilled')
+                    and type in ('erasure', 'objection', 'restriction')
             ) or k.subject_key in (
                 select subject_key from landing.quarantine
-                where feed = 'consent_events' and resolved_at is null and subject_key is not null
+                where feed in ('consent_events', 'rights_requests') and resolved_at is null
+                    and subject_key is not null
             )
         ) as held
         from (select distinct subject_key from landing.purpose_keys) as k

@@ -43,7 +43,28 @@ def opened(*beside: Store) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open vault and salts for reading, with other stores beside them (release and rights)."""
     vault, salts = stores(read_only=True)
     with connected(vault, salts, *beside) as connection:
+        _require_salts(connection)
         yield connection
+
+
+def _require_salts(connection: duckdb.DuckDBPyConnection) -> None:
+    """Refuse to go on without the salts of customers whom the vault knows: keys would be lost.
+
+    Raises
+    ------
+    UsageError
+        If some are missing.
+    """
+    missing = _scalar(
+        connection,
+        "select count(*) from vault.subjects anti join salts.salts using (subject_key)",
+    )
+    if missing:
+        raise UsageError(
+            f"the salts of {missing} customers are missing, so nobody can tell their pseudonyms",
+            f"put back the file {Home.current().salts} that belongs to the vault",
+            rule="salts.missing",
+        )
 
 
 def prepare(connection: duckdb.DuckDBPyConnection, identifiers: Sequence[str]) -> None:
@@ -62,6 +83,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, identifiers: Sequence[str]) -
     connection.execute(
         "create table if not exists salts.salts (subject_key uuid not null, salt blob not null)"
     )
+    _require_salts(connection)
 
 
 def enrol(
@@ -175,6 +197,11 @@ def pseudonym(label: str, customer_id: str, salt: str) -> str:
     return f"sha256({outer} || unhex(sha256({inner} || {message})))[1:32]::uuid"
 
 
+def as_landed(customer_id: str) -> str:
+    """Return a customer id that somebody typed as landing writes it: without spaces around it."""
+    return customer_id.strip(" ")
+
+
 def subject_key_of(connection: duckdb.DuckDBPyConnection, customer_id: str) -> UUID:
     """Return the subject key of one customer id.
 
@@ -184,7 +211,7 @@ def subject_key_of(connection: duckdb.DuckDBPyConnection, customer_id: str) -> U
         If the vault doesn't know the id (which the message doesn't repeat).
     """
     row = connection.execute(
-        "select subject_key from vault.subjects where customer_id = ?", [customer_id]
+        "select subject_key from vault.subjects where customer_id = ?", [as_landed(customer_id)]
     ).fetchone()
     if row is None:
         raise UsageError(
@@ -205,7 +232,8 @@ def look_up(customer_id: str) -> tuple[bool | None, UUID | None]:
     try:
         with connected(vault) as connection:
             row = connection.execute(
-                "select subject_key from vault.subjects where customer_id = ?", [customer_id]
+                "select subject_key from vault.subjects where customer_id = ?",
+                [as_landed(customer_id)],
             ).fetchone()
     except (UsageError, KeyMissingError):
         return None, None

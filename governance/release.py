@@ -14,7 +14,7 @@ from governance.consent import LANDED
 from governance.policy.load import policy_hash
 from governance.policy.model import Policy
 from governance.policy.rules import override_of
-from governance.policy.words import SEGMENT_PURPOSE
+from governance.policy.words import SEGMENT_PURPOSE, WORD_FEEDS
 from governance.status import Verdict
 from warehouse import catalogue
 from warehouse.clock import now, utc_naive
@@ -24,9 +24,9 @@ from warehouse.publish import publish
 
 PERMISSION = "permission"
 
-UNREAD_CONSENT = (
-    "select count(*) from landing.quarantine"
-    " where feed = 'consent_events' and resolved_at is null and subject_key is null"
+UNREAD = (
+    "select count(*) from landing.quarantine where resolved_at is null and subject_key is null"
+    f" and feed in ({', '.join(map(quoted, WORD_FEEDS))})"
 )
 
 
@@ -41,7 +41,7 @@ def publish_permission(policy: Policy) -> None:
             PERMISSION: {
                 "consent_events": f"select * from {LANDED.events}",
                 "subjects": f"select * from {LANDED.subjects}",
-                "unread": f"select ({UNREAD_CONSENT}) as events",
+                "unread": f"select ({UNREAD}) as events",
                 "about": f"select {quoted(policy_hash(policy))} as policy_hash",
             }
         }
@@ -83,7 +83,7 @@ def publish_purpose(policy: Policy, purpose: str, clocks: Clocks, about: dict[st
     Raises
     ------
     RuleBrokenError
-        If a blocking rule is broken, unchecked or a gap, or a consent event can't be read.
+        If a blocking rule is broken, unchecked or a gap, or somebody's word can't be read.
     """
     if not clocks.current:
         return {}
@@ -103,10 +103,11 @@ def publish_purpose(policy: Policy, purpose: str, clocks: Clocks, about: dict[st
 
 
 def _refuse_unread(connection: duckdb.DuckDBPyConnection) -> None:
-    unread = connection.execute(UNREAD_CONSENT).fetchall()[0][0]
+    unread = connection.execute(UNREAD).fetchall()[0][0]
     if unread:
         raise RuleBrokenError(
-            f"{unread} consent event(s) name no readable subject; nothing is published",
+            f"{unread} consent event(s) or request(s) name no readable subject, so nothing is"
+            " published",
             "see `assent quarantine list`; then `assent quarantine resolve`",
         )
 

@@ -142,7 +142,8 @@ def record(
         _require_short(method, evidence_ref)
         number = inbox.add(
             {
-                "customer_id": customer_id, "action": action, "purpose": purpose,
+                "customer_id": identity.as_landed(customer_id),
+                "action": action, "purpose": purpose,
                 "occurred_at": occurred_at or recorded_at, "recorded_at": recorded_at,
                 "notice_version": notice_version, "method": method, "evidence_ref": evidence_ref,
             }

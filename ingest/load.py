@@ -17,6 +17,7 @@ import duckdb
 
 from governance import identity
 from governance.policy.model import Policy
+from governance.policy.words import WORD_FEEDS
 from ingest import landing, survey
 from ingest.contract import CONTRACTS, CUSTOMERS
 from ingest.land import Landed, Moment, land, vault_rows
@@ -145,7 +146,7 @@ class _Work:
         self.progress(f"reading {name}")
         plan = self._surveyed(planned(self.connection, self.sources, self.policy, name, self.rules))
         held = landing.rows_held(self.connection, name) if plan.afresh else 0
-        if plan.rows >= held:
+        if not plan.afresh or (not plan.gone and plan.rows >= held):
             return plan
         if plan.afresh == "purposes":  # what is gone stays as it was landed
             again = planned(self.connection, self.sources, self.policy, name, self.rules,
@@ -153,7 +154,10 @@ class _Work:
             return self._surveyed(again)
         raise UsageError(
             f"the declaration of {name} has changed, so it has to be read from the beginning,"
-            f" but of {held} rows that were landed its sources hold only {plan.rows}",
+            f" but of {held} rows that were landed its sources hold only {plan.rows}"
+            if plan.rows < held
+            else f"the declaration of {name} has changed, so it has to be read from the beginning,"
+            f" but {plan.gone} of the sources that it was landed from aren't there any more",
             "put the old sources back, or take the change in sources.yaml (or of the policy's"
             " time zone) back",
         )
@@ -201,7 +205,16 @@ class _Work:
 
     def _land(self, plan: Plan) -> list[Landed]:
         self.progress(f"landing {plan.feed}: {plan.rows} rows")
+        held = landing.rows_held(self.connection, plan.feed) if plan.afresh else 0
         done = land(self.connection, plan, self.moment, landing.next_load_id(self.connection))
+        if plan.feed in WORD_FEEDS:
+            found = sum(one.accepted - one.corrected + one.quarantined for one in done)
+            if plan.afresh and found < held:  # a word that isn't met again would be forgotten
+                raise UsageError(
+                    f"the declaration of {plan.feed} has changed, so it was read from the"
+                    f" beginning, but of {held} rows that were landed only {found} were met again",
+                    "put the old sources back, or take the change in sources.yaml back",
+                )
         if plan.contract is CUSTOMERS:
             self._keep_identifiers(plan, done)
         return done

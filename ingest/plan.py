@@ -49,6 +49,8 @@ class Plan:
         How many sources were loaded before and haven't changed.
     afresh
         Why everything is read from the beginning: "declaration", "purposes", or empty.
+    gone
+        How many sources were loaded before and aren't there any more.
     """
 
     feed: str
@@ -57,6 +59,7 @@ class Plan:
     parts: tuple[Part, ...]
     skipped: int
     afresh: str
+    gone: int = 0
 
     @property
     def rows(self) -> int:
@@ -100,7 +103,8 @@ def planned(
                 part.fingerprint, declared=wanted.declared, purposes=wanted.purposes
             )
             parts.append(replace(part, fingerprint=declared_part))
-    return Plan(name, contract, feed, tuple(parts), len(found) - len(parts), afresh)
+    gone = {load.fingerprint.place for load in earlier} - {one.place for one in found} - {""}
+    return Plan(name, contract, feed, tuple(parts), len(found) - len(parts), afresh, len(gone))
 
 
 def planned_table(

@@ -13,6 +13,7 @@ from uuid import UUID
 import duckdb
 
 from governance import limits
+from governance.policy.words import WORD_FEEDS
 from ingest.connectors.source import POSITION
 from ingest.landing import scalar, table_of
 from ingest.projection import Projection
@@ -21,7 +22,6 @@ from warehouse.connect import quoted
 from warehouse.errors import UsageError
 
 RESOLUTIONS = ("corrected_at_source", "dismissed")
-CONSENT = "consent_events"
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class QuarantinedRow:
     @property
     def blocks_publishing(self) -> bool:
         """Whether nothing may be published until someone resolves it."""
-        unreadable = self.feed == CONSENT and self.subject_key is None
+        unreadable = self.feed in WORD_FEEDS and self.subject_key is None
         return unreadable and self.resolved_at is None
 
 
@@ -138,20 +138,6 @@ def quarantine_resolve(
         [utc_naive(now), resolution, note],
     )
     return len(rows)
-
-
-def unreadable_consent(connection: duckdb.DuckDBPyConnection) -> int:
-    """Return how many unresolved consent events have a subject that can't be read.
-
-    While there is one, nothing may be published: it may be anybody's withdrawal.
-    """
-    return int(
-        scalar(
-            connection,
-            "select count(*) from landing.quarantine"
-            f" where feed = {quoted(CONSENT)} and subject_key is null and resolved_at is null",
-        )
-    )
 
 
 def put_bad_rows(

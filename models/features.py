@@ -55,7 +55,7 @@ class Feature:
 
 _ALL = (
     Feature(
-        "recency_days", "days", "Days from the last visit to the end of as_of",
+        "recency_days", "days", "Days from the last visit to as_of; 0 if it was that day",
         "duration", "median", "", "days since last visit",
     ),
     Feature(
@@ -67,7 +67,7 @@ _ALL = (
         "amount", "zero", "", "spend",
     ),
     Feature(
-        "tenure_days", "days", "Days from the first visit in the window to the end of as_of",
+        "tenure_days", "days", "Days from the first visit in the window to as_of",
         "duration", "median", "", "days since first visit",
     ),
     Feature(
@@ -93,7 +93,7 @@ _ALL = (
         "none", "median", "no spend in a known category", "concentration",
     ),
     Feature(
-        "gap_mean_days", "days", "Mean number of days between one visit and the next",
+        "gap_mean_days", "days", "Mean number of days between one visiting day and the next",
         "duration", "high", "a single visit has no gap", "days between visits",
     ),
     Feature(

@@ -14,7 +14,9 @@ The rule
 3. Of those, whatever lies within one standard error of the best (paired bootstrap of the difference
    of scores) counts as level with it: the one-standard-error rule (Breiman et al. 1984,
    Classification and Regression Trees, section 3.4.3).
-4. Among these the fewest segments win, then the fewest features, then the highest score.
+4. Among these the recipe in force wins, if it is one of them: a fit on nearly the same subjects
+   shouldn't shuffle them. Else the fewest segments win, then the fewest features, then the highest
+   score.
 
 Stability, the current day and the judge are consulted only for candidates on which the choice
 depends (and for the best of each method, for comparison), unless everything is asked for.
@@ -115,6 +117,7 @@ class _Checks:
     sample: pd.DataFrame
     current: pd.DataFrame | None
     judge: Judge | None
+    in_force: Recipe | None = None
     stability: dict[Recipe, float] = field(default_factory=dict)
     objections: dict[Recipe, str] = field(default_factory=dict)
 
@@ -163,6 +166,7 @@ def choose(
     current: pd.DataFrame | None = None,
     forbidden: Collection[str] = (),
     judge: Judge | None = None,
+    in_force: Recipe | None = None,
     measure_all: bool = False,
 ) -> Choice:
     """Choose a recipe by the rule at the head of this module.
@@ -181,6 +185,8 @@ def choose(
     judge
         Asked, with the segments of ``current``, about a candidate that would be chosen; an answer
         other than "" turns it down and is shown in the table.
+    in_force
+        The recipe of the model that the choice may replace; it stays if nothing better is found.
     measure_all
         Also measure the stability of candidates on which the choice doesn't depend.
 
@@ -209,7 +215,7 @@ def choose(
         n_starts=rule.n_starts,
         seed=rule.seed,
     )
-    checks = _Checks(rule, sample, current, judge)
+    checks = _Checks(rule, sample, current, judge, in_force)
     best, chosen = _decide(measured, checks)
     for other in measured if measure_all else _best_of_each_method(measured, rule):
         if not other.failure:
@@ -226,7 +232,10 @@ def _decide(measured: Sequence[Measured], checks: _Checks) -> tuple[Measured, Me
     if best is None:
         raise ValueError(_nobody(measured, large, checks))
     level = [m for m in large if _behind(best, m) <= standard_error(best, m)]
-    level.sort(key=lambda m: (m.recipe.n_segments, len(m.recipe.features), *_by_score(m)))
+    level.sort(
+        key=lambda m: (m.recipe != checks.in_force, m.recipe.n_segments, len(m.recipe.features),
+                       *_by_score(m))
+    )  # fmt: skip
     return best, next(m for m in level if not checks.objection(m.recipe))
 
 
@@ -270,6 +279,11 @@ def _reason(chosen: Measured, best: Measured, checks: _Checks) -> str:
     recipe = chosen.recipe
     if chosen is best:
         place = "the highest score of all that pass"
+    elif recipe == checks.in_force:
+        place = (
+            f"within one standard error ({standard_error(best, chosen):.3f}) of the highest "
+            f"score that passes ({best.score:.3f}, {best.recipe.title()}), and in force already"
+        )
     else:
         place = (
             f"within one standard error ({standard_error(best, chosen):.3f}) of the highest "

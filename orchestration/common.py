@@ -17,8 +17,9 @@ from governance import evidence
 from governance.clocks import Clocks
 from governance.policy.load import policy_hash
 from orchestration.manifest import DBT_PROJECT, policy
+from warehouse import keys
 from warehouse.errors import AssentError, UsageError
-from warehouse.home import PROJECT, ROOMS
+from warehouse.home import PROJECT, ROOMS, production
 
 OWNERS = ["team:data-engineering"]
 OFFICERS = ["team:privacy"]
@@ -42,6 +43,19 @@ def code_version() -> str:
         digest.update(str(path.relative_to(PROJECT)).encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def require_keys() -> None:
+    """Refuse to begin, in production mode, without every key that the policy's purposes ask for.
+
+    Raises
+    ------
+    KeyMissingError
+        Naming all that are missing.
+    """
+    if production():
+        published = [f"published_{name}" for name in ("permission", *policy().purposes)]
+        keys.require(["warehouse", "vault", "salts", "inbox", *published])
 
 
 def about() -> dict[str, Any]:

@@ -18,7 +18,8 @@ def main() -> None:
     _end_with_the_run()
     from warehouse import keys
 
-    keys.hold("warehouse")
+    if sys.argv[1:2] != ["compile"]:  # that goes without a warehouse
+        keys.hold("warehouse")
     for name in [name for name in os.environ if name.startswith(keys.PREFIX)]:
         del os.environ[name]
 

@@ -61,6 +61,7 @@ def prepare() -> Home:
     warnings.filterwarnings("ignore", message=".*is currently in beta.*")
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
+    os.umask(0o077)  # what any of them writes under the home is its owner's alone
     home = Home.current().make()
     os.environ["DAGSTER_HOME"] = str(home.dagster)
     os.environ["ASSENT_WAREHOUSE_FILE"] = str(home.warehouse)

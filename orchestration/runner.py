@@ -14,7 +14,7 @@ import dagster as dg
 import duckdb
 
 from governance import acts
-from orchestration.common import DAYS
+from orchestration.common import DAYS, require_keys
 from orchestration.environment import opened_instance
 from warehouse import alive
 from warehouse.connect import connected, warehouse_store
@@ -29,6 +29,7 @@ class Outcome:
 
     run_id: str
     success: bool
+    judged: bool = False  # whether any check came to a verdict, so that there is something to show
     errors: list[AssentError] = field(default_factory=list)
     summary: str = ""
 
@@ -52,6 +53,7 @@ def run_job(name: str, *, partition: str | None = None, select: str | None = Non
     """
     from orchestration.definitions import defs
 
+    require_keys()
     job = defs.resolve_job_def(name)
     if partition and not DAYS.has_partition_key(partition):
         raise UsageError(
@@ -75,7 +77,8 @@ def run_job(name: str, *, partition: str | None = None, select: str | None = Non
         )
         events: list[Any] = list(result.all_events)
     found = [*_failures(events), *_blocked(events)]
-    return Outcome(result.run_id, result.success and not found, found)
+    judged = any(e.event_type_value == "ASSET_CHECK_EVALUATION" for e in events)
+    return Outcome(result.run_id, result.success and not found, judged=judged, errors=found)
 
 
 def _failures(events: list[Any]) -> list[AssentError]:
@@ -115,6 +118,7 @@ def selected(name: str, select: str | None) -> list[dg.AssetKey] | None:
         return None
     from orchestration.definitions import defs
 
+    require_keys()
     job = defs.resolve_job_def(name)
     try:
         keys = dg.AssetSelection.from_string(select).resolve(job.asset_layer.asset_graph)

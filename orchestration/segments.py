@@ -68,8 +68,12 @@ def _fit(marts: Door) -> None:
     later, earlier = (marts.frame(BACKTEST, day, mix=True) for day in _backtest_days(marts))
     current = marts.frame(MART, clocks.as_of, shares=offered_mix(earlier), mix=True)
     limited = Rule(limits.segmentation.segments, smallest=limits.thresholds.smallest_segment)
+    previous = model_store.loaded() if model_store.record() else None
     try:
-        choice = choose(earlier, limited, current=current, judge=marts.judge())
+        choice = choose(
+            earlier, limited, current=current, judge=marts.judge(),
+            in_force=previous.recipe if previous else None,
+        )  # fmt: skip
         report = backtest.backtest(later, choice.recipe)
     except ValueError as error:
         raise RuleBrokenError(
@@ -77,7 +81,7 @@ def _fit(marts: Door) -> None:
             "see segmentation.segments, thresholds.smallest_segment and thresholds.bias in the"
             " policy",
         ) from error
-    fitted, since = _fitted(current, choice)
+    fitted, since = _fitted(current, choice, previous)
     fitted = fitted.with_facts(
         fitted_as_of=clocks.as_of.isoformat(),
         known_at=clocks.known_at.isoformat(),
@@ -111,13 +115,14 @@ def _shares_of(fitted: "SegmentModel") -> list[str]:
     return [name for name in fitted.recipe.features if name.startswith(MIX_PREFIX)]
 
 
-def _fitted(current: "pd.DataFrame", choice: "Choice") -> "tuple[SegmentModel, Any]":
+def _fitted(
+    current: "pd.DataFrame", choice: "Choice", previous: "SegmentModel | None"
+) -> "tuple[SegmentModel, Any]":
     """Fit the chosen recipe; segments that are the same as before keep their number and name."""
     from models import identity, naming
     from models.effects import effect_table
     from models.model import fit_model
 
-    previous = model_store.loaded() if model_store.record() else None
     matching = identity.match(previous, fit_model(current, choice.recipe), current)
     effects = effect_table(current, matching.model.assign(current), choice.recipe.scale)
     names = naming.name_segments(effects, keep=matching.model.names)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import dagster as dg
 import duckdb
 
+from orchestration.common import require_keys
 from warehouse import alive, journal, publish
 from warehouse.connect import Store, connected, warehouse_store
 from warehouse.lock import writer_lock
@@ -23,6 +24,7 @@ class Writer(dg.ConfigurableResource):
         self, context: dg.InitResourceContext
     ) -> Generator["Writer", None, None]:
         """Take the lock, see to runs that were killed, and hold on until the run has ended."""
+        require_keys()
         log = context.log or dg.get_dagster_logger()
 
         def waiting(holder: str) -> None:

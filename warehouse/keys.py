@@ -10,6 +10,7 @@ Belongs here: finding, making and withholding keys. Does not belong here: using 
 import contextlib
 import os
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 
 from warehouse.errors import KeyMissingError
@@ -52,6 +53,24 @@ def get(name: str) -> str:
         raise KeyMissingError(
             f"the key file of '{name}' can't be read: {path}", "check its owner and mode (0600)"
         ) from error
+
+
+def require(names: Iterable[str]) -> None:
+    """Refuse to go on without a key, before anything has begun (production mode makes none).
+
+    Raises
+    ------
+    KeyMissingError
+        Naming all that are missing.
+    """
+    missing = []
+    for name in names:
+        try:
+            get(name)
+        except KeyMissingError as error:
+            missing.append(str(error))
+    if missing:
+        raise KeyMissingError("\n".join(missing))
 
 
 def hold(name: str) -> None:

@@ -84,11 +84,13 @@ end
 {%- endif -%}
 {%- endmacro %}
 
-{# Whether a text matches a pattern that reveals a special category. #}
+{# Whether a text matches a pattern that reveals a special category; blanks around it, a no-break
+   space among them, make no difference. #}
 {% macro reveals_special(attribute, expression) -%}
 (false
 {%- for s in var('special_values') if s.attribute == attribute %}
-    or lower({{ expression }}) like {{ sql_text(s.pattern) }} escape '\'
+    or trim(lower({{ expression }}), ' ' || chr(9) || chr(10) || chr(13) || chr(160))
+        like {{ sql_text(s.pattern) }} escape '\'
 {%- endfor %})
 {%- endmacro %}
 

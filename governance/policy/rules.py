@@ -13,7 +13,13 @@ from typing import Any, NamedTuple
 from governance.policy.columns import purpose_named
 from governance.policy.model import Override, Policy
 from governance.policy.problems import Problem, nearest
-from governance.policy.words import BIAS_PURPOSE, FEEDS, SEGMENT_PURPOSE, TRANSACTION_ATTRIBUTES
+from governance.policy.words import (
+    BIAS_PURPOSE,
+    FEEDS,
+    SEGMENT_PURPOSE,
+    TRANSACTION_ATTRIBUTES,
+    WORD_FEEDS,
+)
 
 
 class Kind(NamedTuple):
@@ -71,9 +77,9 @@ KINDS: dict[str, Kind] = {
         overridable=True,
     ),
     "readable": Kind(
-        "readable.consent_events",
-        "every consent event names a subject",
-        "one that can't be read may be anybody's withdrawal (GDPR Art. 7(3))",
+        "readable.<feed>",
+        "every consent event and every rights request names a subject",
+        "one that can't be read may be anybody's denial (GDPR Art. 7(3), 17, 18, 21)",
     ),
     "size": Kind(
         "size.segmentation",
@@ -293,10 +299,11 @@ def _of_feeds(policy: Policy) -> Iterator[Rule]:
             "reconciliation", feed, about=f"feed {feed}", purpose=None,
             limit=0, text="read = accepted + quarantined + duplicates",
         )  # fmt: skip
-    yield _rule(
-        "readable", "consent_events", about="feed consent_events", purpose=None,
-        limit=0, text="no event without a subject",
-    )  # fmt: skip
+    for feed in WORD_FEEDS:
+        yield _rule(
+            "readable", feed, about=f"feed {feed}", purpose=None,
+            limit=0, text="no row without a subject",
+        )  # fmt: skip
     days = policy.thresholds.freshness_days
     yield _rule(
         "freshness", "transactions", about="feed transactions", purpose=None,

@@ -37,6 +37,7 @@ SEGMENT_PURPOSE = "segmentation"  # whose subjects are put into segments
 BIAS_PURPOSE = "bias_monitoring"  # the only one that may see protected attributes
 
 FEEDS = ("customers", "transactions", "consent_events", "rights_requests")
+WORD_FEEDS = ("consent_events", "rights_requests")  # a row that can't be read may be a denial
 
 # Columns of the transactions feed: their age is the age of the purchase.
 TRANSACTION_ATTRIBUTES = (

@@ -74,8 +74,8 @@ BREAKS = {
         "event_late_withdrawal_as_known_on_a_past_date",
     ),
     "requests don't hold": (
-        f"{CONSENTED}/int_consent_subjects.sql", "status = 'open'", "status = 'none'",
-        "subject_held_by_an_open_request",
+        f"{CONSENTED}/int_consent_subjects.sql", "in ('open', 'fulfilled')", "in ('none')",
+        "subject_held_by_a_request",
     ),
     "as_of alone decides": (
         f"{CONSENTED}/int_consent_permitted.sql", "clock('known_at')", "clock('as_of_end')",

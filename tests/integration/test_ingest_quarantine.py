@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from ingest.quarantine import quarantine_list, quarantine_resolve, unreadable_consent
+from governance.release import UNREAD
+from ingest.quarantine import quarantine_list, quarantine_resolve
 from tests.support.feeds import (
     EVENTS,
     NOW,
@@ -129,7 +130,7 @@ def test_unreadable_consent_blocks_until_someone_resolves_it(tmp_path):
     )
     load(sources_in(tmp_path))
     with connected(warehouse_store()) as connection:
-        assert unreadable_consent(connection) == 1
+        assert connection.execute(UNREAD).fetchall() == [(1,)]
         rows = quarantine_list(connection)
         assert [row.blocks_publishing for row in rows] == [False, True, False]
         blocking = next(row for row in rows if row.blocks_publishing)
@@ -137,11 +138,11 @@ def test_unreadable_consent_blocks_until_someone_resolves_it(tmp_path):
             arguments = {"ids": blocking.quarantine_id, "resolution": "dismissed"} | wrong
             with pytest.raises(UsageError):
                 quarantine_resolve(connection, **arguments, note="why", now=NOW)
-        assert unreadable_consent(connection) == 1
+        assert connection.execute(UNREAD).fetchall() == [(1,)]
         quarantine_resolve(
             connection, blocking.quarantine_id, "dismissed", note="nobody's", now=NOW
         )
-        assert unreadable_consent(connection) == 0
+        assert connection.execute(UNREAD).fetchall() == [(0,)]
         assert len(quarantine_list(connection)) == 2
         assert len(quarantine_list(connection, resolved=True)) == 3
         notes = {row.note for row in quarantine_list(connection, resolved=True)}

@@ -121,7 +121,9 @@ requests = st.tuples(
     st.sampled_from(["access", "erasure", "objection", "restriction"]),
     st.sampled_from(["open", "fulfilled", "refused", "withdrawn"]),
 )
-quarantined = st.tuples(st.sampled_from(["consent_events", "transactions"]), st.booleans())
+quarantined = st.tuples(
+    st.sampled_from(["consent_events", "rights_requests", "transactions"]), st.booleans()
+)
 
 
 @st.composite

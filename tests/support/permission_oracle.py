@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 BEGINNING = datetime(1900, 1, 1)
 GRANTS = ("granted", "opted_in")
 OBJECTIONS = ("objected", "opted_out")
+WORD_FEEDS = ("consent_events", "rights_requests")
 HOLDING_REQUESTS = ("erasure", "objection", "restriction")
 
 
@@ -84,11 +85,11 @@ class Oracle:
         return subject.age_years is not None and subject.age_years < least
 
     def is_held(self, subject: Subject) -> bool:
-        """Tell whether a request is open, or a consent event unread."""
+        """Tell whether a request stands, or a word of theirs is unread."""
         for kind, status in subject.requests:
-            if kind in HOLDING_REQUESTS and status == "open":
+            if kind in HOLDING_REQUESTS and status in ("open", "fulfilled"):
                 return True
-        return ("consent_events", False) in subject.quarantined
+        return any((feed, False) in subject.quarantined for feed in WORD_FEEDS)
 
     def speaks_of(self, event: Event, purpose: str) -> bool:
         """Tell whether an event is about a purpose."""

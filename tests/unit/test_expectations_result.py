@@ -42,6 +42,7 @@ def test_markdown() -> None:
     ("glob", "matches", "other"),
     [
         ("RX", "rx", "rxs"),
+        ("RX", " rx\u00a0\n", "r x"),
         ("*KOSHER*", "fine kosher (meat)", "kashrut"),
         ("a?c", "abc", "ac"),
         ("100%_(x)", "100%_(x)", "1000_(x)"),

@@ -19,18 +19,22 @@ ages as (
     select * from {{ policy_ages_of_consent() }}
 ),
 
-open_requests as (
+standing_requests as (
+    -- One that was granted goes on standing; refused or withdrawn, it holds nobody.
     select distinct subject_key from {{ ref('stg_rights_requests__rights_requests') }}
     where
-        status = 'open'
+        status in ('open', 'fulfilled')
         and request_type in ('erasure', 'objection', 'restriction')
         and subject_key is not null
 ),
 
-unread_events as (
-    -- A consent event that could not be read may be a denial.
+unread_words as (
+    -- A consent event or a request that could not be read may be a denial.
     select distinct subject_key from {{ ref('stg_landing__quarantines') }}
-    where feed = 'consent_events' and resolved_at is null and subject_key is not null
+    where
+        feed in ('consent_events', 'rights_requests')
+        and resolved_at is null
+        and subject_key is not null
 ),
 
 placed as (
@@ -49,8 +53,8 @@ select
     placed.regime,
     coalesce(placed.age_years < ages.age_of_consent, false) as under_age,
     (
-        placed.subject_key in (select open_requests.subject_key from open_requests)
-        or placed.subject_key in (select unread_events.subject_key from unread_events)
+        placed.subject_key in (select standing_requests.subject_key from standing_requests)
+        or placed.subject_key in (select unread_words.subject_key from unread_words)
     ) as held
 from placed
 inner join ages on placed.regime = ages.regime
