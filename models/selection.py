@@ -117,9 +117,9 @@ class _Checks:
     sample: pd.DataFrame
     current: pd.DataFrame | None
     judge: Judge | None
-    in_force: Recipe | None = None
     stability: dict[Recipe, float] = field(default_factory=dict)
     objections: dict[Recipe, str] = field(default_factory=dict)
+    in_force: Recipe | None = None
 
     def stable(self, recipe: Recipe) -> float:
         """Return the bootstrap stability, -1 where resamples can't be fitted."""
@@ -215,7 +215,7 @@ def choose(
         n_starts=rule.n_starts,
         seed=rule.seed,
     )
-    checks = _Checks(rule, sample, current, judge, in_force)
+    checks = _Checks(rule, sample, current, judge, in_force=in_force)
     best, chosen = _decide(measured, checks)
     for other in measured if measure_all else _best_of_each_method(measured, rule):
         if not other.failure:

@@ -45,9 +45,12 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
     table = Table(box=None, pad_edge=False, header_style="dim")
     for i, column in enumerate(columns):
         numeric = bool(rows) and all(_numeric(row[i]) for row in rows)
-        side = "right" if numeric else "left"
-        # What comes first names the row: a name in two pieces can't be searched for, or copied.
-        table.add_column(column, justify=side, overflow="fold", no_wrap=i == 0)
+        table.add_column(
+            column,
+            justify="right" if numeric else "left",
+            overflow="fold",
+            no_wrap=i == 0,  # it names the row: in two pieces it couldn't be searched for
+        )
     for row in rows:
         table.add_row(*(_coloured(cell) for cell in row))
     console = Console(highlight=False)

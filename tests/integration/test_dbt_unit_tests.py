@@ -53,7 +53,7 @@ NAMED_CASES = {
         "permitted_consent_that_does_not_cover_earlier_data", "rows_that_the_consent_covers",
     ],
     "held": [
-        "subject_held_by_an_open_request", "subject_held_by_an_unread_consent_event",
+        "subject_held_by_a_request", "subject_held_by_an_unread_word",
         "permitted_not_while_held",
     ],
 }  # fmt: skip

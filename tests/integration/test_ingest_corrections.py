@@ -136,6 +136,32 @@ def test_it_is_not_if_its_rows_are_gone(tmp_path):
     assert ask("from landing.transactions order by all") == before
 
 
+def test_it_is_not_if_a_source_is_gone_however_many_rows_the_others_hold(tmp_path):
+    """A withdrawal in an archived file would be forgotten; here bad rows outnumber it."""
+    fill(tmp_path, consent_events=[event(), *[event(action="hm")] * 9])
+    denials = tmp_path / "consent_events2.csv"
+    write_csv(denials, EVENTS, [event(action="withdrawn", occurred_at="2024-06-02 08:00:00")])
+    load(sources_in(tmp_path, consent_events=declared("consent_events", greatest_bad_share=1.0)))
+    before = ask("from landing.consent_events order by all")
+    denials.unlink()
+    changed = declared("consent_events", greatest_bad_share=1.0, time_zone="Asia/Tokyo")
+    with pytest.raises(UsageError, match="1 of the sources that it was landed from aren't there"):
+        load(sources_in(tmp_path, consent_events=changed))
+    assert ask("from landing.consent_events order by all") == before
+
+
+def test_nor_if_a_word_is_not_met_again(tmp_path):
+    """The same file, written over: its bad rows make up for the denial that has left it."""
+    fill(tmp_path, consent_events=[event(), event(action="withdrawn")])
+    load(sources_in(tmp_path, consent_events=declared("consent_events", greatest_bad_share=1.0)))
+    before = ask("from landing.consent_events order by all")
+    fill(tmp_path, consent_events=[event(), event()])
+    changed = declared("consent_events", greatest_bad_share=1.0, time_zone="Asia/Tokyo")
+    with pytest.raises(UsageError, match="of 2 rows that were landed only 1 were met again"):
+        load(sources_in(tmp_path, consent_events=changed))
+    assert ask("from landing.consent_events order by all") == before
+
+
 def test_nobody_grows_younger_by_being_read_again(tmp_path):
     fill(tmp_path, customers=[("ann", "Ann Lee", "a@x.org", "EU", "41")])
     load(sources_in(tmp_path, customers=declared("customers")))

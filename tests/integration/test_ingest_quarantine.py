@@ -122,6 +122,15 @@ def test_more_bad_rows_than_declared_stop_everything(tmp_path):
     assert totals("transactions") == (3, 2, 1, 0, 0)
 
 
+def test_a_request_of_nobody_blocks_too(tmp_path):
+    fill(tmp_path, rights_requests=[(None, "r1", "erasure", "2024-06-01", "open")])
+    wide = declared("rights_requests", greatest_bad_share=1.0)
+    load(sources_in(tmp_path, rights_requests=wide))
+    with connected(warehouse_store()) as connection:
+        assert connection.execute(UNREAD).fetchall() == [(1,)]
+        assert [row.blocks_publishing for row in quarantine_list(connection)] == [True]
+
+
 def test_unreadable_consent_blocks_until_someone_resolves_it(tmp_path):
     fill(
         tmp_path,

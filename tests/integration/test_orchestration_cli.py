@@ -130,7 +130,8 @@ def test_a_word_of_someone_who_is_not_known_yet_is_kept_and_said_to_be(one, tmp_
     soon = ("withdrawn", "--occurred-at", "2024-12-31 05:59:00")
     done = own.assent("consent", "record", "Anna Example", *soon)
     assert done.out == "recorded; no such customer yet; kept until they appear\n"
-    known = own.assent("consent", "record", "C000000001", "withdrawn", "--json").json
+    typed = "  C000000001 "  # as somebody pastes it
+    known = own.assent("consent", "record", typed, "withdrawn", "--json").json
     assert known == {"event_id": 2, "known_customer": True}
     assert own.acts()[-1]["keys"] == ["inbox", "vault"]
     assert own.acts()[-1]["subject_key"] == subject(own, "C000000001")
@@ -217,9 +218,12 @@ def test_production_takes_no_demo_clock_and_makes_no_keys(one, tmp_path):
         .replace(f"[{folder}/'consent", f"['{folder}/consent")
     )
     strict = Installation(tmp_path / "strict", sources=sources)
+    assert strict.assent("check", ASSENT_PRODUCTION="1").status == 0  # it opens no file
     done = strict.assent("run", ASSENT_PRODUCTION="1")
-    assert refused(done, 2, "no key for", "production mode makes none")
+    assert refused(done, 2, "no key for 'vault'", "no key for 'published_segmentation'",
+                   "production mode makes none")  # fmt: skip
     assert not strict.keys.exists()
+    assert not strict.home.warehouse.exists()
 
 
 @pytest.mark.parametrize("arguments", [("run",), ("status",), ("consent", "show", "C000000001")])

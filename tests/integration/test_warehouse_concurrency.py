@@ -8,8 +8,10 @@ from multiprocessing.connection import wait
 import numpy as np
 import pytest
 
+from governance import identity
 from tests.support import tables
 from tests.support.installation import started
+from warehouse.connect import connected
 
 pytestmark = pytest.mark.xdist_group("small")
 
@@ -119,6 +121,19 @@ def test_the_comparison_notices_a_difference(small, expected, tmp_path):
         connection.execute("update marts.mart_segmentation set visits = visits + 1 where visits ="
                            " (select max(visits) from marts.mart_segmentation)")  # fmt: skip
     assert differences(one, expected) == ["marts.mart_segmentation"]
+
+
+def test_without_its_salts_nothing_goes_on(small, tmp_path):
+    one = small.copy(tmp_path / "home")
+    with one.entered(), connected(*identity.stores()) as connection:
+        connection.execute("delete from salts.salts where subject_key in"
+                           " (select min(subject_key) from salts.salts)")  # fmt: skip
+    for command in (("run",), ("consent", "show", "C000000001")):
+        done = one.assent(*command)
+        assert done.status == 2, done.said
+        assert "the salts of 1 customers are missing" in done.err
+        assert f"put back the file {one.home.salts}" in done.err
+        assert "Traceback" not in done.said
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,7 @@ def test_the_catalogue_of_the_small_policy():
         "reconciliation.consent_events",
         "reconciliation.rights_requests",
         "readable.consent_events",
+        "readable.rights_requests",
         "freshness.transactions",
         "custody.retention",
         "custody.purge",

@@ -56,6 +56,20 @@ def test_none_that_is_level_and_passes_is_simpler(choice):
     assert (same.features >= chosen.features).all()
 
 
+def test_what_is_in_force_stays_if_it_passes_and_none_is_better(choice):
+    table = choice.table
+    level = table[(table.behind <= table.standard_error) & table.verdict.isin(["level", "passes"])]
+    recipes, _ = candidates(EARLIER[COLUMNS], (3, 4))
+    kept = next(r for r in recipes if r.title() in set(level.candidate))
+    again = choose(EARLIER[COLUMNS], RULE, current=CURRENT, in_force=kept)
+    assert again.recipe == kept != choice.recipe
+    assert "in force already" in again.reason
+    worst = table[table.verdict == "behind"].iloc[-1].candidate
+    behind = next(r for r in recipes if r.title() == worst)
+    other = choose(EARLIER[COLUMNS], RULE, current=CURRENT, in_force=behind)
+    assert other.recipe == choice.recipe
+
+
 def test_the_order_of_rows_plays_no_part(choice):
     again = choose(shuffled(EARLIER[COLUMNS]), RULE, current=shuffled(CURRENT))
     assert again.recipe == choice.recipe
