@@ -118,11 +118,11 @@ def events(when: list[datetime], about: list[str | None]) -> st.SearchStrategy[E
 
 
 requests = st.tuples(
-    st.sampled_from(["access", "erasure", "objection", "restriction"]),
-    st.sampled_from(["open", "fulfilled", "refused", "withdrawn"]),
+    st.sampled_from(["restriction", "access", "erasure", "objection"]),
+    st.sampled_from(["fulfilled", "open", "refused", "withdrawn"]),
 )
 quarantined = st.tuples(
-    st.sampled_from(["consent_events", "rights_requests", "transactions"]), st.booleans()
+    st.sampled_from(["transactions", "consent_events", "rights_requests"]), st.booleans()
 )
 
 
