@@ -14,7 +14,7 @@ POLL_SECONDS = 0.1
 
 
 def main() -> None:
-    """Take the warehouse's key out of the environment, drop all others, then be dbt."""
+    """Take the warehouse's key out of the environment, where others may be too; then be dbt."""
     _end_with_the_run()
     from warehouse import keys
 

@@ -36,6 +36,7 @@ from orchestration.writer import Writer
 from warehouse.errors import RuleBrokenError
 from warehouse.home import Home
 from warehouse.journal import write_durably
+from warehouse.keys import withheld
 
 
 class Translator(DagsterDbtTranslator):
@@ -71,12 +72,13 @@ class Translator(DagsterDbtTranslator):
 
 
 class Dbt(DbtCliResource):
-    """dbt's command line, through the door that drops keys (``orchestration.dbt_child``)."""
+    """dbt's command line, through the door that takes the key (``orchestration.dbt_child``)."""
 
     def cli(self, *args: Any, **kwargs: Any) -> DbtCliInvocation:
-        """Start dbt, telling it whose end is its own."""
+        """Start dbt with no key but the warehouse's, telling it whose end is its own."""
         os.environ[RUN] = str(os.getpid())
-        return super().cli(*args, **kwargs)
+        with withheld():
+            return super().cli(*args, **kwargs)
 
     def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> None:
         """Open no second connection: the warehouse is for one process, and lineage is our own."""

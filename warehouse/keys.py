@@ -10,7 +10,7 @@ Belongs here: finding, making and withholding keys. Does not belong here: using 
 import contextlib
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from warehouse.errors import KeyMissingError
@@ -134,3 +134,18 @@ def without_keys(environment: dict[str, str]) -> dict[str, str]:
     """
     kept = (f"{PREFIX}WAREHOUSE", f"{PREFIX}WAREHOUSE_FILE")
     return {k: v for k, v in environment.items() if not k.startswith(PREFIX) or k in kept}
+
+
+@contextlib.contextmanager
+def withheld() -> Iterator[None]:
+    """Start a child process in here where its environment can't be said: it inherits this one's.
+
+    What a process was started with can be read for as long as it lives (``/proc/<pid>/environ``),
+    whatever it drops later.
+    """
+    kept = without_keys(dict(os.environ))
+    taken = {name: os.environ.pop(name) for name in os.environ.keys() - kept}
+    try:
+        yield
+    finally:
+        os.environ.update(taken)

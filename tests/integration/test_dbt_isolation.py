@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dagster_dbt import DbtCliResource
 
 from governance import identity
+from orchestration.transform import Dbt, dbt_resource
 from tests.support import dbt
 from warehouse.connect import connected
 from warehouse.home import PROJECT
@@ -167,3 +169,25 @@ def test_keys_are_nowhere_in_targets_and_logs(keyed: Path) -> None:
     assert mentions(folder, [KEY_WAREHOUSE, KEY_VAULT]) == []
     # The search can find: what is in the manifest is found there.
     assert "target/manifest.json" in mentions(folder, ["stg_landing__clocks"])
+
+
+def test_dbt_is_started_without_other_keys(keyed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a process was started with is shown by the system, whatever it drops later."""
+    if not Path("/proc/self/environ").exists():
+        pytest.skip("only Linux shows the environment of a process as a file")
+    monkeypatch.setenv("ASSENT_KEY_VAULT", KEY_VAULT)
+    monkeypatch.setenv("ASSENT_HOME", str(keyed / "home"))
+    resource = dbt_resource()
+
+    def environment_of(start: Any) -> bytes:
+        started = start(resource, ["parse"], target_path=keyed, raise_on_error=False)
+        found = Path(f"/proc/{started.process.pid}/environ").read_bytes()
+        started.process.kill()
+        started.wait()
+        return found
+
+    found = environment_of(Dbt.cli)
+    assert KEY_VAULT.encode() not in found
+    assert KEY_WAREHOUSE.encode() in found
+    assert os.environ["ASSENT_KEY_VAULT"] == KEY_VAULT  # put back
+    assert KEY_VAULT.encode() in environment_of(DbtCliResource.cli)  # positive control

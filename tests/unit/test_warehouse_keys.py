@@ -4,6 +4,7 @@ import hashlib
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -112,3 +113,23 @@ def test_processes_that_make_a_key_at_once_agree(home):
     assert all(process.returncode == 0 for process in started)
     kept = (keys.folder() / "published_offers").read_bytes().strip()
     assert told == {f"{hashlib.sha256(kept).hexdigest()}\n".encode()}
+
+
+def test_a_child_started_while_keys_are_withheld_was_never_given_them(home, monkeypatch):
+    """Whatever it drops later, the operating system shows what it was started with."""
+    given = {f"ASSENT_KEY_{name}": f"{name}-key-0123456789" for name in ("VAULT", "WAREHOUSE")}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+
+    def environment_of_a_child() -> bytes:
+        ask = "import sys; sys.stdin.read()"
+        with subprocess.Popen([sys.executable, "-c", ask], stdin=subprocess.PIPE) as process:
+            return Path(f"/proc/{process.pid}/environ").read_bytes()
+
+    if not Path("/proc/self/environ").exists():
+        pytest.skip("only Linux shows the environment of a process as a file")
+    with keys.withheld():
+        found = environment_of_a_child()
+    assert given["ASSENT_KEY_VAULT"].encode() not in found
+    assert given["ASSENT_KEY_WAREHOUSE"].encode() in found
+    assert given["ASSENT_KEY_VAULT"].encode() in environment_of_a_child()  # positive control
