@@ -8,16 +8,23 @@ Does not belong here: SQL about rows.
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
 
 from warehouse import keys
-from warehouse.errors import AssentError, KeyMissingError, UsageError
+from warehouse.errors import (
+    DAMAGED,
+    AssentError,
+    KeyMissingError,
+    UsageError,
+    damaged,
+    is_damage,
+)
 from warehouse.home import Home
 
 # What DuckDB writes beside a database file while it works on it.
@@ -40,6 +47,11 @@ class Store:
     path: Path
     key_name: str
     read_only: bool = False
+
+    @property
+    def published(self) -> bool:
+        """Whether it is a published file, which a run writes anew."""
+        return self.key_name.startswith("published_")
 
 
 def warehouse_store(*, read_only: bool = False) -> Store:
@@ -72,7 +84,7 @@ def connected(*stores: Store, files: bool = False) -> Iterator[duckdb.DuckDBPyCo
     KeyMissingError
         If a key is missing or wrong.
     UsageError
-        If a file isn't there to be read, or another process holds it.
+        If a file isn't there to be read, is damaged, or another process holds it.
     """
     connection = duckdb.connect(":memory:")
     try:
@@ -82,8 +94,39 @@ def connected(*stores: Store, files: bool = False) -> Iterator[duckdb.DuckDBPyCo
         if stores:
             connection.execute(f"use {stores[0].alias}")
         yield connection
+    except duckdb.Error as error:
+        if not is_damage(str(error)):
+            raise
+        connection.close()
+        raise _damaged(stores) from None
     finally:
         connection.close()
+
+
+def _damaged(stores: Sequence[Store]) -> UsageError:
+    """Find out which file is damaged; DuckDB doesn't say."""
+    found = [s for s in stores if not _whole(s)] if len(stores) > 1 else stores
+    return damaged({store.path.name: store.published for store in found or stores})
+
+
+def _whole(store: Store) -> bool:
+    """Read all rows of a file; false if one of them can't be, as it is damaged."""
+    try:
+        with duckdb.connect(":memory:") as connection:
+            secure(connection, [store.path], files=False)
+            attach(connection, replace(store, read_only=True))
+            tables = connection.execute(
+                "select schema_name, table_name from duckdb_tables() where database_name = ?",
+                [store.alias],
+            ).fetchall()
+            for schema, table in tables:
+                name = f"{store.alias}.{identifier(schema)}.{identifier(table)}"
+                connection.execute(f"select max(hash(rows)) from {name} as rows").fetchall()
+    except duckdb.Error as error:
+        return not is_damage(str(error))
+    except UsageError as error:
+        return error.rule != DAMAGED
+    return True
 
 
 @contextmanager
@@ -189,8 +232,7 @@ def _explained(store: Store, message: str) -> AssentError:
             f"{store.path} can't be opened: {refused[1]}",
             "check its owner and mode, and that its disk has room and can be written",
         )
-    return UsageError(f"{name} can't be opened as an encrypted DuckDB file",
-                      "restore it from a backup, or move it away to start afresh")  # fmt: skip
+    return damaged({name: store.published})
 
 
 def extension(name: str) -> Path:

@@ -7,6 +7,7 @@ holds a value of a row (see :func:`masked`).
 """
 
 import re
+from collections.abc import Mapping
 
 
 class AssentError(Exception):
@@ -63,6 +64,8 @@ def of_machine(kind: str, text: str) -> UsageError | None:
         Its message. Of the system's own (``[Errno 13] Permission denied: 'x'``), which names a
         path, it is shown; that of anything else might quote a value.
     """
+    if is_damage(text):
+        return damaged({})
     if kind in ("MemoryError", "OutOfMemoryException"):
         return UsageError("there isn't enough memory", "free some, or see ASSENT_MEMORY")
     if kind not in _OF_FILES:
@@ -72,6 +75,30 @@ def of_machine(kind: str, text: str) -> UsageError | None:
     return UsageError(what, _OF_FILES[kind])
 
 
+def is_damage(text: str) -> bool:
+    """Tell whether DuckDB has found a block of a file to be other than it was written."""
+    return "AES tag differs" in text
+
+
+def damaged(files: Mapping[str, bool]) -> UsageError:
+    """Return what a damaged file means to the user.
+
+    Parameters
+    ----------
+    files
+        The file, or several of which it is one, as far as that is known; and whether each is a
+        published one.
+    """
+    which = " or ".join(files) or "a database file"
+    mend = "; ".join(_DAMAGED[published] for published in sorted(set(files.values()) or _DAMAGED))
+    return UsageError(f"{which} is damaged", mend, rule=DAMAGED)
+
+
+DAMAGED = "damaged"
+_DAMAGED = {
+    False: "restore it from a backup",
+    True: "`assent run` writes published files anew",
+}
 _MIXED_UP = "a file stands where a folder belongs, or a folder for a file: name another, or move it"
 _DISK = "check owner and mode, and that its disk has room and can be written"
 _OF_FILES = {

@@ -95,7 +95,7 @@ def test_a_published_file_that_is_not_whole(one):
     (one.keys / "published_segmentation").write_text("k" * 64)
     ask = ("query", "--purpose", "segmentation", SHORT)
     path.write_bytes(b"block " * 1000)
-    assert told(one.assent(*ask), path.name, "backup")
+    assert told(one.assent(*ask), f"{path.name} is damaged", "`assent run` writes published files")
     path.unlink()
     path.mkdir()
     assert told(one.assent(*ask), str(path), "owner and mode")
@@ -108,6 +108,10 @@ def test_a_published_file_that_is_not_whole(one):
         (OSError(errno.EROFS, os.strerror(errno.EROFS), "/x/y"), "Read-only file system: '/x/y'"),
         (PermissionError(errno.EACCES, "Permission denied", "/x"), "Permission denied: '/x'"),
         (OSError("Anna Example"), "a file can't be read or written (OSError)"),
+        (
+            ValueError("Computed AES tag differs from read AES tag, Anna"),
+            "a database file is damaged",
+        ),
         (MemoryError("Anna Example"), "there isn't enough memory"),
     ],
 )
