@@ -15,13 +15,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from warehouse.clock import now
+from warehouse import clock
 from warehouse.connect import keys_used
 from warehouse.errors import AssentError
 from warehouse.home import Home
 
 FILE = "acts.jsonl"
-OURS = frozenset({"at", "actor", "act"})  # of every act; no detail may take their place
+OURS = frozenset({"at", "clock", "actor", "act"})  # of every act; no detail may take their place
 
 
 def actor() -> str:
@@ -83,7 +83,9 @@ def record(act: str, **details: Any) -> dict[str, Any]:
     taken = OURS & details.keys()
     if taken:
         raise ValueError(f"a detail can't be named {', '.join(sorted(taken))}")
-    event = {"at": now(), "actor": actor(), "act": act, **details}
+    event = {
+        "at": clock.now(), "clock": clock.whose(), "actor": actor(), "act": act, **details
+    }  # fmt: skip
     line = json.dumps(event, ensure_ascii=False, sort_keys=True, default=_text) + "\n"
     path = Home.current().make().audit / FILE
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

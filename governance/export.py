@@ -9,6 +9,7 @@ import os
 import secrets
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from governance.policy.problems import nearest
 from governance.policy.words import SEGMENT_PURPOSE
 from governance.release import PERMISSION
 from warehouse import keys
-from warehouse.clock import now, utc_naive
+from warehouse.clock import now, utc_naive, whose
 from warehouse.connect import identifier, published_store, quoted
 from warehouse.errors import RuleBrokenError, UsageError
 from warehouse.home import PROJECT, Home
@@ -34,10 +35,20 @@ FORMATS = (".csv", ".parquet")
 
 @dataclass(frozen=True)
 class Manifest:
-    """What an export consisted of: facts and counts, never a row."""
+    """What an export consisted of: facts and counts, never a row.
+
+    Attributes
+    ----------
+    at, clock : str
+        The act's own moment, and whose word it is (:func:`warehouse.clock.whose`).
+    judged_at : str
+        The moment that permission was judged at, never before the newest event that is known.
+    """
 
     release_id: str
     at: str
+    clock: str
+    judged_at: str
     actor: str
     purpose: str
     segment: str
@@ -86,7 +97,7 @@ def export(
     }
     with acts.acting("export", **named) as act:
         manifest = _exported(policy, segment, purpose, recipient, to, encrypted=encrypted)
-        act |= {k: v for k, v in vars(manifest).items() if k not in ("at", "actor")}
+        act |= {k: v for k, v in vars(manifest).items() if k not in acts.OURS}
     return manifest
 
 
@@ -98,7 +109,7 @@ def _exported(
     target = _target(to, encrypted=encrypted)
     key = _public_key(listed, recipient) if encrypted else None
     columns = list(listed.receives or ("customer_id",))
-    at = now()
+    at = now()  # an act's own instant
     # Before the permission file is opened: a run puts an event there, then takes it from here.
     waiting = inbox.waiting()
     beside = (
@@ -107,7 +118,7 @@ def _exported(
     )
     with identity.opened(*beside) as connection:
         connection.register("waiting", waiting)
-        _judge(connection, policy, utc_naive(at))
+        judged_at = _judge(connection, policy, utc_naive(at))
         number, name = _segment(connection, segment)
         _audience(connection, number, purpose)
         held_back = Counter(
@@ -120,7 +131,8 @@ def _exported(
         members = int(connection.execute("select count(*) from audience").fetchall()[0][0])
         digest = _write(connection, columns, target, to.suffix, key)
     manifest = Manifest(
-        release_id=secrets.token_hex(8), at=at.isoformat(), actor=acts.actor(), purpose=purpose,
+        release_id=secrets.token_hex(8), at=at.isoformat(), clock=whose(),
+        judged_at=judged_at.replace(tzinfo=UTC).isoformat(), actor=acts.actor(), purpose=purpose,
         segment=name, recipient=recipient, role=listed.role, country=listed.country,
         policy_hash=policy_hash(policy), columns=columns, members=members,
         exported=members - held_back.total(), held_back=dict(sorted(held_back.items())),
@@ -181,8 +193,12 @@ def _public_key(listed: Recipient, name: str) -> str:
     return listed.public_key
 
 
-def _judge(connection: duckdb.DuckDBPyConnection, policy: Policy, at: Any) -> None:
-    """Work out everybody's state now: published events and those that wait in the inbox."""
+def _judge(connection: duckdb.DuckDBPyConnection, policy: Policy, at: datetime) -> datetime:
+    """Work out everybody's state now: published events and those that wait in the inbox.
+
+    Returns when that is: if the clock is behind what is known, the newest of that, as a denial
+    counts from the moment it is recorded, whatever the host believes the time to be.
+    """
     unread = connection.execute("select events from permission.unread").fetchall()[0][0]
     if unread:
         raise RuleBrokenError(
@@ -190,7 +206,13 @@ def _judge(connection: duckdb.DuckDBPyConnection, policy: Policy, at: Any) -> No
             "see `assent quarantine list`; then `assent quarantine resolve`",
             rule="readable.consent_events",
         )
+    (newest,) = connection.execute(
+        "select max(recorded_at) from (select recorded_at from permission.consent_events"
+        " union all select recorded_at from waiting)"
+    ).fetchall()[0]
+    at = max(at, newest or at)
     consent.state(connection, policy, KNOWN_NOW, at=at, known=at, into="state")
+    return at
 
 
 def _segment(connection: duckdb.DuckDBPyConnection, wanted: str) -> tuple[int, str]:

@@ -37,6 +37,11 @@ def now() -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
+def whose() -> str:
+    """Return whose word :func:`now` goes by: ``host``, or ``set`` by ``ASSENT_NOW`` or a demo."""
+    return "set" if os.environ.get(VARIABLE) else "host"
+
+
 def utc_naive(moment: datetime) -> datetime:
     """Return a moment as the tables hold it: UTC without a zone."""
     return moment.astimezone(UTC).replace(tzinfo=None)

@@ -11,9 +11,16 @@ import pyarrow.parquet
 import pyrage
 import pytest
 
+from governance import inbox
 from governance.identity import stores
 from governance.policy.load import policy_hash
-from tests.support.installation import Done, Installation, policy_with
+from tests.support.installation import (
+    IN_THE_FIRST_BLOCK,
+    Done,
+    Installation,
+    own_feeds,
+    policy_with,
+)
 from warehouse.connect import connected, published_store
 from warehouse.home import PROJECT
 
@@ -21,6 +28,7 @@ pytestmark = pytest.mark.xdist_group("small")
 
 IDENTITY = pyrage.x25519.Identity.generate()
 WITH_KEY = "country: US\n    purposes: [segmentation]"
+EARLIER, LATE = "2024-12-31T05:00:00+00:00", "2024-12-31T09:00:00+00:00"
 REFUSALS = {"recipient.unlisted", "recipient.purpose", "recipient.public_key", "purpose.unknown",
             "segment.unknown"}  # fmt: skip
 KEYED = f"country: US\n    public_key: {IDENTITY.to_public()}\n    purposes: [segmentation]"
@@ -46,6 +54,11 @@ def export(one, tmp_path) -> Callable[..., Done]:
 
 def members(one: Installation, segment: int = 1) -> set[str]:
     return {customer for customer, number in one.members().items() if number == segment}
+
+
+def in_clear(one: Installation, to: Path, **variables: str) -> Done:
+    return one.assent("export", "1", "--purpose", "segmentation", "--recipient", "store_planning",
+                      "--to", str(to), "--unencrypted", "--json", **variables)  # fmt: skip
 
 
 def ids(content: bytes) -> list[str]:
@@ -104,8 +117,7 @@ def test_a_member_of_whom_no_permission_is_known_is_held_back(small, tmp_path):
             [who],
         )
     to = tmp_path / "audience.csv"
-    done = one.assent("export", "1", "--purpose", "segmentation", "--recipient", "store_planning",
-                      "--to", str(to), "--unencrypted", "--json")  # fmt: skip
+    done = in_clear(one, to)
     assert done.status == 0, done.said
     assert done.json["held_back"] == {"segmentation: unknown subject": 1}
     assert set(ids(to.read_bytes())) == members(one) - {who}
@@ -122,7 +134,8 @@ def test_it_leaves_a_manifest_and_one_act(one, export, tmp_path):
     assert manifest | {
         "purpose": "segmentation", "recipient": "store_planning", "role": "controller",
         "country": "US", "columns": ["customer_id"], "encrypted": True, "held_back": {},
-        "at": "2024-12-31T05:00:00+00:00", "policy_hash": policy_hash(one.policy),
+        "at": "2024-12-31T05:00:00+00:00", "clock": "set",
+        "judged_at": "2024-12-31T05:00:00+00:00", "policy_hash": policy_hash(one.policy),
     } == manifest  # fmt: skip
     assert manifest["actor"]
     assert manifest["members"] == manifest["exported"] == len(members(one))
@@ -130,7 +143,62 @@ def test_it_leaves_a_manifest_and_one_act(one, export, tmp_path):
     (act,) = one.acts()[acts:]
     assert act["act"] == "export"
     assert act["release_id"] == manifest["release_id"]
+    assert act["clock"] == "set"
     assert act["keys"] == ["published_permission", "published_segmentation", "salts", "vault"]
+
+
+def test_a_clock_that_is_behind_forgets_no_denial(small, tmp_path):
+    """Neither one that waits in the inbox nor one that a run has landed."""
+    one = own_feeds(small.copy(tmp_path / "home"), tmp_path / "feeds")
+    first, second = sorted(members(one))[:2]
+
+    def withdraw(who: str, at: str) -> None:
+        assert one.assent("consent", "record", who, "withdrawn", ASSENT_NOW=at).status == 0
+
+    def exported(name: str) -> tuple[Done, set[str]]:
+        done = in_clear(one, tmp_path / name, ASSENT_NOW=EARLIER)
+        assert done.status == 0, done.said
+        return done, set(ids((tmp_path / name).read_bytes()))
+
+    _, before = exported("before.csv")
+    assert {first, second} <= before  # positive control
+    withdraw(first, LATE)
+    waits, found = exported("waits.csv")
+    assert before - found == {first}
+    assert (waits.json["at"], waits.json["judged_at"]) == (EARLIER, LATE)
+    assert one.assent("run", "--select", "key:landing/clocks", ASSENT_NOW=LATE).status == 0
+    with one.entered():
+        assert inbox.waiting().num_rows == 0
+    landed, found = exported("landed.csv")
+    assert before - found == {first}
+    assert (landed.json["at"], landed.json["judged_at"]) == (EARLIER, LATE)
+    withdraw(second, EARLIER)
+    both, found = exported("both.csv")
+    assert before - found == {first, second}
+    assert both.json["held_back"] == {"segmentation: withdrawn": 2}
+
+
+def test_a_damaged_file_is_named_with_its_remedy(small, tmp_path):
+    """One bit of it is other than it was written; DuckDB doesn't say of which file."""
+    one = small.copy(tmp_path / "home")
+    home = one.home
+    files = {
+        home.published_file("segmentation"): "`assent run` writes published files anew",
+        home.published_file("permission"): "`assent run` writes published files anew",
+        home.vault: "restore it from a backup",
+        home.salts: "restore it from a backup",
+    }
+    for path, mend in files.items():
+        whole = path.read_bytes()
+        flipped = bytearray(whole)
+        flipped[IN_THE_FIRST_BLOCK] ^= 1
+        path.write_bytes(flipped)
+        done = in_clear(one, tmp_path / "audience.csv")
+        assert done.status == 2
+        assert done.err == f"assent: {path.name} is damaged\n  -> {mend}\n"
+        assert one.acts()[-1]["refused"] == "damaged"
+        path.write_bytes(whole)
+    assert in_clear(one, tmp_path / "audience.csv").status == 0
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from governance.policy.words import SEGMENT_PURPOSE
 from warehouse.connect import connected, published_store, warehouse_store
 from warehouse.home import PROJECT, Home
 
+IN_THE_FIRST_BLOCK = 3 * 4096 + 262_144 // 2  # byte of a database file; headers come before
 SMALL = Size(1500, 40_000)
 # What a run loads, much of it only when it comes to that.
 NEEDED = (

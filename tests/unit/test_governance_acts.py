@@ -24,8 +24,13 @@ def test_an_act_has_its_own_moment_and_all_times_look_alike(monkeypatch):
         until=datetime(2024, 1, 1, tzinfo=UTC),
     )
     assert acts.recorded() == [event]
-    assert event["at"] == NOW
+    assert (event["at"], event["clock"]) == (NOW, "set")
     assert {event[name] for name in ("as_of", "known_at", "until")} == {"2024-01-01T00:00:00+00:00"}
+
+
+def test_an_act_says_that_its_moment_is_the_host_s(monkeypatch):
+    monkeypatch.delenv("ASSENT_NOW", raising=False)
+    assert acts.record("query")["clock"] == "host"
 
 
 def test_what_came_to_nothing_says_which_rule_refused_and_no_more():
@@ -54,7 +59,7 @@ def test_it_names_the_keys_that_files_were_opened_with():
     assert not [act for act in (used, none) if keys.get("vault") in str(act)]
 
 
-@pytest.mark.parametrize("name", ["at", "actor"])
+@pytest.mark.parametrize("name", ["at", "clock", "actor"])
 def test_no_detail_takes_the_place_of_a_field(name):
     with pytest.raises(ValueError, match=name):
         acts.record("query", **{name: "another"})
