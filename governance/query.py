@@ -4,8 +4,9 @@ Belongs here: running one ``select`` on one published file. Does not belong here
 """
 
 import logging
+import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,15 +19,19 @@ from governance import acts
 from governance.policy.columns import purpose_named
 from governance.policy.model import Policy
 from warehouse.connect import connected, published_store
-from warehouse.errors import UsageError
+from warehouse.errors import UsageError, is_damage
 
 SECONDS = 60.0
 TEXT_FUNCTIONS = ("query", "query_table")  # run what a text says, which the record would strip
+PUNCTUATION = re.compile(r"[^\w\s'\"$#]+")  # operators, brackets; nothing that opens a text
 ASKING = (exp.Query, exp.Describe, exp.Show, exp.Summarize)
-VALUES = (
-    exp.Literal, exp.RawString, exp.ByteString, exp.HexString, exp.BitString, exp.National,
-    exp.UnicodeString,
-)  # fmt: skip
+# What DuckDB itself calls things, and what the file's tables and columns are called.
+WORDS = """
+select keyword_name from duckdb_keywords() union select function_name from duckdb_functions()
+union select type_name from duckdb_types()
+union select table_name from duckdb_columns() where database_name = current_database()
+union select column_name from duckdb_columns() where database_name = current_database()
+"""
 
 # It would repeat, on the terminal and in logs, statements that it doesn't understand.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
@@ -46,9 +51,9 @@ def query(
 ) -> Answer:
     """Run one ``select`` on a purpose's published tables.
 
-    The act is recorded with the statement's shape; its literals, which may be values of rows,
-    are stripped. Of a statement that is refused only the rule is recorded: a bare word in it may
-    be a value whose quotes were forgotten.
+    The act is recorded with the statement's shape: of its words, only those of DuckDB and of the
+    published tables; anything else may be a value of a row. Of a statement that is refused only
+    the rule is recorded.
 
     Parameters
     ----------
@@ -65,11 +70,15 @@ def query(
     """
     with acts.acting("query", purpose=acts.known(purpose, policy.purposes)) as act:
         purpose_named(policy, purpose)
-        shape = _shape(sql)
-        with connected(published_store(purpose)) as connection, _within(connection, seconds):
-            cursor = connection.execute(sql)
-            columns = [column[0] for column in cursor.description or []]
-            rows = cursor.fetchmany(most + 1)
+        statement = _statement(sql)
+        with connected(published_store(purpose)) as connection:
+            shape = _shape(
+                statement, {word.lower() for (word,) in connection.execute(WORDS).fetchall()}
+            )
+            with _within(connection, seconds):
+                cursor = connection.execute(sql)
+                columns = [column[0] for column in cursor.description or []]
+                rows = cursor.fetchmany(most + 1)
         answer = Answer(columns, rows[:most], cut=len(rows) > most)
         act |= {"statement": shape, "rows": len(answer.rows)}
     return answer
@@ -93,6 +102,8 @@ def _within(connection: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[N
             str(error).splitlines()[0], "see the tables with `show tables`", rule=_rule(error)
         ) from None
     except duckdb.Error as error:
+        if is_damage(str(error)):
+            raise
         raise UsageError(
             f"DuckDB can't run this: {type(error).__name__}", "check casts and functions",
             rule=_rule(error),
@@ -108,11 +119,8 @@ def _rule(error: duckdb.Error) -> str:
     return f"statement.{type(error).__name__}"
 
 
-def _shape(sql: str) -> str:
-    """Return the statement without anything that may be a value of a row.
-
-    Literals become marks; comments go; so do quoted names, which may be anything.
-    """
+def _statement(sql: str) -> str:
+    """Return one statement that asks, in sqlglot's spelling and without comments."""
     try:
         statements = sqlglot.parse(sql, dialect="duckdb")
     except sqlglot.errors.SqlglotError:
@@ -129,12 +137,20 @@ def _shape(sql: str) -> str:
             "a statement in a text can't be put on record", "write the statement itself",
             rule="statement.text",
         )  # fmt: skip
-    return str(statements[0].transform(_marked).sql(dialect="duckdb", comments=False))
+    return str(statements[0].sql(dialect="duckdb", comments=False))
 
 
-def _marked(node: exp.Expression) -> exp.Expression:
-    if isinstance(node, VALUES):
-        return exp.Placeholder()
-    if isinstance(node, exp.Identifier) and node.args.get("quoted"):
-        return exp.to_identifier("?", quoted=True)
-    return node
+def _shape(statement: str, words: Collection[str]) -> str:
+    """Return a statement with a mark for each word that isn't one of these.
+
+    So nothing of it is kept that could be a value of a row, in whatever place: a literal, an
+    alias, the key of a struct, the name of a lambda's argument.
+    """
+    kept, end = "", 0
+    for token in sqlglot.tokenize(statement, dialect="duckdb"):
+        written = statement[token.start : token.end + 1]
+        spoken = written.strip('"').lower().split()
+        known = all(word in words or PUNCTUATION.fullmatch(word) for word in spoken)
+        kept += (" " if token.start > end else "") + (written if known else "?")
+        end = token.end + 1
+    return kept

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.support.installation import COMMAND
+from tests.support.installation import COMMAND, IN_THE_FIRST_BLOCK
 from warehouse.connect import connected, published_store
 from warehouse.home import PROJECT
 
@@ -182,12 +182,27 @@ def test_a_value_in_a_row_is_never_in_an_error(ask):
         ("select count(*) from segments where name = 'Anna' -- Anna", "SELECT COUNT(*) FROM segments"  # noqa: E501
          " WHERE name = ?"),
         ("select e'Anna', $$Anna$$, $x$Anna$x$", "SELECT ?, ?, ?"),
-        ('select 1 as "Anna Example"', 'SELECT ? AS "?"'),
+        ('select 1 as "Anna Example"', "SELECT ? AS ?"),
         ("select /*+ Anna */ segment_id from segments limit 3", "SELECT segment_id FROM segments"
          " LIMIT ?"),
-        ("select ['1', 'Anna'], {'who': 'Anna'}, map {'Anna': 1}", "SELECT [?, ?], {'who': ?},"
+        ("select ['1', 'Anna'], {'who': 'Anna'}, map {'Anna': 1}", "SELECT [?, ?], {?: ?},"
          " MAP {?: ?}"),
         ("show tables", "SHOW TABLES"),
+        ("describe mart_segmentation", "DESCRIBE mart_segmentation"),
+        ('select "name" from Segments', 'SELECT "name" FROM Segments'),
+        # Bare words wherever one may stand that names nothing of ours.
+        ("select 1 as Anna, Anna: 2, {Anna: 3}", "SELECT ? AS ?, ? AS ?, {?: ?}"),
+        ("select Anna.name from segments as Anna", "SELECT ?.name FROM segments AS ?"),
+        ("with Anna as (from segments) select count(*) from Anna", "WITH ? AS (SELECT * FROM"
+         " segments) SELECT COUNT(*) FROM ?"),
+        ("select list_transform([1], lambda Anna: Anna + 1)", "SELECT LIST_TRANSFORM([?], LAMBDA"
+         " ? : ? + ?)"),
+        ("select struct_pack(Anna := 1), null::struct(Anna int)", "SELECT {?: ?},"
+         " CAST(NULL AS STRUCT(? INT))"),
+        ("select '{}'::json -> '$.Anna', 'x'::enum('Anna', 'x')", "SELECT CAST(? AS JSON) -> ?,"
+         " CAST(? AS ENUM(?, ?))"),
+        ("select row_number() over Anna from segments window Anna as (order by name)", "SELECT"
+         " ROW_NUMBER() OVER ? FROM segments WINDOW ? AS (ORDER BY name)"),
     ],
 )  # fmt: skip
 def test_the_record_has_the_statement_without_its_values(one, ask, sql, recorded):
@@ -241,3 +256,20 @@ def test_a_purpose_is_read_with_its_own_key_only(one, tmp_path):
     assert (other.acts()[-1]["refused"], other.acts()[-1]["keys"]) == ("key", [])
     with other.entered(), connected(published_store("churn_prevention")) as connection:
         assert connection.execute("select count(*) > 0 from mart_churn_prevention").fetchone()[0]
+
+
+def test_a_damaged_file_is_said_to_be_and_the_next_run_writes_it_anew(one, tmp_path):
+    other = one.copy(tmp_path / "home")
+    path = other.home.published_file("segmentation")
+    ask = ("query", "--purpose", "segmentation", "select * from mart_segmentation")
+    flipped = bytearray(path.read_bytes())
+    flipped[IN_THE_FIRST_BLOCK] ^= 1
+    path.write_bytes(flipped)
+    done = other.assent(*ask)
+    assert (done.status, done.out) == (2, "")
+    assert done.err == (
+        "assent: segmentation.duckdb is damaged\n  -> `assent run` writes published files anew\n"
+    )
+    assert other.acts()[-1]["refused"] == "damaged"
+    other.run()
+    assert other.assent(*ask).status == 0
