@@ -202,9 +202,9 @@ def _judge(connection: duckdb.DuckDBPyConnection, policy: Policy, at: datetime) 
     unread = connection.execute("select events from permission.unread").fetchall()[0][0]
     if unread:
         raise RuleBrokenError(
-            f"{unread} consent event(s) name no readable subject; nothing leaves",
+            f"{unread} consent event(s) or request(s) name no readable subject; nothing leaves",
             "see `assent quarantine list`; then `assent quarantine resolve`",
-            rule="readable.consent_events",
+            rule="readable",
         )
     (newest,) = connection.execute(
         "select max(recorded_at) from (select recorded_at from permission.consent_events"

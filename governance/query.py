@@ -101,6 +101,11 @@ def _within(connection: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[N
         raise UsageError(
             str(error).splitlines()[0], "see the tables with `show tables`", rule=_rule(error)
         ) from None
+    except duckdb.PermissionException as error:
+        raise UsageError(
+            "this reaches beyond the published file", "ask for its tables alone, see `show tables`",
+            rule=_rule(error),
+        ) from None  # fmt: skip
     except duckdb.Error as error:
         if is_damage(str(error)):
             raise
