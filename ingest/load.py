@@ -152,14 +152,11 @@ class _Work:
             again = planned(self.connection, self.sources, self.policy, name, self.rules,
                             afresh_for_purposes=False)  # fmt: skip
             return self._surveyed(again)
-        raise UsageError(
-            f"the declaration of {name} has changed, so it has to be read from the beginning,"
-            f" but of {held} rows that were landed its sources hold only {plan.rows}"
+        raise _unmet(
+            name,
+            f"of {held} rows that were landed its sources hold only {plan.rows}"
             if plan.rows < held
-            else f"the declaration of {name} has changed, so it has to be read from the beginning,"
-            f" but {plan.gone} of the sources that it was landed from aren't there any more",
-            "put the old sources back, or take the change in sources.yaml (or of the policy's"
-            " time zone) back",
+            else f"{plan.gone} of the sources that it was landed from aren't there any more",
         )
 
     def plan_inbox(self, events: "pa.Table") -> Plan:
@@ -207,13 +204,11 @@ class _Work:
         self.progress(f"landing {plan.feed}: {plan.rows} rows")
         held = landing.rows_held(self.connection, plan.feed) if plan.afresh else 0
         done = land(self.connection, plan, self.moment, landing.next_load_id(self.connection))
-        if plan.feed in WORD_FEEDS:
+        if plan.afresh and plan.feed in WORD_FEEDS:
             found = sum(one.accepted - one.corrected + one.quarantined for one in done)
-            if plan.afresh and found < held:  # a word that isn't met again would be forgotten
-                raise UsageError(
-                    f"the declaration of {plan.feed} has changed, so it was read from the"
-                    f" beginning, but of {held} rows that were landed only {found} were met again",
-                    "put the old sources back, or take the change in sources.yaml back",
+            if found < held:  # a word that isn't met again would be forgotten
+                raise _unmet(
+                    plan.feed, f"of {held} rows that were landed only {found} were met again"
                 )
         if plan.contract is CUSTOMERS:
             self._keep_identifiers(plan, done)
@@ -242,6 +237,15 @@ class _Work:
             self.connection.execute(
                 f"insert into landing.purpose_keys {identity.purpose_keys([purpose], lacking)}"
             )
+
+
+def _unmet(feed: str, what: str) -> UsageError:
+    return UsageError(
+        f"the way in which {feed} is read has changed, so it has to be read from the beginning,"
+        f" but {what}",
+        "put the old sources back, or take the change back: in sources.yaml, or of the policy's"
+        " purposes or time zone",
+    )
 
 
 def _require_unchanged(plan: Plan) -> None:
