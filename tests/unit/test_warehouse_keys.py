@@ -122,8 +122,10 @@ def test_a_child_started_while_keys_are_withheld_was_never_given_them(home, monk
         monkeypatch.setenv(name, value)
 
     def environment_of_a_child() -> bytes:
-        ask = "import sys; sys.stdin.read()"
-        with subprocess.Popen([sys.executable, "-c", ask], stdin=subprocess.PIPE) as process:
+        ask = "import sys; print(flush=True); sys.stdin.read()"
+        pipe = subprocess.PIPE
+        with subprocess.Popen([sys.executable, "-c", ask], stdin=pipe, stdout=pipe) as process:
+            process.stdout.readline()  # until the program runs the file is still empty
             return Path(f"/proc/{process.pid}/environ").read_bytes()
 
     if not Path("/proc/self/environ").exists():
