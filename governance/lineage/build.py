@@ -5,6 +5,7 @@ here: reading one model's SQL (``query``, ``hidden``), keeping the graph (``cach
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from governance.lineage.graph import Form, Lineage, Made, Ref, Relation, Use
@@ -12,6 +13,7 @@ from governance.lineage.hidden import hidden_uses, is_dynamic
 from governance.lineage.landing import SOURCES
 from governance.lineage.manifest import (
     Node,
+    classes_of,
     hooks_of,
     macros_of,
     models_of,
@@ -91,7 +93,7 @@ class _Project:
         except (UnreadableError, RecursionError) as error:
             why = str(error) if isinstance(error, UnreadableError) else "it is nested too deeply"
             return Relation(name, "model", {}, unread=(why,))
-        return Relation(name, "model", result.columns, result.uses)
+        return Relation(name, "model", result.columns, result.uses, classes=classes_of(node))
 
     def _table(self, parts: tuple[str, ...]) -> Table | None:
         name = self.by_place.get(parts[-2:])
@@ -137,7 +139,7 @@ class _Project:
         )
         uses = tuple(dict.fromkeys([*relation.uses, *found.uses]))
         unread = (*relation.unread, *found.unread)
-        return Relation(relation.name, "model", relation.columns, uses, unread)
+        return replace(relation, uses=uses, unread=unread)
 
     def _depends_on(self, node: Node) -> Iterator[str]:
         for unique_id in node.get("depends_on", {}).get("nodes", ()):

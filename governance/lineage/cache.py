@@ -15,6 +15,7 @@ from typing import Any
 from governance.lineage.graph import Lineage
 from governance.lineage.landing import SOURCES
 from governance.lineage.manifest import (
+    classes_of,
     hooks_of,
     macros_of,
     models_of,
@@ -38,6 +39,7 @@ def fingerprint(manifest: Mapping[str, Any], sources: Mapping[str, Sequence[str]
             name: [
                 *(node.get(key) for key in _OF_A_MODEL),
                 sorted(node.get("columns", ())),
+                classes_of(node),
                 hooks_of(node),
             ]
             for name, node in models_of(manifest).items()

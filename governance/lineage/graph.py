@@ -90,6 +90,8 @@ class Relation:
         Why something in it can't be read, if so; what can't be read can't be judged.
     purpose : str
         The purpose that a Python asset serves.
+    classes : mapping
+        The class that a dbt model's YAML gives a column. It is for people; nothing is judged by it.
     """
 
     name: str
@@ -98,6 +100,7 @@ class Relation:
     uses: tuple[Use, ...] = ()
     unread: tuple[str, ...] = ()
     purpose: str = ""
+    classes: Mapping[str, str] = field(default_factory=dict)
 
 
 class Lineage:
@@ -283,6 +286,7 @@ def _plain(relation: Relation) -> dict[str, Any]:
         "uses": [[use.clause, [list(ref) for ref in sorted(use.refs)]] for use in relation.uses],
         "unread": list(relation.unread),
         "purpose": relation.purpose,
+        "classes": dict(relation.classes),
     }
 
 
@@ -297,4 +301,7 @@ def _relation(name: str, block: Mapping[str, Any]) -> Relation:
     uses = tuple(
         Use(clause, frozenset(Ref(*ref) for ref in refs)) for clause, refs in block["uses"]
     )
-    return Relation(name, block["kind"], columns, uses, tuple(block["unread"]), block["purpose"])
+    return Relation(
+        name, block["kind"], columns, uses, tuple(block["unread"]), block["purpose"],
+        block["classes"],
+    )  # fmt: skip

@@ -20,6 +20,13 @@ def models_of(manifest: Mapping[str, Any]) -> dict[str, Node]:
     return {node["name"].lower(): node for node in nodes if node["resource_type"] == "model"}
 
 
+def classes_of(node: Node) -> dict[str, str]:
+    """Return the classes that a model's YAML gives its columns."""
+    columns = node.get("columns", {}).items()
+    meta = {name: column.get("config", {}).get("meta", {}) for name, column in columns}
+    return {name.lower(): said["class"] for name, said in meta.items() if said.get("class")}
+
+
 def macros_of(manifest: Mapping[str, Any]) -> dict[str, str]:
     """Return the text of the project's own macros by name."""
     project = manifest.get("metadata", {}).get("project_name")

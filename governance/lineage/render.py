@@ -120,7 +120,16 @@ def text_of(traced: dict[str, Any]) -> str:
 
 
 def class_of(policy: Policy, lineage: Lineage, column: Ref) -> str:
-    """Return the class of any column: the most delicate of its origins.
+    """Return the class of any column: what a model's YAML says, else that of :func:`made_class`.
+
+    A test holds the YAML to the policy, and to what columns are made from.
+    """
+    found = lineage.relations.get(column.relation)
+    return (found and found.classes.get(column.column)) or made_class(policy, lineage, column)
+
+
+def made_class(policy: Policy, lineage: Lineage, column: Ref) -> str:
+    """Return the class of what a column is made from: the most delicate of its origins.
 
     Where it comes through a column of a mart, or is one, what the policy says that this is made
     from counts too.

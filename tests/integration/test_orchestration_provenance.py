@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from governance.lineage.graph import Ref
-from governance.lineage.render import class_of
+from governance.lineage.render import made_class
 from governance.policy.load import load_policy, policy_hash
 from governance.policy.words import DELICACY
 
@@ -74,6 +74,45 @@ def test_every_asset_shows_its_columns_with_type_meaning_and_class(materialised)
             assert column.type not in ("", "?"), (key, column.name)
             assert column.description, (key, column.name)
             assert column.tags["class"] in DELICACY, (key, column.name)
+
+
+# Where the class that the YAML gives isn't that of the columns it is made from, and why.
+YES_OR_NO = "the purpose `permission` may output one boolean"
+COUNT = "rows counted: what a subject did"
+JUDGED = {
+    ("int_consent_permitted", "permitted"): YES_OR_NO,
+    ("int_consent_permitted", "permitted_now"): YES_OR_NO,
+    ("int_consent_subjects", "held"): YES_OR_NO,
+    ("int_consent_subjects", "under_age"): YES_OR_NO,
+    ("int_transactions_special_values", "special_value"): "its values are, not its column",
+    ("stg_consent_events__consent_events", "occurred_at"): "named as the attribute is",
+    ("stg_rights_requests__rights_requests", "request_id"): "it names one person's request",
+    **{(f"int_{name}_baskets", "lines"): COUNT for name in (
+        "transactions", "segmentation", "churn_prevention", "personalised_offers")},
+}  # fmt: skip
+
+
+def test_class_of_a_model_s_column_is_that_of_its_yaml_and_fits_what_it_is_made_from(
+    materialised, small
+):
+    with small.entered():
+        from orchestration.manifest import lineage, policy
+
+        differ, declared = set(), 0
+        for name, relation in lineage().relations.items():
+            for column, said in relation.classes.items():
+                declared += 1
+                if made_class(policy(), lineage(), Ref(name, column)) != said:
+                    differ.add((name, column))
+    assert declared > 100
+    assert differ == set(JUDGED)
+    shown = {
+        (key.path[-1], column.name): column.tags["class"]
+        for key, metadata in materialised.items()
+        for column in _schema(metadata).columns
+    }
+    assert shown["int_transactions_special_values", "special_value"] == "special_category"
+    assert shown["int_consent_permitted", "permitted"] == "other"
 
 
 def test_a_column_means_the_same_wherever_it_is_carried_on(materialised):
