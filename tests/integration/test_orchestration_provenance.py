@@ -156,7 +156,7 @@ def test_nothing_is_less_delicate_than_what_it_is_made_from(small):
         graph = lineage()
     delicacy = {
         Ref(relation.name, column): DELICACY.index(
-            class_of(policy, graph, Ref(relation.name, column))
+            made_class(policy, graph, Ref(relation.name, column))
         )
         for relation in graph.relations.values() for column in relation.columns
     }  # fmt: skip
