@@ -69,6 +69,19 @@ KNOWN_NOW = Relations(
 )
 
 
+def moment(connection: duckdb.DuckDBPyConnection, clock: datetime) -> datetime:
+    """Return the moment at which a reader judges: its clock's, in UTC, or that of a later event.
+
+    A denial counts from the moment it is recorded, whatever the host believes the time to be.
+    ``connection`` has what :data:`KNOWN_NOW` names.
+    """
+    (newest,) = connection.execute(
+        "select max(recorded_at) from (select recorded_at from permission.consent_events"
+        " union all select recorded_at from waiting)"
+    ).fetchall()[0]
+    return max(clock, newest or clock)
+
+
 def _rows(rows: Iterable[tuple[Any, ...]], names: str) -> str:
     literals = ", ".join(
         "(" + ", ".join(v if isinstance(v, str) else _literal(v) for v in row) + ")" for row in rows

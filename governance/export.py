@@ -196,8 +196,7 @@ def _public_key(listed: Recipient, name: str) -> str:
 def _judge(connection: duckdb.DuckDBPyConnection, policy: Policy, at: datetime) -> datetime:
     """Work out everybody's state now: published events and those that wait in the inbox.
 
-    Returns when that is: if the clock is behind what is known, the newest of that, as a denial
-    counts from the moment it is recorded, whatever the host believes the time to be.
+    Returns when that is; see :func:`governance.consent.moment`.
     """
     unread = connection.execute("select events from permission.unread").fetchall()[0][0]
     if unread:
@@ -206,11 +205,7 @@ def _judge(connection: duckdb.DuckDBPyConnection, policy: Policy, at: datetime) 
             "see `assent quarantine list`; then `assent quarantine resolve`",
             rule="readable",
         )
-    (newest,) = connection.execute(
-        "select max(recorded_at) from (select recorded_at from permission.consent_events"
-        " union all select recorded_at from waiting)"
-    ).fetchall()[0]
-    at = max(at, newest or at)
+    at = consent.moment(connection, at)
     consent.state(connection, policy, KNOWN_NOW, at=at, known=at, into="state")
     return at
 

@@ -5,9 +5,10 @@ belong here: the derivation (``governance.consent``), the inbox's file (``govern
 is published under the key (``governance.subject_segment``).
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 import duckdb
@@ -20,9 +21,6 @@ from governance.release import PERMISSION
 from warehouse.clock import now, utc_naive
 from warehouse.connect import published_store
 from warehouse.errors import UsageError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -46,20 +44,28 @@ class Recorded:
     known: bool | None
 
 
-def show(policy: Policy, customer_id: str, *, at: datetime, known: datetime) -> list[State]:
+def show(
+    policy: Policy, customer_id: str, *, at: datetime | None = None, known: datetime | None = None
+) -> list[State]:
     """Return a subject's state by purpose at one instant, with what was known at another.
+
+    Parameters
+    ----------
+    at : datetime, optional
+        In UTC without a zone; this moment if it isn't given.
+    known : datetime, optional
+        The same; ``at`` if it isn't given.
 
     Raises
     ------
     UsageError
         If no subject has that id.
     """
-    with acts.acting("consent.show", as_of=at, known_at=known) as act:
-        # Before the permission file is opened: a run puts an event there, then takes it from here.
-        waiting = inbox.waiting()
-        with identity.opened(published_store(PERMISSION, alias="permission")) as connection:
-            key = act["subject_key"] = identity.subject_key_of(connection, customer_id)
-            return _states(connection, policy, key, waiting, at=at, known=known)
+    with acts.acting("consent.show") as act, _permission() as (connection, present):
+        at = act["as_of"] = at or present
+        known = act["known_at"] = known or at
+        key = act["subject_key"] = identity.subject_key_of(connection, customer_id)
+        return _states(connection, policy, key, at=at, known=known)
 
 
 def permitted_key(
@@ -73,11 +79,9 @@ def permitted_key(
         If the policy has no such purpose, or no subject has that id.
     """
     purpose_named(policy, purpose)
-    at = utc_naive(now())
-    waiting = inbox.waiting()
-    with identity.opened(published_store(PERMISSION, alias="permission")) as connection:
+    with _permission() as (connection, present):
         key = identity.subject_key_of(connection, customer_id)
-        states = _states(connection, policy, key, waiting, at=at, known=at)
+        states = _states(connection, policy, key, at=present, known=present)
         state = next((s for s in states if s.purpose == purpose), None)
         if state is None:
             raise UsageError("nothing has landed of that subject yet", "run `assent run`")
@@ -90,12 +94,21 @@ def permitted_key(
     return key, state, rows[0][0]
 
 
+@contextmanager
+def _permission() -> Iterator[tuple[duckdb.DuckDBPyConnection, datetime]]:
+    """Open what decides permission, the inbox's events as `waiting`; with the present moment."""
+    # Before the permission file is opened: a run puts an event there, then takes it from here.
+    waiting = inbox.waiting()
+    with identity.opened(published_store(PERMISSION, alias="permission")) as connection:
+        connection.register("waiting", waiting)
+        yield connection, consent.moment(connection, utc_naive(now()))
+
+
 def _states(
-    connection: duckdb.DuckDBPyConnection, policy: Policy, key: UUID, waiting: "pa.Table",
-    *, at: datetime, known: datetime,
+    connection: duckdb.DuckDBPyConnection, policy: Policy, key: UUID, *, at: datetime,
+    known: datetime,
 ) -> list[State]:  # fmt: skip
     """Return one subject's state by purpose, from the permission file and the inbox."""
-    connection.register("waiting", waiting)
     one = f"subject_key = '{key}'::uuid"
     relations = Relations(
         f"(select * from {consent.KNOWN_NOW.events} where {one})",

@@ -123,14 +123,13 @@ def consent_show(
     from governance.clocks import last_instant
     from governance.subject_consent import show
     from orchestration.manifest import policy
-    from warehouse.clock import now, utc_naive
 
-    def instant(day: datetime | None) -> datetime:
+    def instant(day: datetime | None) -> datetime | None:
         if day is None:
-            return utc_naive(now())
+            return None
         return last_instant(datetime.combine(day, time()).date(), policy().time_zone)
 
-    states = show(policy(), subject, at=instant(as_of), known=instant(known_at or as_of))
+    states = show(policy(), subject, at=instant(as_of), known=instant(known_at))
     print_label(aside=as_json)
     if as_json:
         print_json([vars(state) for state in states])

@@ -166,6 +166,9 @@ def test_a_clock_that_is_behind_forgets_no_denial(small, tmp_path):
     waits, found = exported("waits.csv")
     assert before - found == {first}
     assert (waits.json["at"], waits.json["judged_at"]) == (EARLIER, LATE)
+    shown = one.assent("consent", "show", first, "--json", ASSENT_NOW=EARLIER).json
+    assert not any(state["permitted"] for state in shown)
+    assert one.assent("explain", first, "--json", ASSENT_NOW=EARLIER).json["segment"] is None
     assert one.assent("run", "--select", "key:landing/clocks", ASSENT_NOW=LATE).status == 0
     with one.entered():
         assert inbox.waiting().num_rows == 0
