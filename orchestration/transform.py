@@ -122,6 +122,8 @@ def transform(
         arguments.append("--full-refresh")
     built: list[dg.Output[None]] = []
     nodes = len(context.selected_asset_keys) + len(context.selected_asset_check_keys)
+    stopped = ""
+    _results().unlink(missing_ok=True)  # those of an earlier run
     try:
         events = dbt.cli(arguments, context=context, target_path=_target()).stream()
         for done, event in enumerate(events, start=1):
@@ -130,16 +132,23 @@ def transform(
                 built.append(event)
             else:
                 yield event
-        write_durably(_fingerprint_file(), fingerprint().encode())
     except DagsterDbtCliRuntimeError:
-        raise RuleBrokenError(
-            f"dbt stopped at {_stopped_at()}", "see the step 'transform' of the run in the UI"
-        ) from None
-    finally:
-        # Reported when dbt has let go of the warehouse, so that rows can be counted.
-        with writer.warehouse() as connection:
-            yield from [_described(connection, context, event, clocks) for event in built]
+        stopped = _stopped_at()
+    # Reported when dbt has let go of the warehouse, so that rows can be counted.
+    with writer.warehouse() as connection:
+        yield from [_described(connection, context, event, clocks) for event in built]
+        if not stopped:
             _show_permission(connection, clocks)
+    if stopped:
+        raise RuleBrokenError(
+            f"dbt stopped at {stopped}", "see the step 'transform' of the run in the UI"
+        )
+    if not context.is_subset:  # else other tables may still be as they were made before
+        write_durably(_fingerprint_file(), fingerprint().encode())
+
+
+def _results() -> Path:
+    return _target() / "run_results.json"
 
 
 def _fingerprint_file() -> Path:
@@ -153,7 +162,7 @@ def _built_with() -> str:
 
 def _stopped_at() -> str:
     """Return which models and tests failed; their messages may quote values, so those are left."""
-    results = json.loads((_target() / "run_results.json").read_bytes())["results"]
+    results = json.loads(_results().read_bytes())["results"] if _results().exists() else []
     failed = [
         f"{r['unique_id'].split('.')[2]} ({r['failures']} rows)" if r["failures"]
         else r["unique_id"].split(".")[2]

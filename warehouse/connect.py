@@ -24,6 +24,7 @@ from warehouse.errors import (
     UsageError,
     damaged,
     is_damage,
+    without_values,
 )
 from warehouse.home import Home
 
@@ -93,7 +94,8 @@ def connected(*stores: Store, files: bool = False) -> Iterator[duckdb.DuckDBPyCo
             attach(connection, store)
         if stores:
             connection.execute(f"use {stores[0].alias}")
-        yield connection
+        with values_withheld():
+            yield connection
     except duckdb.Error as error:
         if not is_damage(str(error)):
             raise
@@ -101,6 +103,16 @@ def connected(*stores: Store, files: bool = False) -> Iterator[duckdb.DuckDBPyCo
         raise _damaged(stores) from None
     finally:
         connection.close()
+
+
+@contextmanager
+def values_withheld() -> Iterator[None]:
+    """Let no fault of DuckDB's leave with a row quoted in it: faults are logged, and shown."""
+    try:
+        yield
+    except duckdb.Error as error:
+        told = type(error)(without_values(type(error).__name__, str(error)))
+        raise told.with_traceback(error.__traceback__) from None
 
 
 def _damaged(stores: Sequence[Store]) -> UsageError:

@@ -8,14 +8,37 @@ only, a model can't read the vault, another file or the network.
 
 from typing import Any
 
+from dbt.adapters.duckdb.environments import local
 from dbt.adapters.duckdb.plugins import BasePlugin
 
-from warehouse.connect import attach, secure, warehouse_store
+from warehouse.connect import attach, secure, values_withheld, warehouse_store
 
 # DuckDB takes each filter to leave a fifth of the rows, so that after a few of them it holds the
 # transactions for the shorter side of a join and builds its hash table on those. Our models name
 # the longer relation first, so joins are done as they are written.
 AS_WRITTEN = "set disabled_optimizers = 'join_order,build_side_probe_side'"
+
+
+class Cursor(local.DuckDBCursorWrapper):
+    """A cursor whose faults quote no row: dbt writes them into its results and its log."""
+
+    def execute(self, sql: str, bindings: Any = None) -> Any:
+        """Execute a statement."""
+        with values_withheld():
+            return super().execute(sql, bindings)
+
+    def fetchall(self) -> Any:
+        """Return the rows of an answer."""
+        with values_withheld():
+            return self._cursor.fetchall()
+
+    def fetchmany(self, size: int = 1) -> Any:
+        """Return some rows of an answer."""
+        with values_withheld():
+            return self._cursor.fetchmany(size)
+
+
+local.DuckDBCursorWrapper = Cursor  # dbt-duckdb has no setting for it
 
 
 class Plugin(BasePlugin):

@@ -94,6 +94,32 @@ def damaged(files: Mapping[str, bool]) -> UsageError:
     return UsageError(f"{which} is damaged", mend, rule=DAMAGED)
 
 
+# What DuckDB says of statements, files and the machine; with anything else it quotes rows.
+_QUOTES_NO_ROW = (
+    "BinderException", "CatalogException", "ConnectionException", "InterruptException",
+    "IOException", "OutOfMemoryException", "ParserException", "PermissionException",
+    "SyntaxException", "TransactionException",
+)  # fmt: skip
+
+
+def without_values(kind: str, text: str) -> str:
+    """Return what DuckDB says of a fault; only its kind where the rest may quote a row.
+
+    Parameters
+    ----------
+    kind
+        Name of the exception's class.
+    text
+        Its message.
+
+    >>> without_values("ConversionException", "Conversion Error: Could not convert 'Jane' to INT32")
+    "Conversion Error (what DuckDB says of it may quote a row, so it isn't shown)"
+    """
+    if kind in _QUOTES_NO_ROW or is_damage(text):
+        return text
+    return f"{text.partition(':')[0]} (what DuckDB says of it may quote a row, so it isn't shown)"
+
+
 DAMAGED = "damaged"
 _DAMAGED = {
     False: "restore it from a backup",

@@ -44,6 +44,10 @@ ROGUES = {
         "{{{{ config(post_hook=\"copy (select 'row') to '{out}'\") }}}} select 1 as a"
     ),
     "loads_an_extension": "{{{{ config(pre_hook='install postgres') }}}} select 1 as a",
+    "quotes_a_row": (  # in pieces, so that it isn't found in the SQL itself
+        "{{{{ config(materialized='table') }}}}"
+        f" select ('{CANARY[:6]}' || '{CANARY[6:]}')::integer as a"
+    ),
     "asks_the_network": "select * from read_csv('https://example.com/x.csv')",
 }  # fmt: skip
 HARMLESS = "harmless"
@@ -94,7 +98,7 @@ def rogues(tmp_path_factory: pytest.TempPathFactory) -> tuple[dbt.DbtHome, dict[
 def test_rogue_model_fails(rogues: tuple[dbt.DbtHome, dict[str, Any]], name: str) -> None:
     result = rogues[1][name]
     assert result.status == "error"
-    refused = ("Permission Error", "the configuration has been locked")
+    refused = ("Permission Error", "Invalid Input Error (", "Conversion Error (")
     assert any(words in result.message for words in refused), result.message
 
 

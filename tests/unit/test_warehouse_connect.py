@@ -1,5 +1,7 @@
 """Connections: encrypted at rest, spill included, and nothing reachable but what is attached."""
 
+import traceback
+
 import duckdb
 import pytest
 
@@ -24,6 +26,23 @@ def test_without_encryption_the_canary_would_be_found(tmp_path):
         connection.execute("set force_compression = 'uncompressed'")
         connection.execute(f"create table t as select '{CANARY}' as x from range(1000)")
     assert CANARY.encode() in path.read_bytes()
+
+
+def test_a_fault_quotes_no_row(home):
+    """What leaves goes into logs, and into the history that the UI shows."""
+    statement = "select x::integer from t"
+    with connected(warehouse_store()) as connection:
+        connection.execute(f"create table main.t as select '{CANARY}' as x")
+        with pytest.raises(duckdb.ConversionException, match=CANARY):  # positive control
+            connection.execute(statement).fetchall()
+    with (
+        pytest.raises(duckdb.ConversionException, match="may quote a row") as raised,
+        connected(warehouse_store()) as connection,
+    ):
+        connection.execute(statement).fetchall()
+    assert CANARY not in "".join(traceback.format_exception(raised.value))
+    with pytest.raises(duckdb.BinderException, match="nonsense"), connected() as connection:
+        connection.execute("select nonsense")  # of the statement, so it is said
 
 
 def test_spilled_data_is_encrypted(home, monkeypatch):

@@ -1,0 +1,53 @@
+"""Building with dbt: a model that fails is named, quotes nobody, and a part is never the whole."""
+
+import pytest
+
+from tests.support.canaries import Search
+
+pytestmark = pytest.mark.xdist_group("small")
+
+CANARY = "98765432123"  # what somebody paid
+PARTS = "group:staging or group:consented"
+
+
+@pytest.fixture(scope="module")
+def failed(small, tmp_path_factory):
+    """Fail before anything is built: a value that landing would never let in, as after a fault."""
+    one = small.copy(tmp_path_factory.mktemp("failed") / "home")
+    with one.warehouse() as connection:
+        connection.execute("drop schema consented cascade")
+        connection.execute("alter table landing.transactions alter value type decimal(38, 2)")
+        connection.execute(
+            f"update landing.transactions set value = {CANARY}0000000000"
+            " where row_key = (select min(row_key) from landing.transactions)"
+        )
+    return one, one.assent("run", "--select", PARTS)
+
+
+def test_the_model_that_fails_is_named(failed):
+    _, done = failed
+    assert done.status == 1
+    (said,) = (line for line in done.err.splitlines() if "dbt stopped at" in line)
+    assert "int_transactions_baskets" in said
+    assert "Traceback" not in done.said
+
+
+def test_what_it_failed_on_is_nowhere_in_clear(failed, tmp_path):
+    one, done = failed
+    search = Search({CANARY})
+    # (Sums of all feeds have it elsewhere.)
+    assert search.in_files(one.home.dbt, one.home.dagster / "storage") == {}
+    assert search.found(done.said.encode()) == set()
+    (tmp_path / "log").write_text(f'Casting value "{CANARY}0000000001.5" failed')
+    assert search.in_files(tmp_path)  # positive control
+    results = (one.home.dbt / "target" / "run_results.json").read_text()
+    assert "may quote a row" in results, results
+
+
+def test_a_part_built_otherwise_is_not_the_whole(small, tmp_path):
+    """The rest has to be built again before tables may grow by day."""
+    one = small.copy(tmp_path / "home")
+    built_with = one.home.dbt / "built_with"
+    built_with.write_text("another project")
+    one.run("--select", PARTS)
+    assert built_with.read_text() == "another project"
