@@ -7,17 +7,18 @@ subject's key; never a value of a row, nor what somebody typed.
 """
 
 import fcntl
-import getpass
 import json
 import os
+import pwd
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from warehouse import clock
 from warehouse.connect import keys_used
-from warehouse.errors import AssentError
+from warehouse.errors import AssentError, UsageError
 from warehouse.home import Home
 
 FILE = "acts.jsonl"
@@ -25,8 +26,27 @@ OURS = frozenset({"at", "clock", "actor", "act"})  # of every act; no detail may
 
 
 def actor() -> str:
-    """Return who acts: ``ASSENT_ACTOR``, else the user of the operating system."""
-    return os.environ.get("ASSENT_ACTOR") or getpass.getuser()
+    """Return who acts: ``ASSENT_ACTOR``, else the user of the operating system.
+
+    That one by the process's own number, as anybody may set ``USER`` and ``LOGNAME``; the number
+    stands for a user whom the system has no name for.
+
+    Raises
+    ------
+    UsageError
+        If ``ASSENT_ACTOR`` holds a character that can't be seen, such as the end of a line.
+    """
+    given = os.environ.get("ASSENT_ACTOR")
+    if given:
+        if not given.isprintable():
+            raise UsageError(
+                "ASSENT_ACTOR holds a character that can't be seen", "write a name on one line"
+            )
+        return given
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
 
 
 @contextmanager
@@ -38,14 +58,26 @@ def acting(act: str, **details: Any) -> Iterator[dict[str, Any]]:
 
     Parameters
     ----------
-    act, **details
-        As for :func:`record`.
+    act
+        ``query``, ``export``, ``consent.record``, ``consent.show``, ``segment.explain``,
+        ``quarantine.list``, ``quarantine.resolve``.
+    **details
+        JSON-able facts about the act, without values of rows. Times without a zone are in UTC, as
+        in the tables; all are written as the act's own moment is.
 
     Yields
     ------
     dict
         The details; what comes to be known during the act is added there.
+
+    Raises
+    ------
+    UsageError
+        If nobody can be named for the act, or it can't be put on record.
+    ValueError
+        If a detail is named as one of the act's own fields.
     """
+    who = actor()  # before anything is done: what nobody can be named for isn't done
     with keys_used() as keys:
         try:
             yield details
@@ -55,7 +87,7 @@ def acting(act: str, **details: Any) -> Iterator[dict[str, Any]]:
             )
             raise
         finally:
-            record(act, **details, keys=sorted(keys))
+            _record(who, act, **details, keys=sorted(keys))
 
 
 def known(name: str, names: Collection[str]) -> str | None:
@@ -63,40 +95,32 @@ def known(name: str, names: Collection[str]) -> str | None:
     return name if name in names else None
 
 
-def record(act: str, **details: Any) -> dict[str, Any]:
-    """Append one act, durably, and return it.
-
-    Parameters
-    ----------
-    act
-        ``query``, ``export``, ``consent.record``, ``consent.show``, ``segment.explain``,
-        ``quarantine.list``, ``quarantine.resolve``.
-    **details
-        JSON-able facts about the act, without values of rows. Times without a zone are in UTC, as
-        in the tables; all are written as the act's own moment is.
-
-    Raises
-    ------
-    ValueError
-        If a detail is named as one of the act's own fields.
-    """
+def _record(who: str, act: str, **details: Any) -> None:
+    """Append one act, durably."""
     taken = OURS & details.keys()
     if taken:
         raise ValueError(f"a detail can't be named {', '.join(sorted(taken))}")
-    event = {
-        "at": clock.now(), "clock": clock.whose(), "actor": actor(), "act": act, **details
-    }  # fmt: skip
+    event = {"at": clock.now(), "clock": clock.whose(), "actor": who, "act": act, **details}
     line = json.dumps(event, ensure_ascii=False, sort_keys=True, default=_text) + "\n"
-    path = Home.current().make().audit / FILE
+    _append(Home.current().make().audit / FILE, line.encode())
+
+
+def _append(path: Path, line: bytes) -> None:
+    """Append a line whole or not at all: half a line would swallow the next act."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        os.write(descriptor, line.encode())
+        end = os.fstat(descriptor).st_size
+        written = os.write(descriptor, line)
+        if written < len(line):  # the disk is full
+            os.ftruncate(descriptor, end)
+            raise UsageError(
+                f"{path} can't be written: there is no room", "make room on its disk",
+                rule="record",
+            )  # fmt: skip
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    written: dict[str, Any] = json.loads(line)
-    return written
 
 
 def _text(value: Any) -> str:
@@ -110,4 +134,5 @@ def recorded() -> list[dict[str, Any]]:
     path = Home.current().audit / FILE
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    # Not by splitlines(), to which more characters than this one end a line.
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
