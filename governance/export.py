@@ -4,10 +4,12 @@ Belongs here: the second check at the moment of export, re-identification, the f
 manifest. Does not belong here: the published files themselves (``governance.release``).
 """
 
+import hashlib
 import json
 import os
 import secrets
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -95,15 +97,21 @@ def export(
         "purpose": acts.known(purpose, policy.purposes),
         "recipient": acts.known(recipient, policy.recipients),
     }
-    with acts.acting("export", **named) as act:
-        manifest = _exported(policy, segment, purpose, recipient, to, encrypted=encrypted)
-        act |= {k: v for k, v in vars(manifest).items() if k not in acts.OURS}
+    with ExitStack() as taken_back:  # what was written, unless the act came to its end on record
+        with acts.acting("export", **named) as act:
+            manifest, content, target = _prepared(
+                policy, segment, purpose, recipient, to, encrypted=encrypted
+            )
+            act |= {k: v for k, v in vars(manifest).items() if k not in acts.OURS}
+            _leave(manifest, content, target, taken_back)
+        taken_back.pop_all()
     return manifest
 
 
-def _exported(
+def _prepared(
     policy: Policy, segment: str, purpose: str, recipient: str, to: Path, *, encrypted: bool
-) -> Manifest:
+) -> tuple[Manifest, bytes, Path]:
+    """Check and work out everything: the manifest, what the file holds, and where it goes."""
     purpose_named(policy, purpose)
     listed = _recipient(policy, recipient, purpose)
     target = _target(to, encrypted=encrypted)
@@ -129,18 +137,17 @@ def _exported(
             )
         )
         members = int(connection.execute("select count(*) from audience").fetchall()[0][0])
-        digest = _write(connection, columns, target, to.suffix, key)
+        content = _content(connection, columns, to.suffix, key)
     manifest = Manifest(
         release_id=secrets.token_hex(8), at=at.isoformat(), clock=whose(),
         judged_at=judged_at.replace(tzinfo=UTC).isoformat(), actor=acts.actor(), purpose=purpose,
         segment=name, recipient=recipient, role=listed.role, country=listed.country,
         policy_hash=policy_hash(policy), columns=columns, members=members,
         exported=members - held_back.total(), held_back=dict(sorted(held_back.items())),
-        encrypted=encrypted, file_sha256=digest, label=evidence.label(),
+        encrypted=encrypted, file_sha256=hashlib.sha256(content).hexdigest(),
+        label=evidence.label(),
     )  # fmt: skip
-    path = Home.current().make().releases / f"{manifest.release_id}.json"
-    write_durably(path, json.dumps(vars(manifest), indent=1, sort_keys=True).encode())
-    return manifest
+    return manifest, content, target
 
 
 def _recipient(policy: Policy, name: str, purpose: str) -> Recipient:
@@ -256,13 +263,10 @@ def _audience(connection: duckdb.DuckDBPyConnection, number: int, purpose: str) 
     )
 
 
-def _write(
-    connection: duckdb.DuckDBPyConnection, columns: list[str], target: Path, suffix: str,
-    key: str | None,
-) -> str:  # fmt: skip
-    """Write the file whole or not at all; return its SHA-256."""
-    import hashlib
-
+def _content(
+    connection: duckdb.DuckDBPyConnection, columns: list[str], suffix: str, key: str | None
+) -> bytes:
+    """Return what the file holds, encrypted if there is a key."""
     names = ", ".join(identifier(name) for name in columns)
     table = connection.execute(
         f"select {names} from audience join vault.subjects using (subject_key)"
@@ -270,10 +274,22 @@ def _write(
         " where reason is null order by customer_id"
     ).to_arrow_table()
     content = _encoded(table, suffix)
-    if key is not None:
-        import pyrage
+    if key is None:
+        return content
+    import pyrage
 
-        content = pyrage.encrypt(content, [pyrage.x25519.Recipient.from_str(key)])
+    sealed: bytes = pyrage.encrypt(content, [pyrage.x25519.Recipient.from_str(key)])
+    return sealed
+
+
+def _leave(manifest: Manifest, content: bytes, target: Path, taken_back: ExitStack) -> None:
+    """Write the manifest, then the file, whole or not at all: no file is without its manifest.
+
+    A process killed between the two leaves a manifest without a file, which discloses nothing.
+    """
+    path = Home.current().make().releases / f"{manifest.release_id}.json"
+    taken_back.callback(path.unlink, missing_ok=True)
+    write_durably(path, json.dumps(vars(manifest), indent=1, sort_keys=True).encode())
     aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
         descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -282,6 +298,7 @@ def _write(
                 file.write(content)
             sync_file(aside)
             os.link(aside, target)
+            taken_back.callback(target.unlink, missing_ok=True)
         finally:
             aside.unlink()
         sync_folder(target.parent)
@@ -291,7 +308,6 @@ def _write(
             "name a file in a folder that you may write to, on a disk that has room",
             rule="target",
         ) from None
-    return hashlib.sha256(content).hexdigest()
 
 
 def _encoded(table: Any, suffix: str) -> bytes:

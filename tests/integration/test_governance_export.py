@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import json
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
@@ -261,6 +262,46 @@ def test_where_it_does_not_belong_it_is_refused(one, export, tmp_path, name, sai
     assert (
         (tmp_path / "there.csv").read_text() == (tmp_path / "there.csv.age").read_text() == "kept"
     )
+
+
+def test_no_file_leaves_without_its_manifest_and_its_act(small, tmp_path):
+    """Whatever fails, and however late."""
+    one = small.copy(tmp_path / "home")
+    folder = tmp_path / "out"
+    folder.mkdir()
+
+    def refused(saying: str) -> None:
+        done = in_clear(one, folder / "audience.csv")
+        assert (done.status, done.out) == (2, "")
+        assert saying in done.err
+        assert not list(folder.iterdir())
+
+    feeds = one.home.evidence / "feeds.json"
+    whole = feeds.read_text()
+    feeds.write_text(whole.replace('"evidence_version": ', '"evidence_version": 9'))
+    refused("another version")  # so nobody can tell whether it has a label
+    feeds.write_text(whole)
+
+    one.home.releases.rmdir()
+    one.home.releases.write_text("no folder, so no manifest can be written")
+    refused("a folder")
+    one.home.releases.unlink()
+
+    record = one.home.audit / "acts.jsonl"
+    acts = record.read_bytes()
+    assert len(acts.splitlines()) == 1  # the second failed before any record
+    record.write_bytes(acts + b" " * 1_000_000)  # so that nothing else comes up to the limit
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(acts) + 1_000_020, limit[1]))
+    try:
+        refused("no room")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert not list(one.home.releases.iterdir())
+    record.write_bytes(acts)
+
+    assert in_clear(one, folder / "audience.csv").status == 0
+    assert len(list(one.home.releases.iterdir())) == len(list(folder.iterdir())) == 1
 
 
 def test_nothing_published_nothing_exported(one, tmp_path):
