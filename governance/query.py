@@ -3,6 +3,7 @@
 Belongs here: running one ``select`` on one published file. Does not belong here: printing.
 """
 
+import json
 import logging
 import re
 import threading
@@ -13,18 +14,16 @@ from typing import Any
 
 import duckdb
 import sqlglot
-from sqlglot import exp
 
 from governance import acts
+from governance.lineage.functions import OPAQUE, TABLE_FUNCTIONS
 from governance.policy.columns import purpose_named
 from governance.policy.model import Policy
 from warehouse.connect import connected, published_store
 from warehouse.errors import UsageError, is_damage
 
 SECONDS = 60.0
-TEXT_FUNCTIONS = ("query", "query_table")  # run what a text says, which the record would strip
 PUNCTUATION = re.compile(r"[^\w\s'\"$#]+")  # operators, brackets; nothing that opens a text
-ASKING = (exp.Query, exp.Describe, exp.Show, exp.Summarize)
 # What DuckDB itself calls things, and what the file's tables and columns are called.
 WORDS = """
 select keyword_name from duckdb_keywords() union select function_name from duckdb_functions()
@@ -125,24 +124,68 @@ def _rule(error: duckdb.Error) -> str:
 
 
 def _statement(sql: str) -> str:
-    """Return one statement that asks, in sqlglot's spelling and without comments."""
+    """Return one statement that asks, in sqlglot's spelling and without comments.
+
+    Whether it is one is DuckDB's word, which runs it: another reader may take it for another.
+    """
     try:
-        statements = sqlglot.parse(sql, dialect="duckdb")
-    except sqlglot.errors.SqlglotError:
+        with duckdb.connect() as connection:
+            (read,) = connection.execute("select json_serialize_sql(?)", [sql]).fetchall()[0]
+        parsed = json.loads(read)
+        spelled = _spelled(sql)
+    except RecursionError:
+        raise UsageError(
+            "the statement is nested too deeply", "write it flatter", rule="statement.unreadable"
+        ) from None
+    if parsed["error"] and parsed["error_type"] == "parser":
         raise UsageError(
             "that isn't SQL", "write one select statement", rule="statement.unreadable"
-        ) from None
-    if len(statements) != 1 or not isinstance(statements[0], ASKING):
+        )
+    if parsed["error"] or len(parsed["statements"]) != 1:  # a statement of another kind, or more
         raise UsageError(
             "only one select statement can be asked", "write one select statement",
             rule="statement.kind",
         )  # fmt: skip
-    if any(call.name.lower() in TEXT_FUNCTIONS for call in statements[0].find_all(exp.Anonymous)):
+    for function in _refused(parsed):
         raise UsageError(
-            "a statement in a text can't be put on record", "write the statement itself",
-            rule="statement.text",
+            f"{function} reads or runs what the statement doesn't show, so it can't be put on"
+            " record",
+            "ask the published tables, see `show tables`",
+            rule="statement.function",
+        )
+    if spelled is None:
+        raise UsageError(
+            "that is SQL that can't be put on record", "write it more plainly",
+            rule="statement.unreadable",
         )  # fmt: skip
-    return str(statements[0].sql(dialect="duckdb", comments=False))
+    return spelled
+
+
+def _spelled(sql: str) -> str | None:
+    """Return a statement in sqlglot's spelling, None if it can't read it."""
+    try:
+        (statement,) = sqlglot.parse(sql, dialect="duckdb")
+    except (sqlglot.errors.SqlglotError, ValueError):
+        return None
+    return str(statement.sql(dialect="duckdb", comments=False)) if statement else None
+
+
+def _refused(parsed: Any) -> Iterator[str]:
+    """Find, in a statement as DuckDB reads it, the functions that no query may call."""
+    waiting = [parsed]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, list):
+            waiting += node
+        elif isinstance(node, dict):
+            name = str(node.get("function_name", "")).lower()
+            if name in OPAQUE:
+                yield name
+            if node.get("type") == "TABLE_FUNCTION":
+                name = str(node["function"]["function_name"]).lower()
+                if name not in TABLE_FUNCTIONS:
+                    yield name
+            waiting += node.values()
 
 
 def _shape(statement: str, words: Collection[str]) -> str:

@@ -37,10 +37,10 @@ _COLLECTIONS = (
 )  # fmt: skip
 _COLLECTIONS_BY_NAME = {"json_group_array", "json_group_object"}
 
-# Read what the SQL doesn't show.
-_OPAQUE = {
+# Read or run what the SQL doesn't show.
+OPAQUE = {
     "getvariable", "getenv", "query", "query_table", "read_text", "read_blob", "current_setting",
-    "which_secret", "nextval", "currval",
+    "which_secret", "nextval", "currval", "json_execute_serialized_sql",
 }  # fmt: skip
 
 # Table functions that read nothing but their arguments.
@@ -80,7 +80,7 @@ def is_opaque(node: exp.Expr) -> bool:
     """
     unknown = isinstance(node, exp.Anonymous | exp.AnonymousAggFunc)
     name = name_of(node)
-    return name in _OPAQUE or (unknown and name not in _built_in())
+    return name in OPAQUE or (unknown and name not in _built_in())
 
 
 @cache
