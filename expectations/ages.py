@@ -14,13 +14,14 @@ from datetime import date
 import duckdb
 
 from expectations.result import Result, by_id, result
-from expectations.sql import name, one
+from expectations.sql import one
 from expectations.suites import LAWFUL
 from governance.clocks import Clocks
 from governance.policy.columns import allowed_columns, purpose_named
 from governance.policy.model import Policy
 from governance.policy.words import TRANSACTION_ATTRIBUTES
 from warehouse.catalogue import columns, tables
+from warehouse.sql import identifier
 
 ROWS = ("baskets", "categories")  # the shorter relation first
 
@@ -97,7 +98,7 @@ def _oldest_record(
     """
     mart, key = columns(connection, "marts", f"mart_{purpose}"), f"{purpose}_key"
     shown = [
-        f"m.{name(column)} is not null"
+        f"m.{identifier(column)} is not null"
         for column, attributes in allowed_columns(policy, purpose).items()
         if attribute in attributes and column in mart
     ]
@@ -106,7 +107,7 @@ def _oldest_record(
     day, undated = one(
         connection,
         "select min(c.recorded_on), count(*) filter (c.recorded_on is null)"
-        f" from marts.mart_{purpose} as m left join {LAWFUL} as l on l.key = m.{name(key)}"
+        f" from marts.mart_{purpose} as m left join {LAWFUL} as l on l.key = m.{identifier(key)}"
         " left join landing.customers as c on c.subject_key = l.subject_key"
         f" where {' or '.join(shown)}",
     )

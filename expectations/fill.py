@@ -11,11 +11,12 @@ from typing import NamedTuple
 import duckdb
 
 from expectations.facts import OF_CATEGORIES, OF_DISCOUNTS, VISITING_DAYS
-from expectations.sql import name, one
+from expectations.sql import one
 from governance.policy.columns import allowed_columns, purpose_named
 from governance.policy.model import Policy
 from governance.policy.words import TRANSACTION_ATTRIBUTES
 from warehouse.catalogue import columns
+from warehouse.sql import identifier
 
 
 class Fill(NamedTuple):
@@ -79,17 +80,17 @@ def always_defined(policy: Policy, purpose: str, column: str) -> bool:
 
 def _fill(connection: duckdb.DuckDBPyConnection, purpose: str, column: str) -> Fill:
     rows, filled = one(
-        connection, f"select count(*), count({name(column)}) from marts.mart_{purpose}"
+        connection, f"select count(*), count({identifier(column)}) from marts.mart_{purpose}"
     )
     undefined = 0
     relation, enough = _history(purpose, column)
     if filled < rows and columns(connection, "consented", relation):
-        key = name(f"{purpose}_key")
+        key = identifier(f"{purpose}_key")
         (undefined,) = one(
             connection,
             f"""
             with empty as (
-                select as_of, {key} from marts.mart_{purpose} where {name(column)} is null
+                select as_of, {key} from marts.mart_{purpose} where {identifier(column)} is null
             )
             select count(*) from empty anti join (
                 select e.as_of, e.{key} from empty as e

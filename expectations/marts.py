@@ -16,22 +16,20 @@ from expectations.ages import check_retention
 from expectations.fill import Fill, least_share, partial
 from expectations.gx import Outcome
 from expectations.result import Result, Status, by_id, markdown, result, unjudged
-from expectations.sql import name, one
+from expectations.sql import one
 from expectations.suites import suite, with_permission
 from governance.clocks import Clocks
 from governance.findings import Finding
 from governance.gate import mart_purpose
 from governance.policy.columns import allowed_columns, purpose_named
 from governance.policy.model import Policy
-from warehouse.catalogue import columns, tables
+from warehouse.catalogue import NUMBERS, columns, tables
+from warehouse.sql import identifier
 
 __all__ = ["check_mart", "suite"]
 
 # What an aggregated column may be: a figure, a date, or figures by category; never a text or key.
-FIGURES = (
-    *("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "DOUBLE", "FLOAT", "DECIMAL"),
-    *("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "BOOLEAN", "DATE", "MAP(VARCHAR, "),
-)
+FIGURES = (*NUMBERS, "BOOLEAN", "DATE", "MAP(VARCHAR, ")
 
 
 @dataclass(frozen=True)
@@ -327,7 +325,7 @@ def _values(mart: _Mart) -> dict[str, Decimal]:
         totals[mart.name] = f"select sum(value_total) from marts.{mart.name} where as_of = $as_of"
     if len(totals) == 1 or proof.behaviour_days(mart.policy, mart.purpose) is None:
         return {}
-    parts = ", ".join(f"coalesce(({query}), 0)::decimal(38, 2) as {name(part)}"
+    parts = ", ".join(f"coalesce(({query}), 0)::decimal(38, 2) as {identifier(part)}"
                       for part, query in totals.items())  # fmt: skip
     row = one(mart.connection, f"select {parts} where $as_of::date is not null",
               as_of=mart.clocks.as_of)  # fmt: skip

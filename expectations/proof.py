@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import duckdb
 
-from expectations.sql import name, one, pattern, run, text
+from expectations.sql import one, pattern, run
 from expectations.suites import LAWFUL
 from governance import consent
 from governance.clocks import Clocks
@@ -20,6 +20,7 @@ from governance.policy.columns import purpose_named
 from governance.policy.model import Allowance, Policy
 from governance.policy.words import TRANSACTION_ATTRIBUTES
 from warehouse.catalogue import columns
+from warehouse.sql import identifier, quoted
 
 USABLE = "proof_usable"
 INSTANTS = ("as_of", "known")
@@ -201,9 +202,9 @@ def _usable_customers(
 def _tells(attribute: str, allowance: Allowance) -> str:
     """Return the condition that an attribute of a customer ``c`` says something in its form."""
     if isinstance(allowance.bands, dict):
-        listed = ", ".join(text(v) for values in allowance.bands.values() for v in values)
-        return f"c.{name(attribute)} in ({listed})"
-    return f"c.{name(attribute)} is not null"
+        listed = ", ".join(quoted(v) for values in allowance.bands.values() for v in values)
+        return f"c.{identifier(attribute)} in ({listed})"
+    return f"c.{identifier(attribute)} is not null"
 
 
 def _ordinary(connection: duckdb.DuckDBPyConnection, policy: Policy) -> str:
@@ -217,17 +218,17 @@ def _ordinary(connection: duckdb.DuckDBPyConnection, policy: Policy) -> str:
         if not body.special_values or landed.get(attribute) != "VARCHAR":
             continue
         found = " or ".join(
-            f"regexp_full_match(lower(word), {text(pattern(value.pattern))})"
+            f"regexp_full_match(lower(word), {quoted(pattern(value.pattern))})"
             for value in body.special_values
         )
         special = run(
             connection,
-            f"select word from (select distinct {name(attribute)} as word"
+            f"select word from (select distinct {identifier(attribute)} as word"
             f" from landing.transactions) where {found}",
         ).fetchall()
         if special:
-            listed = ", ".join(text(word) for (word,) in special)
-            conditions.append(f" and coalesce(t.{name(attribute)}, '') not in ({listed})")
+            listed = ", ".join(quoted(word) for (word,) in special)
+            conditions.append(f" and coalesce(t.{identifier(attribute)}, '') not in ({listed})")
     return "".join(conditions)
 
 
@@ -256,7 +257,7 @@ class Account(NamedTuple):
 
 def account(connection: duckdb.DuckDBPyConnection, clocks: Clocks, purpose: str) -> Account:
     """Follow every subject from landing to the mart; needs ``proof_lawful``, ``proof_usable``."""
-    key = name(f"{purpose}_key")
+    key = identifier(f"{purpose}_key")
     mart = f"(select distinct {key} as key from marts.mart_{purpose} where as_of = $as_of)"
     row = one(
         connection,

@@ -1,26 +1,14 @@
-"""SQL that several checks share: literals, and running a query.
+"""SQL that several checks share: running a query, and patterns.
 
-Belongs here: quoting, running a query for one row. Does not belong here: what is judged, which
-tables and columns there are (``warehouse.catalogue``). The connection comes opened, with the
+Belongs here: running a query for one row, patterns as regular expressions. Does not belong here:
+what is judged, quoting (``warehouse.sql``), which tables and columns there are
+(``warehouse.catalogue``). The connection comes opened, with the
 warehouse as its current database.
 """
 
 from typing import Any
 
 import duckdb
-
-# Types whose values are texts, or may hold them.
-TEXT_TYPES = ("VARCHAR",)
-
-
-def text(value: object) -> str:
-    """Return a value as an SQL string literal."""
-    return "'" + str(value).replace("'", "''") + "'"
-
-
-def name(column: str) -> str:
-    """Return a name as a quoted SQL identifier."""
-    return '"' + column.replace('"', '""') + '"'
 
 
 class QueryError(Exception):

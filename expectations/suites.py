@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from expectations import gx
 from expectations.fill import always_defined, least_share
 from expectations.result import by_id
-from expectations.sql import name, pattern, text
+from expectations.sql import pattern
 from governance.policy.columns import allowed_columns, column_labels
 from governance.policy.model import Policy
+from warehouse.sql import identifier, quoted
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
@@ -62,8 +63,8 @@ def with_permission(
         Whether ``as_of`` of the mart is the day of a snapshot; else every row belongs to the run.
     """
     expectations = gx.great_expectations().expectations
-    key = name(f"{purpose}_key")
-    run = f"m.as_of = date {text(as_of)}" if snapshots else "true"
+    key = identifier(f"{purpose}_key")
+    run = f"m.as_of = date {quoted(as_of)}" if snapshots else "true"
     query = (
         f"select 1 as unlawful from {{batch}} as m left join {LAWFUL} as l on l.key = m.{key}"
         f" where not coalesce(case when {run} then l.both_clocks else l.now end, false)"
@@ -120,7 +121,7 @@ def _special_values(policy: Policy, purpose: str, present: dict[str, str]) -> It
         if not word:
             continue
         found = " or ".join(
-            f"regexp_full_match(lower(word), {text(regex)})" for regex in sorted(patterns)
+            f"regexp_full_match(lower(word), {quoted(regex)})" for regex in sorted(patterns)
         )
         found = found.replace("{", "{{").replace("}", "}}")  # the query is a template
         # A pattern is matched once per word, not once per row; without the offset, DuckDB would
@@ -136,11 +137,11 @@ def _special_values(policy: Policy, purpose: str, present: dict[str, str]) -> It
 def _words(column: str, type_: str) -> str | None:
     """Return the SQL of the texts in a column; None if it can't hold any."""
     if type_.upper().startswith("MAP(VARCHAR"):
-        return f"unnest(map_keys({name(column)}))"
+        return f"unnest(map_keys({identifier(column)}))"
     if type_.upper() == "VARCHAR[]":
-        return f"unnest({name(column)})"
+        return f"unnest({identifier(column)})"
     if type_.upper() == "VARCHAR" or type_.upper().startswith("ENUM"):
-        return f"{name(column)}::varchar"
+        return f"{identifier(column)}::varchar"
     return None
 
 

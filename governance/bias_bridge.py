@@ -8,7 +8,8 @@ single subject does, and no joined table is ever made. Does not belong here: wha
 The two marts have different keys for a subject, so that nobody can join them with published data
 alone. The crosswalk ``landing.purpose_keys`` is read by ``int_*`` models and by this module; beside
 them only by what lists the subjects of landing (``governance.consent``), by what holds marts to it
-(``expectations.proof``) and by what finds whose basis has lapsed (``governance.lapse``); tested.
+(``expectations.proof``), by what finds whose basis has lapsed (``governance.lapse``) and by what
+finds purposes that the policy no longer has (``governance.removal``); tested.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from datetime import date
 import duckdb
 
 from governance.policy.words import BIAS_PURPOSE, SEGMENT_PURPOSE
-from warehouse.connect import identifier, quoted
+from warehouse.sql import identifier, quoted
 
 ASSIGNMENTS = "segmentation.assignments"
 

@@ -27,10 +27,11 @@ from governance.policy.words import SEGMENT_PURPOSE
 from governance.release import PERMISSION
 from warehouse import keys
 from warehouse.clock import now, utc_naive, whose
-from warehouse.connect import identifier, published_store, quoted
+from warehouse.connect import published_store
 from warehouse.errors import RuleBrokenError, UsageError
 from warehouse.home import PROJECT, Home
 from warehouse.journal import sync_file, sync_folder, write_durably
+from warehouse.sql import identifier, quoted
 
 FORMATS = (".csv", ".parquet")
 

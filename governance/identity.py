@@ -19,9 +19,10 @@ from uuid import UUID
 
 import duckdb
 
-from warehouse.connect import Store, connected, identifier, quoted
+from warehouse.connect import Store, connected
 from warehouse.errors import KeyMissingError, UsageError
 from warehouse.home import Home
+from warehouse.sql import identifier, quoted
 
 SALT_BYTES = 64
 SUBJECT_LABEL = "subject"

@@ -11,9 +11,10 @@ import duckdb
 
 from governance.policy.model import Policy
 from governance.release import PERMISSION
-from warehouse.connect import connected, identifier, quoted, warehouse_store
+from warehouse.connect import connected, warehouse_store
 from warehouse.home import Home
 from warehouse.publish import published_purposes, withdraw
+from warehouse.sql import identifier, quoted
 
 
 def withdraw_removed(policy: Policy) -> list[str]:

@@ -19,8 +19,9 @@ from governance.policy.model import Policy
 from governance.policy.words import SEGMENT_PURPOSE
 from governance.subject_consent import permitted_key
 from warehouse import catalogue
-from warehouse.connect import connected, identifier, published_store
+from warehouse.connect import connected, published_store
 from warehouse.errors import UsageError
+from warehouse.sql import identifier
 
 MART, KEY = f"mart_{SEGMENT_PURPOSE}", f"{SEGMENT_PURPOSE}_key"
 

@@ -186,36 +186,3 @@ def estimate(value: float, resampled: Floats) -> Estimate:
     """Return a value with the interval from the 2.5 to the 97.5 % quantile of its resamples."""
     low, high = np.nanquantile(resampled, [0.025, 0.975])
     return Estimate(value, float(low), float(high))
-
-
-def explained_variance(
-    segments: Any,
-    outcome: Any,
-    *,
-    folds: int = FOLDS,
-    repeats: int = REPEATS,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> Estimate:
-    """Return the share of an outcome's variance that segment means explain, out of sample.
-
-    1 - (sum of squared errors of cross-fitted segment means) / (sum of squares about the mean): 0
-    means as good as no segments (worse is possible, by chance), 1 means perfect.
-
-    Parameters
-    ----------
-    segments
-        Segment of every subject; shape (subjects,).
-    outcome
-        What each subject did afterwards; shape (subjects,).
-    folds, repeats, resamples, seed
-        As in ``foretell`` and ``resampled_shares``.
-
-    Raises
-    ------
-    ValueError
-        As ``foretell``.
-    """
-    foretold = foretell({"segments": segments}, outcome, folds=folds, repeats=repeats, seed=seed)
-    resampled = resampled_shares(foretold, resamples, seed)
-    return estimate(foretold.share("segments"), resampled["segments"])

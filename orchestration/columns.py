@@ -13,8 +13,8 @@ from governance.lineage.reach import strays
 from governance.policy.model import Policy
 from governance.policy.words import SEGMENT_PURPOSE
 from models.features import FEATURES, MIX, MIX_PREFIX
-from warehouse.connect import quoted
 from warehouse.home import PROJECT
+from warehouse.sql import quoted
 
 MART, BACKTEST = f"mart_{SEGMENT_PURPOSE}", f"mart_{SEGMENT_PURPOSE}_backtest"
 MODEL, ASSIGNMENTS = f"{SEGMENT_PURPOSE}.model", f"{SEGMENT_PURPOSE}.assignments"

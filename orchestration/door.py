@@ -27,8 +27,8 @@ from orchestration.manifest import policy
 from orchestration.metadata import columns_of
 from orchestration.writer import Writer
 from warehouse import catalogue
-from warehouse.connect import identifier
 from warehouse.errors import UsageError
+from warehouse.sql import identifier
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -27,6 +27,7 @@ from warehouse.errors import (
     without_values,
 )
 from warehouse.home import Home
+from warehouse.sql import identifier, quoted
 
 # What DuckDB writes beside a database file while it works on it.
 COMPANIONS = ("", ".wal", ".wal.checkpoint", ".wal.recovery")
@@ -260,13 +261,3 @@ def extension(name: str) -> Path:
             f"install duckdb-extension-{name.replace('_', '-')}=={duckdb.__version__}",
         )
     return found[0]
-
-
-def quoted(value: object) -> str:
-    """Return a value as an SQL string literal."""
-    return "'" + str(value).replace("'", "''") + "'"
-
-
-def identifier(name: str) -> str:
-    """Return a name as a quoted SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'

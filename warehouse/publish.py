@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from warehouse.connect import connected, identifier, published_store, warehouse_store
+from warehouse.connect import connected, published_store, warehouse_store
 from warehouse.home import Home
 from warehouse.journal import Step, begin, sync_file, sync_folder
+from warehouse.sql import identifier
 
 
 def publish(tables: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, int]]:

@@ -156,20 +156,6 @@ class Lineage:
         """Return the columns of sources (or unknown ones) that a column is made from at last."""
         return frozenset(self.forms(model, column))
 
-    def passes_aggregate(self, model: str, column: str, origin: Ref | None = None) -> bool:
-        """Return whether a column is an aggregate, there or further up.
-
-        Parameters
-        ----------
-        model, column : str
-            The column.
-        origin : Ref, optional
-            Ask about one origin: whether it reaches the column in no other way.
-        """
-        if origin is not None:
-            return self.forms(model, column).get(origin, Form.RAW) > Form.LABEL
-        return any(self._made_of(ref).aggregate for ref in self.ancestors([Ref(model, column)]))
-
     def uses(self, model: str) -> tuple[Use, ...]:
         """Return what a model reads besides the values of its columns: filters, joins, groups."""
         found = self.relations.get(model)

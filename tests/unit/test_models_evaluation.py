@@ -3,11 +3,17 @@
 import numpy as np
 import pytest
 
-from models.evaluation import estimate, explained_variance, foretell, resampled_shares
+from models.evaluation import RESAMPLES, estimate, foretell, resampled_shares
 
 RNG = np.random.default_rng(0)
 SEGMENTS = RNG.integers(0, 4, 600)
 OUTCOME = SEGMENTS * 10.0 + RNG.normal(0, 5, 600)
+
+
+def explained(segments, outcome, resamples=RESAMPLES):
+    """Return the share that one segmentation explains, with its interval."""
+    found = foretell({"s": segments}, outcome)
+    return estimate(found.share("s"), resampled_shares(found, resamples)["s"])
 
 
 def by_hand(segments, outcome, deal, folds):
@@ -36,19 +42,19 @@ def test_a_segment_known_in_one_fold_only_is_foretold_by_all():
 
 
 def test_perfect_segments_explain_all_and_noise_nothing():
-    assert explained_variance(SEGMENTS, SEGMENTS * 2.0).value == pytest.approx(1)
-    noise = explained_variance(SEGMENTS, RNG.normal(size=600))
+    assert explained(SEGMENTS, SEGMENTS * 2.0).value == pytest.approx(1)
+    noise = explained(SEGMENTS, RNG.normal(size=600))
     assert -0.03 < noise.value < 0.01
     assert noise.low < 0 < noise.high + 0.01
 
 
 def test_more_segments_do_not_win_for_free():
     many = RNG.integers(0, 100, 600)
-    assert explained_variance(many, OUTCOME).value < 0
+    assert explained(many, OUTCOME).value < 0
 
 
 def test_the_interval_holds_the_value_and_the_truth():
-    found = explained_variance(SEGMENTS, OUTCOME)
+    found = explained(SEGMENTS, OUTCOME)
     truth = 125 / (125 + 25)  # variance between segments over all
     assert found.low < found.value < found.high
     assert found.low < truth < found.high
@@ -56,10 +62,8 @@ def test_the_interval_holds_the_value_and_the_truth():
 
 
 def test_the_interval_narrows_with_more_subjects():
-    few = explained_variance(SEGMENTS[:100], OUTCOME[:100])
-    assert few.high - few.low > 1.5 * (
-        (many := explained_variance(SEGMENTS, OUTCOME)).high - many.low
-    )
+    few = explained(SEGMENTS[:100], OUTCOME[:100])
+    assert few.high - few.low > 1.5 * ((many := explained(SEGMENTS, OUTCOME)).high - many.low)
 
 
 def test_resamples_are_paired():
@@ -79,7 +83,7 @@ def test_parts_of_the_resampling_make_the_whole(monkeypatch):
 
 def test_labels_may_be_anything_sortable():
     names = np.array(["a", "b", "c", "d"])[SEGMENTS]
-    assert explained_variance(names, OUTCOME) == explained_variance(SEGMENTS, OUTCOME)
+    assert explained(names, OUTCOME) == explained(SEGMENTS, OUTCOME)
 
 
 def test_too_many_subjects_are_sampled():
@@ -100,4 +104,4 @@ def test_too_many_subjects_are_sampled():
 )
 def test_what_cannot_be_judged_is_refused(segments, outcome, message):
     with pytest.raises(ValueError, match=message):
-        explained_variance(segments, list(outcome))
+        explained(segments, list(outcome))
