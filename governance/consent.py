@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 
 from governance.policy.model import Policy
-from warehouse.connect import quoted
+from warehouse.sql import quoted
 
 GRANTS = ("granted", "opted_in")
 DENIALS = ("withdrawn", "objected", "opted_out")
@@ -93,12 +93,15 @@ def _literal(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def state_sql(policy: Policy, relations: Relations) -> str:
-    """Return the ``select`` of each subject's state by purpose, with ``$at`` and ``$known``.
+def state_sql(
+    policy: Policy, relations: Relations, *, at: str = "$at", known: str = "$known"
+) -> str:
+    """Return the ``select`` of each subject's state by purpose, at one instant as known at another.
 
-    Yields subject_key, purpose, regime, basis, rule (why), permitted, granted, denied, and until
-    when a consent lasts. Written as totals per subject up
-    to the instant, where dbt walks along the history: two ways to one answer.
+    ``at`` and ``known`` are SQL: parameters, unless the select has to stand by itself, such as one
+    that fills a published file. Yields subject_key, purpose, regime, basis, rule (why), permitted,
+    granted, denied, and until when a consent lasts. Written as totals per subject up to the
+    instant, where dbt walks along the history: two ways to one answer.
     """
     purposes = _rows(
         (
@@ -137,7 +140,7 @@ def state_sql(policy: Policy, relations: Relations) -> str:
                 else least(e.occurred_at, e.recorded_at) end as moment,
             e.notice_version
         from {relations.events} as e, {purposes}
-        where e.recorded_at <= $known
+        where e.recorded_at <= {known}
             and coalesce(e.purpose, p.purpose) = p.purpose
             and (
                 e.purpose is not null or p.sale_or_share
@@ -151,7 +154,7 @@ def state_sql(policy: Policy, relations: Relations) -> str:
             max(moment) filter (grants and named) as named,
             max(moment) filter (not grants and not objects) as withdrawn,
             max(moment) filter (objects) as objected
-        from speaking where moment <= $at group by all
+        from speaking where moment <= {at} group by all
     ),
     placed as (
         select s.subject_key, s.held, s.age_years,
@@ -167,7 +170,7 @@ def state_sql(policy: Policy, relations: Relations) -> str:
             when withdrawn >= coalesce(granted, '-infinity') then 'withdrawn'
             when b.basis <> 'consent' then b.basis
             when granted is null then 'no consent on an accepted notice'
-            when granted + to_days(valid_days) <= $at then 'consent expired'
+            when granted + to_days(valid_days) <= {at} then 'consent expired'
             else 'consent'
         end as rule,
         rule in ('consent', b.basis) as permitted,

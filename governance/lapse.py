@@ -5,7 +5,7 @@ published ends, and saying so once it has. Does not belong here: denials (they a
 ``known_at``), what decides permission (``governance.consent``), swapping files (``release``).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,8 @@ from governance.consent import LANDED, state_sql
 from governance.policy.columns import purpose_named
 from governance.policy.model import Policy
 from warehouse.clock import now, utc_naive
-from warehouse.connect import identifier, quoted
+from warehouse.errors import UsageError
+from warehouse.sql import identifier, quoted
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def standing(
     """
     alone = policy.model_copy(update={"purposes": {purpose: purpose_named(policy, purpose)}})
     instant = f"timestamp {quoted(at)}"
-    state = state_sql(alone, LANDED).replace("$at", instant).replace("$known", instant)
+    state = state_sql(alone, LANDED, at=instant, known=instant)
     permitted = (
         f"select k.purpose_key, s.until from landing.purpose_keys as k join ({state}) as s"
         f" using (subject_key) where k.purpose = {quoted(purpose)} and s.permitted"
@@ -70,6 +71,27 @@ def show(purpose: str, found: Standing) -> None:
     evidence.show(_name(purpose), facts)
 
 
+def announce(purpose: str, found: Standing) -> None:
+    """Leave, before a file is swapped, what is true of the old one and of the new.
+
+    A process killed in between leaves either of the two: the first basis that ends in both counts.
+    """
+    try:
+        before = _shown(purpose)
+    except UsageError:  # of an earlier version, or damaged: written anew by this
+        before = None
+    ends = [lapses_at for lapses_at in (found.lapses_at, before) if lapses_at]
+    show(purpose, replace(found, lapses_at=min(ends, default=None)))
+
+
+def _shown(purpose: str) -> datetime | None:
+    """Return when the first basis ends in what is published of a purpose; None if none does."""
+    if not evidence.path_of(_name(purpose)).exists():
+        return None
+    lapses_at = evidence.shown(_name(purpose))["lapses_at"]
+    return datetime.fromisoformat(lapses_at) if lapses_at else None
+
+
 def judged(rules: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return verdicts as they stand now: where somebody published has lost the basis, broken."""
     return [_judged(rule) for rule in rules]
@@ -77,10 +99,8 @@ def judged(rules: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _judged(rule: dict[str, Any]) -> dict[str, Any]:
     kind, _, purpose = rule["rule"].partition(".")
-    if kind != "permission" or not evidence.path_of(_name(purpose)).exists():
-        return rule
-    lapses_at = evidence.shown(_name(purpose))["lapses_at"]
-    if not lapses_at or datetime.fromisoformat(lapses_at) > utc_naive(now()):
+    lapses_at = _shown(purpose) if kind == "permission" else None
+    if lapses_at is None or lapses_at > utc_naive(now()):
         return rule
     why = (
         f"in what is published, a consent has lapsed by {lapses_at} UTC, and exports leave it out:"

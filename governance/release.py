@@ -18,9 +18,10 @@ from governance.policy.words import SEGMENT_PURPOSE, WORD_FEEDS
 from governance.status import Verdict
 from warehouse import catalogue
 from warehouse.clock import now, utc_naive
-from warehouse.connect import connected, quoted, warehouse_store
+from warehouse.connect import connected, warehouse_store
 from warehouse.errors import RuleBrokenError
 from warehouse.publish import publish
+from warehouse.sql import quoted
 
 PERMISSION = "permission"
 
@@ -97,6 +98,7 @@ def publish_purpose(policy: Policy, purpose: str, clocks: Clocks, about: dict[st
             _refuse(purpose, _too_small(connection, policy, clocks, found.permitted))
         facts = about | {"held_back": found.held_back}
         tables = published_tables(connection, purpose, facts, found.permitted)
+    lapse.announce(purpose, found)
     counts = publish({purpose: tables})[purpose]
     lapse.show(purpose, found)
     return counts

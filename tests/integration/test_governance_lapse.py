@@ -2,11 +2,13 @@
 
 from datetime import timedelta
 
+import dagster as dg
 import pytest
 
 from governance import clocks as clock_row
-from governance import identity
+from governance import identity, release
 from warehouse.connect import connected, warehouse_store
+from warehouse.publish import publish
 
 pytestmark = pytest.mark.xdist_group("small")
 
@@ -78,6 +80,32 @@ def test_who_has_lapsed_by_the_present_moment_is_not_published(small, tmp_path):
     with one.warehouse() as connection:
         rows = connection.execute("select count(*) from marts.mart_segmentation").fetchall()
     assert rows == [(len(members),)]
+
+
+def test_whichever_file_a_killed_run_leaves_the_first_lapse_in_it_is_known(
+    small, tmp_path, monkeypatch
+):
+    one = small.copy(tmp_path / "home")
+    who = [min(one.members())]
+    known = grant_lapses(one, who)
+    before, after = at(known + timedelta(hours=1)), at(known + timedelta(days=2))
+    assert permission(one.assent("status", "--json", **after))[0] == "holds"  # of the old file
+
+    def run_that_dies(*, swapped):
+        def publish_and_die(tables):
+            if "segmentation" not in tables or swapped:
+                publish(tables)
+            if "segmentation" in tables:
+                raise dg.Failure("the run dies", allow_retries=False)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(release, "publish", publish_and_die)
+            assert one.assent("run", "--select", PUBLISHED, **before).status != 0
+        return permission(one.assent("status", "--json", **after))[0]
+
+    assert run_that_dies(swapped=True) == "broken"  # the new file ends first
+    grant_lapses(one, who, timedelta(days=300))
+    assert run_that_dies(swapped=False) == "broken"  # the old one does
 
 
 def test_a_segment_that_becomes_too_small_is_not_published(small, tmp_path):
