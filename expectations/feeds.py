@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from expectations.exposures import exposures, faults_of
-from expectations.result import Result, Status, by_id, markdown, result, unjudged
+from expectations.result import Result, Status, aged, by_id, markdown, result, unjudged
 from expectations.sql import one
 from governance.clocks import Clocks
 from governance.gate import judge_columns
@@ -134,10 +134,7 @@ def _readable(connection: duckdb.DuckDBPyConnection, rule: Rule, feed: str) -> R
 
 
 def _freshness(rule: Rule, clocks: Clocks, today: date) -> Result:
-    age = (today - clocks.newest_day).days
-    stale = age > rule.limit
-    why = f"the newest complete day is {clocks.newest_day}, {age} day{'' if age == 1 else 's'} ago"
-    return result(rule, "broken" if stale else "holds", age, why)
+    return aged(rule, clocks.newest_day, today, f"the newest complete day is {clocks.newest_day}")
 
 
 def _custody_retention(connection: duckdb.DuckDBPyConnection, rule: Rule, clocks: Clocks) -> Result:
@@ -179,9 +176,7 @@ def _custody_purge(
     )
     if not removals:
         return result(rule, "holds", 0, "no row has been removed since the file was last rewritten")
-    age = (today - first).days
-    why = f"rows removed on {first} may still be in the file, {age} days later"
-    return result(rule, "broken" if age > rule.limit else "holds", age, why)
+    return aged(rule, first, today, f"rows removed on {first} may still be in the file")
 
 
 def _permission(rule: Rule, policy: Policy, lineage: Lineage | None) -> Result:

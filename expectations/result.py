@@ -1,15 +1,16 @@
-"""How one rule stands: the verdict that every check of this room returns.
+"""How one rule stands: what every check of this room returns.
 
-Belongs here: the verdict, and the verdicts of rules that no check has judged. Does not belong
-here: judging (the other modules), recording and showing verdicts (``governance.status``), asset
-checks (``orchestration``). A verdict carries counts, shares and days, never a row or a value of
-one.
+Belongs here: making such results. Does not belong here: judging (the other modules), recording
+and showing verdicts (``governance.status``), asset checks (``orchestration``). A result carries
+counts, shares and days, never a row or a value of one.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, Literal
 
+from governance import aging
 from governance.policy.model import Policy
 from governance.policy.rules import Rule, rules
 from governance.status import NOT_RUN
@@ -36,6 +37,10 @@ class Result:
         The reason for the status, in words.
     details : mapping
         Aggregates for whoever looks closer: name to number, text or a table in Markdown.
+    checked : bool
+        Whether a check has looked; ``not judged`` is no answer if none has.
+    since : date or None
+        The day from which the observation is counted to the present one.
     """
 
     rule: str
@@ -44,6 +49,8 @@ class Result:
     limit: Any
     why: str
     details: Mapping[str, Any] = field(default_factory=dict)
+    checked: bool = True
+    since: date | None = None
 
     @property
     def holds(self) -> bool:
@@ -56,24 +63,25 @@ def result(rule: Rule, status: Status, observed: Any, why: str, **details: Any) 
     return Result(rule.id, status, observed, rule.limit, why, details)
 
 
-def unjudged(rule: Rule, why: str = NOT_RUN, **details: Any) -> Result:
+def aged(rule: Rule, since: date, day: date, why: str) -> Result:
+    """Return the verdict on a rule that limits how many days may pass since a day."""
+    age, old = aging.judged(since, day, rule.limit)
+    return Result(rule.id, "broken" if old else "holds", age, rule.limit, why, since=since)
+
+
+def unjudged(rule: Rule, why: str | None = None, **details: Any) -> Result:
     """Return the verdict on a rule that could not be judged.
 
-    With the default reason the rule keeps results from being published, as one that nobody has
-    looked at; any other reason is an answer.
+    Without a reason no check has looked, and the rule keeps results from being published; a reason
+    is an answer.
     """
-    return result(rule, "not judged", None, why, **details)
+    known = why is not None
+    return Result(rule.id, "not judged", None, rule.limit, why or NOT_RUN, details, checked=known)
 
 
 def by_id(policy: Policy) -> dict[str, Rule]:
     """Return every rule of the policy by its id."""
     return {rule.id: rule for rule in rules(policy)}
-
-
-def missing(policy: Policy, results: Iterable[Result]) -> list[Result]:
-    """Return ``not judged`` for every rule of the policy that has no verdict yet."""
-    judged = {found.rule for found in results}
-    return [unjudged(rule) for rule in rules(policy) if rule.id not in judged]
 
 
 def markdown(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

@@ -14,17 +14,19 @@ from typing import Any
 
 import duckdb
 
-from governance import evidence, lapse
+from governance import aging, evidence, lapse
 from governance.clocks import Clocks
 from governance.policy.load import policy_hash
 from governance.policy.model import Policy
 from governance.policy.rules import Rule, override_of, rules
 from governance.policy.words import BUILT_IN_PURPOSES
 from warehouse.clock import now
+from warehouse.errors import UsageError
 
 # Rules that stand for every purpose: those on feeds and recipients, and of the built-in purposes.
 FOR_ALL = (None, *BUILT_IN_PURPOSES)
-TABLE = "governance.judged"
+TABLE = "governance.rule_verdicts"
+EARLIER_TABLES = ("governance.verdicts", "governance.judged")  # of earlier versions
 NOT_RUN = "no check has been run since the data or the policy changed"
 
 
@@ -32,7 +34,17 @@ NOT_RUN = "no check has been run since the data or the policy changed"
 class Verdict:
     """How one rule stands.
 
-    ``status`` is one of ``holds``, ``broken``, ``gap``, ``not judged``, ``unenforced``.
+    Attributes
+    ----------
+    status : str
+        ``holds``, ``broken``, ``gap``, ``not judged`` or ``unenforced``.
+    checked : bool
+        Whether a check has looked. ``not judged`` is an answer if one has (a group is too small);
+        if none has, nobody knows.
+    since : str or None
+        The day from which the observation is counted to the present one, whenever that is.
+    overridden_by : str or None
+        Who excused it, and why.
     """
 
     rule: str
@@ -40,6 +52,8 @@ class Verdict:
     observed: Any
     limit: Any
     why: str
+    checked: bool = True
+    since: str | None = None
     overridden_by: str | None = None
 
     @property
@@ -47,7 +61,34 @@ class Verdict:
         """Whether it lets results be published: judged and not broken, or excused on record."""
         if self.overridden_by:
             return True
-        return self.status == "holds" or (self.status == "not judged" and self.why != NOT_RUN)
+        return self.status == "holds" or (self.status == "not judged" and self.checked)
+
+
+def verdict_on(policy: Policy, found: Any, day: date) -> Verdict:
+    """Return what a check has found of a rule as a verdict, as it stands now.
+
+    Parameters
+    ----------
+    policy
+        The rules; its overrides excuse what is broken.
+    found
+        An object with rule, status, observed, limit, why, checked and since.
+    day
+        The day that an override has to reach.
+    """
+    status, observed, since = found.status, found.observed, found.since and str(found.since)
+    if since:
+        observed, old = aging.judged(date.fromisoformat(since), aging.today(policy), found.limit)
+        status = "broken" if old else "holds"
+    override = override_of(policy, found.rule, day) if status == "broken" else None
+    excuse = f"{override.approved_by}: {override.reason}" if override else None
+    return Verdict(
+        found.rule, status, observed, found.limit, found.why, found.checked, since, excuse
+    )
+
+
+def _unchecked(rule: Rule) -> Verdict:
+    return Verdict(rule.id, "not judged", None, rule.limit, NOT_RUN, checked=False)
 
 
 def reset(
@@ -90,6 +131,24 @@ def forget(
     _show(connection, policy, clocks, about)
 
 
+def forget_feeds(connection: duckdb.DuckDBPyConnection, policy: Policy) -> None:
+    """Forget the verdicts on the feeds before they are landed anew.
+
+    Else what was true of the feeds before would be said of what lands, or, if nothing can be
+    landed any more, for ever. ``connection`` has the warehouse as its database.
+    """
+    _make_table(connection)
+    standing = _standing_rules(policy)
+    connection.execute(f"delete from {TABLE} where list_contains(?, rule)", [standing])
+    try:
+        written, known = _written(policy)
+    except UsageError:  # nothing is shown yet, or nothing that anybody would believe
+        return
+    kept = {rule: verdict for rule, verdict in known.items() if rule not in standing}
+    found = _now(policy, kept, date.fromisoformat(written["as_of"]))
+    evidence.show(evidence.STATUS, written | {"rules": [asdict(verdict) for verdict in found]})
+
+
 def _standing_rules(policy: Policy) -> list[str]:
     """Return the rules on feeds, custody and recipients: judged at landing, for every day."""
     return [rule.id for rule in rules(policy) if rule.purpose in FOR_ALL]
@@ -97,10 +156,12 @@ def _standing_rules(policy: Policy) -> list[str]:
 
 def _make_table(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("create schema if not exists governance")
-    connection.execute("drop table if exists governance.verdicts")  # of earlier versions
+    for earlier in EARLIER_TABLES:
+        connection.execute(f"drop table if exists {earlier}")
     connection.execute(
         f"create table if not exists {TABLE} (rule varchar, status varchar, observed varchar,"
-        " limits varchar, why varchar, policy varchar, as_of date, known_at timestamp)"
+        " limits varchar, why varchar, checked boolean, since varchar, policy varchar,"
+        " as_of date, known_at timestamp)"
     )
 
 
@@ -108,7 +169,7 @@ def put(
     connection: duckdb.DuckDBPyConnection, policy: Policy, results: Iterable[Any], clocks: Clocks,
     about: Mapping[str, Any],
 ) -> None:  # fmt: skip
-    """Record verdicts (objects with rule, status, observed, limit and why) on one state."""
+    """Record what checks have found (see :func:`verdict_on`) of one state."""
     _make_table(connection)
     under, standing = policy_hash(policy), _standing_rules(policy)
     for r in results:
@@ -117,9 +178,10 @@ def put(
             [r.rule, clocks.as_of, standing],
         )
         connection.execute(
-            f"insert into {TABLE} values (?, ?, ?, ?, ?, ?, ?, ?)",
+            f"insert into {TABLE} values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [r.rule, r.status, json.dumps(r.observed, default=str),
-             json.dumps(r.limit, default=str), r.why, under, clocks.as_of, clocks.known_at],
+             json.dumps(r.limit, default=str), r.why, r.checked, r.since, under, clocks.as_of,
+             clocks.known_at],
         )  # fmt: skip
     _show(connection, policy, clocks, about)
 
@@ -132,25 +194,23 @@ def verdicts(
     A verdict under another policy is none: what held there may not hold here. Nor is one on
     another day's data, or from before the newest event.
     """
-    rows = {
-        row[0]: row
-        for row in connection.execute(
-            f"select rule, status, observed, limits, why from {TABLE} where policy = ?"
-            " and (list_contains(?, rule) or (as_of = ? and known_at = ?))",
-            [policy_hash(policy), _standing_rules(policy), clocks.as_of, clocks.known_at],
-        ).fetchall()
+    rows = connection.execute(
+        f"select rule, status, observed, limits, why, checked, since from {TABLE} where policy = ?"
+        " and (list_contains(?, rule) or (as_of = ? and known_at = ?))",
+        [policy_hash(policy), _standing_rules(policy), clocks.as_of, clocks.known_at],
+    ).fetchall()
+    known = {
+        rule: Verdict(rule, status, json.loads(observed), json.loads(limit), why, checked, since)
+        for rule, status, observed, limit, why, checked, since in rows
     }
-    day = clocks.newest_day
-    return [_verdict(policy, rule, rows.get(rule.id), day) for rule in rules(policy)]
+    return _now(policy, known, clocks.newest_day)
 
 
-def _verdict(policy: Policy, rule: Rule, row: tuple[str, ...] | None, day: date) -> Verdict:
-    if row is None:
-        return Verdict(rule.id, "not judged", None, rule.limit, NOT_RUN)
-    _, status, observed, limit, why = row
-    override = override_of(policy, rule.id, day) if status == "broken" else None
-    excuse = f"{override.approved_by}: {override.reason}" if override else None
-    return Verdict(rule.id, status, json.loads(observed), json.loads(limit), why, excuse)
+def _now(policy: Policy, known: Mapping[str, Verdict], day: date) -> list[Verdict]:
+    """Return how every rule of the policy stands now, by what is known of some."""
+    return [
+        verdict_on(policy, known.get(rule.id) or _unchecked(rule), day) for rule in rules(policy)
+    ]
 
 
 def obstacles(
@@ -179,16 +239,21 @@ def _show(
 def shown(policy: Policy) -> dict[str, Any]:
     """Return what was written of the current state; under another policy nothing is judged.
 
-    A basis that has lapsed since is found at the moment of asking.
+    What time alone has broken since, a basis that lapsed or feeds that grew old, is found at the
+    moment of asking.
 
     Raises
     ------
     UsageError
         If no run has written it.
     """
+    written, known = _written(policy)
+    found = _now(policy, known, date.fromisoformat(written["as_of"]))
+    return written | {"rules": lapse.judged([asdict(verdict) for verdict in found])}
+
+
+def _written(policy: Policy) -> tuple[dict[str, Any], dict[str, Verdict]]:
+    """Return what was written of the current state, and its verdicts under this policy, by rule."""
     written = evidence.shown(evidence.STATUS)
-    if written["policy_hash"] != policy_hash(policy):
-        day = date.fromisoformat(written["as_of"])
-        written["rules"] = [asdict(_verdict(policy, rule, None, day)) for rule in rules(policy)]
-    written["rules"] = lapse.judged(written["rules"])
-    return written
+    same = written["policy_hash"] == policy_hash(policy)
+    return written, {r["rule"]: Verdict(**r) for r in written["rules"]} if same else {}

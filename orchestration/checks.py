@@ -15,7 +15,7 @@ from governance import clocks as clock_row
 from governance import evidence, status
 from governance.clocks import Clocks
 from governance.gate import judge_columns
-from governance.policy.rules import KINDS, Rule, override_of, rules
+from governance.policy.rules import KINDS, Rule, rules
 from governance.policy.words import FEEDS, SEGMENT_PURPOSE
 from orchestration.common import SEGMENT_KINDS, about, provenance
 from orchestration.manifest import lineage, manifest, policy
@@ -50,19 +50,15 @@ def _evaluated(
     asset: list[str], kind: str, results: Sequence[Any], clocks: Clocks
 ) -> dg.AssetCheckResult:
     """Return one check's result from those of its rules; an override on record lets it pass."""
-    failed = [r for r in results if r.status in ("broken", "gap", "unenforced")]
-    excused = {
-        r.rule for r in failed
-        if r.status == "broken" and override_of(policy(), r.rule, clocks.newest_day)
-    }  # fmt: skip
-    standing = [r for r in failed if r.rule not in excused]
+    verdicts = [status.verdict_on(policy(), r, clocks.newest_day) for r in results]
+    standing = [v for v in verdicts if not v.passes]
     table = dg.TableMetadataValue(
         records=[
             dg.TableRecord(
-                {"rule": r.rule, "status": r.status + (" (overridden)" * (r.rule in excused)),
-                 "observed": in_words(r.observed), "limit": in_words(r.limit), "why": r.why}
+                {"rule": v.rule, "status": v.status + (" (overridden)" * bool(v.overridden_by)),
+                 "observed": in_words(v.observed), "limit": in_words(v.limit), "why": v.why}
             )
-            for r in results
+            for v in verdicts
         ],
         schema=dg.TableSchema([dg.TableColumn(name) for name in
                                ("rule", "status", "observed", "limit", "why")]),
@@ -73,7 +69,7 @@ def _evaluated(
         check_name=kind,
         passed=not standing,
         severity=dg.AssetCheckSeverity.ERROR if KINDS[kind].blocks else dg.AssetCheckSeverity.WARN,
-        description="; ".join(f"{r.rule}: {r.why}" for r in standing) or None,
+        description="; ".join(f"{v.rule}: {v.why}" for v in standing) or None,
         metadata={"rules": table, **details, **provenance(clocks)},
     )
 

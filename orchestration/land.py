@@ -78,6 +78,9 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
 
     waiting, files = inbox.waiting(), state_of_files(feeds())
     with unrepeated():
+        if Home.current().warehouse.exists():
+            with writer.warehouse() as connection:
+                status.forget_feeds(connection, policy())
         withdrawn = ", ".join(withdraw_removed(policy()))
         if withdrawn:
             context.log.info(f"withdrawn, for the policy no longer has it: {withdrawn}")

@@ -21,6 +21,7 @@ DAY = click.DateTime(["%Y-%m-%d"])
 @json_option
 def status(as_json: bool) -> int:
     """Show every rule of the policy: verdict, observed, limit."""
+    from governance.status import Verdict
     from governance.status import shown as status_shown
     from orchestration.manifest import policy
 
@@ -35,8 +36,7 @@ def status(as_json: bool) -> int:
             for r in shown["rules"]
         ]  # fmt: skip
         print_table(f"As of {shown['as_of']}", ["rule", "status", "observed", "limit", "why"], rows)
-    broken = [r for r in shown["rules"] if r["status"] in ("broken", "gap")]
-    return 1 if any(not r["overridden_by"] for r in broken) else 0
+    return 0 if all(Verdict(**rule).passes for rule in shown["rules"]) else 1
 
 
 @click.command()

@@ -9,7 +9,7 @@ import pytest
 from tests.support.installation import Installation
 from warehouse.errors import of_machine
 
-FACTS = {"evidence_version": 1, "policy_hash": "", "as_of": "2024-12-30", "rules": []}
+FACTS = {"evidence_version": 2, "policy_hash": "", "as_of": "2024-12-30", "rules": []}
 SHORT = "SELECT 1"
 
 

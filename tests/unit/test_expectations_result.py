@@ -1,27 +1,15 @@
-"""Verdicts: what is missing, and what may read the crosswalk."""
+"""Results of checks, and what may read the crosswalk."""
 
 import re
 
 import pytest
 
-from expectations.result import Result, by_id, markdown, missing, result, unjudged
+from expectations.result import Result, by_id, markdown, result, unjudged
 from expectations.sql import pattern
-from governance.policy.rules import rules
-from governance.status import NOT_RUN
 from tests.support.checked import policy
 from warehouse.home import PROJECT
 
 ROOMS = ("expectations", "governance", "ingest", "models", "orchestration", "warehouse")
-
-
-def test_missing_lists_every_rule_without_a_verdict() -> None:
-    catalogue = by_id(policy())
-    given = [result(catalogue["permission.offers"], "holds", 0, "fine")]
-    found = {r.rule: r for r in missing(policy(), given)}
-    assert set(found) == {rule.id for rule in rules(policy())} - {"permission.offers"}
-    assert {r.status for r in found.values()} == {"not judged"}
-    # The reason that keeps results from being published.
-    assert {r.why for r in found.values()} == {NOT_RUN}
 
 
 def test_a_verdict_carries_the_limit_of_the_policy() -> None:
@@ -30,6 +18,7 @@ def test_a_verdict_carries_the_limit_of_the_policy() -> None:
         rule.id, "not judged", None, 90, "no data", {"rows": 3}
     )
     assert not unjudged(rule).holds
+    assert (unjudged(rule, "no data").checked, unjudged(rule).checked) == (True, False)
     assert result(rule, "holds", 1, "").holds
 
 

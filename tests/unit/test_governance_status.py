@@ -22,8 +22,9 @@ ABOUT = {"code_version": "x"}
 SIZE, FRESH = "size.segmentation", "freshness.transactions"
 
 
-def result(rule, observed):
-    return SimpleNamespace(rule=rule, status="holds", observed=observed, limit=1, why="seen")
+def result(rule, observed, **changes):
+    found = {"status": "holds", "limit": 1, "why": "seen", "checked": True, "since": None}
+    return SimpleNamespace(rule=rule, observed=observed, **found | changes)
 
 
 def standing(connection, clocks, policy=POLICY):
@@ -91,11 +92,55 @@ def test_a_verdict_that_is_forgotten_is_no_longer_shown(connection):
     assert (seen(SIZE), seen(FRESH)) == ("not judged", "holds")
 
 
-def test_a_table_of_an_earlier_version_goes(connection):
-    connection.execute("create table governance.verdicts (rule varchar)")
+@pytest.mark.parametrize(
+    ("changes", "passes"),
+    [
+        ({}, True),
+        ({"status": "not judged", "why": "a group too small"}, True),
+        ({"status": "not judged", "checked": False}, False),
+        ({"status": "unenforced"}, False),
+        ({"status": "gap"}, False),
+        ({"status": "broken"}, False),
+    ],
+)
+def test_what_keeps_a_purpose_from_being_published_is_shown_not_to_pass(
+    connection, changes, passes
+):
+    status.put(connection, POLICY, [result(SIZE, 3, **changes)], NOW, ABOUT)
+    (shown,) = [r for r in status.shown(POLICY)["rules"] if r["rule"] == SIZE]
+    assert status.Verdict(**shown).passes is passes
+    against = {v.rule for v in status.obstacles(connection, POLICY, "segmentation", NOW)}
+    assert (SIZE not in against) is passes
+
+
+def test_feeds_grow_old_without_a_run(connection, monkeypatch):
+    monkeypatch.setenv("ASSENT_NOW", "2024-03-22T12:00:00Z")
+    fresh = result(FRESH, 2, limit=7, since=date(2024, 3, 20))
+    status.put(connection, POLICY, [fresh], NOW, ABOUT)
+    for now, age, found in (("2024-03-27", 7, "holds"), ("2024-03-28", 8, "broken")):
+        monkeypatch.setenv("ASSENT_NOW", f"{now}T12:00:00Z")
+        (shown,) = [r for r in status.shown(POLICY)["rules"] if r["rule"] == FRESH]
+        assert (shown["status"], shown["observed"]) == (found, age)
+        against = {v.rule for v in status.obstacles(connection, POLICY, "segmentation", NOW)}
+        assert (FRESH in against) is (found == "broken")
+
+
+def test_what_is_about_to_land_again_is_not_judged(connection, home):
+    """A landing that fails, or is killed, leaves no verdict on the feeds."""
+    status.forget_feeds(connection, POLICY)
+    assert (seen(FRESH), seen(SIZE)) == ("not judged", "holds")
+    assert not standing(connection, NOW)[FRESH].passes
+    assert status.shown(POLICY)["as_of"] == "2024-03-20"
+    evidence.path_of(evidence.STATUS).write_text("torn")
+    status.forget_feeds(connection, POLICY)  # doesn't keep a run from mending it
+
+
+@pytest.mark.parametrize("table", status.EARLIER_TABLES)
+def test_a_table_of_an_earlier_version_goes(connection, table):
+    connection.execute(f"create table {table} (rule varchar)")
     status.reset(connection, POLICY, NOW, ABOUT)
     tables = connection.execute("select table_name from duckdb_tables()").fetchall()
-    assert tables == [("judged",)]
+    assert tables == [("rule_verdicts",)]
 
 
 def test_a_past_day_is_shown_apart(connection, home):
