@@ -41,12 +41,15 @@ class Standing:
 
 
 def standing(
-    connection: duckdb.DuckDBPyConnection, policy: Policy, purpose: str, at: datetime
-) -> Standing:
+    connection: duckdb.DuckDBPyConnection, policy: Policy, purpose: str, at: datetime,
+    mart: str = "",
+) -> Standing:  # fmt: skip
     """Work out how the subjects of a purpose's mart stand at a moment (UTC without a zone).
 
-    By the same derivation that exports go by, over what has landed.
+    By the same derivation that exports go by, over what has landed. ``mart`` names another table
+    than the warehouse's own mart, as SQL: a published one.
     """
+    mart = mart or f"marts.{identifier(f'mart_{purpose}')}"
     alone = policy.model_copy(update={"purposes": {purpose: purpose_named(policy, purpose)}})
     instant = f"timestamp {quoted(at)}"
     state = state_sql(alone, LANDED, at=instant, known=instant)
@@ -58,7 +61,7 @@ def standing(
     held_back, lapses_at = connection.execute(
         "select count(*) filter (p.purpose_key is null),"
         " date_trunc('hour', min(p.until)) + interval 1 hour"
-        f" from (select distinct {key} as key from marts.{identifier(f'mart_{purpose}')}) as m"
+        f" from (select distinct {key} as key from {mart}) as m"
         f" left join ({permitted}) as p on p.purpose_key = m.key"
     ).fetchall()[0]
     condition = f"{key} in (select purpose_key from ({permitted}))" if held_back else "true"

@@ -14,7 +14,7 @@ import dagster as dg
 import duckdb
 
 from governance import clocks as clock_row
-from governance import evidence, inbox, release, status
+from governance import evidence, inbox, release, status, unpublish
 from governance.clocks import Clocks, clocks_of
 from governance.policy.columns import allowed_columns
 from governance.policy.load import policy_hash
@@ -90,6 +90,7 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
     if waiting.num_rows:
         inbox.drop_through(max(waiting.column("event_id").to_pylist()))
     with writer.warehouse() as connection:
+        known_at = landed_clocks(connection).known_at
         figures = _show(connection)
         described = {
             name: {
@@ -100,9 +101,13 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
             }
             for name in TABLES
         }
+    taken_out = unpublish.take_out(policy(), known_at)
+    if taken_out:
+        context.log.info(f"subjects taken out of what is published: {taken_out}")
     evidence.show(evidence.FILES, {"landed": files})
     if withdrawn:
         described["purpose_keys"]["assent/withdrawn"] = withdrawn
+    described["purpose_keys"]["assent/taken_out"] = taken_out
     for name, metadata in described.items():
         metadata |= provenance()
         metadata |= figures.get(name, {})

@@ -15,8 +15,12 @@ from warehouse.home import Home
 from warehouse.journal import Step, begin, sync_file, sync_folder
 from warehouse.sql import identifier
 
+BEFORE = "before"  # what is published until then, in SQL
 
-def publish(tables: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, int]]:
+
+def publish(
+    tables: Mapping[str, Mapping[str, str]], *, over: bool = False
+) -> dict[str, dict[str, int]]:
     """Replace the published files of several purposes; all are built before any is swapped.
 
     Parameters
@@ -24,6 +28,8 @@ def publish(tables: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, int]
     tables
         By purpose, the tables of its file: name to the ``select`` over the warehouse that
         fills it.
+    over
+        Whether the selects read what is published until then, too, as ``before``.
 
     Returns
     -------
@@ -33,7 +39,7 @@ def publish(tables: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, int]
     home = Home.current().make()
     for leftover in home.published.glob(".*.duckdb*"):
         leftover.unlink()
-    counts = {purpose: _build(purpose, selects) for purpose, selects in tables.items()}
+    counts = {purpose: _build(purpose, selects, over) for purpose, selects in tables.items()}
     entry = begin("publish", {"purposes": sorted(tables)})
     swap(entry.payload)
     entry.close()
@@ -80,11 +86,12 @@ def _aside(home: Home, purpose: str) -> Path:
     return home.published / f".{purpose}.duckdb"
 
 
-def _build(purpose: str, selects: Mapping[str, str]) -> dict[str, int]:
+def _build(purpose: str, selects: Mapping[str, str], over: bool) -> dict[str, int]:
     aside = _aside(Home.current(), purpose)
     target = published_store(purpose, path=aside, read_only=False)
+    before = [published_store(purpose, alias=BEFORE)] if over else []
     counts = {}
-    with connected(warehouse_store(read_only=True), target) as connection:
+    with connected(warehouse_store(read_only=True), target, *before) as connection:
         for table, select in selects.items():
             name = f"published.{identifier(table)}"
             connection.execute(f"create table {name} as {select}")

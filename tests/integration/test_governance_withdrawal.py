@@ -30,7 +30,7 @@ def test_a_withdrawal_holds_back_at_once(story):
     assert not states["segmentation"]["permitted"]
     assert states["segmentation"]["rule"] == "withdrawn"
     assert states["bias_monitoring"]["permitted"]  # only what was withdrawn
-    # What is published stays as it is until a run replaces it.
+    # What is published stays as it is until that has landed.
     assert seen.published == before.published
 
 
@@ -40,14 +40,13 @@ def test_a_grant_alone_gives_exports_nothing_that_isnt_published(story):
     assert seen.exported <= before.exported
 
 
-def test_a_withdrawal_that_has_landed_holds_back_though_nothing_is_published(story):
-    seen = story.steps["resolved, stale"]
-    assert (
-        seen.published["segmentation.duckdb"]
-        == (story.steps["start"].published["segmentation.duckdb"])
-    )
+def test_a_withdrawal_that_has_landed_takes_out_though_nothing_new_is_published(story):
+    before, seen = story.steps["start"], story.steps["resolved, stale"]
+    assert seen.done.status == 1
+    assert before.in_mart - seen.in_mart == {story.who}
+    assert seen.members == {w: s for w, s in before.members.items() if w != story.who}
     assert seen.exported == story.steps["recorded"].exported
-    assert held_back(seen) == {"segmentation: withdrawn": 1}
+    assert held_back(seen) == {}  # no member any more
 
 
 def test_the_next_run_removes_the_one_and_brings_the_other(story):

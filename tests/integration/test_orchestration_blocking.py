@@ -19,7 +19,12 @@ def test_an_unread_consent_event_blocks_everything(story):
     assert "readable.consent_events" in seen.done.err
     assert "assent quarantine list" in seen.done.err
     assert "Traceback" not in seen.done.said
-    assert purposes(seen) == purposes(before)
+    # Nothing new is published; who has withdrawn doesn't stay published because of that.
+    assert [n for n, c in purposes(seen).items() if c != purposes(before)[n]] == [
+        "segmentation.duckdb"
+    ]
+    assert before.in_mart - seen.in_mart == {story.who}
+    assert seen.members == {w: s for w, s in before.members.items() if w != story.who}
     # The file that exports consult follows at once, and it is what stops them.
     assert seen.published["permission.duckdb"] != before.published["permission.duckdb"]
     assert seen.exports[0].status == 1
@@ -42,7 +47,7 @@ def test_a_stale_feed_blocks_once_the_event_is_resolved(story):
     assert seen.done.status == 1
     assert "freshness.transactions" in seen.done.err
     assert "readable.consent_events" not in seen.done.err
-    assert purposes(seen) == purposes(before)
+    assert purposes(seen)["segmentation.duckdb"] == purposes(before)["segmentation.duckdb"]
     assert seen.exports[0].status == 0, seen.exports[0].said  # the events are read again
     (rule,) = [r for r in seen.status["rules"] if r["rule"] == "freshness.transactions"]
     assert (rule["status"], rule["overridden_by"]) == ("broken", None)

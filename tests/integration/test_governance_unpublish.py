@@ -1,0 +1,76 @@
+"""What is published holds nobody without a basis, whether or not anything new may be published."""
+
+import pytest
+
+from governance import clocks as clock_row
+from governance import unpublish
+from governance.policy.load import load_policy
+from tests.support.installation import IN_THE_FIRST_BLOCK
+
+pytestmark = pytest.mark.xdist_group("small")
+
+
+def stricter(one, days, *names):
+    """Return the policy with a consent that lasts so long for some purposes; all by default."""
+    policy = load_policy(one.policy)
+    shorter = {
+        name: purpose.model_copy(update={"consent_valid_days": days})
+        for name, purpose in policy.purposes.items() if name in (names or policy.purposes)
+    }  # fmt: skip
+    return policy.model_copy(update={"purposes": {**policy.purposes, **shorter}})
+
+
+def taken_out(one, policy):
+    with one.warehouse() as connection:
+        known_at = clock_row.read(connection).known_at
+    with one.entered():
+        return unpublish.take_out(policy, known_at)
+
+
+def test_nobody_is_taken_out_who_may_stay(small, tmp_path):
+    one = small.copy(tmp_path / "home")
+    files = {path: path.read_bytes() for path in one.home.published.iterdir()}
+    assert taken_out(one, load_policy(one.policy)) == {}
+    assert {path: path.read_bytes() for path in one.home.published.iterdir()} == files
+
+
+def test_a_stricter_policy_holds_for_what_is_published_already(small, tmp_path):
+    one = small.copy(tmp_path / "home")
+    grants = (
+        "select purpose_key, date_diff('day', max(occurred_at), (select known_at from"
+        " landing.clocks)) as days from landing.purpose_keys as k join landing.consent_events as e"
+        " using (subject_key) where k.purpose = 'segmentation'"
+        " and action in ('granted', 'opted_in')"
+        " and coalesce(e.purpose, 'segmentation') = 'segmentation' group by all"
+    )
+    with one.warehouse() as connection:
+        days = int(connection.execute(f"select median(days) from ({grants})").fetchall()[0][0])
+        rows = connection.execute(f"select purpose_key from ({grants}) where days <= {days}")
+        still = {key for (key,) in rows.fetchall()}
+    policy = stricter(one, days, "segmentation")
+    members, marts = one.members(), one.in_mart()
+    counts = taken_out(one, policy)
+    with one.published("segmentation") as connection:
+        left = {key for (key,) in connection.execute(
+            "select segmentation_key from mart_segmentation union"
+            " select segmentation_key from assignments").fetchall()}  # fmt: skip
+        assert connection.execute("select count(*) from segments").fetchall()[0][0] > 2
+    assert left <= still
+    assert 0 < len(one.in_mart()) < len(marts)
+    assert counts == {"segmentation": len(marts) - len(one.in_mart())}
+    assert set(one.members()) == one.in_mart() & set(members)
+    assert one.evidence("published_segmentation")["held_back"] == counts["segmentation"]
+    assert taken_out(one, policy) == {}
+    assert one.assent("query", "--purpose", "segmentation", "from about").status == 0
+
+
+def test_a_damaged_file_is_left_to_the_run_that_writes_it_anew(small, tmp_path):
+    one = small.copy(tmp_path / "home")
+    path = one.home.published / "segmentation.duckdb"
+    content = bytearray(path.read_bytes())
+    content[IN_THE_FIRST_BLOCK] ^= 1
+    path.write_bytes(content)
+    counts = taken_out(one, stricter(one, 1))
+    assert "segmentation" not in counts
+    assert counts["churn_prevention"] > 0
+    assert path.read_bytes() == content
