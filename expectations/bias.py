@@ -29,7 +29,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
-from expectations.result import Result, markdown, result, unjudged
+from expectations.result import Result, Table, result, unjudged
 from governance.bias_bridge import Counts
 from governance.policy.rules import Rule
 
@@ -260,7 +260,9 @@ def judge(rule: Rule, counts: Counts) -> Result:
     """
     limits = rule.limit
     coverage = round(counts.coverage, 4)
-    facts = {f"{rule.about}: coverage": f"{coverage:.1%} of subjects with a known value"}
+    facts: dict[str, Any] = {
+        f"{rule.about}: coverage": f"{coverage:.1%} of subjects with a known value"
+    }
     if counts.coverage < limits["coverage"]:
         why = f"the value is known of {coverage:.1%} of subjects only"
         return unjudged(rule, why, **facts)
@@ -313,14 +315,14 @@ def _faults(
             )
 
 
-def _tables(found: Judged) -> dict[str, str]:
+def _tables(found: Judged) -> dict[str, Table]:
     """Return both measures as tables; cells that aren't judged show nothing of their counts."""
     return {
-        "representation": markdown(
+        "representation": Table(
             ("segment", "group", "ratio", "from", "to"),
             [(cell.segment, cell.group, *_shown(cell.ratio)) for cell in found.cells],
         ),
-        "predictability": markdown(
+        "predictability": Table(
             ("group", "AUC", "from", "to"),
             [(group, *_shown(area)) for group, area in found.areas.items()],
         ),

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from expectations.exposures import exposures, faults_of
-from expectations.result import Result, Status, aged, by_id, markdown, result, unjudged
+from expectations.result import Result, Status, Table, aged, by_id, result, unjudged
 from expectations.sql import one
 from governance.clocks import Clocks
 from governance.gate import judge_columns
@@ -103,7 +103,7 @@ def _reconciliation(connection: duckdb.DuckDBPyConnection, rule: Rule, feed: str
         "duplicates": duplicates, "corrected or removed since": gone, "held": held,
         "in quarantine": aside,
     }  # fmt: skip
-    facts = {"account": markdown(("rows", "count"), parts.items())}
+    facts = {"account": Table(("rows", "count"), list(parts.items()))}
     if not count and not held:
         return unjudged(rule, "the feed has never been loaded", **facts)
     off = {
@@ -149,7 +149,7 @@ def _custody_retention(connection: duckdb.DuckDBPyConnection, rule: Rule, clocks
         return unjudged(rule, "landing holds no dated row")
     ages = {table: max(0, (clocks.as_of - day).days + 1) for table, day in oldest.items()}
     facts = {
-        "oldest rows": markdown(
+        "oldest rows": Table(
             ("table", "day", "age in days"), [(t, d, ages[t]) for t, d in oldest.items()]
         )
     }
@@ -194,7 +194,7 @@ def _exposure(rule: Rule, policy: Policy, manifest: dict[str, Any] | None) -> Re
         return unjudged(rule)
     consumers = list(exposures(manifest, policy))
     facts = {
-        "consumers": markdown(
+        "consumers": Table(
             ("exposure", "recipient", "purposes"),
             [(e.name, e.recipient, ", ".join(sorted(e.purposes))) for e in consumers],
         )

@@ -15,7 +15,7 @@ from expectations import gx, proof
 from expectations.ages import check_retention
 from expectations.fill import Fill, least_share, partial
 from expectations.gx import Outcome
-from expectations.result import Result, Status, by_id, markdown, result, unjudged
+from expectations.result import Result, Status, Table, by_id, result, unjudged
 from expectations.sql import one
 from expectations.suites import suite, with_permission
 from governance.clocks import Clocks
@@ -152,7 +152,7 @@ def _minimisation(mart: _Mart, findings: Sequence[Finding]) -> Result:
     of_gate = [f for f in findings if f.rule == rule.id]
     lines = [*faults, *(f"{f.place} {f.what}" for f in of_gate)]
     facts = {
-        "columns": markdown(
+        "columns": Table(
             ("table", "column", "type"),
             [(t, c, kind) for t, types in mart.tables.items() for c, kind in types.items()],
         )
@@ -211,7 +211,7 @@ def _permission(mart: _Mart) -> Result:
         (reason, "yes" if permitted else "no", subjects)
         for reason, permitted, subjects in proof.reasons(mart.connection)
     ]
-    facts = {"subjects by basis": markdown(("what decided", "permitted", "subjects"), rows)}
+    facts = {"subjects by basis": Table(("what decided", "permitted", "subjects"), rows)}
     if failed:
         return result(rule, "broken", None, "nobody could tell who is in the mart", **facts)
     if unlawful:
@@ -246,7 +246,7 @@ def _completeness(mart: _Mart) -> Result:
     fills += partial(mart.connection, mart.policy, mart.purpose, mart.absent)
     judged = [(f, f.share, least_share(mart.policy, mart.purpose, f.column)) for f in fills]
     facts = {
-        "columns": markdown(
+        "columns": Table(
             ("column", "rows", "filled", "rightly empty", "share", "at least"),
             [(*f, None if share is None else round(share, 4), least)
              for f, share, least in sorted(judged, key=lambda j: j[0].column)],
@@ -280,7 +280,7 @@ def _reconciliation(mart: _Mart) -> Result:
           for part, count in zip(subjects._fields, subjects, strict=True)),
         *((f"value: {part}", str(value)) for part, value in values.items()),
     ]  # fmt: skip
-    facts = {"account": markdown(("part", "count or amount"), rows)}
+    facts = {"account": Table(("part", "count or amount"), rows)}
     if _superseded(mart, subjects.mart):
         return unjudged(rule, "the mart keeps newer snapshots, not this past day's", **facts)
     parts = subjects.with_rows + subjects.without_rows + subjects.refused

@@ -5,10 +5,10 @@ and showing verdicts (``governance.status``), asset checks (``orchestration``). 
 counts, shares and days, never a row or a value of one.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from governance import aging
 from governance.policy.model import Policy
@@ -16,6 +16,13 @@ from governance.policy.rules import Rule, rules
 from governance.status import NOT_RUN
 
 Status = Literal["holds", "broken", "gap", "not judged", "unenforced"]
+
+
+class Table(NamedTuple):
+    """Aggregates in rows, for whoever shows them."""
+
+    heads: Sequence[str]
+    rows: Sequence[Sequence[Any]]
 
 
 @dataclass(frozen=True)
@@ -36,7 +43,7 @@ class Result:
     why : str
         The reason for the status, in words.
     details : mapping
-        Aggregates for whoever looks closer: name to number, text or a table in Markdown.
+        Aggregates for whoever looks closer: name to number, text or :class:`Table`.
     checked : bool
         Whether a check has looked; ``not judged`` is no answer if none has.
     since : date or None
@@ -82,12 +89,3 @@ def unjudged(rule: Rule, why: str | None = None, **details: Any) -> Result:
 def by_id(policy: Policy) -> dict[str, Rule]:
     """Return every rule of the policy by its id."""
     return {rule.id: rule for rule in rules(policy)}
-
-
-def markdown(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Return a table in Markdown; numbers as they are, None as an empty cell."""
-    lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
-    for row in rows:
-        cells = ("" if cell is None else str(cell).replace("|", "\\|") for cell in row)
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)

@@ -10,7 +10,7 @@ from datetime import date
 import duckdb
 
 from expectations import bias
-from expectations.result import Result, by_id, markdown, result, unjudged
+from expectations.result import Result, Table, by_id, result, unjudged
 from expectations.sql import run
 from governance.bias_bridge import counted
 from governance.clocks import Clocks
@@ -121,7 +121,7 @@ def _sizes(connection: duckdb.DuckDBPyConnection, clocks: Clocks) -> dict[int, t
 def _size(rule: Rule, sizes: Mapping[int, tuple[str, int]]) -> Result:
     if not sizes:
         return unjudged(rule)
-    table = markdown(
+    table = Table(
         ("segment", "name", "subjects"), [(s, name, size) for s, (name, size) in sizes.items()]
     )
     least = min(size for _, size in sizes.values())
@@ -150,7 +150,7 @@ def _refit(rule: Rule, clocks: Clocks, fitted_as_of: date | None) -> Result:
 def _drift(rule: Rule, psi: Mapping[str, float] | None) -> Result:
     if not psi:
         return unjudged(rule, "no drift was computed" if psi is None else "no feature is compared")
-    table = markdown(
+    table = Table(
         ("feature", "index"),
         [(f, round(v, 4)) for f, v in sorted(psi.items(), key=lambda i: -i[1])],
     )

@@ -13,6 +13,7 @@ import pandas as pd
 from models.effects import effect_table
 from models.features import MIX
 from models.frames import matrix, mix_totals, shares
+from models.markdown import escaped, table
 from models.model import SegmentModel
 from models.naming import character
 from models.ordering import row_sample
@@ -139,11 +140,11 @@ def _card(
     share = size / everybody
     text = "\n".join(
         [
-            f"# {name}",
+            f"# {escaped(name)}",
             "",
-            f"Segment {segment}: {size:,} of {everybody:,} subjects ({share:.1%}). {line}",
+            f"Segment {segment}: {size:,} of {everybody:,} subjects ({share:.1%}). {escaped(line)}",
             "",
-            *([f"*{remark}*", ""] if remark else []),
+            *([f"*{escaped(remark)}*", ""] if remark else []),
             *_feature_lines(features),
             "",
             EFFECT_DEFINITION,
@@ -155,34 +156,28 @@ def _card(
 
 
 def _feature_lines(features: pd.DataFrame) -> list[str]:
-    lines = [
-        "| feature | unit | median here | middle half | median of all | effect (95 % interval) |",
-        "|---|---|---|---|---|---|",
-    ]
+    heads = ["feature", "unit", "median here", "middle half", "median of all",
+             "effect (95 % interval)"]  # fmt: skip
+    rows = []
     for row in features.to_dict("records"):
         middle = f"{number(row['lower_quartile'])} to {number(row['upper_quartile'])}"
         effect = f"{row['effect']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})"
-        lines.append(
-            f"| {row['label']} | {row['unit']} | {number(row['median'])} | {middle} "
-            f"| {number(row['median_all'])} | {effect if pd.notna(row['effect']) else '-'} |"
-        )
-    return lines
+        rows.append(
+            (row["label"], row["unit"], number(row["median"]), middle, number(row["median_all"]),
+             effect if pd.notna(row["effect"]) else "-")
+        )  # fmt: skip
+    return table(heads, rows)
 
 
 def _mix_lines(mix: pd.DataFrame) -> list[str]:
     if mix.empty:
         return []
-    lines = [
-        "",
-        "| category | mean share of spend here | of all | difference |",
-        "|---|---|---|---|",
-    ]
-    lines += [
-        f"| {row['category'].lower()} | {row['share']:.1%} | {row['share_all']:.1%} "
-        f"| {100 * row['difference']:+.1f} points |"
+    rows = [
+        (row["category"].lower(), f"{row['share']:.1%}", f"{row['share_all']:.1%}",
+         f"{100 * row['difference']:+.1f} points")
         for row in mix.head(TOP_CATEGORIES).to_dict("records")
-    ]
-    return lines
+    ]  # fmt: skip
+    return ["", *table(["category", "mean share of spend here", "of all", "difference"], rows)]
 
 
 def number(value: float) -> str:

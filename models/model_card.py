@@ -12,6 +12,7 @@ import pandas as pd
 from models.backtest import in_words
 from models.cards import Card
 from models.frames import describe
+from models.markdown import escaped, table
 from models.model import SegmentModel
 from models.selection import Choice
 from models.store import fingerprint
@@ -58,62 +59,58 @@ def model_card(
         Markdown.
     """
     recipe = model.recipe
-    lines = [
-        "# Model card: segments of subjects",
-        "",
-        "| | |",
-        "|---|---|",
-        f"| Model | {recipe.title()} |",
-        f"| Features | {', '.join(recipe.features)} |",
-        f"| Subjects | {sum(card.size for card in cards):,} |",
-        f"| Seed | {recipe.seed} |",
-        f"| Parameters (SHA-256) | `{fingerprint(model)}` |",
-    ]
-    lines += [f"| {key} | {value} |" for key, value in {**model.facts, **(facts or {})}.items()]
-    lines += ["", "## Segments", "", "| id | name | subjects | share | character |"]
-    lines += ["|---|---|---|---|---|"]
-    lines += [
-        f"| {card.segment} | {card.name} | {card.size:,} | {card.share:.1%} | {card.character} |"
-        for card in cards
-    ]
+    known = {
+        "Model": recipe.title(),
+        "Features": ", ".join(recipe.features),
+        "Subjects": f"{sum(card.size for card in cards):,}",
+        "Seed": recipe.seed,
+        "Parameters (SHA-256)": fingerprint(model),
+        **model.facts,
+        **(facts or {}),
+    }
+    lines = ["# Model card: segments of subjects", "", *table(["", ""], known.items())]
+    lines += ["", "## Segments", ""]
+    lines += table(
+        ["id", "name", "subjects", "share", "character"],
+        [(c.segment, c.name, f"{c.size:,}", f"{c.share:.1%}", c.character) for c in cards],
+    )
     if choice is not None:
-        lines += ["", "## How it was chosen", "", choice.reason, "", *_alternatives(choice)]
+        lines += [
+            "",
+            "## How it was chosen",
+            "",
+            escaped(choice.reason),
+            "",
+            *_alternatives(choice),
+        ]
         if choice.left_out:
-            lines += ["", f"Left out, without a source: {', '.join(choice.left_out)}."]
+            lines += ["", escaped(f"Left out, without a source: {', '.join(choice.left_out)}.")]
     if report is not None:
-        lines += ["", "## How good it is", "", in_words(report)]
-    lines += [
-        "",
-        "## Features",
-        "",
-        "| feature | unit | definition | a null |",
-        "|---|---|---|---|",
-    ]
-    lines += [
-        f"| {row['feature']} | {row['unit']} | {row['definition']} | {row['null'] or 'none'} |"
-        for row in describe(recipe.features).to_dict("records")
-    ]
+        lines += ["", "## How good it is", "", escaped(in_words(report))]
+    lines += ["", "## Features", ""]
+    lines += table(
+        ["feature", "unit", "definition", "a null"],
+        [(row["feature"], row["unit"], row["definition"], row["null"] or "none")
+         for row in describe(recipe.features).to_dict("records")],
+    )  # fmt: skip
     lines += ["", "## Limits", ""]
-    lines += [f"- {sentence}" for sentence in (*_LIMITS, *remarks)]
+    lines += [f"- {escaped(sentence)}" for sentence in (*_LIMITS, *remarks)]
     return "\n".join(lines) + "\n"
 
 
 def _alternatives(choice: Choice) -> list[str]:
     """Return the best candidate of every method and feature set, as a table."""
-    table = choice.table[choice.table.verdict != "failed"]
-    best = table.drop_duplicates(["method", "feature_set"])
-    chosen = table[table.verdict == "chosen"]
+    tried = choice.table[choice.table.verdict != "failed"]
+    best = tried.drop_duplicates(["method", "feature_set"])
+    chosen = tried[tried.verdict == "chosen"]
     shown = pd.concat([best, chosen]).drop_duplicates("candidate")
     shown = shown.sort_values(["score", "candidate"], ascending=[False, True])
-    lines = [
-        "| candidate | spend | visits | smallest | stability | verdict |",
-        "|---|---|---|---|---|---|",
-    ]
+    rows = []
     for row in shown.to_dict("records"):
         stability = "-" if pd.isna(row["stability"]) else f"{row['stability']:.2f}"
         verdict = f"{row['verdict']}: {row['remark']}" if row["remark"] else row["verdict"]
-        lines.append(
-            f"| {row['candidate']} | {row['spend_share']:.1%} | {row['visits_share']:.1%} "
-            f"| {row['smallest']:,} | {stability} | {verdict} |"
-        )
-    return lines
+        rows.append(
+            (row["candidate"], f"{row['spend_share']:.1%}", f"{row['visits_share']:.1%}",
+             f"{row['smallest']:,}", stability, verdict)
+        )  # fmt: skip
+    return table(["candidate", "spend", "visits", "smallest", "stability", "verdict"], rows)

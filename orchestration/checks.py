@@ -11,12 +11,14 @@ from typing import Any
 
 import dagster as dg
 
+from expectations.result import Table
 from governance import clocks as clock_row
 from governance import evidence, status
 from governance.clocks import Clocks
 from governance.gate import judge_columns
 from governance.policy.rules import KINDS, Rule, rules
 from governance.policy.words import FEEDS, SEGMENT_PURPOSE
+from models.markdown import escaped
 from orchestration.common import SEGMENT_KINDS, about, provenance
 from orchestration.manifest import lineage, manifest, policy
 from orchestration.wording import in_words
@@ -52,31 +54,31 @@ def _evaluated(
     """Return one check's result from those of its rules; an override on record lets it pass."""
     verdicts = [status.verdict_on(policy(), r, clocks.newest_day) for r in results]
     standing = [v for v in verdicts if not v.passes]
-    table = dg.TableMetadataValue(
-        records=[
-            dg.TableRecord(
-                {"rule": v.rule, "status": v.status + (" (overridden)" * bool(v.overridden_by)),
-                 "observed": in_words(v.observed), "limit": in_words(v.limit), "why": v.why}
-            )
-            for v in verdicts
-        ],
-        schema=dg.TableSchema([dg.TableColumn(name) for name in
-                               ("rule", "status", "observed", "limit", "why")]),
+    rules = Table(
+        ("rule", "status", "observed", "limit", "why"),
+        [(v.rule, v.status + (" (overridden)" * bool(v.overridden_by)), in_words(v.observed),
+          in_words(v.limit), v.why) for v in verdicts],
     )  # fmt: skip
-    details = {name: _detail(str(v)) for r in results for name, v in r.details.items()}
+    details = {name: _detail(v) for r in results for name, v in r.details.items()}
     return dg.AssetCheckResult(
         asset_key=asset,
         check_name=kind,
         passed=not standing,
         severity=dg.AssetCheckSeverity.ERROR if KINDS[kind].blocks else dg.AssetCheckSeverity.WARN,
-        description="; ".join(f"{v.rule}: {v.why}" for v in standing) or None,
-        metadata={"rules": table, **details, **provenance(clocks)},
+        description=escaped("; ".join(f"{v.rule}: {v.why}" for v in standing)) or None,
+        metadata={"rules": _detail(rules), **details, **provenance(clocks)},
     )
 
 
-def _detail(text: str) -> dg.MetadataValue[Any]:
-    """Return a detail as metadata: a line as it is, a table behind a button."""
-    return dg.MetadataValue.md(text) if "\n" in text else dg.MetadataValue.text(text)
+def _detail(value: Any) -> dg.MetadataValue[Any]:
+    """Return a detail as metadata: a table as one, all else as text; neither is rendered."""
+    if not isinstance(value, Table):
+        return dg.MetadataValue.text(str(value))
+    rows = [["" if cell is None else str(cell) for cell in row] for row in value.rows]
+    return dg.TableMetadataValue(
+        records=[dg.TableRecord(dict(zip(value.heads, row, strict=True))) for row in rows],
+        schema=dg.TableSchema([dg.TableColumn(name) for name in value.heads]),
+    )
 
 
 def _by_kind(results: Iterable[Any]) -> dict[str, list[Any]]:

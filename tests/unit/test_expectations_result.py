@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from expectations.result import Result, by_id, markdown, result, unjudged
+from expectations.result import Result, by_id, result, unjudged
 from expectations.sql import pattern
 from tests.support.checked import policy
 from warehouse.home import PROJECT
@@ -20,11 +20,6 @@ def test_a_verdict_carries_the_limit_of_the_policy() -> None:
     assert not unjudged(rule).holds
     assert (unjudged(rule, "no data").checked, unjudged(rule).checked) == (True, False)
     assert result(rule, "holds", 1, "").holds
-
-
-def test_markdown() -> None:
-    table = markdown(("a", "b"), [(1, None), ("x|y", 2.5)])
-    assert table.splitlines() == ["| a | b |", "| --- | --- |", "| 1 |  |", "| x\\|y | 2.5 |"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Segment cards and the model card."""
 
 import json
+import re
 
 import pandas as pd
 import pytest
@@ -88,6 +89,28 @@ def test_nobody_has_no_cards():
 )
 def test_numbers_have_about_three_digits(value, text):
     assert number(value) == text
+
+
+def test_what_a_feed_calls_its_categories_stays_a_text():
+    """Whatever renders a card would fetch the picture, and tell its owner who looks."""
+    called = "DELI | ![x](http://example.org/x.png)<img src=x>"
+    frame = FRAME.assign(
+        category_mix=[
+            None if mix is None else {called if c == "DELI" else c: v for c, v in mix.items()}
+            for mix in FRAME.category_mix
+        ]
+    )
+    recipe = Recipe("kmeans", ("recency_days", "visits", f"mix:{called}"), 3)
+    fitted = fit_model(frame, recipe)
+    fitted = fitted.with_names({s: f"Segment {s} of {called}" for s in fitted.ids})
+    cards = build_cards(frame, fitted, remark=called)
+    for text in (*(card.text for card in cards), model_card(fitted, cards=cards)):
+        lowered = text.lower()
+        assert "http://example.org" in lowered
+        assert not re.search(r"(?<!\\)[\[\]<>]", lowered)
+        for part in text.split("\n\n"):  # every row of a table has as many cells as the others
+            rows = [line for line in part.splitlines() if line.startswith("|")]
+            assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) <= 1
 
 
 def test_the_model_card_says_how_it_was_chosen_and_how_good_it_is():
