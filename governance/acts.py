@@ -59,8 +59,8 @@ def acting(act: str, **details: Any) -> Iterator[dict[str, Any]]:
     Parameters
     ----------
     act
-        ``query``, ``export``, ``consent.record``, ``consent.show``, ``segment.explain``,
-        ``quarantine.list``, ``quarantine.resolve``.
+        ``query``, ``export``, ``consent.record``, ``consent.show``,
+        ``consent.new_inbox``, ``segment.explain``, ``quarantine.list``, ``quarantine.resolve``.
     **details
         JSON-able facts about the act, without values of rows. Times without a zone are in UTC, as
         in the tables; all are written as the act's own moment is.

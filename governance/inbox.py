@@ -1,6 +1,7 @@
 """The inbox: consent events that no run has landed yet.
 
-Belongs here: appending one, listing those that wait, and dropping those that a run has landed.
+Belongs here: appending one, listing those that wait, dropping those that a run has landed, and
+beginning anew where the file is lost.
 The file is open only for the moment of writing or reading, so that nobody waits for a run. It is
 the door itself: until landing takes an event in, the customer's id stands here, encrypted.
 Does not belong here: what the events mean (``governance.consent``).
@@ -14,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from governance.release import PERMISSION
 from warehouse.connect import Store, connected
+from warehouse.errors import UsageError
 from warehouse.home import Home
 
 if TYPE_CHECKING:
@@ -36,17 +39,53 @@ create table if not exists inbox.consent_events (
 
 
 @contextmanager
-def opened() -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open the inbox; others wait for these few milliseconds."""
+def opened(*, anew: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the inbox; others wait for these few milliseconds.
+
+    Parameters
+    ----------
+    anew
+        Whether to make one although it is lost.
+
+    Raises
+    ------
+    UsageError
+        If it is lost: whatever has been published was landed, and landing makes an inbox.
+    """
     home = Home.current().make()
     descriptor = os.open(home.root / "inbox.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
+        published = home.published_file(PERMISSION).exists()
+        if published and not anew and not home.inbox.exists():
+            raise UsageError(
+                f"{home.inbox} is missing, and with it the consent events that no run has landed",
+                "put it back; if it is lost for good, `assent consent new-inbox` begins an empty"
+                " one, and what it held has to be recorded again",
+                rule="inbox.missing",
+            )
         with connected(Store("inbox", home.inbox, "inbox")) as connection:
             connection.execute(TABLE)
             yield connection
     finally:
         os.close(descriptor)
+
+
+def begin_anew() -> None:
+    """Begin an empty inbox in the place of one that is lost.
+
+    Raises
+    ------
+    UsageError
+        If it is there.
+    """
+    if Home.current().inbox.exists():
+        raise UsageError(
+            "the inbox is there: nothing has to be begun anew",
+            "if it can't be read, put it aside first, and keep it",
+        )
+    with opened(anew=True):
+        pass
 
 
 def add(event: dict[str, Any]) -> int:
@@ -67,8 +106,6 @@ def add(event: dict[str, Any]) -> int:
 
 def waiting() -> "pa.Table":
     """Return the events that wait, oldest first: ``event_id`` and ``COLUMNS``."""
-    if not Home.current().inbox.exists():
-        return _empty()
     with opened() as connection:
         return connection.execute(
             "select * from inbox.consent_events order by event_id"
@@ -80,10 +117,3 @@ def drop_through(event_id: int) -> None:
     with opened() as connection:
         connection.execute("delete from inbox.consent_events where event_id <= ?", [event_id])
         connection.execute("checkpoint inbox")
-
-
-def _empty() -> "pa.Table":
-    with duckdb.connect() as connection:
-        connection.execute("attach ':memory:' as inbox")
-        connection.execute(TABLE)
-        return connection.execute("select * from inbox.consent_events").to_arrow_table()

@@ -76,8 +76,9 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
         context.log.info(line)
         tell(line)
 
-    waiting, files = inbox.waiting(), state_of_files(feeds())
+    files = state_of_files(feeds())
     with unrepeated():
+        waiting = inbox.waiting()
         if Home.current().warehouse.exists():
             with writer.warehouse() as connection:
                 status.forget_feeds(connection, policy())

@@ -75,6 +75,16 @@ def record(
         click.echo("recorded; exports follow it from now on, everything else with the next run")
 
 
+@consent.command("new-inbox")
+def new_inbox() -> None:
+    """Begin an empty inbox in place of a lost one; what waited there has to be recorded again."""
+    from governance import acts, inbox
+
+    with acts.acting("consent.new_inbox"):
+        inbox.begin_anew()
+    click.echo("begun; record again what has been recorded since the last run that landed")
+
+
 @click.group()
 def quarantine() -> None:
     """Rows that were set aside."""

@@ -132,3 +132,34 @@ def test_an_event_stays_in_the_inbox_until_exports_find_it_elsewhere(small, tmp_
     with one.warehouse() as connection:
         landed = "select count(*) from landing.consent_events where recorded_at > ?"
         assert connection.execute(landed, [NOON]).fetchone() == (1,)
+
+
+def test_an_inbox_that_is_lost_is_missed(small, tmp_path):
+    """What waited in it might be a denial, so nothing is judged without it."""
+    one = small.copy(tmp_path / "home")
+    who = min(one.members())
+    assert one.home.inbox.exists()  # landing makes one, whether or not anything waits
+    assert one.assent("consent", "record", who, "withdrawn").status == 0
+    kept = one.home.inbox.rename(tmp_path / "kept")
+    to = tmp_path / "audience.csv"
+    export = ("export", str(one.members()[who]), "--purpose", "segmentation", "--recipient",
+              "store_planning", "--unencrypted", "--json", "--to", str(to))  # fmt: skip
+    for command in (export, ("consent", "show", who), ("consent", "record", who, "withdrawn"),
+                    ("explain", who), ("run", "--select", "key:landing/clocks")):  # fmt: skip
+        done = one.assent(*command)
+        assert done.status == 2, done.said
+        assert "is missing" in done.err
+        assert "assent consent new-inbox" in done.err
+    assert not to.exists()
+    assert not one.home.inbox.exists()
+    assert one.acts()[-1]["refused"] == "inbox.missing"
+
+    kept.rename(one.home.inbox)
+    assert one.assent("consent", "new-inbox").status == 2  # it is there
+    assert one.assent(*export).json["held_back"] == {"segmentation: withdrawn": 1}
+
+    one.home.inbox.unlink()
+    to.unlink()
+    assert one.assent("consent", "new-inbox").status == 0
+    assert (one.acts()[-1]["act"], one.acts()[-1]["keys"]) == ("consent.new_inbox", ["inbox"])
+    assert one.assent(*export).json["held_back"] == {}
