@@ -34,6 +34,7 @@ from warehouse.journal import sync_file, sync_folder, write_durably
 from warehouse.sql import identifier, quoted
 
 FORMATS = (".csv", ".parquet")
+FORMULA = r"^([=+\-@\t\r])"  # how a text begins that a spreadsheet takes for one
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,9 @@ class Manifest:
         The act's own moment, and whose word it is (:func:`warehouse.clock.whose`).
     judged_at : str
         The moment that permission was judged at, never before the newest event that is known.
+    apostrophes : int
+        Texts of a CSV that were given an apostrophe, so that no spreadsheet takes them for a
+        formula.
     """
 
     release_id: str
@@ -64,6 +68,7 @@ class Manifest:
     exported: int
     held_back: dict[str, int] = field(default_factory=dict)
     encrypted: bool = True
+    apostrophes: int = 0
     file_sha256: str = ""
     label: str | None = None
 
@@ -138,14 +143,20 @@ def _prepared(
             )
         )
         members = int(connection.execute("select count(*) from audience").fetchall()[0][0])
-        content = _content(connection, columns, to.suffix, key)
+        table = _table(connection, columns)
+    if to.suffix == ".csv":
+        table, apostrophes = _without_formulas(table)
+    else:
+        apostrophes = 0
+    content = _encrypted(_encoded(table, to.suffix), key)
     manifest = Manifest(
         release_id=secrets.token_hex(8), at=at.isoformat(), clock=whose(),
         judged_at=judged_at.replace(tzinfo=UTC).isoformat(), actor=acts.actor(), purpose=purpose,
         segment=name, recipient=recipient, role=listed.role, country=listed.country,
         policy_hash=policy_hash(policy), columns=columns, members=members,
         exported=members - held_back.total(), held_back=dict(sorted(held_back.items())),
-        encrypted=encrypted, file_sha256=hashlib.sha256(content).hexdigest(),
+        encrypted=encrypted, apostrophes=apostrophes,
+        file_sha256=hashlib.sha256(content).hexdigest(),
         label=evidence.label(),
     )  # fmt: skip
     return manifest, content, target
@@ -264,17 +275,35 @@ def _audience(connection: duckdb.DuckDBPyConnection, number: int, purpose: str) 
     )
 
 
-def _content(
-    connection: duckdb.DuckDBPyConnection, columns: list[str], suffix: str, key: str | None
-) -> bytes:
-    """Return what the file holds, encrypted if there is a key."""
+def _table(connection: duckdb.DuckDBPyConnection, columns: list[str]) -> Any:
+    """Return what the recipient receives of everybody who isn't held back, as an Arrow table."""
     names = ", ".join(identifier(name) for name in columns)
-    table = connection.execute(
+    return connection.execute(
         f"select {names} from audience join vault.subjects using (subject_key)"
         " left join vault.identifiers using (subject_key)"
         " where reason is null order by customer_id"
     ).to_arrow_table()
-    content = _encoded(table, suffix)
+
+
+def _without_formulas(table: Any) -> tuple[Any, int]:
+    """Put an apostrophe before texts that a spreadsheet would run; return how many these were.
+
+    As OWASP advises against CSV injection: customers choose what they are called.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    found = 0
+    for place, field_ in enumerate(table.schema):
+        if pa.types.is_string(field_.type) or pa.types.is_large_string(field_.type):
+            column = table.column(place)
+            found += pc.sum(pc.match_substring_regex(column, FORMULA)).as_py() or 0
+            marked = pc.replace_substring_regex(column, FORMULA, r"'\1")
+            table = table.set_column(place, field_, marked)
+    return table, found
+
+
+def _encrypted(content: bytes, key: str | None) -> bytes:
     if key is None:
         return content
     import pyrage

