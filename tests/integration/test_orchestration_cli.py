@@ -83,7 +83,7 @@ def test_a_subject_can_be_shown_as_of_and_as_known(one):
     assert "segmentation" in table.out
     (act,) = one.acts()[acts:]
     assert act["subject_key"] == subject(one, who)
-    assert act["keys"] == ["published_permission", "salts", "vault"]
+    assert act["keys"] == ["inbox", "published_permission", "salts", "vault"]
     assert who not in str(act)
     assert who not in table.out
 

@@ -66,7 +66,8 @@ def test_it_says_which_segment_and_what_decided(one, who):
     assert found["changes"] == []  # no figures of an earlier day are kept, and no earlier model
     (act,) = one.acts()[acts:]
     assert (act["act"], act["purpose"]) == ("segment.explain", PURPOSE)
-    assert act["keys"] == ["published_permission", "published_segmentation", "salts", "vault"]
+    published = ["published_permission", "published_segmentation"]
+    assert act["keys"] == ["inbox", *published, "salts", "vault"]
     assert who not in json.dumps(act)
     with one.entered(), identity.opened() as connection:
         assert act["subject_key"] == str(identity.subject_key_of(connection, who))
