@@ -16,6 +16,9 @@ from warehouse.home import Home
 from warehouse.publish import published_purposes, withdraw
 from warehouse.sql import identifier, quoted
 
+# The schemas that hold tables of one purpose, beside the one that bears its name.
+OF_PURPOSES = ("consented", "marts")
+
 
 def withdraw_removed(policy: Policy) -> list[str]:
     """Withdraw what was made for purposes that the policy no longer has; return their names.
@@ -52,7 +55,8 @@ def _drop(connection: duckdb.DuckDBPyConnection, purposes: Sequence[str]) -> Non
     connection.execute("begin")
     for purpose in purposes:
         for (schema, name), kind in _with_columns(connection, [f"{purpose}_key"]).items():
-            connection.execute(f"drop {kind} {identifier(schema)}.{identifier(name)}")
+            if schema in (*OF_PURPOSES, purpose):
+                connection.execute(f"drop {kind} {identifier(schema)}.{identifier(name)}")
         for (schema, name), kind in _with_columns(connection, ["purpose", "purpose_key"]).items():
             if kind == "table":
                 connection.execute(

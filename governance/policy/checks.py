@@ -37,7 +37,8 @@ CHECKS = (
         law.unknown_jurisdiction,
     ),
     Check(
-        "`permission` and `custody` name no purpose, `as_of` and keys (`..._key`) no column.",
+        "`permission`, `custody`, `subject`, `row`, `purpose` name no purpose; `as_of` and keys no"
+        " column.",
         law.names,
     ),
     Check(

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from governance.policy.plain import Data, Problems, at, blocks, mapping, one_of, words
 from governance.policy.problems import Path, Problem, nearest
-from governance.policy.words import BUILT_IN_PURPOSES
+from governance.policy.words import BUILT_IN_PURPOSES, KEYS_OF_LANDING
 
 
 def time_zone(data: Data) -> Problems:
@@ -57,6 +57,12 @@ def names(data: Data) -> Problems:
         if purpose in BUILT_IN_PURPOSES:
             yield Problem(
                 ("purposes", purpose), f"the purpose '{purpose}' is built in", "choose another name"
+            )
+        if purpose in KEYS_OF_LANDING:
+            yield Problem(
+                ("purposes", purpose),
+                f"the name is taken: `{purpose}_key` is a key of landing, and of no purpose",
+                "choose another name",
             )
         for column in mapping(block.get("columns")):
             if column == "as_of" or str(column).endswith("_key"):

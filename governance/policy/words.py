@@ -33,6 +33,8 @@ DELICACY: tuple[AttributeClass, ...] = (
 )
 
 BUILT_IN_PURPOSES = ("custody", "permission")
+# Landing's own keys are called so (`subject_key`): a purpose of that name would share one.
+KEYS_OF_LANDING = ("subject", "row", "purpose")
 SEGMENT_PURPOSE = "segmentation"  # whose subjects are put into segments
 BIAS_PURPOSE = "bias_monitoring"  # the only one that may see protected attributes
 

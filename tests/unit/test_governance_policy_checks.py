@@ -74,6 +74,10 @@ POISONS = {
             "the purpose 'custody' is built in", "choose another name",
         ),
         (
+            "  recipes:\n", "  ^subject:\n", "purposes.subject",
+            "`subject_key` is a key of landing", "choose another name",
+        ),
+        (
             "value_total: [", "^as_of: [", "purposes.segmentation.columns.as_of",
             "the name is taken", "choose another name",
         ),

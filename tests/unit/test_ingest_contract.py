@@ -2,8 +2,9 @@
 
 import re
 
+from governance import identity
 from governance.lineage.landing import LANDING
-from governance.policy.words import FEEDS, TRANSACTION_ATTRIBUTES
+from governance.policy.words import FEEDS, KEYS_OF_LANDING, TRANSACTION_ATTRIBUTES
 from ingest.contract import CONTRACTS, TRANSACTIONS, VAULT_COLUMNS
 from ingest.landing import TABLES
 from tests.support.landing import TABLES as AS_DBT_READS_THEM
@@ -32,6 +33,13 @@ def test_lineage_knows_every_column():
 def test_the_policy_speaks_of_the_same_feeds_and_columns():
     assert set(FEEDS) == set(CONTRACTS)
     assert set(TRANSACTION_ATTRIBUTES) == {column.name for column in TRANSACTIONS.landed}
+
+
+def test_no_purpose_can_take_the_name_of_a_key_of_landing():
+    keys = {name.removesuffix("_key") for columns in landed().values() for name, _ in columns
+            if name.endswith("_key")}  # fmt: skip
+    assert keys == set(KEYS_OF_LANDING)
+    assert identity.SUBJECT_LABEL in KEYS_OF_LANDING
 
 
 def test_no_direct_identifier_is_landed():
