@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 from ingest.connectors.source import Source
-from ingest.contract import TEXT, TIME, Column
+from ingest.contract import TEXT, TIME, WHOLE, Column
 from ingest.expressions import columns_of, parsed, safe_sql
 from ingest.model import Mapping
 from warehouse.connect import identifier, quoted
@@ -121,7 +121,11 @@ def text_sql(raw: str, type_: str, column: Column) -> str:
 
 def number_sql(raw: str, type_: str) -> str:
     """Return a number of our type; null if it doesn't fit."""
-    return f"try_cast({raw} as {type_})"
+    number = f"try_cast({raw} as {type_})"
+    if type_ != WHOLE:
+        return number
+    # A cast to a whole number rounds: whoever is 15.6 would be 16.
+    return f"case when {number} = try_cast({raw} as double) then {number} end"
 
 
 def time_sql(raw: str, type_: str, format_: str | None, zone: str) -> str:

@@ -82,6 +82,14 @@ def test_bad_rows_are_quarantined_with_reason_and_place(tmp_path):
     must_reconcile()
 
 
+def test_an_age_between_two_years_is_not_rounded_to_the_older(tmp_path):
+    people = [("ann", None, None, "EU", "15.6"), ("bob", None, None, "EU", "16.0")]
+    fill(tmp_path, customers=people)
+    load(sources_in(tmp_path, customers=declared("customers")))
+    assert ask("select age_years from landing.customers") == [(16,)]
+    assert reasons("customers") == {"unparseable_age_years": [1]}
+
+
 def test_odd_ids_are_ids(tmp_path):
     fill(tmp_path, transactions=[sale(customer_id=name) for name in ODD_IDS])
     load(sources_in(tmp_path))

@@ -84,6 +84,24 @@ def test_numbers_that_do_not_fit_are_null(connection):
         assert converted(connection, number_sql("x", "DECIMAL(18,2)"), text) is None
 
 
+@pytest.mark.parametrize(
+    ("value", "type_", "expected"),
+    [
+        ("15", "varchar", 15),
+        ("15.0", "varchar", 15),
+        ("15.6", "varchar", None),
+        ("15.5", "double", None),
+        ("1.6", "decimal(3,1)", None),
+        ("16", "double", 16),
+        ("2147483647", "bigint", 2147483647),
+        ("2147483648", "bigint", None),
+        (None, "varchar", None),
+    ],
+)
+def test_a_number_with_a_fraction_is_no_whole_number(connection, value, type_, expected):
+    assert converted(connection, number_sql("x", "INTEGER"), value, type_) == expected
+
+
 def test_ids_read_as_floats_lose_their_point(connection):
     sql = text_sql("x", "DOUBLE", TRANSACTIONS.column("customer_id"))
     assert converted(connection, sql, 17850.0, "double") == "17850"
