@@ -167,7 +167,7 @@ feeds:
     format: parquet
     provenance: benchmarks.generate
     time_zone: UTC
-    natural_key: [customer_id, purpose, action, occurred_at]
+    natural_key: [customer_id, purpose, action, occurred_at, signal]
     corrections: latest_arrival
     greatest_bad_share: 0
     identifiers: [customer_id]

@@ -77,6 +77,9 @@ class Contract:
     ----------
     natural_key
         What identifies a row unless ``sources.yaml`` says otherwise; empty: all mapped columns.
+    told_apart_by
+        What has to be part of that key wherever it is mapped: without it, one word of a subject
+        would take the place of another, which would be forgotten.
     time
         The column that says when the event happened, if there is one.
     arrival
@@ -86,6 +89,7 @@ class Contract:
     name: str
     columns: tuple[Column, ...]
     natural_key: tuple[str, ...] = ()
+    told_apart_by: tuple[str, ...] = ()
     time: str = ""
     arrival: str = ""
     required: bool = False
@@ -179,6 +183,7 @@ CONSENT_EVENTS = Contract(
         Column("evidence_ref", TEXT, "Where the company keeps the evidence"),
         Column("signal", TEXT, "Name of the raw signal, if one was received (gpc)", word=True),
     ),
+    told_apart_by=("customer_id", "action", "purpose", "occurred_at", "signal"),
     time="occurred_at",
     arrival="recorded_at",
     required=True,
@@ -196,7 +201,8 @@ RIGHTS_REQUESTS = Contract(
                word=True, default="'open'"),
         Column("channel", TEXT, "Where the subject expressed it"),
     ),
-    natural_key=("request_id",),
+    natural_key=("customer_id", "request_id"),
+    told_apart_by=("customer_id", "request_id"),
     time="received_at",
 )  # fmt: skip
 

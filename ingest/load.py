@@ -243,8 +243,8 @@ def _unmet(feed: str, what: str) -> UsageError:
     return UsageError(
         f"the way in which {feed} is read has changed, so it has to be read from the beginning,"
         f" but {what}",
-        "put the old sources back, or take the change back: in sources.yaml, or of the policy's"
-        " purposes or time zone",
+        "put the old sources back, or take the change back: in sources.yaml, of the policy's"
+        " purposes or time zone, or to another version of Assent",
     )
 
 

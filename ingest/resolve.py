@@ -154,7 +154,8 @@ def decide(connection: duckdb.DuckDBPyConnection, plan: Plan, contested: int) ->
 def _judged(plan: Plan, contenders: str) -> str:
     contract: Contract = plan.contract
     key = ", ".join(key_columns(plan.parts[0].projection.key()))
-    content = ", ".join([*(c.name for c in contract.landed), *contract.identifiers])
+    # Whose row it is is part of what it says: the natural key may leave the customer out.
+    content = ", ".join(["subject_key", *(c.name for c in contract.landed), *contract.identifiers])
     if plan.declaration.corrections == "refuse":
         verdict = (
             "case when n = 1 then 'accepted'"

@@ -108,6 +108,15 @@ def _keys(feed: FeedSource, contract: Contract, path: Path) -> Iterator[Problem]
             )
     if feed.natural_key == ():
         yield Problem((*path, "natural_key"), "it names no column", "remove the key, or name some")
+    if feed.natural_key:
+        lacking = [n for n in contract.told_apart_by if n in usable and n not in feed.natural_key]
+        if lacking:
+            yield Problem(
+                (*path, "natural_key"),
+                f"without {', '.join(lacking)} a later row would take the place of another word of"
+                " a subject",
+                f"add {', '.join(lacking)}, or remove the key",
+            )
     if contract.name == "customers" and feed.natural_key not in (None, ("customer_id",)):
         yield Problem(
             (*path, "natural_key"), "a customer is one row", "write [customer_id], or remove it"

@@ -8,6 +8,7 @@ from ingest.landing import Fingerprint
 from tests.support.feeds import (
     EVENTS,
     NOW,
+    REQUESTS,
     SALES,
     UTC_POLICY,
     ask,
@@ -69,6 +70,35 @@ def test_a_refused_correction_is_quarantined(tmp_path):
     assert [str(v) for (v,) in ask("select value from landing.transactions")] == ["9.99"]
     assert totals("transactions") == (5, 1, 2, 2, 0)
     assert reasons("transactions") == {"conflicting_row": [1, 2]}
+    must_reconcile()
+
+
+@pytest.mark.parametrize(
+    ("corrections", "bought", "figures"),
+    [("latest_arrival", "bob", (2, 2, 0, 0, 1)), ("refuse", "ann", (2, 1, 1, 0, 0))],
+)
+def test_a_line_that_comes_again_for_another_customer_is_not_the_same(
+    tmp_path, corrections, bought, figures
+):
+    fill(tmp_path, transactions=[sale(), sale(customer_id="bob")])
+    keyed = {"natural_key": ["basket_id", "product_id"], "corrections": corrections}
+    load(sources_in(tmp_path, transactions=declared("transactions", **keyed)))
+    assert totals("transactions") == figures
+    (key,) = vault(f"select subject_key from vault.subjects where customer_id = '{bought}'")
+    assert ask("select subject_key from landing.transactions") == [key]
+    must_reconcile()
+
+
+def test_requests_of_two_customers_under_one_number_are_two(tmp_path):
+    asked = ("r1", "erasure", "2024-06-01 08:00:00")
+    fill(tmp_path, rights_requests=[("ann", *asked, "open"), ("bob", *asked, "open")])
+    sources = sources_in(tmp_path, rights_requests=declared("rights_requests"))
+    load(sources)
+    write_csv(tmp_path / "rights_requests2.csv", REQUESTS, [("bob", *asked, "fulfilled")])
+    load(sources)
+    found = ask("select status, count(distinct subject_key) from landing.rights_requests group by 1"
+                " order by 1")  # fmt: skip
+    assert found == [("fulfilled", 1), ("open", 1)]
     must_reconcile()
 
 

@@ -40,6 +40,7 @@ rules = st.sampled_from(
         {"natural_key": KEY},
         {"natural_key": KEY, "corrections": "refuse"},
         {"natural_key": ["customer_id"]},
+        {"natural_key": ["basket_id"]},
     ]
 )
 

@@ -7,6 +7,7 @@ import pytest
 
 from governance.policy.load import load_policy
 from ingest.connectors.files import matching_files
+from ingest.contract import CONTRACTS
 from ingest.source_checks import CONNECTOR_KEYS
 from ingest.sources import (
     SourcesError,
@@ -82,6 +83,23 @@ def test_a_mistake_is_placed_and_explained(old, new, place, said):
     assert place in message
     assert said in message
     assert "docs/sources.md" in message
+
+
+@pytest.mark.parametrize(
+    ("feed", "key", "lacking"),
+    [
+        ("consent_events", ["customer_id", "purpose"], "without action, occurred_at a later row"),
+        ("consent_events", ["action", "occurred_at", "purpose"], "without customer_id"),
+        ("consent_events", ["customer_id", "action", "occurred_at"], "without purpose"),
+        ("rights_requests", ["request_id"], "without customer_id"),
+        ("rights_requests", ["customer_id", "type"], "without request_id"),
+    ],
+)
+def test_no_key_lets_one_word_take_the_place_of_another(tmp_path, feed, key, lacking):
+    with pytest.raises(SourcesError, match=rf"feeds\.{feed}\.natural_key.*{lacking}"):
+        sources_in(tmp_path, **{feed: declared(feed, natural_key=key)})
+    longer = declared(feed, natural_key=[*{*key, *CONTRACTS[feed].told_apart_by} - {"signal"}])
+    sources_in(tmp_path, **{feed: longer})
 
 
 def test_all_mistakes_come_at_once():
