@@ -3,8 +3,9 @@
 Belongs here: the order of things. First everything is opened and read once (``plan``, ``survey``):
 what can't be loaded stops here, and nothing has changed. Then new customers are enrolled in the
 vault, then the rows are landed, duplicates and corrections settled, bad rows quarantined
-(``land``); then direct identifiers go to the vault, and the warehouse commits. A process that is
-killed in between leaves ids in the vault that own no rows: the next load finds them there.
+(``land``). Once nothing can be refused any more, direct identifiers go to the vault, and the
+warehouse commits. A load that is refused or killed in between leaves ids in the vault that own no
+rows: the next load finds them there.
 Does not belong here: the writer's lock, which the caller holds.
 """
 
@@ -184,10 +185,19 @@ class _Work:
         connection.execute("begin")
         try:
             landing.rekey(connection)
-            landed = [row for plan in plans if plan.parts for row in self._land(plan)]
+            landed: list[Landed] = []
+            identifiers = None
+            # Customers last: their identifiers are kept until all has landed, and may be many.
+            for plan in sorted(plans, key=lambda plan: plan.contract is CUSTOMERS):
+                if plan.parts:
+                    done = self._land(plan)
+                    landed += done
+                    if plan.contract is CUSTOMERS:
+                        identifiers = vault_rows(connection, plan, done)
             self._add_purpose_keys()
             for plan in plans:
                 _require_unchanged(plan)
+            self._keep(identifiers)
             connection.execute("commit")
         except BaseException as error:
             connection.execute("rollback")
@@ -210,17 +220,14 @@ class _Work:
                 raise _unmet(
                     plan.feed, f"of {held} rows that were landed only {found} were met again"
                 )
-        if plan.contract is CUSTOMERS:
-            self._keep_identifiers(plan, done)
         return done
 
-    def _keep_identifiers(self, plan: Plan, done: list[Landed]) -> None:
+    def _keep(self, rows: "pa.Table | None") -> None:
         """Hand direct identifiers to the vault, through a second connection to it.
 
         A transaction writes to one file only; and the vault goes first, so that the warehouse
         never holds a row of somebody whose identifiers are older than the row.
         """
-        rows = vault_rows(self.connection, plan, done)
         if rows is None:
             return
         with self.connection.cursor() as vault:

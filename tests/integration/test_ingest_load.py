@@ -48,7 +48,7 @@ def test_every_feed_lands_in_its_table(tmp_path):
     report = load(sources)
     assert report.enrolled == 2
     assert [landed.feed for landed in report.landed] == [
-        "customers", "transactions", "consent_events", "rights_requests",
+        "transactions", "consent_events", "rights_requests", "customers",
     ]  # fmt: skip
     (ann,) = vault("select subject_key from vault.subjects where customer_id = 'ann'")
     assert ask("select distinct subject_key from landing.transactions") == [ann]
@@ -257,3 +257,25 @@ def test_a_file_that_changes_while_it_is_read(tmp_path, monkeypatch):
     with pytest.raises(UsageError, match=r"transactions\.csv changed while it was being read"):
         load_feeds(sources, UTC_POLICY, now=NOW, progress=progress)
     assert ask("select count(*) from landing.loads") == [(0,)]
+
+
+@pytest.mark.parametrize("changes", ["customers", "consent_events"])
+def test_a_load_that_is_refused_leaves_the_identifiers_of_the_last(tmp_path, changes):
+    fill(tmp_path, customers=[("ann", "Ann Lee", "old@x.org", "EU", "41")])
+    sources = sources_in(tmp_path, customers=declared("customers"))
+    load(sources)
+    fill(
+        tmp_path,
+        customers=[("ann", "Ann Lee", "new@x.org", "EU", "41")],
+        consent_events=[event(), event(action="withdrawn")],
+    )
+
+    def progress(line: str) -> None:
+        if line.startswith(f"landing {changes}"):
+            (tmp_path / f"{changes}.csv").touch()
+
+    with pytest.raises(UsageError, match=rf"{changes}\.csv changed while it was being read"):
+        load_feeds(sources, UTC_POLICY, now=NOW, progress=progress)
+    assert vault("select email from vault.identifiers") == [("old@x.org",)]
+    load(sources)
+    assert vault("select email from vault.identifiers") == [("new@x.org",)]
