@@ -6,10 +6,10 @@ message.
 """
 
 import os
-import re
 
 import duckdb
 
+from ingest.connectors import conninfo
 from ingest.connectors.source import (
     POSITION,
     Candidate,
@@ -21,6 +21,7 @@ from ingest.connectors.source import (
     require_columns,
     selected,
 )
+from ingest.landing import digest
 from ingest.model import FeedSource
 from warehouse.connect import extension, identifier, quoted
 from warehouse.errors import UsageError
@@ -64,9 +65,8 @@ def postgres_candidate(
         # The server may return rows in any order.
         return content_digest(connection, source, wanted, ordered=False)
 
-    return Candidate(
-        label, f"{feed.connection_env}:{feed.table or feed.query}", "", opened, content
-    )
+    place = digest([feed.connection_env, feed.table or feed.query])
+    return Candidate(label, place, "", opened, content)
 
 
 def _connect(connection: duckdb.DuckDBPyConnection, variable: str) -> None:
@@ -93,8 +93,21 @@ def _connect(connection: duckdb.DuckDBPyConnection, variable: str) -> None:
 
 def _require_protection(target: str, variable: str) -> None:
     """Stop unless the connection string asks for TLS: libpq falls back to clear text otherwise."""
-    found = re.search(r"sslmode\s*=\s*'?([a-z-]+)", target)
-    mode = found.group(1) if found else os.environ.get("PGSSLMODE", "prefer")
+    try:
+        found = conninfo.settings(target)
+    except ValueError:
+        raise UsageError(
+            f"PostgreSQL ({variable}): its connection string can't be read", MEND
+        ) from None
+    modes = [value for keyword, value in found if keyword == "sslmode"]
+    if len(modes) > 1:
+        raise UsageError(
+            f"PostgreSQL ({variable}): sslmode is given more than once", "write it once"
+        )
+    # A service may set another mode than the variable does, in a file that we don't read.
+    service = "service" in dict(found) or "PGSERVICE" in os.environ
+    unsaid = "prefer" if service else os.environ.get("PGSSLMODE", "prefer")
+    mode = modes[0] if modes else unsaid
     if mode not in PROTECTED:
         said = f"sslmode={mode}" if mode in MODES else "its sslmode"
         raise UsageError(

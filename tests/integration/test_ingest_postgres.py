@@ -113,6 +113,7 @@ def test_a_query(tmp_path, connected_server):
     load(sources_in(tmp_path, transactions=table(table=None, query=query)))
     assert totals("transactions") == (3, 2, 1, 0, 0)
     assert ask("select distinct source from landing.quarantine") == [("query",)]
+    assert ask("select bool_or(fingerprint like '%sales lines%') from landing.loads") == [(False,)]
 
 
 def test_a_query_cannot_write(tmp_path, connected_server):
