@@ -19,6 +19,7 @@ from uuid import UUID
 
 import duckdb
 
+from governance.limits import BLANKS
 from warehouse.connect import Store, connected
 from warehouse.errors import KeyMissingError, UsageError
 from warehouse.home import Home
@@ -199,8 +200,8 @@ def pseudonym(label: str, customer_id: str, salt: str) -> str:
 
 
 def as_landed(customer_id: str) -> str:
-    """Return a customer id that somebody typed as landing writes it: without spaces around it."""
-    return customer_id.strip(" ")
+    """Return a customer id that somebody typed as landing writes it: without blanks around it."""
+    return customer_id.strip(BLANKS)
 
 
 def subject_key_of(connection: duckdb.DuckDBPyConnection, customer_id: str) -> UUID:

@@ -177,7 +177,7 @@ def _require_known(
 
 
 def _require_an_id(customer_id: str) -> None:
-    if not customer_id.strip():
+    if not identity.as_landed(customer_id):
         raise UsageError("the customer id is empty", "write it as the feeds have it")
     if len(customer_id.encode(errors="replace")) > limits.LONGEST_ID:
         raise UsageError(

@@ -30,7 +30,7 @@ class Column:
     choices
         The words that may stand in it, if only some may.
     word
-        Whether it holds words of a vocabulary: capitals, spaces around and ``-`` make no
+        Whether it holds words of a vocabulary: capitals, blanks around and ``-`` make no
         difference.
     between
         The least and the greatest number that is possible.

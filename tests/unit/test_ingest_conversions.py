@@ -8,9 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from governance import identity
+from ingest.connectors.source import Source
 from ingest.contract import CONSENT_EVENTS, TRANSACTIONS
-from ingest.conversions import kind_of, number_sql, text_sql, time_sql
+from ingest.conversions import kind_of, number_sql, raw_sql, text_sql, time_sql
 from ingest.days import MOST_CHANGES, local_day, offsets
+from ingest.model import Mapping
 
 BERLIN, YORK = "Europe/Berlin", "America/New_York"
 
@@ -107,6 +110,18 @@ def test_ids_read_as_floats_lose_their_point(connection):
     assert converted(connection, sql, 17850.0, "double") == "17850"
     assert converted(connection, sql, 1e300, "double") is None
     assert converted(connection, sql, 0.5, "double") == "0.5"
+
+
+def test_what_is_blank_around_an_id_is_blank_wherever_it_is_told(connection):
+    """An event recorded by word has to meet the subject that the feeds have landed."""
+    source = Source("s", {"x": "VARCHAR"}, "s", "s")
+    column = TRANSACTIONS.column("customer_id")
+    landed = raw_sql(column, Mapping(column="x"), source, "").sql
+    signs = [chr(i) for i in range(1, 0x11000) if not 0xD800 <= i < 0xE000]
+    typed = [f"{sign}a{sign}b{sign}" for sign in signs]
+    rows = connection.execute(f"select {landed} from (select unnest(?::varchar[]) as x)", [typed])
+    assert [found for (found,) in rows.fetchall()] == [identity.as_landed(id_) for id_ in typed]
+    assert identity.as_landed("\u00a0ann\u2003") == "ann"
 
 
 def test_words_are_spelled_in_one_way(connection):
