@@ -1,7 +1,7 @@
-"""What is known about the feeds: figures, whether they add up, and how far they reach in time.
+"""What is known about the feeds: figures, and how far they reach in time.
 
 Belongs here: counting what has been landed. Does not belong here: landing it (``load``), judging
-the figures (``expectations``).
+the figures and whether they add up (``expectations``).
 """
 
 from collections.abc import Callable
@@ -71,36 +71,6 @@ class FeedFigures:
         }
 
 
-@dataclass(frozen=True)
-class Reconciliation:
-    """Whether the rows of one feed add up.
-
-    Attributes
-    ----------
-    read, accounted
-        Rows read; and accepted + quarantined + duplicates.
-    expected, held
-        Rows accepted and not superseded; and rows in the landing table.
-    quarantined, in_quarantine
-        Rows that were said to be quarantined; and rows in the quarantine.
-    """
-
-    feed: str
-    read: int
-    accounted: int
-    expected: int
-    held: int
-    quarantined: int
-    in_quarantine: int
-
-    @property
-    def holds(self) -> bool:
-        """Whether every row is accounted for."""
-        return (self.read, self.expected, self.quarantined) == (
-            self.accounted, self.held, self.in_quarantine,
-        )  # fmt: skip
-
-
 def feed_figures(connection: duckdb.DuckDBPyConnection) -> list[FeedFigures]:
     """Return the figures of every feed that was ever loaded, in the contract's order.
 
@@ -157,28 +127,6 @@ def _figures(connection: duckdb.DuckDBPyConnection, totals: tuple[Any, ...]) -> 
         first_time=first,
         last_time=last,
     )
-
-
-def reconcile(connection: duckdb.DuckDBPyConnection) -> list[Reconciliation]:
-    """Return for every feed whether read = accepted + quarantined + duplicates, and the rest."""
-    feeds = connection.execute(
-        "select feed, sum(rows_read)::bigint,"
-        " sum(rows_accepted + rows_quarantined + rows_duplicate)::bigint,"
-        " sum(rows_accepted - rows_corrected)::bigint, sum(rows_quarantined)::bigint"
-        " from landing.loads group by feed order by feed"
-    ).fetchall()
-    found = []
-    for feed, read, accounted, expected, quarantined in feeds:
-        held = connection.execute(f"select count(*) {_rows_of(feed)}").fetchall()[0][0]
-        in_quarantine = connection.execute(
-            "select count(*) from landing.quarantine where load_id in"
-            " (select load_id from landing.loads where feed = ?)",
-            [feed],
-        ).fetchall()[0][0]
-        found.append(
-            Reconciliation(feed, read, accounted, expected, held, quarantined, in_quarantine)
-        )
-    return found
 
 
 def feed_clocks(connection: duckdb.DuckDBPyConnection, sources: Sources) -> tuple[datetime, date]:

@@ -1,8 +1,8 @@
 """The quarantine: rows that could not be accepted, without their values.
 
-Belongs here: putting rows there, listing and resolving them, and whether one of them blocks
-publishing. Does not belong here: what makes a row bad (``projection``), what a quarantined consent
-event means for its subject (``int_consent_*``).
+Belongs here: putting rows there, listing and resolving them. Does not belong here: what makes a row
+bad (``projection``), what a quarantined consent event means for its subject (``int_consent_*``) or
+for publishing (``expectations.feeds``).
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,6 @@ from uuid import UUID
 import duckdb
 
 from governance import limits
-from governance.policy.words import WORD_FEEDS
 from ingest.connectors.source import POSITION
 from ingest.landing import scalar, table_of
 from ingest.projection import Projection
@@ -42,12 +41,6 @@ class QuarantinedRow:
     resolved_at: datetime | None
     resolution: str | None
     note: str | None
-
-    @property
-    def blocks_publishing(self) -> bool:
-        """Whether nothing may be published until someone resolves it."""
-        unreadable = self.feed in WORD_FEEDS and self.subject_key is None
-        return unreadable and self.resolved_at is None
 
 
 def quarantine_list(

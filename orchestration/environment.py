@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from warehouse.clock import VARIABLE as CLOCK
 from warehouse.clock import now
 from warehouse.errors import UsageError
-from warehouse.home import PROJECT, Home, production, sources_path
+from warehouse.home import Home, production, sources_path
 from warehouse.journal import write_durably
 
 if TYPE_CHECKING:
@@ -102,8 +102,3 @@ def _set_clock(path: Path) -> None:
         )
     if clock:
         os.environ[CLOCK] = clock
-
-
-def project_folder(name: str) -> Path:
-    """Return a folder of the project."""
-    return PROJECT / name
