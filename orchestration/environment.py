@@ -1,7 +1,7 @@
 """What every entry point does first: settings of the process, folders, Dagster's own files.
 
-Belongs here: environment variables of the tools we run, and ``dagster.yaml``. Does not belong
-here: reading the policy or the feeds.
+Belongs here: environment variables of the tools we run, ``dagster.yaml``, a demo's clock. Does
+not belong here: reading the policy or the feeds.
 """
 
 import fcntl
@@ -85,20 +85,29 @@ def opened_instance() -> "dg.DagsterInstance":
 
 def _set_clock(path: Path) -> None:
     """Take over a demo's clock, so that every process of an installation tells the same time."""
-    if CLOCK in os.environ or not path.exists():
+    if CLOCK in os.environ or not path.is_file():
         return
-    clock = next(
-        (
-            line.split(":", 1)[1].split(" #")[0].strip().strip("'\"")
-            # What isn't UTF-8 is told when the feeds are read.
-            for line in path.read_text(encoding="utf-8", errors="replace").splitlines()
-            if line.startswith("clock:")
-        ),
-        None,
-    )
-    if clock and production():
+    clock = _clock_of(path)
+    if clock is None:
+        return
+    if production():
         raise UsageError(
-            f"{path.name} sets a clock, which is for demos only", "remove the line `clock:`"
+            f"{path.name} sets a clock, which is for demos only", "remove the key `clock`"
         )
-    if clock:
+    if isinstance(clock, str):
         os.environ[CLOCK] = clock
+
+
+def _clock_of(path: Path) -> object:
+    """Return what a sources file has as its clock; whatever is wrong is told when it is read."""
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    if "clock" not in text:  # most files: every command begins here, and a parser costs time
+        return None
+    from governance.policy.positions import Document
+    from governance.policy.problems import PolicyError
+
+    try:
+        content = Document(text, path.name).data
+    except PolicyError:
+        return None
+    return content.get("clock") if isinstance(content, dict) else None
