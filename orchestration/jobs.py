@@ -46,23 +46,30 @@ def daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
 def new_feed_files(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-    """Land the feeds when one has a new or changed file, or an event waits in the inbox."""
+    """Land the feeds if they, or how they are read, aren't as they landed, or a word waits.
+
+    What is there and what had landed make the cursor, so that one state is tried once: again only
+    when something else has been there, or has landed, in between. The policy is read afresh, since
+    one that kept the feeds from landing may have been mended.
+    """
+    from governance.policy.load import load_policy
     from ingest.sources import load_sources, watched_files
-    from orchestration.land import have_landed
-    from warehouse.home import Home, sources_path
+    from orchestration.land import last_landed, state_of_files
+    from warehouse.home import Home, policy_path, sources_path
 
     inbox = Home.current().inbox
-    sources = load_sources(sources_path(), policy())
+    rules = load_policy(policy_path())
+    sources = load_sources(sources_path(), rules)
     waiting = [f"inbox:{inbox.stat().st_mtime_ns}"] if inbox.exists() and _waiting() else []
-    seen = watched_files(sources) + waiting
-    if not seen:
+    if not watched_files(sources) and not waiting:
         return dg.SkipReason("no feed is a file, and the inbox is empty")
-    cursor = hashlib.sha256("\n".join(seen).encode()).hexdigest()
+    state, landed = state_of_files(sources, rules), last_landed()
+    cursor = hashlib.sha256("\n".join([state, landed, *waiting]).encode()).hexdigest()
     if cursor == context.cursor:
         return dg.SkipReason("nothing new")
-    if not waiting and have_landed(sources):
+    if not waiting and state == landed:
         return dg.SensorResult(skip_reason="the files have landed as they are", cursor=cursor)
-    request = dg.RunRequest(run_key=cursor, tags={"assent/trigger": "new feed files"})
+    request = dg.RunRequest(tags={"assent/trigger": "new feed files"})
     return dg.SensorResult(run_requests=[request], cursor=cursor)
 
 

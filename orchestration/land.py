@@ -18,6 +18,7 @@ from governance import evidence, inbox, release, status, unpublish
 from governance.clocks import Clocks, clocks_of
 from governance.policy.columns import allowed_columns
 from governance.policy.load import policy_hash
+from governance.policy.model import Policy
 from governance.removal import withdraw_removed
 from ingest.feeds import feed_clocks, feed_figures
 from ingest.model import Sources
@@ -76,7 +77,7 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
         context.log.info(line)
         tell(line)
 
-    files = state_of_files(feeds())
+    files = state_of_files(feeds(), policy())
     with unrepeated():
         waiting = inbox.waiting()
         if Home.current().warehouse.exists():
@@ -134,16 +135,16 @@ def _shown(figures: dict[str, Any]) -> dict[str, Any]:
     return {f"feed/{key}": value for key, value in (plain | reasons).items()}
 
 
-def state_of_files(sources: Sources) -> str:
+def state_of_files(sources: Sources, rules: Policy) -> str:
     """Return a digest of the files of the feeds and of all that decides how they are read."""
-    read_by = [policy_hash(policy()), sources.model_dump_json()]
+    read_by = [policy_hash(rules), sources.model_dump_json()]
     return hashlib.sha256("\n".join([*read_by, *watched_files(sources)]).encode()).hexdigest()
 
 
-def have_landed(sources: Sources) -> bool:
-    """Tell whether the files of the feeds have landed as they are now, whoever ran that."""
+def last_landed() -> str:
+    """Return the state of the files that landed last, whoever ran that; empty if none is known."""
     known = evidence.path_of(evidence.FILES).exists() and Home.current().warehouse.exists()
-    return known and evidence.shown(evidence.FILES)["landed"] == state_of_files(sources)
+    return str(evidence.shown(evidence.FILES)["landed"]) if known else ""
 
 
 @cache

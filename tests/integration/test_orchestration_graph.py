@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -211,11 +212,45 @@ def test_files_that_are_to_be_read_otherwise_ask_for_landing(defs, small, tmp_pa
         assert len(look(defs)[0]) == 1
 
 
+def test_what_was_refused_is_tried_again_once_something_has_changed(defs, small, tmp_path):
+    """Nothing lands here: whatever is asked for counts as refused."""
+    one = own_feeds(small.copy(tmp_path / "home"), tmp_path / "feeds")
+    with one.entered():
+        add_consent_events(tmp_path / "feeds", "more", [])
+        (_,), cursor = look(defs)
+        assert look(defs, cursor) == ([], cursor)
+    text = one.sources.read_text()
+    one.sources.write_text(text.replace("corrections: latest_arrival", "corrections: refuse"))
+    with one.entered():
+        (_,), cursor = look(defs, cursor)
+        assert look(defs, cursor) == ([], cursor)
+    policy = (PROJECT / "policy.yaml").read_text()
+    (tmp_path / "policy.yaml").write_text(policy.replace("segments: [3, 8]", "segments: [3, 7]"))
+    with replace(one, policy=tmp_path / "policy.yaml").entered():
+        (_,), cursor = look(defs, cursor)
+        assert look(defs, cursor) == ([], cursor)
+
+
+def test_files_that_are_put_back_as_they_were_ask_for_landing_again(defs, small, tmp_path):
+    one = own_feeds(small.copy(tmp_path / "home"), tmp_path / "feeds")
+    with one.entered():
+        _, cursor = look(defs)
+        add_consent_events(tmp_path / "feeds", "more", [])
+        (_,), cursor = look(defs, cursor)
+    assert one.assent("run", "--select", "group:landing").status == 0
+    (tmp_path / "feeds" / "consent_events-more.parquet").unlink()
+    with one.entered():
+        (request,), cursor = look(defs, cursor)
+        assert request.run_key is None  # Dagster never runs one key a second time
+        assert look(defs, cursor) == ([], cursor)
+
+
 def test_a_word_in_the_inbox_asks_for_landing(defs, small, tmp_path):
     one = small.copy(tmp_path / "home")
     assert one.assent("consent", "record", "C000000001", "withdrawn").status == 0
     with one.entered():
-        assert len(look(defs)[0]) == 1
+        (_,), cursor = look(defs)
+        assert look(defs, cursor) == ([], cursor)
 
 
 def test_segmenting_follows_landing_unless_the_command_line_goes_on_by_itself(defs, small):
