@@ -14,10 +14,8 @@ from typing import Any
 import duckdb
 
 from governance.policy.model import Policy
+from governance.policy.words import GRANTS
 from warehouse.sql import quoted
-
-GRANTS = ("granted", "opted_in")
-DENIALS = ("withdrawn", "objected", "opted_out")
 
 
 @dataclass(frozen=True)
@@ -130,13 +128,14 @@ def state_sql(
         ((quoted(n), r.age_of_consent) for n, r in policy.regimes.items()),
         "a(regime, least_age)",
     )
+    grants = f"({', '.join(map(quoted, GRANTS))})"
     return f"""
     with speaking as (
         select e.subject_key, p.purpose, p.valid_days,
-            e.action in ('granted', 'opted_in') as grants,
+            e.action in {grants} as grants,
             e.purpose is not null as named,
             e.action in ('objected', 'opted_out') as objects,
-            case when e.action in ('granted', 'opted_in') then e.occurred_at
+            case when e.action in {grants} then e.occurred_at
                 else least(e.occurred_at, e.recorded_at) end as moment,
             e.notice_version
         from {relations.events} as e, {purposes}
@@ -146,7 +145,7 @@ def state_sql(
                 e.purpose is not null or p.sale_or_share
                 or lower(coalesce(e.signal, '')) <> 'gpc' or e.action <> 'opted_out'
             )
-            and (e.action not in ('granted', 'opted_in') or e.notice_version >= p.least_notice)
+            and (e.action not in {grants} or e.notice_version >= p.least_notice)
     ),
     totals as (
         select subject_key, purpose, any_value(valid_days) as valid_days,

@@ -23,19 +23,23 @@ from warehouse.home import Home
 if TYPE_CHECKING:
     import pyarrow as pa
 
-COLUMNS = (
-    "customer_id", "action", "purpose", "occurred_at", "recorded_at", "notice_version", "method",
-    "channel", "language", "wording_hash", "evidence_ref", "signal",
-)  # fmt: skip
-
-TABLE = """
-create table if not exists inbox.consent_events (
-    event_id bigint, customer_id varchar not null, action varchar not null, purpose varchar,
-    occurred_at timestamp not null, recorded_at timestamp not null, notice_version integer,
-    method varchar, channel varchar, language varchar, wording_hash varchar, evidence_ref varchar,
-    signal varchar
+# As landing has them (a test holds that), and which of them an event can't lack.
+COLUMNS = {
+    "customer_id": "varchar not null",
+    "action": "varchar not null",
+    "purpose": "varchar",
+    "occurred_at": "timestamp not null",
+    "recorded_at": "timestamp not null",
+    "notice_version": "integer",
+    **dict.fromkeys(
+        ("method", "channel", "language", "wording_hash", "evidence_ref", "signal"), "varchar"
+    ),
+}
+TABLE = (
+    "create table if not exists inbox.consent_events (event_id bigint, "
+    + ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+    + ")"
 )
-"""
 
 
 @contextmanager

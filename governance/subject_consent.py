@@ -14,9 +14,10 @@ from uuid import UUID
 import duckdb
 
 from governance import acts, consent, identity, inbox, limits
-from governance.consent import DENIALS, GRANTS, Relations
+from governance.consent import Relations
 from governance.policy.columns import purpose_named
 from governance.policy.model import Policy
+from governance.policy.words import ACTIONS, GRANTS
 from governance.release import PERMISSION
 from warehouse.clock import now, utc_naive
 from warehouse.connect import published_store
@@ -144,7 +145,7 @@ def record(
         limits.
     """
     named = {
-        "action": acts.known(action, (*GRANTS, *DENIALS)),
+        "action": acts.known(action, ACTIONS),
         "purpose": acts.known(purpose or "", policy.purposes),
     }
     with acts.acting("consent.record", **named) as act:
@@ -168,8 +169,8 @@ def record(
 def _require_known(
     policy: Policy, action: str, purpose: str | None, notice_version: int | None
 ) -> None:
-    if action not in (*GRANTS, *DENIALS):
-        raise UsageError(f"unknown action '{action}'", f"use one of {', '.join(GRANTS + DENIALS)}")
+    if action not in ACTIONS:
+        raise UsageError(f"unknown action '{action}'", f"use one of {', '.join(ACTIONS)}")
     if purpose is not None:
         purpose_named(policy, purpose)
     if action in GRANTS and notice_version is None:

@@ -7,11 +7,11 @@ company's columns become ours (``projection``), what a class or a retention is (
 from dataclasses import dataclass
 
 from governance.limits import GREATEST_NOTICE
+from governance.policy.words import ACTIONS
 
 TIME, TEXT, WHOLE = "TIMESTAMP", "VARCHAR", "INTEGER"
 MONEY, AMOUNT = "DECIMAL(18,2)", "DECIMAL(18,3)"
 
-ACTIONS = ("granted", "withdrawn", "objected", "opted_out", "opted_in")
 REQUEST_TYPES = (
     "access", "portability", "rectification", "erasure", "restriction", "objection", "limit",
     "explanation",
@@ -169,7 +169,7 @@ CONSENT_EVENTS = Contract(
     "consent_events",
     (
         CUSTOMER_ID,
-        Column("action", TEXT, "granted, withdrawn, objected, opted_out or opted_in",
+        Column("action", TEXT, ", ".join(ACTIONS[:-1]) + f" or {ACTIONS[-1]}",
                required=True, choices=ACTIONS, word=True),
         Column("purpose", TEXT, PURPOSE, word=True),
         Column("occurred_at", TIME, HAPPENED, required=True),

@@ -21,12 +21,12 @@ from pydantic import (
 )
 
 from governance.limits import FUTURE_TOLERANCE_MINUTES
+from governance.policy.words import FeedName
 from warehouse import clock
 from warehouse.errors import UsageError
 from warehouse.home import production
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-FeedName = Literal["customers", "transactions", "consent_events", "rights_requests"]
 
 
 class Part(BaseModel):

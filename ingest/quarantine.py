@@ -13,14 +13,13 @@ from uuid import UUID
 import duckdb
 
 from governance import limits
+from governance.policy.words import RESOLUTIONS
 from ingest.connectors.source import POSITION
 from ingest.landing import scalar, table_of
 from ingest.projection import Projection
 from warehouse.clock import utc_naive
 from warehouse.connect import quoted
 from warehouse.errors import UsageError
-
-RESOLUTIONS = ("corrected_at_source", "dismissed")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from governance.policy.model import Policy
 from governance.policy.positions import Document
 from governance.policy.problems import PlacedProblem, PolicyError, Problem, nearest, shown
+from governance.policy.words import FEEDS
 from ingest.connectors.files import matching_files, relative_place, state_of
 from ingest.model import CsvOptions, FeedSource, Mapping, Sources
 from ingest.source_checks import policy_problems, source_problems
@@ -154,8 +155,7 @@ def _shape_problem(detail: Any) -> Problem:
         near = nearest(str(path[-1]), keys, f"the keys here are: {', '.join(keys)}")
         return Problem(path, f"unknown key '{shown(str(path[-1]))}'", near)
     if path[:1] == ("feeds",) and len(path) == 2 and kind == "literal_error":
-        feeds = ("customers", "transactions", "consent_events", "rights_requests")
-        return Problem(path, "no such feed", nearest(str(value), feeds, f"use {', '.join(feeds)}"))
+        return Problem(path, "no such feed", nearest(str(value), FEEDS, f"use {', '.join(FEEDS)}"))
     meaning = _meaning(model, path)
     if kind == "missing":
         return Problem(path, f"the key '{path[-1]}' is missing", f"add it. {meaning}")

@@ -19,6 +19,7 @@ from governance.clocks import Clocks, clocks_of
 from governance.policy.columns import allowed_columns
 from governance.policy.load import policy_hash
 from governance.policy.model import Policy
+from governance.policy.words import FEEDS
 from governance.removal import withdraw_removed
 from ingest.feeds import feed_clocks, feed_figures
 from ingest.model import Sources
@@ -54,7 +55,6 @@ TABLES = {
 
 
 def _specs() -> list[dg.AssetSpec]:
-    feeds = ("customers", "transactions", "consent_events", "rights_requests")
     return [
         dg.AssetSpec(
             ["landing", name],
@@ -62,7 +62,7 @@ def _specs() -> list[dg.AssetSpec]:
             group_name="landing",
             owners=OWNERS,
             kinds={"duckdb", "python"},
-            deps=[] if name in feeds else [["landing", feed] for feed in feeds],
+            deps=[] if name in FEEDS else [["landing", feed] for feed in FEEDS],
         )
         for name, description in TABLES.items()
     ]

@@ -1,10 +1,10 @@
 """The fixed words of a policy: names that the code itself relies on.
 
-Belongs here: names of classes, bases, forms, roles, built-in purposes, feeds and their columns.
-Does not belong here: anything that a policy may decide.
+Belongs here: names of classes, bases, forms, roles, built-in purposes, feeds and their columns, and
+what a consent event may say. Does not belong here: anything that a policy may decide.
 """
 
-from typing import Literal
+from typing import Literal, get_args
 
 AttributeClass = Literal[
     "direct_identifier",
@@ -38,8 +38,15 @@ KEYS_OF_LANDING = ("subject", "row", "purpose")
 SEGMENT_PURPOSE = "segmentation"  # whose subjects are put into segments
 BIAS_PURPOSE = "bias_monitoring"  # the only one that may see protected attributes
 
-FEEDS = ("customers", "transactions", "consent_events", "rights_requests")
-WORD_FEEDS = ("consent_events", "rights_requests")  # a row that can't be read may be a denial
+FeedName = Literal["customers", "transactions", "consent_events", "rights_requests"]
+FEEDS: tuple[FeedName, ...] = get_args(FeedName)
+# A row of these that can't be read may be a denial; this is what may become of it.
+WORD_FEEDS: tuple[FeedName, ...] = ("consent_events", "rights_requests")
+RESOLUTIONS = ("corrected_at_source", "dismissed")
+
+GRANTS = ("granted", "opted_in")
+DENIALS = ("withdrawn", "objected", "opted_out")
+ACTIONS = (*GRANTS, *DENIALS)
 
 # Columns of the transactions feed: their age is the age of the purchase.
 TRANSACTION_ATTRIBUTES = (

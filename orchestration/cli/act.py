@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from governance.policy.words import ACTIONS, RESOLUTIONS
 from orchestration.cli.output import json_option, print_json, print_label, print_table
 from orchestration.cli.show import consent
 
@@ -47,8 +48,7 @@ def export(
 
 @consent.command("record")
 @click.argument("subject")
-@click.argument("action", type=click.Choice(["granted", "withdrawn", "objected", "opted_out",
-                                             "opted_in"]))  # fmt: skip
+@click.argument("action", type=click.Choice(ACTIONS))
 @click.option("--purpose", help="Default: every purpose.")
 @click.option("--occurred-at", type=click.DateTime(), help="In UTC; default: now.")
 @click.option("--notice-version", type=int, help="Needed for a grant: the notice that was shown.")
@@ -116,8 +116,7 @@ def quarantine_list(everything: bool, as_json: bool) -> None:
 
 @quarantine.command("resolve")
 @click.argument("number", type=int)
-@click.option("--as", "resolution", required=True,
-              type=click.Choice(["corrected_at_source", "dismissed"]))  # fmt: skip
+@click.option("--as", "resolution", required=True, type=click.Choice(RESOLUTIONS))
 @click.option("--note", required=True, help="Why; kept with the row, encrypted.")
 def quarantine_resolve(number: int, resolution: str, note: str) -> None:
     """Resolve a quarantined row: its consequences end with the next run."""

@@ -2,7 +2,7 @@
 
 import re
 
-from governance import identity
+from governance import identity, inbox
 from governance.lineage.landing import LANDING
 from governance.policy.words import FEEDS, KEYS_OF_LANDING, TRANSACTION_ATTRIBUTES
 from ingest.contract import CONTRACTS, TRANSACTIONS, VAULT_COLUMNS
@@ -40,6 +40,11 @@ def test_no_purpose_can_take_the_name_of_a_key_of_landing():
             if name.endswith("_key")}  # fmt: skip
     assert keys == set(KEYS_OF_LANDING)
     assert identity.SUBJECT_LABEL in KEYS_OF_LANDING
+
+
+def test_the_inbox_has_the_columns_of_a_consent_event():
+    kinds = {name: kind.split()[0].upper() for name, kind in inbox.COLUMNS.items()}
+    assert kinds == {column.name: column.type for column in CONTRACTS["consent_events"].columns}
 
 
 def test_no_direct_identifier_is_landed():
