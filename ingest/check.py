@@ -20,8 +20,9 @@ from ingest.model import FeedSource, Sources
 from ingest.projection import Projection, Rules, projected
 from ingest.source_checks import policy_problems
 from warehouse.clock import utc_naive
-from warehouse.connect import connected, quoted
+from warehouse.connect import connected
 from warehouse.errors import AssentError, masked
+from warehouse.sql import quoted
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from ingest.connectors.source import Source
 from ingest.contract import TEXT, TIME, WHOLE, Column
 from ingest.expressions import columns_of, parsed, safe_sql
 from ingest.model import Mapping
-from warehouse.connect import identifier, quoted
 from warehouse.errors import UsageError
+from warehouse.sql import identifier, quoted
 
 _WHOLE = re.compile(r"^U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?$")
 # A time of day, then a zone or an offset, which a cast to TIMESTAMP would drop without a word.

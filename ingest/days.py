@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from ingest.conversions import is_utc
-from warehouse.connect import quoted
+from warehouse.sql import quoted
 
 MOST_CHANGES = 40  # twenty years of summer time; beyond, ICU is as fast
 

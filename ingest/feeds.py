@@ -15,8 +15,8 @@ import duckdb
 from ingest.contract import CONTRACTS
 from ingest.landing import table_of
 from ingest.model import Sources
-from warehouse.connect import quoted
 from warehouse.errors import UsageError
+from warehouse.sql import quoted
 
 
 @dataclass(frozen=True)

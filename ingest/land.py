@@ -20,8 +20,8 @@ from ingest.days import local_day
 from ingest.plan import Part, Plan
 from ingest.resolve import HELD, Outcome
 from ingest.survey import MEND
-from warehouse.connect import quoted
 from warehouse.errors import UsageError
+from warehouse.sql import quoted
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -26,7 +26,7 @@ from ingest.contract import (
     Contract,
 )
 from ingest.model import FeedSource
-from warehouse.connect import quoted
+from warehouse.sql import quoted
 
 INBOX = "inbox"  # the feed of events that Assent recorded itself; landed with consent_events
 CONTRACT_VERSION = 2  # rises when this room comes to read the same declaration otherwise

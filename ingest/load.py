@@ -28,8 +28,9 @@ from ingest.plan import Part, Plan, planned, planned_table
 from ingest.projection import Rules
 from ingest.sources import require_agreement
 from warehouse.clock import utc_naive
-from warehouse.connect import connected, quoted, warehouse_store
+from warehouse.connect import connected, warehouse_store
 from warehouse.errors import UsageError
+from warehouse.sql import quoted
 
 if TYPE_CHECKING:
     import pyarrow as pa

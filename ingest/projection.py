@@ -21,7 +21,7 @@ from ingest.contract import TEXT, TIME, Column, Contract
 from ingest.conversions import number_sql, raw_sql, text_sql, time_sql
 from ingest.expressions import safe_sql
 from ingest.model import FeedSource
-from warehouse.connect import quoted
+from warehouse.sql import quoted
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from ingest.connectors.source import POSITION
 from ingest.landing import scalar, table_of
 from ingest.projection import Projection
 from warehouse.clock import utc_naive
-from warehouse.connect import quoted
 from warehouse.errors import UsageError
+from warehouse.sql import quoted
 
 
 @dataclass(frozen=True)

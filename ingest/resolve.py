@@ -25,8 +25,8 @@ from ingest.contract import Contract
 from ingest.landing import key_columns, row_key, scalar
 from ingest.plan import Part, Plan
 from ingest.survey import MEND
-from warehouse.connect import quoted
 from warehouse.errors import UsageError
+from warehouse.sql import quoted
 
 KEYS_AT_ONCE = 2_000_000
 HELD = -1  # the source number of a row that was landed by an earlier load

@@ -27,8 +27,8 @@ from ingest.connectors.source import (
     selected,
 )
 from ingest.model import CsvOptions, FeedSource
-from warehouse.connect import identifier, quoted
 from warehouse.errors import UsageError
+from warehouse.sql import identifier, quoted
 
 CODECS = {"utf-8": "utf-8-sig", "utf-16": "utf-16", "latin-1": "latin-1"}
 LONGEST_HEADER = 1_000_000

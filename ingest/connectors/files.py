@@ -33,8 +33,8 @@ from ingest.connectors.source import (
     selected,
 )
 from ingest.model import FeedSource
-from warehouse.connect import identifier, quoted
 from warehouse.errors import UsageError
+from warehouse.sql import identifier, quoted
 
 
 def file_candidates(

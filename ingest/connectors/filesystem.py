@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO, cast
 
-from warehouse.connect import quoted
 from warehouse.errors import UsageError
+from warehouse.sql import quoted
 
 CHUNK = 1 << 20
 

@@ -13,8 +13,8 @@ import duckdb
 from governance.policy.problems import nearest, shown
 from ingest.expressions import columns_of, parsed
 from ingest.model import FeedSource
-from warehouse.connect import identifier
 from warehouse.errors import UsageError
+from warehouse.sql import identifier
 
 POSITION = "source_position"  # 1-based row number, in relations that carry it
 MALFORMED = "source_malformed"  # whether the row can't be split into columns
