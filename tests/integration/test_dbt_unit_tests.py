@@ -2,13 +2,10 @@
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.support import dbt
-
-pytestmark = pytest.mark.xdist_group("dbt_unit_tests")  # one fixture for all of them
 
 # The cases that the design asks for, and the dbt unit tests that are about each.
 NAMED_CASES = {
@@ -126,17 +123,41 @@ def on_the_project(home: dbt.DbtHome) -> dict[str, str]:
     return outcomes(home)
 
 
-@pytest.fixture(scope="module")
-def on_the_broken_project(home: dbt.DbtHome, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Break every rule of the list in one copy of the project, and run the cases about them."""
-    project: Path = tmp_path_factory.mktemp("broken") / "project"
+def apart() -> list[list[str]]:
+    """Spread the breaks over copies of the project, one of a file in each.
+
+    A case then fails by the break that it is about: none of the others reaches its model.
+    """
+    copies: list[list[str]] = []
+    for name, (file, *_) in BREAKS.items():
+        for copy in copies:
+            if file not in {BREAKS[other][0] for other in copy}:
+                break
+        else:
+            copies.append(copy := [])
+        copy.append(name)
+    return copies
+
+
+def on_a_copy(home: dbt.DbtHome, project: Path, breaks: list[str]) -> dict[str, str]:
+    """Break rules in a copy of the project, and run the cases about them and the untouched one."""
     shutil.copytree(dbt.DBT_PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))
-    for name, (file, whole, broken, _) in BREAKS.items():
+    for name in breaks:
+        file, whole, broken, _ = BREAKS[name]
         text = (project / file).read_text(encoding="utf-8")
         assert whole in text, f"{name}: the SQL has changed, write the break anew"
         (project / file).write_text(text.replace(whole, broken), encoding="utf-8")
-    cases = (case for _, _, _, case in BREAKS.values())
+    cases = (BREAKS[name][-1] for name in breaks)
     return outcomes(dbt.DbtHome(home.root, home.variables, project), *cases, UNTOUCHED)
+
+
+@pytest.fixture(scope="module")
+def on_broken_projects(
+    home: dbt.DbtHome, tmp_path_factory: pytest.TempPathFactory
+) -> list[dict[str, str]]:
+    """Break every rule of the list, in as few copies of the project as will do."""
+    folder = tmp_path_factory.mktemp("broken")
+    return [on_a_copy(home, folder / str(number), each) for number, each in enumerate(apart())]
 
 
 def test_unit_tests_pass(on_the_project: dict[str, str]) -> None:
@@ -149,9 +170,10 @@ def test_case_is_covered(on_the_project: dict[str, str], case: str) -> None:
 
 
 @pytest.mark.parametrize("name", BREAKS)
-def test_broken_rule_fails_its_case(on_the_broken_project: dict[str, str], name: str) -> None:
-    assert on_the_broken_project[BREAKS[name][3]] == "fail"
+def test_broken_rule_fails_its_case(on_broken_projects: list[dict[str, str]], name: str) -> None:
+    case = BREAKS[name][-1]
+    assert [found[case] for found in on_broken_projects if case in found] == ["fail"]
 
 
-def test_untouched_rule_passes_on_the_broken_project(on_the_broken_project: dict[str, str]) -> None:
-    assert on_the_broken_project[UNTOUCHED] == "pass"
+def test_untouched_rule_passes_on_broken_projects(on_broken_projects: list[dict[str, str]]) -> None:
+    assert {found[UNTOUCHED] for found in on_broken_projects} == {"pass"}
