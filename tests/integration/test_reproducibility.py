@@ -1,25 +1,13 @@
-"""Same in, same out: homes with the same feeds, policy, seed and clocks come to hold the same."""
+"""Same in, same out: homes with the same feeds, policy, seed and clocks come to hold the same.
+
+Where their salts differ, all but the keys is: `test_warehouse_concurrency` compares such two.
+"""
 
 import shutil
 
 import pytest
 
-from tests.support import tables
-
-pytestmark = pytest.mark.xdist_group("small")
-
-
-def state(one, *, whole):
-    """Return what a home holds, by the name of the table or file."""
-    held = tables.contents(one, whole=whole) | tables.papers(one)
-    assert len([name for name in held if name.startswith("published/")]) > 5
-    assert len([name for name in held if name.startswith("artefacts/")]) > 5
-    return held | {"model": tables.model(one)}
-
-
-def differences(one, other):
-    """Return the names of what differs; a failure then shows no row."""
-    return sorted(name for name in {*one, *other} if one.get(name) != other.get(name))
+from tests.support.tables import differences, state
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +33,6 @@ def test_with_the_same_salts_all_is_the_same_on_one_thread_in_another_process(
     assert done.status == 0, done.said
     assert differences(state(other, whole=True), held[True]) == []
     assert segmentation_keys(other) == segmentation_keys(small)
-
-
-def test_with_other_salts_all_but_the_keys_is_the_same(small, held, tmp_path):
-    """So nothing is chosen, cut or ordered by a pseudonym."""
-    other = small.fresh(tmp_path / "home")
-    other.run()
-    assert differences(state(other, whole=False), held[False]) == []
-    assert not segmentation_keys(other) & segmentation_keys(small)
 
 
 def test_the_comparison_notices_a_key_a_value_and_a_card(small, held, tmp_path):

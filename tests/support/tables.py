@@ -54,6 +54,19 @@ def _rows(
     return connection.execute(f"select {kept} from {table} order by all").fetchall()
 
 
+def state(one: Installation, *, whole: bool = False) -> dict[str, Any]:
+    """Return what an installation holds, by the name of the table or file, and its model."""
+    held = contents(one, whole=whole) | papers(one)
+    assert len([name for name in held if name.startswith("published/")]) > 5
+    assert len([name for name in held if name.startswith("artefacts/")]) > 5
+    return held | {"model": model(one)}
+
+
+def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """Return the names of what differs between two states; a failure then shows no row."""
+    return sorted(name for name in {*one, *other} if one.get(name) != other.get(name))
+
+
 def papers(one: Installation) -> dict[str, bytes]:
     """Return every file of facts and every artefact but the packed model, by its path."""
     return {
