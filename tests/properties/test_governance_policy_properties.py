@@ -18,7 +18,7 @@ from governance.policy.model import Allowance, Policy
 from governance.policy.problems import PolicyError
 from tests.fixtures.governance_policy import SMALL
 
-QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 POLICY = parse_policy(SMALL)
 SAID = POLICY.model_dump(by_alias=True)
 

@@ -27,8 +27,6 @@ from tests.support.permission_histories import (
 from tests.support.permission_landing import key, land, landed
 from tests.support.permission_oracle import Answer, Oracle
 
-pytestmark = pytest.mark.xdist_group("permission_oracle")  # one fixture for all of them
-
 STAGING = (
     "stg_consent_events__consent_events",
     "stg_customers__customers",
