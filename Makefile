@@ -53,7 +53,7 @@ lint: $(VENV)/.dev ## Check style, types, SQL and the rooms' imports
 	@$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar dbt_project/models
 
 test: $(VENV)/.dev ## Run every test, with coverage
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered --cov-fail-under=90
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 bench: $(VENV)/.dev ## Compare the governed pipeline with a bare one, and print the table
 	@$(BIN)/python -m benchmarks.run

@@ -1,16 +1,29 @@
 """Fixtures that every kind of test may use."""
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.installation import Done, Installation, feeds
+from tests.support.installation import Demo, Installation, feeds, policy_with
+from tests.support.shared import once
 from warehouse.home import Home
 
+PROPERTIES = Path(__file__).parent / "properties"
 SETTINGS = ("ASSENT_NOW", "ASSENT_POLICY", "ASSENT_SOURCES", "ASSENT_KEYS", "ASSENT_PRODUCTION",
             "ASSENT_ACTOR")  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Measure no coverage while properties are tried: it doubles the time of their many examples.
+
+    What they run is run, and measured, by the tests of its own room.
+    """
+    for item in items:
+        if PROPERTIES in item.path.parents:
+            item.add_marker(pytest.mark.no_cover)
 
 
 @pytest.fixture
@@ -23,44 +36,63 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
 
 
 @pytest.fixture(scope="session")
-def dbt_manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Parse the dbt project under the shipped policy, once, and give its manifest as plain data."""
-    from tests.support import dbt
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """Compile the dbt project under the shipped policy, once; nothing has run in it."""
 
-    return dbt.parsed(tmp_path_factory.mktemp("dbt_manifest") / "home")
+    def make(folder: Path) -> Installation:
+        one = Installation(folder / "home")
+        with one.entered():
+            from orchestration.manifest import lineage
 
+            lineage()
+        return one
 
-@dataclass(frozen=True)
-class Demo(Installation):
-    """The demo after `assent run`, with what that said and its folder for temporary files."""
-
-    done: Done = field(default_factory=lambda: Done(0, "", ""))
-    scratch: Path = Path()
-
-
-@pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
-    """Run the real demo once, as people do; no test changes it (group its tests: "demo")."""
-    folder = tmp_path_factory.mktemp("demo")
-    scratch = folder / "tmp"
-    scratch.mkdir()
-    root = folder / "home"
-    done = Installation(root).process("run", TMPDIR=str(scratch))
-    return Demo(root, done=done, scratch=scratch)
+    made: Installation = once(tmp_path_factory, "compiled", make)
+    return made
 
 
 @pytest.fixture(scope="session")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    """Run the chain once on small generated feeds; tests change copies only (group: "small")."""
-    folder = tmp_path_factory.mktemp("small")
-    installation = Installation(folder / "home", sources=feeds(folder / "feeds"))
-    installation.run()
-    return installation
+def dbt_manifest(compiled: Installation) -> dict[str, Any]:
+    """Return the manifest of the compiled dbt project as plain data; tests change copies only."""
+    (path,) = [p for p in (compiled.home.dbt / "compiled").glob("*.json") if "." not in p.stem]
+    manifest: dict[str, Any] = json.loads(path.read_bytes())
+    return manifest
+
+
+@pytest.fixture(scope="session")
+def demo(compiled: Installation, tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    """Run the real demo once, as people do; no test changes it."""
+
+    def make(folder: Path) -> Demo:
+        (scratch := folder / "tmp").mkdir()
+        one = compiled.fresh(folder / "home")
+        done = one.process("run", TMPDIR=str(scratch))
+        return Demo(one.root, done=done, scratch=scratch)
+
+    made: Demo = once(tmp_path_factory, "demo", make)
+    return replace(made, root=made.copy(tmp_path_factory.mktemp("demo") / "home").root)
+
+
+@pytest.fixture(scope="session")
+def small(compiled: Installation, tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """Run the chain once on small generated feeds; tests change copies only."""
+
+    def make(folder: Path) -> Installation:
+        one = compiled.fresh(
+            folder / "home", sources=feeds(folder / "feeds"), policy=policy_with(folder)
+        )
+        one.run()
+        return one
+
+    made: Installation = once(tmp_path_factory, "small", make)
+    return made.copy(tmp_path_factory.mktemp("small") / "home")
 
 
 @pytest.fixture(scope="session")
 def story(small: Installation, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Play the weeks of `tests.support.story` once (group: "small")."""
+    """Play the weeks of `tests.support.story` once."""
     from tests.support.story import play
 
-    return play(small, tmp_path_factory.mktemp("story"))
+    made = once(tmp_path_factory, "story", lambda folder: play(small, folder))
+    root = tmp_path_factory.mktemp("story") / "home"
+    return replace(made, installation=made.installation.copy(root))

@@ -9,7 +9,6 @@ from tests.support.installation import Installation
 from tests.support.tables import model
 
 pytestmark = [
-    pytest.mark.xdist_group("retail"),
     pytest.mark.skipif(
         not DATA.exists(), reason="the Online Retail data set isn't there (EXTERNAL_CASES)"
     ),

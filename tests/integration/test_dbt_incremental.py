@@ -16,8 +16,6 @@ import pytest
 
 from tests.support import dbt, landing
 
-pytestmark = pytest.mark.xdist_group("dbt_incremental")  # one fixture for all of them
-
 LAST_DAY = date(2024, 3, 20)
 DAYS = 130  # of purchases: enough for the backtest's windows
 SUBJECTS = {name: UUID(int=number) for number, name in enumerate("abcdefgh", start=1)}

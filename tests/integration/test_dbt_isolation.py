@@ -16,8 +16,6 @@ from tests.support import dbt
 from warehouse.connect import connected
 from warehouse.home import PROJECT
 
-pytestmark = pytest.mark.xdist_group("dbt_isolation")  # one fixture for all of them
-
 CANARY = "canary-of-the-vault"
 KEY_WAREHOUSE = "warehouse-key-0123456789abcdef"
 KEY_VAULT = "vault-key-0123456789abcdef"

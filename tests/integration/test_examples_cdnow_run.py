@@ -8,8 +8,6 @@ from tests.support.installation import Installation
 from tests.support.tables import model
 from warehouse.home import PROJECT
 
-pytestmark = pytest.mark.xdist_group("cdnow")
-
 EXAMPLE = PROJECT / "examples" / "cdnow"
 FEATURES_WITHOUT_A_SOURCE = {"discount_share", "category_breadth", "category_concentration"}
 COLUMNS_WITHOUT_A_SOURCE = FEATURES_WITHOUT_A_SOURCE | {"category_mix"}

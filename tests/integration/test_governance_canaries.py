@@ -10,8 +10,6 @@ import pytest
 from tests.support.canaries import Search, contents, demo_words, files
 from warehouse.home import PROJECT
 
-pytestmark = pytest.mark.xdist_group("demo")
-
 NOT_OURS = (".git", ".venv", "__pycache__")
 NAME, ACCENTED = "Orla Loamgarth", "Zoë Mistquist"
 

@@ -25,8 +25,6 @@ from tests.support.installation import (
 from warehouse.connect import connected, published_store
 from warehouse.home import PROJECT
 
-pytestmark = pytest.mark.xdist_group("small")
-
 IDENTITY = pyrage.x25519.Identity.generate()
 WITH_KEY = "country: US\n    purposes: [segmentation]"
 EARLIER, LATE = "2024-12-31T05:00:00+00:00", "2024-12-31T09:00:00+00:00"

@@ -2,11 +2,7 @@
 
 import shutil
 
-import pytest
-
 from warehouse.home import PROJECT
-
-pytestmark = pytest.mark.xdist_group("small")
 
 MART = "models/marts/mart_segmentation.sql"
 WITH_AGE = """

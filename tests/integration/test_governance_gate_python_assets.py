@@ -8,8 +8,6 @@ import pytest
 from models import features
 from warehouse.home import PROJECT
 
-pytestmark = pytest.mark.xdist_group("small")
-
 SEGMENTS, FEATURES = "orchestration/segments.py", "models/features.py"
 
 

@@ -2,7 +2,6 @@
 
 import shutil
 
-from tests.support.installation import Installation
 from warehouse.home import PROJECT
 
 MODEL = """
@@ -11,8 +10,8 @@ def model(dbt, session):
 """
 
 
-def test_a_python_model_is_refused_before_anything_runs(tmp_path, monkeypatch):
-    one = Installation(tmp_path / "home")
+def test_a_python_model_is_refused_before_anything_runs(compiled, tmp_path, monkeypatch):
+    one = compiled.fresh(tmp_path / "home")
     project = tmp_path / "dbt_project"
     shutil.copytree(
         PROJECT / "dbt_project", project, ignore=shutil.ignore_patterns("target", "logs")

@@ -3,14 +3,11 @@
 from datetime import timedelta
 
 import dagster as dg
-import pytest
 
 from governance import clocks as clock_row
 from governance import identity, release
 from warehouse.connect import connected, warehouse_store
 from warehouse.publish import publish
-
-pytestmark = pytest.mark.xdist_group("small")
 
 PUBLISHED = "key:release/published_segmentation"
 VALID = 730  # days, as the policy has it

@@ -1,9 +1,6 @@
 """A withdrawal takes effect at once on exports and with the next run on everything else."""
 
 import dagster as dg
-import pytest
-
-pytestmark = pytest.mark.xdist_group("small")
 
 NOON = "2024-12-30 12:00"  # later than any event of the feeds
 

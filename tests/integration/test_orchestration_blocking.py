@@ -4,8 +4,6 @@ import pytest
 
 from tests.support.story import MUCH_LATER, NOTE
 
-pytestmark = pytest.mark.xdist_group("small")
-
 SEGMENTS = "key:segmentation/assignments+"
 
 

@@ -5,8 +5,6 @@ import pytest
 from tests.support.installation import Installation
 from warehouse.home import PROJECT
 
-pytestmark = pytest.mark.xdist_group("small")
-
 
 @pytest.fixture(scope="module")
 def one(small, tmp_path_factory) -> Installation:
@@ -217,7 +215,7 @@ def test_production_takes_no_demo_clock_and_makes_no_keys(one, tmp_path):
         .replace("['consent", f"['{folder}/consent")
         .replace(f"[{folder}/'consent", f"['{folder}/consent")
     )
-    strict = Installation(tmp_path / "strict", sources=sources)
+    strict = one.fresh(tmp_path / "strict", sources=sources)
     assert strict.assent("check", ASSENT_PRODUCTION="1").status == 0  # it opens no file
     done = strict.assent("run", ASSENT_PRODUCTION="1")
     assert refused(done, 2, "no key for 'vault'", "no key for 'published_segmentation'",

@@ -10,8 +10,6 @@ from governance.policy.rules import rules
 from governance.status import NOT_RUN
 from warehouse.home import PROJECT
 
-pytestmark = pytest.mark.xdist_group("demo")
-
 
 def test_it_runs_and_sums_up(demo):
     assert demo.done.status == 0, demo.done.said

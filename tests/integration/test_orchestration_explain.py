@@ -13,7 +13,6 @@ from tests.support.installation import Installation
 from warehouse.connect import connected, warehouse_store
 from warehouse.publish import publish
 
-pytestmark = pytest.mark.xdist_group("small")
 PURPOSE = "segmentation"
 
 

@@ -126,7 +126,6 @@ def test_a_run_that_nobody_said_was_alive_is_left_alone(instance, begun, before)
     assert status(instance, run.run_id) is before
 
 
-@pytest.mark.xdist_group("small")
 def test_a_run_killed_while_it_builds_leaves_no_verdict_on_that(small, tmp_path):
     one = small.copy(tmp_path / "home")
 

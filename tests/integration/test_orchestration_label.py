@@ -5,8 +5,6 @@ import json
 import pytest
 import yaml
 
-pytestmark = pytest.mark.xdist_group("small")
-
 PURPOSE = "segmentation"
 
 

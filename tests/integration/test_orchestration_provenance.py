@@ -10,8 +10,6 @@ from governance.lineage.render import made_class
 from governance.policy.load import load_policy, policy_hash
 from governance.policy.words import DELICACY
 
-pytestmark = pytest.mark.xdist_group("small")
-
 ALWAYS = {"assent/policy_hash", "assent/code_version", "assent/label"}
 LABEL = "Synthetic benchmark data; describes nobody."
 CLOCKS = {"assent/as_of", "assent/known_at"}

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from warehouse.home import PROJECT, Home
 
 IN_THE_FIRST_BLOCK = 3 * 4096 + 262_144 // 2  # byte of a database file; headers come before
 SMALL = Size(1500, 40_000)
+QUICK = ("segments: [3, 8]", "segments: [3, 4]")
 # What a run loads, much of it only when it comes to that.
 NEEDED = (
     "orchestration.definitions", "orchestration.cli.run", "ingest.load", "expectations.feeds",
@@ -140,10 +141,10 @@ class Installation:
         shutil.copytree(self.keys, root.with_name(f"{root.name}.keys"))
         return replace(self, root=root, **changes)
 
-    def fresh(self, root: Path) -> "Installation":
-        """Return one over the same feeds that has never run; the project is compiled for it."""
+    def fresh(self, root: Path, **changes: Any) -> "Installation":
+        """Return one that has never run; the project is compiled for it."""
         shutil.copytree(self.home.dbt / "compiled", root / "dbt" / "compiled")
-        return replace(self, root=root)
+        return replace(self, root=root, **changes)
 
     @contextmanager
     def warehouse(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -189,6 +190,14 @@ class Installation:
             return dict(connection.execute(query).fetchall())
 
 
+@dataclass(frozen=True)
+class Demo(Installation):
+    """The demo after `assent run`, with what that said and its folder for temporary files."""
+
+    done: Done = field(default_factory=lambda: Done(0, "", ""))
+    scratch: Path = Path()
+
+
 def _forget() -> None:
     """Drop what a process reads once of its policy and feeds."""
     for module, name in CACHED:
@@ -216,9 +225,13 @@ def add_consent_events(folder: Path, name: str, rows: list[dict[str, Any]]) -> N
 
 
 def policy_with(folder: Path, *changes: tuple[str, str]) -> Path:
-    """Return a copy of the shipped policy with texts replaced; each has to be there once."""
+    """Return a copy of the quick policy with texts replaced; each has to be there once.
+
+    That is the shipped one but for the numbers of segments: a fit is due in every fresh run and
+    under every other policy, and tries each of them.
+    """
     text = (PROJECT / "policy.yaml").read_text()
-    for old, new in changes:
+    for old, new in (QUICK, *changes):
         assert text.count(old) == 1, f"{old!r} is there {text.count(old)} times"
         text = text.replace(old, new)
     path = folder / "policy.yaml"

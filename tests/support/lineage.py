@@ -1,15 +1,11 @@
-"""Manifests for the tests of lineage and gate: small ones by hand, and the project's, compiled.
+"""Manifests for the tests of lineage and gate: small ones by hand, and ones with other SQL.
 
 Belongs here: making manifests and editing the SQL in them. Does not belong here: what is tested.
 """
 
 import copy
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
-
-from tests.support import dbt
 
 Manifest = dict[str, Any]
 
@@ -75,12 +71,3 @@ def edited(manifest: Manifest, model: str, *changes: tuple[str, str]) -> Manifes
         assert old in node["compiled_code"], f"{model} has no {old!r}"
         node["compiled_code"] = node["compiled_code"].replace(old, new)
     return other
-
-
-def compiled(root: Path) -> Manifest:
-    """Compile the dbt project under the shipped policy, and give its manifest as plain data."""
-    home = dbt.made(root)
-    done = home.dbt("compile", "--full-refresh")
-    assert done.success, dbt.failures(done)
-    manifest: Manifest = json.loads((home.target / "manifest.json").read_bytes())
-    return manifest

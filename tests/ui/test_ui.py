@@ -33,7 +33,6 @@ GROUPS = ("landing", "staging", "consented", "marts", "segmentation", "release")
 
 pytestmark = [
     pytest.mark.ui,
-    pytest.mark.xdist_group("demo"),
     pytest.mark.skipif(
         not (CHROMIUM and DRIVER), reason="chromium and chromedriver are not installed"
     ),

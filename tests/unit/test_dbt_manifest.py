@@ -9,8 +9,6 @@ import pytest
 from tests.support import dbt_nodes as nodes
 from tests.support import dbt_rules as rules
 
-pytestmark = pytest.mark.xdist_group("dbt_manifest")  # one fixture for all of them
-
 Manifest = dict[str, Any]
 Poison = Callable[[Manifest], object]
 

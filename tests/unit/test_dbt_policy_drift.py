@@ -12,8 +12,6 @@ from governance.policy.model import Policy
 from tests.support.dbt_nodes import layer, models
 from warehouse.home import PROJECT
 
-pytestmark = pytest.mark.xdist_group("dbt_manifest")  # one fixture for all of them
-
 Manifest = dict[str, Any]
 POLICY = PROJECT / "policy.yaml"
 

@@ -12,7 +12,7 @@ from governance.lineage.graph import Lineage
 from governance.policy.load import load_policy
 from governance.policy.model import Policy
 from governance.policy.rules import rules
-from tests.support.lineage import Manifest, compiled, edited
+from tests.support.lineage import Manifest, edited
 from warehouse.errors import PolicyGapError, RuleBrokenError
 from warehouse.home import PROJECT
 
@@ -32,8 +32,13 @@ def policy() -> Policy:
 
 
 @pytest.fixture(scope="module")
-def shipped(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
-    return compiled(tmp_path_factory.mktemp("gate") / "home")
+def shipped(dbt_manifest: Manifest) -> Manifest:
+    return dbt_manifest
+
+
+@pytest.fixture(scope="module")
+def lineage(shipped: Manifest) -> Lineage:
+    return build(shipped)
 
 
 def changed(policy: Policy, **purposes: dict[str, Any]) -> Policy:
@@ -56,20 +61,19 @@ def looked_up(expression: str) -> str:
 class TestTheProject:
     """The shipped dbt project under the shipped policy."""
 
-    def test_holds(self, policy: Policy, shipped: Manifest) -> None:
-        lineage = build(shipped)
+    def test_holds(self, policy: Policy, lineage: Lineage) -> None:
         assert not [r.name for r in lineage.relations.values() if r.unread]
         assert judge_columns(policy, lineage) == []
 
-    def test_lineage_knows_the_columns_of_every_contract(self, shipped: Manifest) -> None:
-        lineage = build(shipped)
+    def test_lineage_knows_the_columns_of_every_contract(
+        self, shipped: Manifest, lineage: Lineage
+    ) -> None:
         nodes = [n for n in shipped["nodes"].values() if n["resource_type"] == "model"]
         assert nodes
         for node in nodes:
             assert set(lineage.relations[node["name"]].columns) == set(node["columns"])
 
-    def test_no_origin_is_unknown(self, shipped: Manifest) -> None:
-        lineage = build(shipped)
+    def test_no_origin_is_unknown(self, lineage: Lineage) -> None:
         for name, relation in lineage.relations.items():
             for column in relation.columns:
                 kinds = {lineage.relations[o.relation].kind for o in lineage.origins(name, column)}
@@ -162,7 +166,7 @@ class TestTheProject:
             refuse(found)
 
     def test_permission_may_read_what_is_listed_only(
-        self, policy: Policy, shipped: Manifest
+        self, policy: Policy, shipped: Manifest, lineage: Lineage
     ) -> None:
         poisoned = edited(
             shipped,
@@ -176,7 +180,7 @@ class TestTheProject:
         ]
         data = policy.model_dump(by_alias=True, exclude_none=True)
         data["permission"] = {"attributes": ("age_years",)}
-        found = judged(Policy.model_validate(data), shipped)
+        found = judge_columns(Policy.model_validate(data), lineage)
         assert {f.attributes for f in found} == {("jurisdiction",)}
 
     def test_a_consent_model_is_no_way_around(self, policy: Policy, shipped: Manifest) -> None:
@@ -221,29 +225,29 @@ class TestTheProject:
         ]
 
     def test_a_column_that_is_allowed_but_absent_is_found(
-        self, policy: Policy, shipped: Manifest
+        self, policy: Policy, lineage: Lineage
     ) -> None:
         columns = policy.purposes["churn_prevention"].columns
         more = changed(policy, churn_prevention={"columns": {**columns, "visits": ("basket_id",)}})
-        found = judged(more, shipped)
+        found = judge_columns(more, lineage)
         assert [(f.kind, f.rule, f.asset, f.column) for f in found] == [
             ("violation", "minimisation.churn_prevention", "mart_churn_prevention", "visits")
         ]
 
     def test_a_column_that_is_no_longer_allowed_is_found(
-        self, policy: Policy, shipped: Manifest
+        self, policy: Policy, lineage: Lineage
     ) -> None:
         columns = {**policy.purposes["churn_prevention"].columns}
         del columns["tenure_days"]
-        found = judged(changed(policy, churn_prevention={"columns": columns}), shipped)
+        found = judge_columns(changed(policy, churn_prevention={"columns": columns}), lineage)
         assert [(f.rule, f.column) for f in found] == [
             ("minimisation.churn_prevention", "tenure_days")
         ]
 
-    def test_a_mart_of_no_purpose_is_a_gap(self, policy: Policy, shipped: Manifest) -> None:
+    def test_a_mart_of_no_purpose_is_a_gap(self, policy: Policy, lineage: Lineage) -> None:
         data = policy.model_dump(by_alias=True, exclude_none=True)
         del data["purposes"]["bias_monitoring"]
-        found = judged(Policy.model_validate(data), shipped)
+        found = judge_columns(Policy.model_validate(data), lineage)
         assert [(f.kind, f.asset) for f in found] == [("gap", "mart_bias_monitoring")]
 
 
@@ -267,21 +271,19 @@ class TestPythonAssets:
     def test_an_asset_reads_marts_of_its_purpose_only(
         self,
         policy: Policy,
-        shipped: Manifest,
+        lineage: Lineage,
         read: tuple[str, str],
         attributes: tuple[str, ...] | None,
     ) -> None:
-        lineage = build(shipped).with_python(
-            "segments", {"segment": [read]}, purpose="segmentation"
-        )
-        found = judge_columns(policy, lineage)
+        reading = lineage.with_python("segments", {"segment": [read]}, purpose="segmentation")
+        found = judge_columns(policy, reading)
         expected = [("segments", "segment", attributes)] if attributes else []
         assert [(f.asset, f.column, f.attributes) for f in found] == expected
 
     def test_an_asset_may_read_another_of_its_purpose(
-        self, policy: Policy, shipped: Manifest
+        self, policy: Policy, lineage: Lineage
     ) -> None:
-        first = build(shipped).with_python(
+        first = lineage.with_python(
             "scores", {"score": [("mart_segmentation", "visits")]}, purpose="segmentation"
         )
 
@@ -292,6 +294,6 @@ class TestPythonAssets:
         assert [f.asset for f in judge_columns(policy, reading("churn_prevention"))] == ["cards"]
 
 
-def test_every_finding_names_a_rule_that_status_lists(policy: Policy, shipped: Manifest) -> None:
+def test_every_finding_names_a_rule_that_status_lists(policy: Policy) -> None:
     known = {rule.id for rule in rules(policy)}
     assert {f"minimisation.{purpose}" for purpose in (*policy.purposes, "permission")} <= known
