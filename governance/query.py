@@ -8,9 +8,10 @@ import logging
 import re
 import threading
 from collections.abc import Collection, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import sqlglot
@@ -22,6 +23,7 @@ from governance.policy.model import Policy
 from warehouse.connect import connected, published_store
 from warehouse.errors import UsageError, is_damage
 
+T = TypeVar("T")
 SECONDS = 60.0
 PUNCTUATION = re.compile(r"[^\w\s'\"$#]+")  # operators, brackets; nothing that opens a text
 # What DuckDB itself calls things, and what the file's tables and columns are called.
@@ -70,17 +72,34 @@ def query(
     with acts.acting("query", purpose=acts.known(purpose, policy.purposes)) as act:
         purpose_named(policy, purpose)
         statement = _statement(sql)
-        with connected(published_store(purpose)) as connection:
-            shape = _shape(
-                statement, {word.lower() for (word,) in connection.execute(WORDS).fetchall()}
-            )
-            with _within(connection, seconds):
-                cursor = connection.execute(sql)
-                columns = [column[0] for column in cursor.description or []]
-                rows = cursor.fetchmany(most + 1)
-        answer = Answer(columns, rows[:most], cut=len(rows) > most)
-        act |= {"statement": shape, "rows": len(answer.rows)}
+        with (
+            connected(published_store(purpose)) as connection,
+            _within(connection, seconds),
+            ThreadPoolExecutor(1) as thread,
+        ):
+            words, answer = _awaited(thread.submit(_asked, connection, sql, most), connection)
+        act |= {"statement": _shape(statement, words), "rows": len(answer.rows)}
     return answer
+
+
+def _asked(connection: duckdb.DuckDBPyConnection, sql: str, most: int) -> tuple[set[str], Answer]:
+    """Return the words that a record may repeat, and the answer."""
+    words = {word.lower() for (word,) in connection.execute(WORDS).fetchall()}
+    cursor = connection.execute(sql)
+    columns = [column[0] for column in cursor.description or []]
+    rows = cursor.fetchmany(most + 1)
+    return words, Answer(columns, rows[:most], cut=len(rows) > most)
+
+
+def _awaited(asked: Future[T], connection: duckdb.DuckDBPyConnection) -> T:
+    """Wait for what another thread asks: Ctrl-C reaches who waits, but DuckDB only now and then."""
+    try:
+        return asked.result()
+    except KeyboardInterrupt:
+        while not asked.done():  # one that comes before the query begins is forgotten
+            connection.interrupt()
+            wait([asked], timeout=0.1)
+        raise
 
 
 @contextmanager
@@ -112,9 +131,6 @@ def _within(connection: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[N
             f"DuckDB can't run this: {type(error).__name__}", "check casts and functions",
             rule=_rule(error),
         ) from None  # fmt: skip
-    except RuntimeError:  # what DuckDB makes of Ctrl-C
-        connection.interrupt()  # closing it would wait for what still runs
-        raise KeyboardInterrupt from None
     finally:
         timer.cancel()
 

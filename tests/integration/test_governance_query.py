@@ -163,7 +163,7 @@ def has_open(process, path):
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux shows open files so")
 def test_a_query_can_be_stopped_by_hand(one):
-    """DuckDB makes another error of it, and goes on computing."""
+    """DuckDB by itself hears of it only now and then, and goes on computing."""
     before = len(one.acts())
     file = one.home.published_file("segmentation").resolve()
     command = [COMMAND, "query", "--purpose", "segmentation", ENDLESS]
