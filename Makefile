@@ -52,6 +52,7 @@ lint: $(VENV)/.dev ## Check style, types, SQL and the rooms' imports
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar dbt_project/models
 
+# The tests of a file share what it makes; in the files' order, the short ones of tests/unit come last.
 test: $(VENV)/.dev ## Run every test, with coverage
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered --cov-fail-under=90
 
