@@ -1,13 +1,9 @@
 """What is published holds nobody without a basis, whether or not anything new may be published."""
 
-import pytest
-
 from governance import clocks as clock_row
 from governance import unpublish
 from governance.policy.load import load_policy
 from tests.support.installation import IN_THE_FIRST_BLOCK
-
-pytestmark = pytest.mark.xdist_group("small")
 
 
 def stricter(one, days, *names):

@@ -4,8 +4,6 @@ import pytest
 
 from tests.support.canaries import Search
 
-pytestmark = pytest.mark.xdist_group("small")
-
 CANARY = "98765432123"  # what somebody paid
 PARTS = "group:staging or group:consented"
 
