@@ -20,8 +20,8 @@ from governance.policy.model import Policy
 from governance.policy.words import ACTIONS, GRANTS
 from governance.release import PERMISSION
 from warehouse.clock import now, utc_naive
-from warehouse.connect import published_store
-from warehouse.errors import UsageError
+from warehouse.connect import connected, published_store
+from warehouse.errors import DAMAGED, NO_FILE, AssentError, KeyMissingError, UsageError
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,16 @@ class State:
 
 @dataclass(frozen=True)
 class Recorded:
-    """An event in the inbox; ``known`` says whether there is such a customer, None: can't say."""
+    """An event in the inbox; ``known`` says whether there is such a customer, None: can't say.
+
+    ``at`` is the moment it counts as recorded, in UTC; ``behind`` says that the clock was behind
+    that.
+    """
 
     event_id: int
     known: bool | None
+    at: datetime
+    behind: bool
 
 
 def show(
@@ -149,11 +155,12 @@ def record(
         "purpose": acts.known(purpose or "", policy.purposes),
     }
     with acts.acting("consent.record", **named) as act:
-        recorded_at = utc_naive(now())
         _require_known(policy, action, purpose, notice_version)
         _require_an_id(customer_id)
-        _require_possible(notice_version, occurred_at, recorded_at)
         _require_short(method, evidence_ref)
+        clock = utc_naive(now())
+        recorded_at = _newest_known(clock)
+        _require_possible(notice_version, occurred_at, recorded_at)
         number = inbox.add(
             {
                 "customer_id": identity.as_landed(customer_id),
@@ -163,7 +170,23 @@ def record(
             }
         )  # fmt: skip
         known, act["subject_key"] = identity.look_up(customer_id)
-    return Recorded(number, known)
+    return Recorded(number, known, recorded_at, behind=recorded_at > clock)
+
+
+def _newest_known(clock: datetime) -> datetime:
+    """Return the moment a word counts as recorded: never before what is known already.
+
+    By a clock that is behind, a denial would come before the grant that it takes back. Whoever
+    takes words down needs no key to what decides permission; without it, the clock counts.
+    """
+    try:
+        with connected(published_store(PERMISSION, alias="permission")) as connection:
+            connection.register("waiting", inbox.waiting())
+            return consent.moment(connection, clock)
+    except AssentError as error:
+        if error.rule not in (KeyMissingError.rule, NO_FILE, DAMAGED):
+            raise
+        return clock
 
 
 def _require_known(

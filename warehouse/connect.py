@@ -19,6 +19,7 @@ import duckdb
 from warehouse import keys
 from warehouse.errors import (
     DAMAGED,
+    NO_FILE,
     AssentError,
     KeyMissingError,
     UsageError,
@@ -191,7 +192,7 @@ def attach(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
     """Attach one store with its key."""
     if store.read_only and not store.path.exists():
         raise UsageError(
-            f"nothing has been written yet: {store.path.name}", "run `assent run`", rule="no file"
+            f"nothing has been written yet: {store.path.name}", "run `assent run`", rule=NO_FILE
         )
     options = f"encryption_key {quoted(keys.get(store.key_name))}"
     if store.read_only:

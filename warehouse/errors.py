@@ -121,6 +121,7 @@ def without_values(kind: str, text: str) -> str:
 
 
 DAMAGED = "damaged"
+NO_FILE = "no file"  # nothing has been written yet
 _DAMAGED = {
     False: "restore it from a backup",
     True: "`assent run` writes published files anew",

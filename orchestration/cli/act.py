@@ -68,11 +68,18 @@ def record(
         notice_version=notice_version, method=method, evidence_ref=evidence,
     )  # fmt: skip
     if as_json:
-        print_json({"event_id": kept.event_id, "known_customer": kept.known})
+        print_json(
+            {"event_id": kept.event_id, "known_customer": kept.known, "recorded_at": kept.at}
+        )
     elif kept.known is False:
         click.echo("recorded; no such customer yet; kept until they appear")
     else:
         click.echo("recorded; exports follow it from now on, everything else with the next run")
+    if kept.behind:
+        click.echo(
+            f"the clock is behind what is known: this counts as of {kept.at} UTC, the newest of it",
+            err=True,
+        )
 
 
 @consent.command("new-inbox")

