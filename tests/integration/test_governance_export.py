@@ -112,7 +112,8 @@ def test_a_name_in_a_csv_is_no_formula(small, tmp_path):
             "Anna Example",
         ]  # fmt: skip
         connection.execute(
-            "update vault.identifiers set full_name = (?::varchar[])[1 + hash(subject_key) % 6]",
+            "update vault.identifiers"
+            " set full_name = (?::varchar[])[(1 + hash(subject_key) % 6)::int]",
             [formulas],
         )
     asked = ("export", "1", "--purpose", "personalised_offers", "--recipient", "offers_partner",
