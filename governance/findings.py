@@ -142,8 +142,8 @@ _WORDINGS = {
     "reach": _Wording(
         "gap",
         "can't be judged: {detail}, and could read past the door",
-        "read rows by orchestration/door.py alone; what can't be harmful is listed in "
-        "orchestration/columns.py",
+        "take it out: rows are read by orchestration/door.py alone; what can't do harm is listed "
+        "in orchestration/columns.py",
     ),
     "no purpose": _Wording(
         "gap",

@@ -108,8 +108,8 @@ class SkewTransformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.scaler_.fit(padded)
 
     def _column_name(self, index: int) -> str:
-        names = getattr(self, "feature_names_in_", None)
-        return repr(str(names[index])) if names is not None else str(index)
+        named = hasattr(self, "feature_names_in_")
+        return repr(str(self.feature_names_in_[index])) if named else str(index)
 
     def _shape(self, values: Floats) -> Floats:
         shaped = [SHAPES[shape](values[:, j]) for j, shape in enumerate(self.shapes_)]

@@ -2,13 +2,15 @@
 
 Belongs here: opening the warehouse for such an asset, handing it frames of the purpose's own marts
 as far as the policy allows their columns, keeping its tables. No connection and no SQL passes
-through, so an asset doesn't reach landing, the crosswalk or another purpose's mart. Does not belong
+through, so an asset doesn't reach landing, the crosswalk or another purpose's mart; nor does any
+attribute of what is handed out lead to one. Does not belong
 here: what is made of a frame (``orchestration.segments``), what is fair (``expectations``).
 """
 
 from collections.abc import Callable, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import dagster as dg
 import duckdb
@@ -40,6 +42,9 @@ MIX_ROWS = 50_000
 
 Compute = Callable[["Door"], dg.MaterializeResult]
 
+# The connection behind each door: beside it, so that no attribute of a door is one.
+_BEHIND: "WeakKeyDictionary[Door, duckdb.DuckDBPyConnection]" = WeakKeyDictionary()
+
 
 class Door:
     """What a Python asset of one purpose may do with the warehouse.
@@ -53,7 +58,7 @@ class Door:
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, purpose: str, clocks: Clocks) -> None:
-        self._connection = connection
+        _BEHIND[self] = connection
         self.purpose = purpose
         self.clocks = clocks
 
@@ -65,9 +70,11 @@ class Door:
     def days(self, mart: str) -> list[date]:
         """Return the days that a mart of the purpose holds, the latest first."""
         self._columns(mart)
-        rows = self._connection.execute(
-            f"select distinct as_of from marts.{identifier(mart)} order by as_of desc"
-        ).fetchall()
+        rows = (
+            _BEHIND[self]
+            .execute(f"select distinct as_of from marts.{identifier(mart)} order by as_of desc")
+            .fetchall()
+        )
         return [day for (day,) in rows]
 
     def frame(
@@ -103,9 +110,9 @@ class Door:
         selected += [f"{c}::double as {c}" for c in map(identifier, figures)]
         selected += [f"{share_sql(name)} as {identifier(name)}" for name in shares]
         rows = f"from marts.{identifier(mart)} where as_of = ?"
-        found: pd.DataFrame = self._connection.execute(
-            f"select {', '.join(selected)} {rows}", [day]
-        ).df()
+        found: pd.DataFrame = (
+            _BEHIND[self].execute(f"select {', '.join(selected)} {rows}", [day]).df()
+        )
         if found.empty:
             raise UsageError(
                 f"{mart} is empty on {day}: nobody with a basis had bought anything by then",
@@ -123,15 +130,17 @@ class Door:
         """Read mixes by key, through Arrow: a frame of maps would take ten times as long."""
         import pandas as pd
 
-        table = self._connection.execute(
-            f"select {self.key}::varchar as key, {MIX} as mix {rows}", [day]
-        ).to_arrow_table()
+        table = (
+            _BEHIND[self]
+            .execute(f"select {self.key}::varchar as key, {MIX} as mix {rows}", [day])
+            .to_arrow_table()
+        )
         mixes = [None if mix is None else dict(mix) for mix in table.column("mix").to_pylist()]
         return pd.Series(mixes, index=table.column("key").to_pylist(), dtype=object)
 
     def judge(self) -> "Callable[[Recipe, pd.Series], str] | None":
         """Return who says whether a candidate's segments are fair (``orchestration.fairness``)."""
-        return judge_of(self._connection, policy(), self.clocks.as_of)
+        return judge_of(_BEHIND[self], policy(), self.clocks.as_of)
 
     def keep(
         self,
@@ -159,29 +168,29 @@ class Door:
             If the frame is anything else.
         """
         self._refuse(f"{self.purpose}/{table}", fits, frame)
-        self._connection.execute(f"create schema if not exists {self.purpose}")
+        _BEHIND[self].execute(f"create schema if not exists {self.purpose}")
         if judged:
-            status.forget(self._connection, policy(), self.purpose, judged, self.clocks, about())
+            status.forget(_BEHIND[self], policy(), self.purpose, judged, self.clocks, about())
         selected = [f"{identifier(name)}::{kind} as {name}" for name, kind in columns.items()]
-        self._connection.register("kept", frame)
+        _BEHIND[self].register("kept", frame)
         try:
-            self._connection.execute(
+            _BEHIND[self].execute(
                 f"create or replace table {self.purpose}.{identifier(table)} as"
                 f" select ?::date as as_of, {', '.join(selected)} from kept",
                 [self.clocks.as_of],
             )
         finally:
-            self._connection.unregister("kept")
+            _BEHIND[self].unregister("kept")
         return self.described(table)
 
     def described(self, asset: str) -> dict[str, Any]:
         """Return the columns of an asset of the purpose as metadata."""
-        return columns_of(self._connection, f"{self.purpose}.{asset}")
+        return columns_of(_BEHIND[self], f"{self.purpose}.{asset}")
 
     def _columns(self, mart: str) -> list[str]:
         """Return the columns of a mart beside its keys, if all of it may be read."""
         refuse(judge_mart(policy(), self.purpose, mart))
-        found = catalogue.columns(self._connection, "marts", mart)
+        found = catalogue.columns(_BEHIND[self], "marts", mart)
         columns = [name for name in found if name not in ("as_of", self.key)]
         refuse(judge_features(policy(), self.purpose, columns))
         return columns

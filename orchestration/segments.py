@@ -10,17 +10,17 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import dagster as dg
+from dagster import MarkdownMetadataValue, MaterializeResult, MetadataValue
 
 from governance import evidence
 from governance.clocks import Clocks
 from governance.policy.load import policy_hash
 from governance.policy.words import BIAS_PURPOSE, SEGMENT_PURPOSE
 from models.features import MIX_PREFIX
-from orchestration import door, model_store
+from orchestration import model_store
 from orchestration.columns import BACKTEST, MART
 from orchestration.common import RETRY, SEGMENT_KINDS, code_version, provenance
-from orchestration.door import Door
+from orchestration.door import Door, asset
 from orchestration.manifest import policy
 from warehouse.errors import RuleBrokenError, UsageError
 from warehouse.journal import write_durably
@@ -43,18 +43,18 @@ DRAWN = ("explained_variance", "candidates")
 READ = [MART, BACKTEST, f"mart_{BIAS_PURPOSE}"]
 
 
-@door.asset(
+@asset(
     "model",
     description="The fitted segmentation, chosen by what its segments foretold",
     kinds={"scikitlearn"},
     deps=[["marts", name] for name in READ if name != READ[2] or BIAS_PURPOSE in policy().purposes],
     retry_policy=RETRY,
 )
-def model(marts: Door) -> dg.MaterializeResult:
+def model(marts: Door) -> MaterializeResult:
     """Fit when it is due; else report the model in force."""
     if model_store.fit_is_due(marts.clocks):
         _fit(marts)
-    return dg.MaterializeResult(
+    return MaterializeResult(
         metadata={**_reported(), **marts.described("model"), **provenance(marts.clocks)}
     )
 
@@ -173,19 +173,19 @@ def _keep(
     )
 
 
-def picture(svg: str) -> dg.MarkdownMetadataValue:
+def picture(svg: str) -> MarkdownMetadataValue:
     """Return a plot as metadata that the UI shows in place."""
     encoded = base64.b64encode(svg.encode()).decode()
-    return dg.MetadataValue.md(f"![plot](data:image/svg+xml;base64,{encoded})")
+    return MetadataValue.md(f"![plot](data:image/svg+xml;base64,{encoded})")
 
 
-@door.asset(
+@asset(
     "assignments",
     description="The segment of every subject of the mart, by the key of the purpose segmentation",
     kinds={"python", "duckdb"},
     deps=[["segmentation", "model"], ["marts", MART]],
 )
-def assignments(marts: Door) -> dg.MaterializeResult:
+def assignments(marts: Door) -> MaterializeResult:
     """Assign with the model in force."""
     from expectations import schemas
 
@@ -196,18 +196,18 @@ def assignments(marts: Door) -> dg.MaterializeResult:
     columns = marts.keep(
         "assignments", rows, kept, fits=schemas.assignments(fitted.ids), judged=SEGMENT_KINDS
     )
-    return dg.MaterializeResult(
+    return MaterializeResult(
         metadata={"dagster/row_count": len(rows), **columns, **provenance(marts.clocks)}
     )
 
 
-@door.asset(
+@asset(
     "segments",
     description="What sets each segment apart: its card, with a plain-words name, and plots",
     kinds={"python", "duckdb"},
     deps=[["segmentation", "assignments"]],
 )
-def segments(marts: Door) -> dg.MaterializeResult:
+def segments(marts: Door) -> MaterializeResult:
     """Describe the segments by aggregates only."""
     import pandas as pd
 
@@ -247,10 +247,10 @@ def segments(marts: Door) -> dg.MaterializeResult:
     }
     for name, svg in drawn.items():
         write_durably(place / f"{name}.svg", svg.encode())
-    return dg.MaterializeResult(
+    return MaterializeResult(
         metadata={
             **{name: picture(svg) for name, svg in drawn.items()},
-            **{f"card {c.segment}": dg.MetadataValue.md(c.text) for c in found},
+            **{f"card {c.segment}": MetadataValue.md(c.text) for c in found},
             **columns,
             **provenance(clocks),
         }

@@ -11,56 +11,74 @@ hide one (names put together while running) is not.
 import ast
 from collections.abc import Collection, Iterator, Mapping
 
-# Builtins that open files or run text.
-CALLS = frozenset({"open", "eval", "exec", "compile", "__import__"})
-# Methods that read a file, whatever they are called on: pandas.read_csv, Path.read_text, ...
-READS = ("read_", "fromfile", "loadtxt", "genfromtxt", "memmap", "open")
+# Builtins that open files or run text, or lead to what an object or a module keeps to itself.
+CALLS = frozenset(
+    {"open", "eval", "exec", "compile", "breakpoint", "vars", "getattr", "setattr", "delattr"}
+    | {"globals", "locals"}
+)
+# Methods that read a file or run text, whatever they are called on: pandas.read_csv, Path.read_text
+READS = ("read_", "fromfile", "loadtxt", "genfromtxt", "memmap", "open", "eval", "query")
+# The others lead from an object to all that it holds: __dict__, __closure__, __globals__, ...
+DUNDERS = frozenset({"__name__", "__sklearn_tags__"})
 
 
 def strays(
-    sources: Mapping[str, str], may_import: Collection[str], *, files: Collection[str] = ()
+    sources: Mapping[str, str],
+    may_import: Collection[str],
+    *,
+    may_call: Mapping[str, Collection[str]] | None = None,
 ) -> tuple[str, ...]:
-    """Return what sources import or call beside what they may, in words.
+    """Return what sources import or call beside what they may, in words, with the line.
 
     Parameters
     ----------
     sources : mapping
         Path -> text.
     may_import : collection of str
-        Modules, each with everything below it.
-    files : collection of str
-        Paths of those that may read files.
+        Modules, each with everything below it; or single names of a module.
+    may_call : mapping
+        Path -> what it may call all the same.
     """
     found = []
     for path, text in sorted(sources.items()):
         tree = ast.parse(text)
-        found += [
-            f"{path} imports {name}" for name in _imports(tree) if not _within(name, may_import)
-        ]
-        if path not in files:
-            found += [f"{path} calls {name}" for name in _calls(tree)]
+        own = (may_call or {}).get(path, ())
+        told = [
+            (line, f"imports {name}")
+            for line, name in _imports(tree) if _is_private(name) or not _within(name, may_import)
+        ]  # fmt: skip
+        told += [(line, f"calls {name}") for line, name in _calls(tree) if name not in own]
+        found += [f"{path}, line {line}, {what}" for line, what in sorted(told)]
     return tuple(dict.fromkeys(found))
 
 
-def _imports(tree: ast.Module) -> Iterator[str]:
+def _imports(tree: ast.Module) -> Iterator[tuple[int, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (name.name for name in node.names)
+            yield from ((node.lineno, name.name) for name in node.names)
         elif isinstance(node, ast.ImportFrom):
             whole = "." * node.level + (node.module or "")
-            yield from (f"{whole}.{name.name}" for name in node.names)
+            yield from ((node.lineno, f"{whole}.{name.name}") for name in node.names)
 
 
 def _within(name: str, modules: Collection[str]) -> bool:
     return any(name == module or name.startswith(f"{module}.") for module in modules)
 
 
-def _calls(tree: ast.Module) -> Iterator[str]:
+def _is_private(name: str) -> bool:
+    return any(part.startswith("_") for part in name.split("."))
+
+
+def _calls(tree: ast.Module) -> Iterator[tuple[int, str]]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and node.id in CALLS:
-            yield node.id
+        if isinstance(node, ast.Name) and (node.id in CALLS or _is_dunder(node.id)):
+            yield node.lineno, node.id
         elif isinstance(node, ast.Attribute):
             own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
             private = node.attr.startswith("_") and not node.attr.endswith("__") and not own
-            if private or node.attr.startswith(READS):
-                yield node.attr
+            if private or _is_dunder(node.attr) or node.attr.startswith(READS):
+                yield node.lineno, node.attr
+
+
+def _is_dunder(name: str) -> bool:
+    return name.startswith("__") and name.endswith("__") and name not in DUNDERS

@@ -49,16 +49,32 @@ def test_a_feature_that_no_mart_may_have(small, monkeypatch, name):
         (FEATURES, "ages = pd.read_csv('customers.csv')", "calls read_csv"),
         (FEATURES, "ages = open('customers.csv')", "calls open"),
         (FEATURES, "ages = np.loadtxt('customers.csv')", "calls loadtxt"),
+        (SEGMENTS, "def f(marts): return vars(marts)", "calls vars"),
+        (SEGMENTS, "def f(marts): return marts.__dict__", "calls __dict__"),
+        (SEGMENTS, "def f(marts): return marts.frame.__globals__", "calls __globals__"),
+        (SEGMENTS, "def f(marts): return marts.judge().__closure__", "calls __closure__"),
+        (SEGMENTS, "def f(marts): return getattr(marts, 'x')", "calls getattr"),
+        (SEGMENTS, "f = globals()", "calls globals"),
+        (SEGMENTS, "f = __builtins__", "calls __builtins__"),
+        (SEGMENTS, "import gc", "imports gc"),
+        (SEGMENTS, "import inspect", "imports inspect"),
+        (SEGMENTS, "from orchestration.door import _BEHIND", "imports orchestration.door._BEHIND"),
+        (SEGMENTS, "from orchestration.door import Writer", "imports orchestration.door.Writer"),
+        (SEGMENTS, "import dagster", "imports dagster"),
+        (SEGMENTS, "from models.cards import _mixes", "imports models.cards._mixes"),
+        (FEATURES, "def f(frame): return frame.eval('@marts')", "calls eval"),
     ],
 )
 def test_code_that_reads_past_the_door(small, code, file, line, said):
     assert small.assent("check").status == 0
     with (code / file).open("a") as source:
         source.write(f"\n{line}\n")
+    last = len((code / file).read_text().splitlines())
     done = small.assent("check")
     assert done.status == 1, done.said
     assert "minimisation.segmentation (gap): segmentation.model can't be judged" in done.err
-    assert f"{file} {said}, and could read past the door" in done.err
+    assert f"{file}, line {last}, {said}, and could read past the door" in done.err
+    assert "-> take it out: rows are read by orchestration/door.py alone" in done.err
     assert "Traceback" not in done.said
 
 

@@ -85,3 +85,11 @@ def test_figures_that_a_column_cannot_have_shut_the_door(marts, connection):
     with pytest.raises(RuleBrokenError, match=r"mart_segmentation\.visits is less than") as refused:
         marts.frame("mart_segmentation", DAY)
     assert "30" not in str(refused.value)
+
+
+def test_no_attribute_of_what_is_handed_out_is_the_connection(marts, connection):
+    """Past the dunders, which the column gate refuses, nothing leads there."""
+    offered = [marts, *vars(marts).values()]
+    offered += [getattr(marts, name) for name in dir(marts)]
+    offered += [value for thing in offered for value in getattr(thing, "__dict__", {}).values()]
+    assert not any(isinstance(thing, duckdb.DuckDBPyConnection) for thing in offered)
