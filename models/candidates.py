@@ -58,6 +58,7 @@ def candidates(
     frame: pd.DataFrame,
     segments: tuple[int, int],
     *,
+    smallest: int,
     forbidden: Collection[str] = (),
     methods: Sequence[Method] = METHODS,
     scales: Sequence[Scale] = SCALES,
@@ -71,6 +72,8 @@ def candidates(
         One row per subject; features without a source are left out.
     segments
         Smallest and largest number of segments.
+    smallest
+        How many subjects have to have bought a category for its share to be a feature.
     forbidden
         Features that no candidate may use.
     methods, scales
@@ -95,7 +98,7 @@ def candidates(
     used, left_out = available(frame)
     found: list[Recipe] = []
     counts = range(low, high + 1)
-    sets = feature_sets(used, offered_mix(frame, seed), forbidden)
+    sets = feature_sets(used, offered_mix(frame, smallest, seed), forbidden)
     for name, members in sets.items():
         for scale in _different_scales(members, scales):
             for method in (m for m in methods if m != "rfm_quantiles"):
@@ -107,20 +110,22 @@ def candidates(
     return found, left_out
 
 
-def offered_mix(frame: pd.DataFrame, seed: int = 0) -> list[str]:
+def offered_mix(frame: pd.DataFrame, smallest: int, seed: int = 0) -> list[str]:
     """Return the shares of the category mix that candidates may read: of the largest categories.
 
     Parameters
     ----------
     frame
         One row per subject.
+    smallest
+        How many of them have to have bought a category for it to be offered.
     seed
         Of the hash that chooses subjects, of many, to look at.
     """
     used, _ = available(frame)
     if len(frame) > MIX_ROWS:
         frame = frame.iloc[row_sample(matrix(frame, used).to_numpy(), MIX_ROWS, seed)]
-    return top_mix_features(frame)
+    return top_mix_features(frame, smallest)
 
 
 def _different_scales(members: Sequence[str], scales: Sequence[Scale]) -> list[Scale]:

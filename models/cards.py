@@ -12,7 +12,7 @@ import pandas as pd
 
 from models.effects import effect_table
 from models.features import MIX
-from models.frames import matrix, mix_totals, shares
+from models.frames import folded, matrix, mix_totals
 from models.markdown import escaped, table
 from models.model import SegmentModel
 from models.naming import character
@@ -81,7 +81,12 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def build_cards(
-    frame: pd.DataFrame, model: SegmentModel, *, currency: str = "currency", remark: str = ""
+    frame: pd.DataFrame,
+    model: SegmentModel,
+    *,
+    smallest: int,
+    currency: str = "currency",
+    remark: str = "",
 ) -> list[Card]:
     """Make the card of every segment that has subjects, in the order of their ids.
 
@@ -91,6 +96,8 @@ def build_cards(
         One row per subject.
     model
         The fitted model, with names.
+    smallest
+        How many subjects have to have bought a category for a card to name it.
     currency
         What to write for the unit of money.
     remark
@@ -106,7 +113,7 @@ def build_cards(
     segments = model.assign(frame)
     effects = effect_table(frame, segments, model.recipe.scale)
     effects["unit"] = effects.unit.str.replace("currency", currency, regex=False)
-    mixes = _mixes(frame, segments, model)
+    mixes = _mixes(frame, segments, model, smallest)
     cards = []
     for segment in sorted(int(s) for s in segments.unique()):
         own = effects[effects.segment == segment]
@@ -190,7 +197,7 @@ def number(value: float) -> str:
 
 
 def _mixes(
-    frame: pd.DataFrame, segments: pd.Series, model: SegmentModel
+    frame: pd.DataFrame, segments: pd.Series, model: SegmentModel, smallest: int
 ) -> dict[int, pd.DataFrame]:
     """Return the category mix of every segment against that of all.
 
@@ -200,7 +207,7 @@ def _mixes(
         return {}
     frame, segments = frame[frame[MIX].notna()], segments[frame[MIX].notna()]
     kept = row_sample(matrix(frame, model.recipe.features).to_numpy(), MIX_ROWS)
-    mixes = frame[MIX].iloc[kept]
+    mixes = pd.Series(folded(frame[MIX].iloc[kept], smallest), dtype=object)
     codes = segments.iloc[kept].to_numpy()
     everybody = _mean_mix(mixes)
     if not everybody:
@@ -209,7 +216,7 @@ def _mixes(
 
 
 def _mean_mix(mixes: pd.Series) -> dict[str, float]:
-    known = sum(bool(shares(mix)) for mix in mixes)
+    known = sum(map(bool, mixes))
     return {category: total / known for category, total in mix_totals(mixes).items()}
 
 

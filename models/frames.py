@@ -4,7 +4,9 @@ Belongs here: what is done to the columns of a frame because they are features. 
 here: what a feature is (``models.features``), scaling (``models.prepare``).
 """
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping
+from math import fsum
 from types import MappingProxyType
 from typing import Any
 
@@ -13,6 +15,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from models.features import FEATURES, MIX, MIX_PREFIX, feature
+
+OTHERS = "other categories"
 
 
 def shares(mix: Any) -> dict[str, float]:
@@ -104,19 +108,44 @@ def available(
     return used, left_out
 
 
-def top_mix_features(frame: pd.DataFrame, top: int = 5) -> list[str]:
+def folded(mixes: Iterable[Any], smallest: int) -> list[dict[str, float]]:
+    """Return mixes with one share for all categories that are bought by too few to be named.
+
+    The name of a category is free text: one that a single subject bought may name that subject.
+
+    Parameters
+    ----------
+    mixes
+        One of each subject.
+    smallest
+        How many subjects have to have bought a category for it to keep its name.
+    """
+    known = [shares(mix) for mix in mixes]
+    bought = Counter(category for mix in known for category in mix)
+    found = []
+    for mix in known:
+        named = {category: share for category, share in mix.items() if bought[category] >= smallest}
+        others = [share for category, share in mix.items() if category not in named]
+        found.append({**named, OTHERS: fsum(others)} if others else named)
+    return found
+
+
+def top_mix_features(frame: pd.DataFrame, smallest: int, top: int = 5) -> list[str]:
     """Name the shares of the categories with the greatest mean share, greatest first.
 
     Parameters
     ----------
     frame
         One row per subject, with ``category_mix``; without it the answer is empty.
+    smallest
+        How many subjects have to have bought a category for it to be named.
     top
         How many categories.
     """
     if MIX not in frame:
         return []
-    totals = mix_totals(frame[MIX])
+    totals = mix_totals(folded(frame[MIX], smallest))
+    totals.pop(OTHERS, None)
     ranked = sorted(totals, key=lambda category: (-totals[category], category))
     return [MIX_PREFIX + category for category in ranked[:top]]
 

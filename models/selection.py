@@ -201,6 +201,7 @@ def choose(
     recipes, left_out = candidates(
         earlier,
         rule.segments,
+        smallest=rule.smallest,
         forbidden=forbidden,
         methods=rule.methods,
         scales=rule.scales,

@@ -66,8 +66,9 @@ def _fit(marts: Door) -> None:
 
     limits, clocks = policy(), marts.clocks
     later, earlier = (marts.frame(BACKTEST, day, mix=True) for day in _backtest_days(marts))
-    current = marts.frame(MART, clocks.as_of, shares=offered_mix(earlier), mix=True)
     limited = Rule(limits.segmentation.segments, smallest=limits.thresholds.smallest_segment)
+    offered = offered_mix(earlier, limited.smallest)
+    current = marts.frame(MART, clocks.as_of, shares=offered, mix=True)
     previous = model_store.loaded() if model_store.record() else None
     try:
         choice = choose(
@@ -149,16 +150,16 @@ def _keep(
     name = f"{clocks.as_of}-{store.fingerprint(fitted)[:8]}"
     place = model_store.folder(name)
     place.mkdir(parents=True, exist_ok=True)
+    smallest = policy().thresholds.smallest_segment
     store.save(fitted, place / model_store.MODEL_FILE)
     text = model_card.model_card(
         fitted,
-        cards=cards.build_cards(current, fitted),
+        cards=cards.build_cards(current, fitted, smallest=smallest),
         choice=choice,
         report=report,
         facts={"purpose": SEGMENT_PURPOSE, **provenance(clocks)},
     )
     write_durably(place / "model_card.md", text.encode())
-    smallest = policy().thresholds.smallest_segment
     drawn = plots.explained(report), plots.selection(choice.table, smallest)
     for plot, figure in zip(DRAWN, drawn, strict=True):
         write_durably(place / f"{plot}.svg", plots.svg(figure).encode())
@@ -217,7 +218,8 @@ def segments(marts: Door) -> MaterializeResult:
 
     fitted, clocks = model_store.loaded(), marts.clocks
     frame = marts.frame(MART, clocks.as_of, shares=_shares_of(fitted), mix=True)
-    found = cards.build_cards(frame, fitted, remark=evidence.label() or "")
+    smallest = policy().thresholds.smallest_segment
+    found = cards.build_cards(frame, fitted, smallest=smallest, remark=evidence.label() or "")
     kept = {"segment_id": "integer", "name": "varchar", "line": "varchar", "subjects": "integer",
             "share": "double"}  # fmt: skip
     rows = [(c.segment, c.name, c.character, c.size, c.share) for c in found]

@@ -19,7 +19,7 @@ from tests.support.shoppers import arrays_within, shoppers, shuffled
 FRAME = shoppers(230)
 FITTED = fit_model(FRAME, Recipe("kmeans", FEATURE_SETS["rfm and recent activity"], 3))
 MODEL = FITTED.with_names(name_segments(effect_table(FRAME, FITTED.assign(FRAME))))
-CARDS = build_cards(FRAME, MODEL, currency="USD")
+CARDS = build_cards(FRAME, MODEL, smallest=10, currency="USD")
 
 
 def test_every_subject_is_on_one_card():
@@ -51,9 +51,28 @@ def test_the_mix_is_the_mean_share_of_those_whose_mix_is_known():
 @pytest.mark.parametrize("mix", [None, "absent"])
 def test_no_categories_no_mix(mix):
     frame = FRAME.drop(columns="category_mix")
-    cards = build_cards(frame if mix else frame.assign(category_mix=None), MODEL)
+    cards = build_cards(frame if mix else frame.assign(category_mix=None), MODEL, smallest=1)
     assert all(card.mix.empty for card in cards)
     assert "| category |" not in cards[0].text
+
+
+def test_a_category_that_too_few_bought_has_no_name():
+    """Its name is free text, and may be the name of who bought it."""
+    mixes = list(FRAME.category_mix)
+    places = [place for place, mix in enumerate(mixes) if isinstance(mix, dict)]
+    for place in places[:4]:
+        mixes[place] = {"GROCERY": 0.25, "Kezia's wedding list": 0.5, f"only {place}": 0.25}
+    frame = FRAME.assign(category_mix=mixes)
+    cards = build_cards(frame, MODEL, smallest=5)
+    for card in cards:
+        told = card.text + json.dumps(card.as_dict())
+        assert "wedding" not in told.lower()
+        assert "only" not in told.lower()
+        assert card.mix["share"].sum() == pytest.approx(1)
+    others = cards[0].mix.set_index("category").loc["other categories"]
+    assert others.share_all == pytest.approx(4 * 0.75 / len(places))
+    named = build_cards(frame, MODEL, smallest=4)[0].mix.category
+    assert "Kezia's wedding list" in set(named)
 
 
 def test_a_card_holds_nothing_per_subject():
@@ -68,20 +87,20 @@ def test_cards_are_plain_values():
     told = json.loads(json.dumps([card.as_dict() for card in CARDS], allow_nan=False))
     assert told[0]["features"][0]["feature"] in FRAME.columns
     frame = FRAME.assign(gap_mean_days=FRAME.gap_mean_days.where(MODEL.assign(FRAME) != 1))
-    unknown = build_cards(frame, MODEL)[0].as_dict()
+    unknown = build_cards(frame, MODEL, smallest=1)[0].as_dict()
     json.dumps(unknown, allow_nan=False)
-    assert "| - |" in build_cards(frame, MODEL)[0].text
+    assert "| - |" in build_cards(frame, MODEL, smallest=1)[0].text
 
 
 def test_the_order_of_rows_plays_no_part():
-    again = build_cards(shuffled(FRAME), MODEL, currency="USD")
+    again = build_cards(shuffled(FRAME), MODEL, smallest=10, currency="USD")
     assert [card.text for card in again] == [card.text for card in CARDS]
     assert [card.as_dict() for card in again] == [card.as_dict() for card in CARDS]
 
 
 def test_nobody_has_no_cards():
     with pytest.raises(ValueError, match="no subjects"):
-        build_cards(FRAME.iloc[:0], MODEL)
+        build_cards(FRAME.iloc[:0], MODEL, smallest=1)
 
 
 @pytest.mark.parametrize(

@@ -101,9 +101,10 @@ def test_a_share_of_the_mix_is_a_feature():
 def test_the_largest_categories_are_named_first():
     mixes = [{"A": 0.2, "B": 0.8}, {"B": 0.5, "C": 0.5}, None]
     assert mix_totals(mixes) == {"A": 0.2, "B": 1.3, "C": 0.5}
-    assert top_mix_features(pd.DataFrame({"category_mix": mixes}), 2) == ["mix:B", "mix:C"]
-    assert top_mix_features(pd.DataFrame({"visits": [1]})) == []
-    assert len(top_mix_features(shoppers(50), 9)) == len(CATEGORIES)
+    assert top_mix_features(pd.DataFrame({"category_mix": mixes}), 1, 2) == ["mix:B", "mix:C"]
+    assert top_mix_features(pd.DataFrame({"category_mix": mixes}), 2) == ["mix:B"]  # C: one buyer
+    assert top_mix_features(pd.DataFrame({"visits": [1]}), 1) == []
+    assert len(top_mix_features(shoppers(50), 1, 9)) == len(CATEGORIES)
 
 
 def test_tails_are_shaped_by_kind():

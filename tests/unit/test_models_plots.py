@@ -18,7 +18,7 @@ RECIPE = Recipe("kmeans", FEATURE_SETS["rfm and recent activity"], 3)
 
 def drawings(count):
     frame = shoppers(count)
-    cards = build_cards(frame, fit_model(frame, RECIPE))
+    cards = build_cards(frame, fit_model(frame, RECIPE), smallest=5)
     rule = Rule((3, 3), 5, stability=0.0, n_starts=1, stability_resamples=2, resamples=10)
     columns = [*RFM, "visits_8w", "value_8w", "following_visits", "following_value"]
     table = choose(frame[columns], rule).table

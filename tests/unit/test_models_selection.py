@@ -59,7 +59,7 @@ def test_none_that_is_level_and_passes_is_simpler(choice):
 def test_what_is_in_force_stays_if_it_passes_and_none_is_better(choice):
     table = choice.table
     level = table[(table.behind <= table.standard_error) & table.verdict.isin(["level", "passes"])]
-    recipes, _ = candidates(EARLIER[COLUMNS], (3, 4))
+    recipes, _ = candidates(EARLIER[COLUMNS], (3, 4), smallest=10)
     kept = next(r for r in recipes if r.title() in set(level.candidate))
     again = choose(EARLIER[COLUMNS], RULE, current=CURRENT, in_force=kept)
     assert again.recipe == kept != choice.recipe
@@ -77,7 +77,7 @@ def test_the_order_of_rows_plays_no_part(choice):
 
 
 def test_a_forbidden_feature_is_in_no_candidate():
-    found, _ = candidates(EARLIER, (3, 4), forbidden={"value_total", "mix:GROCERY"})
+    found, _ = candidates(EARLIER, (3, 4), smallest=10, forbidden={"value_total", "mix:GROCERY"})
     assert found
     assert not {"value_total", "mix:GROCERY"} & {name for one in found for name in one.features}
     assert all(one.method != "rfm_quantiles" for one in found)  # it would need value_total
@@ -158,9 +158,9 @@ def test_large_frames_are_sampled_and_sizes_scaled_up():
 
 def test_a_sample_of_many_is_one_whatever_their_order(monkeypatch):
     monkeypatch.setattr("models.candidates.MIX_ROWS", 100)
-    recipes, _ = candidates(EARLIER, (3, 3), seed=5)
+    recipes, _ = candidates(EARLIER, (3, 3), smallest=10, seed=5)
     assert any("mix:" in name for recipe in recipes for name in recipe.features)
-    assert candidates(shuffled(EARLIER), (3, 3), seed=5)[0] == recipes
+    assert candidates(shuffled(EARLIER), (3, 3), smallest=10, seed=5)[0] == recipes
     one, other = (sampled(frame, recipes, 90, seed=5) for frame in (EARLIER, shuffled(EARLIER)))
     assert one.equals(other)
 
