@@ -5,6 +5,7 @@ Belongs here: turning Dagster's events into progress. Does not belong here: the 
 """
 
 import logging
+import os
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -47,6 +48,8 @@ class ProgressHandler(logging.Handler):
         super().__init__()
         self.started: dict[str, float] = {}
         self.live = sys.stderr.isatty()
+        # A terminal of its own: a bar goes on while what a feed's code writes is withheld.
+        self.file = os.fdopen(os.dup(sys.stderr.fileno()), "w") if self.live else None
 
     def emit(self, record: logging.LogRecord) -> None:
         """Handle one record of Dagster's log."""
@@ -64,7 +67,7 @@ class ProgressHandler(logging.Handler):
     def _console(self) -> "Console":
         from rich.console import Console
 
-        return Console(stderr=True, highlight=False)
+        return Console(file=self.file, stderr=True, highlight=False)
 
     def _begin(self, title: str) -> None:
         if not self.live:

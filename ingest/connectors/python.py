@@ -23,6 +23,7 @@ from ingest.connectors.source import (
     reading,
     require_columns,
 )
+from ingest.connectors.withheld import withheld
 from ingest.model import FeedSource
 from warehouse.errors import AssentError, UsageError
 
@@ -93,7 +94,7 @@ def arrow_source(
 
 def _copied(connection: duckdb.DuckDBPyConnection, reader: Any, relation: str, name: str) -> None:
     connection.register(f"{relation}_reader", reader)
-    with reading(name, "look at the batches that it yields"):
+    with reading(name, "look at the batches that it yields"), withheld(name):
         connection.execute(
             f"create or replace temp table {relation} as"
             f" select *, row_number() over () as {POSITION} from {relation}_reader"
@@ -102,11 +103,13 @@ def _copied(connection: duckdb.DuckDBPyConnection, reader: Any, relation: str, n
 
 
 def _called(entry_point: str, folder: Path) -> Any:
-    """Call an entry point; its own errors are shown by kind only, they may quote a row."""
-    function = _found(entry_point, folder)
+    """Call an entry point; of what it says only the kind of its error is shown.
+
+    Its messages and what it writes may quote a row.
+    """
     try:
-        with _importable(folder):
-            return function()
+        with withheld(entry_point), _importable(folder):
+            return _found(entry_point, folder)()
     except AssentError:
         raise
     except Exception as error:
@@ -119,8 +122,7 @@ def _called(entry_point: str, folder: Path) -> Any:
 def _found(entry_point: str, folder: Path) -> Callable[[], Any]:
     module_name, _, function_name = entry_point.partition(":")
     try:
-        with _importable(folder):
-            module = importlib.import_module(module_name)
+        module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         raise UsageError(
             f"{entry_point}: there is no module '{error.name}'",
