@@ -84,8 +84,8 @@ def quarantine_resolve(
     ids
         Quarantine ids, one or several.
     resolution
-        ``corrected_at_source`` (the row was delivered again, readable) or ``dismissed`` (it is to
-        have no effect). Who says so belongs into the record of acts.
+        ``corrected_at_source`` (the row was delivered again, readable, and has landed) or
+        ``dismissed`` (it is to have no effect). Who says so belongs into the record of acts.
     note
         Why. People write names into such a text, so it is kept here, where it is encrypted.
     now
@@ -99,8 +99,8 @@ def quarantine_resolve(
     Raises
     ------
     UsageError
-        If the resolution is unknown, the note is blank or too long, or an id isn't an unresolved
-        row; then none is resolved.
+        If the resolution is unknown, the note is blank or too long, an id isn't an unresolved row,
+        or nothing has been delivered that could be the correction; then none is resolved.
     """
     if resolution not in RESOLUTIONS:
         raise UsageError("no such resolution", f"use one of: {', '.join(RESOLUTIONS)}")
@@ -124,12 +124,36 @@ def quarantine_resolve(
             "`assent quarantine list` shows what is there",
             rule="quarantine.unknown",
         )
+    if resolution == "corrected_at_source":
+        _require_corrected(connection, condition)
     connection.execute(
         "update landing.quarantine set resolved_at = ?, resolution = ?, note = ?"
         f" where {condition}",
         [utc_naive(now), resolution, note],
     )
     return len(rows)
+
+
+def _require_corrected(connection: duckdb.DuckDBPyConnection, condition: str) -> None:
+    """Refuse rows after which nothing was accepted of their subject, or of anybody if unknown."""
+    rows = connection.execute(
+        "select quarantine_id, feed, load_id, subject_key from landing.quarantine"
+        f" where {condition} order by quarantine_id"
+    ).fetchall()
+    for number, feed, load_id, subject in rows:
+        whose = "true" if subject is None else f"subject_key = {quoted(subject)}"
+        if not scalar(
+            connection,
+            f"select count(*) from landing.{feed} where load_id > {load_id} and {whose}",
+        ):
+            of_whom = "" if subject is None else " of its subject"
+            raise UsageError(
+                f"row {number} of the quarantine wasn't corrected: {feed} has accepted"
+                f" nothing{of_whom} since",
+                "have it delivered again and `assent run`; or, if it is to have no effect,"
+                " resolve it --as dismissed",
+                rule="quarantine.uncorrected",
+            )
 
 
 def put_bad_rows(

@@ -168,6 +168,44 @@ def test_unreadable_consent_blocks_until_someone_resolves_it(tmp_path):
         assert len(quarantine_list(connection, feed="transactions")) == 1
 
 
+def resolved(*numbers):
+    with connected(warehouse_store()) as connection:
+        return quarantine_resolve(connection, numbers, "corrected_at_source", note="x", now=NOW)
+
+
+def test_a_row_that_was_not_delivered_again_is_not_corrected(tmp_path):
+    """The subject would come back, whatever the unreadable word was."""
+    fill(tmp_path, consent_events=[event(), event(action="hm"), event(customer_id="bob")])
+    sources = sources_in(tmp_path)
+    load(sources)
+    (number,) = ask("select quarantine_id from landing.quarantine")[0]
+    with pytest.raises(UsageError, match="consent_events has accepted nothing of its subject"):
+        resolved(number)
+    write_csv(tmp_path / "consent_events.csv", EVENTS, [
+        event(), event(action="hm"), event(customer_id="bob"),
+        event(customer_id="bob", action="withdrawn"),
+    ])  # fmt: skip
+    load(sources)
+    again = [i for (i,) in ask("select quarantine_id from landing.quarantine")]
+    with pytest.raises(UsageError, match="accepted nothing of its subject"):
+        resolved(*again)  # another's word is no correction
+    fill(tmp_path, consent_events=[event(), event(action="withdrawn"), event(customer_id="bob")])
+    load(sources)
+    assert resolved(*again) == len(again)
+    assert ask("select count(*) from landing.quarantine where resolved_at is null") == [(0,)]
+
+
+def test_a_row_of_nobody_is_corrected_by_a_later_delivery(tmp_path):
+    fill(tmp_path, consent_events=[event(), event(customer_id=None)])
+    sources = sources_in(tmp_path)
+    load(sources)
+    with pytest.raises(UsageError, match="consent_events has accepted nothing since"):
+        resolved(1)
+    fill(tmp_path, consent_events=[event(), event(customer_id="bob", action="withdrawn")])
+    load(sources)
+    assert resolved(1) == 1
+
+
 def test_no_identifier_reaches_the_warehouse(tmp_path):
     fill(
         tmp_path,
