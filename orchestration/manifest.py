@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from governance.lineage.build import build
+from governance.lineage.build import RUNS, build, run_while_compiling
 from governance.lineage.cache import cached
 from governance.lineage.cache import fingerprint as lineage_key
 from governance.lineage.graph import Lineage
@@ -22,7 +22,7 @@ from governance.policy.derive import dbt_vars
 from governance.policy.load import load_policy
 from governance.policy.model import Policy
 from orchestration.columns import with_python_assets
-from warehouse.errors import UsageError
+from warehouse.errors import PolicyGapError, UsageError
 from warehouse.home import PROJECT, Home, policy_path
 from warehouse.keys import without_keys
 
@@ -99,6 +99,8 @@ def dbt_arguments(target: str, target_path: Path, log_path: Path) -> list[str]:
 
 def _compile(folder: Path) -> None:
     """Compile against an empty warehouse in memory: no data, no lock, no key is needed."""
+    parsed = folder / "target" / "manifest.json"
+    parsed.unlink(missing_ok=True)
     arguments = dbt_arguments("parse", folder / "target", folder / "logs")
     result = subprocess.run(  # noqa: S603
         [sys.executable, "-m", "orchestration.dbt_child", "compile", "--full-refresh", *arguments],
@@ -106,11 +108,24 @@ def _compile(folder: Path) -> None:
         env=without_keys(dict(os.environ)),
     )  # fmt: skip
     if result.returncode:
+        # dbt leaves what it parsed. What runs statements fails for want of tables, not by itself.
+        runs = run_while_compiling(json.loads(parsed.read_bytes())) if parsed.exists() else []
+        if runs:
+            raise PolicyGapError(
+                f"minimisation (gap): {', '.join(runs)} can't be judged: {RUNS}",
+                'write the SQL out, without run_query and the like (docs/checks.md, "What the gate'
+                " can't read\")",
+            )
         raise UsageError(
-            "dbt can't compile the project:\n" + _last_lines(result.stdout),
-            "mend the model or macro it names",
+            f"dbt can't compile the project: {_said(result.stdout)}",
+            "mend the model, macro or file that it names",
         )
 
 
-def _last_lines(text: str, most: int = 25) -> str:
-    return "\n".join(text.strip().splitlines()[-most:])
+def _said(text: str) -> str:
+    """Return what dbt failed with, on one line: where, and the first line of what is wrong."""
+    lines = [line.strip() for line in text.partition("Encountered an error:")[2].splitlines()]
+    lines = [line for line in lines if line] or text.strip().splitlines()[-1:]
+    if len(lines) > 1 and " in " not in lines[0]:  # the kind of error, said again with the place
+        lines = lines[1:]
+    return ": ".join(lines[:2])

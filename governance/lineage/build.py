@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from governance.lineage.graph import Form, Lineage, Made, Ref, Relation, Use
-from governance.lineage.hidden import hidden_uses, is_dynamic
+from governance.lineage.hidden import expanded, hidden_uses, is_dynamic
 from governance.lineage.landing import SOURCES
 from governance.lineage.manifest import (
     Node,
@@ -46,6 +46,15 @@ def build(manifest: Mapping[str, Any], sources: Mapping[str, Sequence[str]] = SO
         column leads to an unknown origin, never to none.
     """
     return _Project(manifest, sources).lineage()
+
+
+def run_while_compiling(manifest: Mapping[str, Any]) -> list[str]:
+    """Return what of a project runs statements while SQL is being written, compiled or not."""
+    macros = macros_of(manifest)
+    texts = {f"macro {name}": text for name, text in macros.items()}
+    for name, node in models_of(manifest).items():
+        texts[f"model {name}"] = expanded(node.get("raw_code", ""), macros)
+    return [name for name, text in texts.items() if is_dynamic(text)]
 
 
 class _Project:
