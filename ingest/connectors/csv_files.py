@@ -168,8 +168,25 @@ def _reader_options(options: CsvOptions, names: list[str], wanted: tuple[str, ..
     ]
 
 
+def _require_byte_order(path: Path, options: CsvOptions) -> None:
+    """Stop at UTF-16 that isn't declared, or of which DuckDB would find no row and say nothing.
+
+    It begins with a mark, or has a zero byte in each of its first two characters.
+    """
+    with readable(path), opened_text(path, "latin-1") as file:
+        start = file.read(4)
+    if start.startswith("\xfe\xff") or start[::2] == "\0\0":
+        raise UsageError(f"{path.name} is written in big-endian UTF-16", "save it as UTF-8")
+    if options.encoding != "utf-16" and (start.startswith("\xff\xfe") or start[1::2] == "\0\0"):
+        raise UsageError(
+            f"{path.name} isn't written in {options.encoding}, but in UTF-16",
+            "declare `csv: {encoding: utf-16}`",
+        )
+
+
 def _header(path: Path, options: CsvOptions) -> list[str]:
     """Return the columns of a CSV file: its first line, or numbers if it has no header."""
+    _require_byte_order(path, options)
     # Tolerant of what stands further down in the same buffer: that is for the reader to judge.
     with readable(path), opened_text(path, CODECS[options.encoding], errors="replace") as file:
         try:

@@ -10,7 +10,6 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from ingest.check import check_sources
 from tests.support.feeds import (
     EVENT,
     EVENTS,
@@ -106,6 +105,29 @@ def test_expressions_formats_and_constants(tmp_path):
     assert ask("select category, occurred_at::varchar, value::varchar from landing.transactions"
                ) == [("all", "2023-12-31 23:30:00", "2.50")]  # fmt: skip
     assert reasons("transactions") == {"unparseable_value": [2]}
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_the_advice_on_an_encoding_can_be_followed(tmp_path, encoding):
+    text = "customer_id,occurred_at,value,catégorie\nann,2024-05-01,1,Café\n"
+    put(tmp_path, "t.csv", text.encode(encoding))
+    columns = {"customer_id": "customer_id", "occurred_at": "occurred_at", "value": "value",
+               "category": "catégorie"}  # fmt: skip
+    plain = sources_in(tmp_path, transactions=feed("csv", "t.csv", columns=columns))
+    with pytest.raises(UsageError, match=rf"csv: {{encoding: {encoding}}}"):
+        load(plain)
+    options = {"encoding": encoding}
+    load(sources_in(tmp_path, transactions=feed("csv", "t.csv", columns=columns, csv=options)))
+    assert ask("select category from landing.transactions") == [("Café",)]
+
+
+def test_big_endian_text_is_refused_however_it_is_declared(tmp_path):
+    """DuckDB would find no row in it, and say nothing."""
+    put(tmp_path, "t.csv", b"\xfe\xff" + "customer_id,value\nann,1\n".encode("utf-16-be"))
+    columns = {"customer_id": "customer_id", "occurred_at": "value", "value": "value"}
+    sources = feed("csv", "t.csv", columns=columns, csv={"encoding": "utf-16"})
+    with pytest.raises(UsageError, match="big-endian UTF-16"):
+        load(sources_in(tmp_path, transactions=sources))
 
 
 def test_an_expression_without_its_input_is_missing_not_unparseable(tmp_path):
@@ -290,69 +312,6 @@ def test_an_entry_point_that_fails_is_one_clear_line(tmp_path, module, point, sa
         load(sources_in(tmp_path, transactions=entry(point)))
     assert said in str(caught.value)
     assert "Jane" not in str(caught.value)
-
-
-TALKATIVE = """
-import logging, os, subprocess, sys, warnings
-import pyarrow as pa
-print("imported for Jane")
-from till_module import ROWS
-def say():
-    print("Jane bought")
-    print("Jane paid", file=sys.stderr)
-    logging.basicConfig(level="INFO")
-    logging.getLogger("till").warning("Jane owes")
-    warnings.warn("Jane left")
-    os.write(2, b"Jane returned\\n")
-    print("Jane in the buffer", file=sys.__stdout__)
-    subprocess.run(["echo", "Jane outside"])
-def table():
-    say()
-    return pa.table(ROWS)
-def reader():
-    def batches():
-        say()
-        yield from pa.table(ROWS).to_batches()
-    return pa.RecordBatchReader.from_batches(pa.table(ROWS).schema, batches())
-def wrong():
-    print("Jane, and no end of line", end="")
-    raise ValueError("Jane")
-"""
-
-
-@pytest.fixture
-def talkative(tmp_path, module):
-    (tmp_path / "till_talks.py").write_text(TALKATIVE)
-    yield "till_talks"
-    sys.modules.pop("till_talks", None)
-
-
-@pytest.mark.parametrize("function", ["table", "reader"])
-def test_what_an_entry_point_writes_is_kept_nowhere(tmp_path, talkative, function, capfd, caplog):
-    load(sources_in(tmp_path, transactions=entry(f"{talkative}:{function}")))
-    out, err = capfd.readouterr()
-    assert "Jane" not in out + err + caplog.text
-    assert f"till_talks:{function} wrote " in err
-    assert " lines, which may hold values, so they aren't kept" in err
-    # One of each kind, and of the import, for each time that it is read.
-    told = sum(int(line.split(" wrote ")[1].split()[0]) for line in err.splitlines())
-    assert told >= 8
-    assert totals("transactions") == (2, 2, 0, 0, 0)
-    sys.stdout.write("heard again\n")
-    assert capfd.readouterr().out == "heard again\n"
-
-
-def test_a_failing_entry_point_is_withheld_too_also_while_checking(tmp_path, talkative, capfd):
-    sources = sources_in(tmp_path, transactions=entry(f"{talkative}:wrong"))
-    found = check_sources(sources, UTC_POLICY)
-    out, err = capfd.readouterr()
-    assert "Jane" not in out + err + str(found)
-    assert "till_talks:wrong wrote 2 lines, which may hold values, so they aren't kept" in err
-
-
-def test_a_quiet_entry_point_is_not_spoken_of(tmp_path, module, capfd):
-    load(sources_in(tmp_path, transactions=entry(f"{module}:table")))
-    assert "wrote" not in capfd.readouterr().err
 
 
 def test_a_module_that_cannot_be_imported(tmp_path, module):
