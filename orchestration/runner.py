@@ -29,7 +29,6 @@ class Outcome:
 
     run_id: str
     success: bool
-    judged: bool = False  # whether any check came to a verdict, so that there is something to show
     errors: list[AssentError] = field(default_factory=list)
     summary: str = ""
 
@@ -77,8 +76,7 @@ def run_job(name: str, *, partition: str | None = None, select: str | None = Non
         )
         events: list[Any] = list(result.all_events)
     found = [*_failures(events), *_blocked(events)]
-    judged = any(e.event_type_value == "ASSET_CHECK_EVALUATION" for e in events)
-    return Outcome(result.run_id, result.success and not found, judged=judged, errors=found)
+    return Outcome(result.run_id, result.success and not found, errors=found)
 
 
 def _failures(events: list[Any]) -> list[AssentError]:

@@ -32,9 +32,8 @@ def run(as_of: datetime | None, select: str | None) -> None:
     day = as_of.date().isoformat() if as_of else newest
     click.echo(f"Segmenting, as of {day}", err=True)
     outcome = run_job("segment", partition=day, select=select)
-    if outcome.success or outcome.judged:
-        print_summary(past=date.fromisoformat(day) if day != newest else None)
     _succeed(outcome)
+    print_summary(past=date.fromisoformat(day) if day != newest else None)
 
 
 def _require_possible(day: date) -> None:

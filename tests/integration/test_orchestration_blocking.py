@@ -31,6 +31,13 @@ def test_an_unread_consent_event_blocks_everything(story):
     assert seen.more["query"].status == 0  # what was published may still be read
 
 
+@pytest.mark.parametrize("step", ["unread event", "resolved, stale"])
+def test_a_run_that_failed_says_what_failed_and_nothing_else(story, step):
+    done = story.steps[step].done
+    assert done.out == ""
+    assert "Next" not in done.said
+
+
 def test_it_is_listed_by_reason_and_place_without_a_value(story):
     (row,) = story.steps["unread event"].more["quarantine"]
     assert (row["feed"], row["reason"]) == ("consent_events", "missing_customer_id")
