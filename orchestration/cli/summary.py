@@ -31,7 +31,7 @@ def print_summary(past: date | None = None) -> None:
     def facts(name: str) -> dict[str, Any]:
         try:
             return evidence.shown(name, past=None if name == evidence.FEEDS else past)
-        except UsageError:  # the run didn't come to it; what it failed with is said after this
+        except UsageError:  # of a part of the chain, which `--select` named, there may be less
             return {}
 
     feeds, permission = facts(evidence.FEEDS), facts(evidence.PERMISSION)
@@ -79,6 +79,12 @@ def _permission(permission: dict[str, Any]) -> None:
         [(p["purpose"], p["permitted"], total - p["permitted"], p["rows"])
          for p in permission["purposes"]],
     )  # fmt: skip
+    if alone := permission["known_by_consent_only"]:
+        click.echo(
+            f"Known from consent events only: {alone:,}. If such an id is misspelt, a"
+            " withdrawal under it\nreaches nobody: look for ids of consent_events that neither"
+            " customers nor transactions have."
+        )
 
 
 def _minimisation(policy: Policy) -> None:
