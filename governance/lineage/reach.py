@@ -18,6 +18,8 @@ CALLS = frozenset(
 )
 # Methods that read a file or run text, whatever they are called on: pandas.read_csv, Path.read_text
 READS = ("read_", "fromfile", "loadtxt", "genfromtxt", "memmap", "open", "eval", "query")
+# Attributes by which a running function's variables, and its callers', are reached.
+FRAMES = frozenset({"gi_frame", "cr_frame", "tb_frame", "f_back", "f_locals", "f_globals"})
 # The others lead from an object to all that it holds: __dict__, __closure__, __globals__, ...
 DUNDERS = frozenset({"__name__", "__sklearn_tags__"})
 
@@ -76,7 +78,8 @@ def _calls(tree: ast.Module) -> Iterator[tuple[int, str]]:
         elif isinstance(node, ast.Attribute):
             own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
             private = node.attr.startswith("_") and not node.attr.endswith("__") and not own
-            if private or _is_dunder(node.attr) or node.attr.startswith(READS):
+            inward = private or _is_dunder(node.attr) or node.attr in FRAMES
+            if inward or node.attr.startswith(READS):
                 yield node.lineno, node.attr
 
 

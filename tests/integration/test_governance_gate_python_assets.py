@@ -55,6 +55,7 @@ def test_a_feature_that_no_mart_may_have(small, monkeypatch, name):
         (SEGMENTS, "def f(marts): return marts.judge().__closure__", "calls __closure__"),
         (SEGMENTS, "def f(marts): return getattr(marts, 'x')", "calls getattr"),
         (SEGMENTS, "f = globals()", "calls globals"),
+        (SEGMENTS, "def f(some): return some.gi_frame", "calls gi_frame"),
         (SEGMENTS, "f = __builtins__", "calls __builtins__"),
         (SEGMENTS, "import gc", "imports gc"),
         (SEGMENTS, "import inspect", "imports inspect"),
