@@ -132,10 +132,10 @@ def forget(
 
 
 def forget_feeds(connection: duckdb.DuckDBPyConnection, policy: Policy) -> None:
-    """Forget the verdicts on the feeds before they are landed anew.
+    """Forget the verdicts on the feeds with what they were of: in the transaction that lands anew.
 
-    Else what was true of the feeds before would be said of what lands, or, if nothing can be
-    landed any more, for ever. ``connection`` has the warehouse as its database.
+    Else what was true of the feeds before would be said of what has landed. ``connection`` has the
+    warehouse as its database.
     """
     _make_table(connection)
     standing = _standing_rules(policy)

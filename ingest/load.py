@@ -68,6 +68,7 @@ def load_feeds(
     only: Iterable[str] | None = None,
     extra_consent_events: "pa.Table | None" = None,
     progress: Progress = lambda _: None,
+    before_commit: Callable[[duckdb.DuckDBPyConnection], object] = lambda _: None,
 ) -> LoadReport:
     """Load every declared feed; the caller holds the writer's lock.
 
@@ -84,6 +85,8 @@ def load_feeds(
         landed with the consent events as the feed ``inbox``.
     progress
         Told what is being done, one short line at a time; no values.
+    before_commit
+        Called with the connection once nothing can be refused any more, in the same transaction.
 
     Raises
     ------
@@ -109,7 +112,7 @@ def load_feeds(
         work.require_loadable(plans)
         progress("enrolling new customers")
         enrolled = identity.enrol(connection, f"select customer_id from {survey.NEWCOMERS}")
-        landed = work.land_all(plans)
+        landed = work.land_all(plans, before_commit)
     return LoadReport(
         tuple(landed),
         {plan.feed: plan.skipped for plan in plans if plan.skipped},
@@ -180,7 +183,9 @@ class _Work:
                 [(part.projection, part.survey) for part in plan.parts],
             )
 
-    def land_all(self, plans: list[Plan]) -> list[Landed]:
+    def land_all(
+        self, plans: list[Plan], before_commit: Callable[[duckdb.DuckDBPyConnection], object]
+    ) -> list[Landed]:
         """Land all feeds in one transaction; on any failure, none."""
         connection = self.connection
         connection.execute("begin")
@@ -199,6 +204,7 @@ class _Work:
             for plan in plans:
                 _require_unchanged(plan)
             self._keep(identifiers)
+            before_commit(connection)
             connection.execute("commit")
         except BaseException as error:
             connection.execute("rollback")

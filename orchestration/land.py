@@ -80,13 +80,13 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
     files = state_of_files(feeds(), policy())
     with unrepeated():
         waiting = inbox.waiting()
-        if Home.current().warehouse.exists():
-            with writer.warehouse() as connection:
-                status.forget_feeds(connection, policy())
         withdrawn = ", ".join(withdraw_removed(policy()))
         if withdrawn:
             context.log.info(f"withdrawn, for the policy no longer has it: {withdrawn}")
-        load_feeds(feeds(), policy(), now=now(), extra_consent_events=waiting, progress=progress)
+        load_feeds(
+            feeds(), policy(), now=now(), extra_consent_events=waiting, progress=progress,
+            before_commit=lambda connection: status.forget_feeds(connection, policy()),
+        )  # fmt: skip
     # In this order, so that at every instant a denial is where exports look for it.
     release.publish_permission(policy())
     if waiting.num_rows:

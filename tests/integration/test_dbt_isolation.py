@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -183,7 +184,9 @@ def test_dbt_is_started_without_other_keys(keyed: Path, monkeypatch: pytest.Monk
 
     def environment_of(start: Any) -> bytes:
         started = start(resource, ["parse"], target_path=keyed, raise_on_error=False)
-        found = Path(f"/proc/{started.process.pid}/environ").read_bytes()
+        environment = Path(f"/proc/{started.process.pid}/environ")
+        while not (found := environment.read_bytes()):  # until the program runs
+            time.sleep(0.01)
         started.process.kill()
         started.wait()
         return found

@@ -122,7 +122,7 @@ def test_what_a_feed_calls_its_categories_stays_a_text():
     recipe = Recipe("kmeans", ("recency_days", "visits", f"mix:{called}"), 3)
     fitted = fit_model(frame, recipe)
     fitted = fitted.with_names({s: f"Segment {s} of {called}" for s in fitted.ids})
-    cards = build_cards(frame, fitted, remark=called)
+    cards = build_cards(frame, fitted, smallest=1, remark=called)
     for text in (*(card.text for card in cards), model_card(fitted, cards=cards)):
         lowered = text.lower()
         assert "http://example.org" in lowered
