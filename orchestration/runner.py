@@ -10,6 +10,7 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from typing import Any
 
+import click
 import dagster as dg
 import duckdb
 
@@ -178,7 +179,11 @@ def warehouse_alone(what: str) -> Iterator[duckdb.DuckDBPyConnection]:
     nothing = UsageError("nothing has landed yet", "run `assent run`")
     if not Home.current().warehouse.exists():
         raise nothing
-    with writer_lock(what), connected(warehouse_store()) as connection:
+
+    def waiting(holder: str) -> None:
+        click.echo(f"waiting for {holder}, which is writing", err=True)
+
+    with writer_lock(what, on_wait=waiting), connected(warehouse_store()) as connection:
         if not connection.execute(
             "select 1 from duckdb_schemas() where schema_name = 'landing'"
         ).fetchall():

@@ -161,14 +161,22 @@ def _built_with() -> str:
 
 
 def _stopped_at() -> str:
-    """Return which models and tests failed; their messages may quote values, so those are left."""
+    """Return which models and tests failed, and why; no message quotes a row (``dbt_plugin``)."""
     results = json.loads(_results().read_bytes())["results"] if _results().exists() else []
     failed = [
-        f"{r['unique_id'].split('.')[2]} ({r['failures']} rows)" if r["failures"]
-        else r["unique_id"].split(".")[2]
+        f"{r['unique_id'].split('.')[2]} ({_why(r)})"
         for r in results if r["status"] in ("error", "fail")
     ]  # fmt: skip
     return ", ".join(failed) or "its start"
+
+
+def _why(failed: Mapping[str, Any]) -> str:
+    """Return why a model or test failed, in a line: of dbt's message the one that says it."""
+    if failed["failures"]:
+        return f"{failed['failures']} rows"
+    lines = [line.strip() for line in (failed["message"] or "").splitlines() if line.strip()]
+    told = [line for line in lines if " Error" in line.partition(":")[0] and " in " not in line]
+    return (told or lines or ["no reason given"])[0]
 
 
 def _show_permission(connection: duckdb.DuckDBPyConnection, clocks: Clocks) -> None:

@@ -4,7 +4,9 @@ Belongs here: finding, making and withholding keys. Does not belong here: using 
 (``warehouse.connect``). A key is named after its file: ``warehouse``, ``vault``, ``salts``,
 ``inbox``, ``published_<purpose>``. It comes from ``ASSENT_KEY_<NAME>``, else from the file that
 ``ASSENT_KEY_<NAME>_FILE`` names, else from the folder ``ASSENT_KEYS``
-(default: beside ``ASSENT_HOME``, so that a copy of the state doesn't carry its keys along).
+(default: beside ``ASSENT_HOME``, so that a copy of the state doesn't carry its keys along). In
+production mode a key is supplied by one of the three: what lies in the default folder, a local run
+may have made.
 """
 
 import contextlib
@@ -45,6 +47,12 @@ def get(name: str) -> str:
     if variable in os.environ:
         return _long_enough(os.environ[variable], variable)
     path = Path(os.environ.get(f"{variable}_FILE") or folder() / name)
+    if production() and not (os.environ.get(f"{variable}_FILE") or os.environ.get("ASSENT_KEYS")):
+        raise KeyMissingError(
+            f"no key for '{name}' is supplied",
+            f"set {variable}, {variable}_FILE or ASSENT_KEYS (production mode takes none from"
+            f" {folder()}, and makes none)",
+        )
     if not path.exists():
         _make(name, path, variable)
     try:

@@ -66,7 +66,7 @@
 {% macro banded(purpose, attribute, expression) -%}
 case
 {#- A purpose that the policy lacks has no bands; its models are disabled, but parsed. #}
-{%- for band in var('bands').get(purpose, {}).get(attribute, {}).get('bands', []) %}
+{%- for band in var('bands').get(purpose, {}).get(attribute, []) %}
     when {{ within_band(band, expression) }} then {{ sql_text(band.label) }}
 {%- endfor %}
 end

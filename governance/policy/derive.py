@@ -42,10 +42,10 @@ def dbt_vars(policy: Policy) -> dict[str, Any]:
         ``purposes``: list of flags and days (``retention``: attribute -> days;
         ``behaviour_retention_days``: the least of them over the attributes of transactions, None
         where none is allowed); ``bases``: list of {purpose,
-        regime, basis}; ``special_values``: list of {attribute, pattern, reveals}, the pattern for
-        ``lower(x) like pattern escape '\'``; ``bands``: purpose -> attribute -> {kind, labels,
-        bands}, a numeric band from ``at_least`` (included) to ``below`` (excluded), the others
-        with their ``values``; ``custody_retention_days``.
+        regime, basis}; ``special_values``: list of {attribute, pattern}, the pattern for
+        ``lower(x) like pattern escape '\'``; ``bands``: purpose -> attribute -> list of bands by
+        ``label``, a numeric band from ``at_least`` (included) to ``below`` (excluded), the others
+        with their ``values``. What no model reads isn't here: another value builds all anew.
     """
     return {
         "time_zone": policy.time_zone,
@@ -64,12 +64,11 @@ def dbt_vars(policy: Policy) -> dict[str, Any]:
             for regime, basis in purpose.basis.items()
         ],
         "special_values": [
-            {"attribute": name, "pattern": like_pattern(value.pattern), "reveals": value.reveals}
+            {"attribute": name, "pattern": like_pattern(value.pattern)}
             for name, attribute in policy.attributes.items()
             for value in attribute.special_values
         ],
         "bands": {name: _bands(purpose) for name, purpose in policy.purposes.items()},
-        "custody_retention_days": policy.custody.retention_days,
     }
 
 
@@ -92,8 +91,6 @@ def _purpose(name: str, purpose: Purpose) -> dict[str, Any]:
         "consent_valid_days": purpose.consent_valid_days,
         "covers_earlier_data": purpose.consent_covers_earlier_data,
         "sale_or_share": purpose.sale_or_share,
-        "direct_marketing": purpose.direct_marketing,
-        "sensitive": purpose.sensitive,
         "snapshots": purpose.snapshots,
         "retention": retention,
         "behaviour_retention_days": min(of_rows, default=None),
@@ -108,14 +105,11 @@ def _bands(purpose: Purpose) -> dict[str, Any]:
     }
 
 
-def _bands_of(allowance: Allowance) -> dict[str, Any]:
-    labels = list(band_labels(allowance))
+def _bands_of(allowance: Allowance) -> list[dict[str, Any]]:
     if isinstance(allowance.bands, dict):
-        groups = [
+        return [
             {"label": label, "values": list(values)} for label, values in allowance.bands.items()
         ]
-        return {"kind": "values", "labels": labels, "bands": groups}
     cuts = [plain_number(cut) for cut in allowance.bands or ()]
-    ends = zip(labels, [None, *cuts], [*cuts, None], strict=True)
-    ranges = [{"label": label, "at_least": low, "below": high} for label, low, high in ends]
-    return {"kind": "numeric", "labels": labels, "bands": ranges}
+    ends = zip(band_labels(allowance), [None, *cuts], [*cuts, None], strict=True)
+    return [{"label": label, "at_least": low, "below": high} for label, low, high in ends]

@@ -221,9 +221,19 @@ def test_production_takes_no_demo_clock_and_makes_no_keys(one, tmp_path):
     assert strict.assent("check", ASSENT_PRODUCTION="1").status == 0  # it opens no file
     done = strict.assent("run", ASSENT_PRODUCTION="1")
     assert refused(done, 2, "no key for 'vault'", "no key for 'published_segmentation'",
-                   "production mode makes none")  # fmt: skip
+                   "and makes none")  # fmt: skip
     assert not strict.keys.exists()
     assert not strict.home.warehouse.exists()
+
+
+def test_production_takes_no_key_that_a_local_run_has_made(one, tmp_path):
+    other = one.copy(tmp_path / "home")
+    asked = ("query", "--purpose", "segmentation", "from about")
+    real = {"ASSENT_PRODUCTION": "1", "ASSENT_SOURCES": str(tmp_path / "none.yaml")}
+    assert other.assent(*asked).status == 0
+    done = other.assent(*asked, **real)
+    assert refused(done, 2, "no key for 'published_segmentation' is supplied", "ASSENT_KEYS")
+    assert other.assent(*asked, **real, ASSENT_KEYS=str(other.keys)).status == 0
 
 
 @pytest.mark.parametrize("arguments", [("run",), ("status",), ("consent", "show", "C000000001")])
