@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 
 from governance.policy.model import Policy
-from governance.policy.words import GRANTS
+from governance.policy.words import GRANTS, HOLDING_REQUESTS, HOLDING_STATES, WORD_FEEDS
 from warehouse.sql import quoted
 
 
@@ -30,19 +30,22 @@ class Relations:
     subjects: str
 
 
+def _listed(words: Iterable[str]) -> str:
+    return f"({', '.join(map(quoted, words))})"
+
+
 # Held: a request to erase, object or restrict that is open or was granted, or a word of theirs (a
 # consent event, a request) that couldn't be read.
 LANDED = Relations(
     events="landing.consent_events",
-    subjects="""(
+    subjects=f"""(
         select k.subject_key, c.jurisdiction, c.age_years, (
             k.subject_key in (
                 select subject_key from landing.rights_requests
-                where status in ('open', 'fulfilled')
-                    and type in ('erasure', 'objection', 'restriction')
+                where status in {_listed(HOLDING_STATES)} and type in {_listed(HOLDING_REQUESTS)}
             ) or k.subject_key in (
                 select subject_key from landing.quarantine
-                where feed in ('consent_events', 'rights_requests') and resolved_at is null
+                where feed in {_listed(WORD_FEEDS)} and resolved_at is null
                     and subject_key is not null
             )
         ) as held
@@ -128,7 +131,7 @@ def state_sql(
         ((quoted(n), r.age_of_consent) for n, r in policy.regimes.items()),
         "a(regime, least_age)",
     )
-    grants = f"({', '.join(map(quoted, GRANTS))})"
+    grants = _listed(GRANTS)
     return f"""
     with speaking as (
         select e.subject_key, p.purpose, p.valid_days,

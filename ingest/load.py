@@ -19,7 +19,7 @@ import duckdb
 from governance import identity
 from governance.policy.model import Policy
 from governance.policy.words import WORD_FEEDS
-from ingest import landing, survey
+from ingest import landing, said, survey
 from ingest.contract import CONTRACTS, CUSTOMERS
 from ingest.land import Landed, Moment, land, vault_rows
 from ingest.landing import INBOX
@@ -219,14 +219,16 @@ class _Work:
 
     def _land(self, plan: Plan) -> list[Landed]:
         self.progress(f"landing {plan.feed}: {plan.rows} rows")
-        held = landing.rows_held(self.connection, plan.feed) if plan.afresh else 0
+        may_forget = plan.afresh and plan.feed in WORD_FEEDS
+        if may_forget:
+            said.note(self.connection, plan.feed)
         done = land(self.connection, plan, self.moment, landing.next_load_id(self.connection))
-        if plan.afresh and plan.feed in WORD_FEEDS:
-            found = sum(one.accepted - one.corrected + one.quarantined for one in done)
-            if found < held:  # a word that isn't met again would be forgotten
-                raise _unmet(
-                    plan.feed, f"of {held} rows that were landed only {found} were met again"
-                )
+        forgotten = said.forgotten(self.connection, plan.feed) if may_forget else 0
+        if forgotten:
+            raise _unmet(
+                plan.feed,
+                f"words of {forgotten} subject(s) that were landed or quarantined aren't met again",
+            )
         return done
 
     def _keep(self, rows: "pa.Table | None") -> None:
@@ -258,7 +260,8 @@ def _unmet(feed: str, what: str) -> UsageError:
         f"the way in which {feed} is read has changed, so it has to be read from the beginning,"
         f" but {what}",
         "put the old sources back, or take the change back: in sources.yaml, of the policy's"
-        " purposes or time zone, or to another version of Assent",
+        " purposes or time zone, or to another version of Assent. A word that was in the quarantine"
+        " may be resolved first (`assent quarantine resolve`)",
     )
 
 

@@ -47,6 +47,9 @@ RESOLUTIONS = ("corrected_at_source", "dismissed")
 GRANTS = ("granted", "opted_in")
 DENIALS = ("withdrawn", "objected", "opted_out")
 ACTIONS = (*GRANTS, *DENIALS)
+# Requests that keep their subject out of everything, and while they are what.
+HOLDING_REQUESTS = ("erasure", "objection", "restriction")
+HOLDING_STATES = ("open", "fulfilled")
 
 # Columns of the transactions feed: their age is the age of the purchase.
 TRANSACTION_ATTRIBUTES = (

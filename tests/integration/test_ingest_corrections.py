@@ -187,9 +187,81 @@ def test_nor_if_a_word_is_not_met_again(tmp_path):
     before = ask("from landing.consent_events order by all")
     fill(tmp_path, consent_events=[event(), event()])
     changed = declared("consent_events", greatest_bad_share=1.0, time_zone="Asia/Tokyo")
-    with pytest.raises(UsageError, match="of 2 rows that were landed only 1 were met again"):
+    with pytest.raises(UsageError, match=r"words of 1 subject\(s\) that were landed or quar"):
         load(sources_in(tmp_path, consent_events=changed))
     assert ask("from landing.consent_events order by all") == before
+
+
+def denied(*customers, **changes):
+    return [event(customer_id=c, action="withdrawn", **changes) for c in customers]
+
+
+@pytest.mark.parametrize(
+    ("feed", "before", "after", "subjects"),
+    [
+        # Others' grants take the place of withdrawals, as many or more.
+        ("consent_events", denied("ann", "bob"), [event(customer_id=c) for c in "cdef"], 2),
+        # The subject's own grant takes it.
+        ("consent_events", denied("ann"), [event(), event(occurred_at="2024-06-02 08:00:00")], 1),
+        # What couldn't be read, and held its subject, is gone.
+        ("consent_events", [event(action="hm")], [event(customer_id="bob")] * 2, 1),
+        # So is what couldn't be read and may be anybody's.
+        ("consent_events", [event(customer_id=None), event()], [event(), event()], 1),
+        (
+            "rights_requests",
+            [("ann", "r1", "erasure", "2024-06-01", "open")],
+            [("ann", "r1", "erasure", "2024-06-01", "refused")],
+            1,
+        ),
+        (
+            "rights_requests",
+            [("ann", "r1", "objection", "2024-06-01", "fulfilled")],
+            [("bob", "r1", "objection", "2024-06-01", "fulfilled")],
+            1,
+        ),
+    ],
+)
+def test_nor_if_a_subject_has_fewer_words_or_denials(tmp_path, feed, before, after, subjects):
+    """A file that was written over, with as many rows as before, and another declaration."""
+    fill(tmp_path, **{feed: before})
+    load(sources_in(tmp_path, **{feed: declared(feed)}))
+    landed = ask(f"from landing.{feed} order by all")
+    set_aside = ask("from landing.quarantine order by all")
+    fill(tmp_path, **{feed: after})
+    changed = declared(feed, future_tolerance_minutes=61)
+    with pytest.raises(UsageError, match=rf"words of {subjects} subject\(s\)"):
+        load(sources_in(tmp_path, **{feed: changed}))
+    assert ask(f"from landing.{feed} order by all") == landed
+    assert ask("from landing.quarantine order by all") == set_aside
+
+
+LEFT = {"expression": "left(action, 5)"}
+YES = {"expression": "case action when 'yes' then 'granted' else action end"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "left"),
+    [
+        ({"time_zone": "Europe/Berlin"}, {"unknown_action": [3, 4]}),
+        ({"future_tolerance_minutes": 0}, {"unknown_action": [3, 4]}),
+        # Two copies of a row that couldn't be read come to be one word.
+        ({"columns": {name: name for name in EVENTS} | {"action": YES}}, {}),
+        # What was a denial can't be read now: it holds its subject all the same.
+        (
+            {"columns": {name: name for name in EVENTS} | {"action": LEFT}},
+            {"unknown_action": [1, 2, 3, 4]},
+        ),
+        ({"natural_key": list(EVENTS)}, {"unknown_action": [3, 4]}),
+    ],
+)
+def test_another_declaration_of_the_same_words_is_read(tmp_path, changes, left):
+    rows = [event(), *denied("ann"), *[event(action="yes", occurred_at="2024-04-02 10:00:00")] * 2]
+    fill(tmp_path, consent_events=rows)
+    load(sources_in(tmp_path))
+    report = load(sources_in(tmp_path, consent_events=declared("consent_events", **changes)))
+    assert report.afresh == ("consent_events",)
+    assert reasons("consent_events") == left
+    must_reconcile()
 
 
 def test_nobody_grows_younger_by_being_read_again(tmp_path):

@@ -1,0 +1,72 @@
+"""What subjects have said, before and after a feed is read from the beginning.
+
+Belongs here: noting every subject's words (consent events, rights requests) before a feed is
+cleared, and comparing what is met again. Does not belong here: when a feed is read from the
+beginning (``plan``), stopping the load (``load``).
+
+Numbers of rows can't tell: a file written over with other subjects' grants may hold as many. So
+each subject is compared, and all of them together, as a word whose subject can't be read may have
+become anybody's. What a word says may change with the declaration (times, purposes, what couldn't
+be read), and copies of a row that couldn't be read come to be one word; but
+
+- a denial is met again as one, or can't be read now, and so holds its subject;
+- no subject has fewer words;
+- of those that couldn't be read, at least one is met again, readable or not.
+"""
+
+import duckdb
+
+from governance.policy.words import DENIALS, HOLDING_REQUESTS, HOLDING_STATES
+from ingest.contract import CONTRACTS
+from warehouse.sql import quoted
+
+BEFORE = "said_before"  # temporary table
+
+_DENIES = {
+    "consent_events": f"action in ({', '.join(map(quoted, DENIALS))})",
+    "rights_requests": (
+        f"type in ({', '.join(map(quoted, HOLDING_REQUESTS))})"
+        f" and status in ({', '.join(map(quoted, HOLDING_STATES))})"
+    ),
+}
+
+
+def note(connection: duckdb.DuckDBPyConnection, feed: str) -> None:
+    """Note what each subject has said in a feed, before it is read from the beginning."""
+    connection.execute(f"create or replace temp table {BEFORE} as {_said(feed)}")
+
+
+def forgotten(connection: duckdb.DuckDBPyConnection, feed: str) -> int:
+    """Return how many subjects' words weren't met again since :func:`note`.
+
+    One stands for words that are missing only when all subjects are taken together.
+    """
+    lost = (
+        "coalesce(n.denials + n.unread, 0) < b.denials"
+        " or coalesce(n.words + n.unread, 0) < b.words + (b.unread > 0)::integer"
+    )
+    subjects, together = connection.execute(
+        "select count(*) filter (not b.together), count(*) filter (b.together)"
+        f" from {BEFORE} as b left join ({_said(feed)}) as n"
+        " on n.together = b.together and n.subject_key is not distinct from b.subject_key"
+        f" where (b.together or b.subject_key is not null) and ({lost})"
+    ).fetchall()[0]
+    return int(subjects or together)
+
+
+def _said(feed: str) -> str:
+    """Return the ``select`` of words, denials and unread rows, by subject and of all together."""
+    told_apart = CONTRACTS[feed].told_apart_by
+    word = ", ".join(name for name in told_apart if name != "customer_id")
+    loads = f"(select load_id from landing.loads where feed = {quoted(feed)})"
+    return (
+        "select subject_key, grouping(subject_key) = 1 as together,"
+        " count(distinct (subject_key, word)) filter (word is not null) as words,"
+        " count(distinct (subject_key, word)) filter (denies) as denials,"
+        " count(*) filter (word is null) as unread"
+        f" from (select subject_key, row({word}) as word, {_DENIES[feed]} as denies"
+        f" from landing.{feed} where load_id in {loads}"
+        " union all select subject_key, null, false from landing.quarantine"
+        f" where feed = {quoted(feed)} and resolved_at is null and load_id in {loads})"
+        " group by grouping sets ((subject_key), ())"
+    )
