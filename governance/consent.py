@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 
 from governance.policy.model import Policy
-from governance.policy.words import GRANTS, HOLDING_REQUESTS, HOLDING_STATES, WORD_FEEDS
+from governance.policy.words import GRANTS, HOLDING_FEEDS, HOLDING_REQUESTS, HOLDING_STATES
 from warehouse.sql import quoted
 
 
@@ -34,8 +34,8 @@ def _listed(words: Iterable[str]) -> str:
     return f"({', '.join(map(quoted, words))})"
 
 
-# Held: a request to erase, object or restrict that is open or was granted, or a word of theirs (a
-# consent event, a request) that couldn't be read.
+# Held: a request to erase, object or restrict that is open or was granted, or a row that couldn't
+# be read and may forbid all: a consent event or a request a denial, a customer's row a child's age.
 LANDED = Relations(
     events="landing.consent_events",
     subjects=f"""(
@@ -45,7 +45,7 @@ LANDED = Relations(
                 where status in {_listed(HOLDING_STATES)} and type in {_listed(HOLDING_REQUESTS)}
             ) or k.subject_key in (
                 select subject_key from landing.quarantine
-                where feed in {_listed(WORD_FEEDS)} and resolved_at is null
+                where feed in {_listed(HOLDING_FEEDS)} and resolved_at is null
                     and subject_key is not null
             )
         ) as held
@@ -166,7 +166,7 @@ def state_sql(
     )
     select placed.subject_key, b.purpose, placed.regime, b.basis,
         case
-            when placed.held then 'held: an open request or an unread consent event'
+            when placed.held then 'held: a request that stands, or an unread row'
             when placed.age_years < a.least_age then 'below the age of consent'
             when objected >= coalesce(named, '-infinity') then 'objected or opted out'
             when withdrawn >= coalesce(granted, '-infinity') then 'withdrawn'

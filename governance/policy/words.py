@@ -42,6 +42,8 @@ FeedName = Literal["customers", "transactions", "consent_events", "rights_reques
 FEEDS: tuple[FeedName, ...] = get_args(FeedName)
 # A row of these that can't be read may be a denial; this is what may become of it.
 WORD_FEEDS: tuple[FeedName, ...] = ("consent_events", "rights_requests")
+# A row of these that can't be read holds its subject: it may say that the subject is a child, too.
+HOLDING_FEEDS: tuple[FeedName, ...] = ("customers", *WORD_FEEDS)
 RESOLUTIONS = ("corrected_at_source", "dismissed")
 
 GRANTS = ("granted", "opted_in")

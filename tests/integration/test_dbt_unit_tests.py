@@ -51,6 +51,7 @@ NAMED_CASES = {
     ],
     "held": [
         "subject_held_by_a_request", "subject_held_by_an_unread_word",
+        "subject_held_by_an_unread_age",
         "permitted_not_while_held",
     ],
 }  # fmt: skip

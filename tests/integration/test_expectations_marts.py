@@ -136,6 +136,10 @@ POISON = {
         f"permission.{S}", "insert into landing.quarantine by name select subject_key,"
         " 'consent_events' as feed from landing.customers where row_key = 10",
     ),
+    "an unread age": (
+        f"permission.{S}", "insert into landing.quarantine by name select subject_key,"
+        " 'customers' as feed from landing.customers where row_key = 10",
+    ),
     "a minor": (
         f"permission.{S}", "update landing.customers set age_years = 15 where row_key = 10",
     ),

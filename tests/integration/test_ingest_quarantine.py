@@ -4,6 +4,8 @@ from datetime import timedelta
 
 import pytest
 
+from governance import identity
+from governance.consent import LANDED
 from governance.release import UNREAD
 from ingest.quarantine import quarantine_list, quarantine_resolve
 from tests.support.feeds import (
@@ -204,6 +206,28 @@ def test_a_row_of_nobody_is_corrected_by_a_later_delivery(tmp_path):
     fill(tmp_path, consent_events=[event(), event(customer_id="bob", action="withdrawn")])
     load(sources)
     assert resolved(1) == 1
+
+
+def test_an_age_that_cannot_be_read_holds_its_subject_until_resolved(tmp_path):
+    ages = {"ann": "thirteen", "bob": "15.6", "eve": "41", "dan": None, "cyd": "-1"}
+    people = [(name, name, f"{name}@x.org", "EU", age) for name, age in ages.items()]
+    fill(tmp_path, customers=people)
+    load(sources_in(tmp_path, customers=declared("customers")))
+
+    def held():
+        with connected(warehouse_store(), *identity.stores(read_only=True)) as connection:
+            rows = connection.execute(
+                f"select customer_id from {LANDED.subjects} join vault.subjects using (subject_key)"
+                " where held order by all"
+            ).fetchall()
+        return [name for (name,) in rows]
+
+    assert held() == ["ann", "bob", "cyd"]
+    with connected(warehouse_store()) as connection:
+        assert connection.execute(UNREAD).fetchall() == [(0,)]
+        first = quarantine_list(connection)[0].quarantine_id
+        quarantine_resolve(connection, first, "dismissed", note="she is 31", now=NOW)
+    assert held() == ["bob", "cyd"]
 
 
 def test_no_identifier_reaches_the_warehouse(tmp_path):

@@ -110,6 +110,7 @@ def test_a_denial_recorded_after_a_newer_grant(action: str, grant_of: str | None
     [
         ("withdrawn >= coalesce", "withdrawn > coalesce"),
         ("objected >= coalesce(named", "objected >= coalesce(granted"),
+        ("'customers', ", ""),
         ("e.recorded_at <= $known", "$known is not null"),
         ("<= $at then 'consent expired'", "< $at then 'consent expired'"),
     ],

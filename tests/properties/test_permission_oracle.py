@@ -247,6 +247,7 @@ BREAKS = {
         "coalesce(regimes.regime, 'ccpa')",
     ),
     "an open restriction holds nobody": ("int_consent_subjects", ", 'restriction'", ""),
+    "an unread age holds nobody": ("int_consent_subjects", "'customers', ", ""),
     "a resolved event still holds": ("int_consent_subjects", "resolved_at is null", "true"),
     "as_of alone decides": ("int_consent_permitted", "select known_at", "select as_of_end"),
     "known_at alone decides": (

@@ -122,7 +122,7 @@ requests = st.tuples(
     st.sampled_from(["fulfilled", "open", "refused", "withdrawn"]),
 )
 quarantined = st.tuples(
-    st.sampled_from(["transactions", "consent_events", "rights_requests"]), st.booleans()
+    st.sampled_from(["transactions", "customers", "consent_events", "rights_requests"]), st.booleans()
 )
 
 

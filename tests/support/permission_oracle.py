@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 BEGINNING = datetime(1900, 1, 1)
 GRANTS = ("granted", "opted_in")
 OBJECTIONS = ("objected", "opted_out")
-WORD_FEEDS = ("consent_events", "rights_requests")
+HOLDING_FEEDS = ("customers", "consent_events", "rights_requests")
 HOLDING_REQUESTS = ("erasure", "objection", "restriction")
 
 
@@ -85,11 +85,11 @@ class Oracle:
         return subject.age_years is not None and subject.age_years < least
 
     def is_held(self, subject: Subject) -> bool:
-        """Tell whether a request stands, or a word of theirs is unread."""
+        """Tell whether a request stands, or a word or an age of theirs is unread."""
         for kind, status in subject.requests:
             if kind in HOLDING_REQUESTS and status in ("open", "fulfilled"):
                 return True
-        return any((feed, False) in subject.quarantined for feed in WORD_FEEDS)
+        return any((feed, False) in subject.quarantined for feed in HOLDING_FEEDS)
 
     def speaks_of(self, event: Event, purpose: str) -> bool:
         """Tell whether an event is about a purpose."""

@@ -28,11 +28,12 @@ standing_requests as (
         and subject_key is not null
 ),
 
-unread_words as (
-    -- A consent event or a request that could not be read may be a denial.
+unread as (
+    -- A consent event or a request that could not be read may be a denial; a row of customers, the
+    -- age of a child.
     select distinct subject_key from {{ ref('stg_landing__quarantines') }}
     where
-        feed in ('consent_events', 'rights_requests')
+        feed in ('customers', 'consent_events', 'rights_requests')
         and resolved_at is null
         and subject_key is not null
 ),
@@ -54,7 +55,7 @@ select
     coalesce(placed.age_years < ages.age_of_consent, false) as under_age,
     (
         placed.subject_key in (select standing_requests.subject_key from standing_requests)
-        or placed.subject_key in (select unread_words.subject_key from unread_words)
+        or placed.subject_key in (select unread.subject_key from unread)
     ) as held
 from placed
 inner join ages on placed.regime = ages.regime
