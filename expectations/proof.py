@@ -97,8 +97,7 @@ def _since(
             select subject_key, purpose is not null as named,
                 action in ('granted', 'opted_in') as grants,
                 action = 'withdrawn' as withdraws,
-                case when action in ('granted', 'opted_in') then occurred_at
-                    else least(occurred_at, recorded_at) end as moment
+                occurred_at as moment
             from {consent.LANDED.events}
             where recorded_at <= $known
                 and coalesce(purpose, $purpose) = $purpose

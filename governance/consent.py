@@ -73,12 +73,14 @@ KNOWN_NOW = Relations(
 def moment(connection: duckdb.DuckDBPyConnection, clock: datetime) -> datetime:
     """Return the moment at which a reader judges: its clock's, in UTC, or that of a later event.
 
-    A denial counts from the moment it is recorded, whatever the host believes the time to be.
+    A denial counts from the moment it is recorded, whatever the host believes the time to be and
+    whatever later date it bears.
     ``connection`` has what :data:`KNOWN_NOW` names.
     """
     (newest,) = connection.execute(
-        "select max(recorded_at) from (select recorded_at from permission.consent_events"
-        " union all select recorded_at from waiting)"
+        "select max(greatest(recorded_at, occurred_at)) from"
+        " (select recorded_at, occurred_at from permission.consent_events"
+        " union all select recorded_at, occurred_at from waiting)"
     ).fetchall()[0]
     return max(clock, newest or clock)
 
@@ -138,8 +140,7 @@ def state_sql(
             e.action in {grants} as grants,
             e.purpose is not null as named,
             e.action in ('objected', 'opted_out') as objects,
-            case when e.action in {grants} then e.occurred_at
-                else least(e.occurred_at, e.recorded_at) end as moment,
+            e.occurred_at as moment,
             e.notice_version
         from {relations.events} as e, {purposes}
         where e.recorded_at <= {known}

@@ -63,9 +63,10 @@ BREAKS = {
         f"{CONSENTED}/int_consent_intervals.sql", "standing.withdrawn_at < standing.granted_at",
         "standing.withdrawn_at <= standing.granted_at", "interval_same_instant",
     ),
-    "a denial counts from its own date": (
-        f"{CONSENTED}/int_consent_events.sql", "least(known.occurred_at, known.recorded_at)",
-        "known.occurred_at", "event_denial_with_a_later_date",
+    "a denial counts from before it was said": (
+        f"{CONSENTED}/int_consent_events.sql", "known.occurred_at as effective_at",
+        "least(known.occurred_at, known.recorded_at) as effective_at",
+        "event_denial_with_a_later_date",
     ),
     "everything is known": (
         f"{CONSENTED}/int_consent_events.sql", "events.recorded_at <= clocks.known_at", "true",

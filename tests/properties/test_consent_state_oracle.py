@@ -8,12 +8,13 @@ import duckdb
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from governance.consent import LANDED, state_sql
+from governance.consent import LANDED, moment, state_sql
 from tests.support.permission_histories import (
     FIRST_DAY,
     POLICY,
     PURPOSES,
     Scenario,
+    early_record,
     late_denial,
     midnight,
     scenarios,
@@ -93,6 +94,16 @@ def test_second_derivation_agrees_with_the_oracle() -> None:
     checked(SQL)
 
 
+@pytest.mark.parametrize("action", ["withdrawn", "objected"])
+def test_a_grant_between_the_recording_of_a_denial_and_its_date(action: str) -> None:
+    end = midnight(8)
+    scenario = Scenario((early_record(action),), FIRST_DAY + timedelta(days=7), end, end)
+    connection = landed()
+    connection.execute("use warehouse")
+    assert differences(connection, SQL, scenario) == []
+    assert permitted(connection, SQL, end, end) == set()
+
+
 @pytest.mark.parametrize("grant_of", ["opt_in", None])
 @pytest.mark.parametrize("action", ["withdrawn", "objected"])
 def test_a_denial_recorded_after_a_newer_grant(action: str, grant_of: str | None) -> None:
@@ -105,12 +116,28 @@ def test_a_denial_recorded_after_a_newer_grant(action: str, grant_of: str | None
     assert ((key(0), "opt_in") in permitted(connection, SQL, end, end)) is stands
 
 
+@pytest.mark.parametrize("where", ["permission.consent_events", "waiting"])
+@pytest.mark.parametrize("said", [timedelta(minutes=30), timedelta(minutes=-30)])
+def test_readers_judge_at_no_moment_before_what_is_known(where: str, said: timedelta) -> None:
+    recorded = datetime(2024, 3, 1, 10)
+    connection = duckdb.connect()
+    connection.execute("create schema permission")
+    for table in ("permission.consent_events", "waiting"):
+        connection.execute(f"create table {table} (occurred_at timestamp, recorded_at timestamp)")
+    assert moment(connection, recorded) == recorded
+    connection.execute(f"insert into {where} values (?, ?)", [recorded + said, recorded])
+    newest = max(recorded, recorded + said)
+    assert moment(connection, recorded - timedelta(hours=1)) == newest
+    assert moment(connection, newest + timedelta(hours=1)) == newest + timedelta(hours=1)
+
+
 @pytest.mark.parametrize(
     ("whole", "broken"),
     [
         ("withdrawn >= coalesce", "withdrawn > coalesce"),
         ("objected >= coalesce(named", "objected >= coalesce(granted"),
         ("'customers', ", ""),
+        ("e.occurred_at as moment", "least(e.occurred_at, e.recorded_at) as moment"),
         ("e.recorded_at <= $known", "$known is not null"),
         ("<= $at then 'consent expired'", "< $at then 'consent expired'"),
     ],

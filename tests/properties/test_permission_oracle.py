@@ -20,6 +20,7 @@ from tests.support.permission_histories import (
     POLICY,
     PURPOSES,
     Scenario,
+    early_record,
     late_denial,
     midnight,
     scenarios,
@@ -160,6 +161,14 @@ LATE_DENIALS = {
 }
 
 
+def test_a_grant_between_the_recording_of_a_denial_and_its_date(compiled: Compiled) -> None:
+    end = midnight(8)
+    scenario = Scenario((early_record("withdrawn"),), FIRST_DAY + timedelta(days=7), end, end)
+    connection = database(compiled)
+    assert differences(connection, compiled, scenario) == []
+    assert (0, "opt_in") not in decided_by_sql(connection)
+
+
 @pytest.mark.parametrize("case", LATE_DENIALS)
 def test_a_denial_recorded_after_a_newer_grant(compiled: Compiled, case: str) -> None:
     subject, permitted = LATE_DENIALS[case]
@@ -221,11 +230,13 @@ BREAKS = {
         "bases.basis = 'contract'\n            or",
     ),
     "a minor's consent counts": ("int_consent_intervals", "not subjects.under_age", "true"),
-    "a denial counts from its own date": (
-        "int_consent_events", "least(known.occurred_at, known.recorded_at)", "known.occurred_at",
+    "words count from before they were said": (
+        "int_consent_events", "known.occurred_at as effective_at",
+        "least(known.occurred_at, known.recorded_at) as effective_at",
     ),
-    "a denial counts only from its recording": (
-        "int_consent_events", "least(known.occurred_at, known.recorded_at)", "known.recorded_at",
+    "words count only from their recording": (
+        "int_consent_events", "known.occurred_at as effective_at",
+        "greatest(known.occurred_at, known.recorded_at) as effective_at",
     ),
     "what is not yet known counts": (
         "int_consent_events", "events.recorded_at <= clocks.known_at", "true",

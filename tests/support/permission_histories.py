@@ -83,6 +83,19 @@ def late_denial(action: str, grant_of: str | None) -> Subject:
     )
 
 
+def early_record(action: str) -> Subject:
+    """Return one who granted, then denied with a date after its recording, before the grant."""
+    first, second, third = (midnight(day) for day in (2, 4, 6))
+    return Subject(
+        jurisdiction="EU",
+        age_years=40,
+        events=(
+            Event("granted", "opt_in", second, second, notice_version=2),
+            Event(action, None, third, first),
+        ),
+    )
+
+
 def midnight(day: int) -> datetime:
     """Return the beginning of a local day, counted from the first, as UTC without a zone."""
     local = datetime.combine(FIRST_DAY + timedelta(days=day), time(), ZoneInfo(POLICY["time_zone"]))
@@ -122,7 +135,8 @@ requests = st.tuples(
     st.sampled_from(["fulfilled", "open", "refused", "withdrawn"]),
 )
 quarantined = st.tuples(
-    st.sampled_from(["transactions", "customers", "consent_events", "rights_requests"]), st.booleans()
+    st.sampled_from(["transactions", "customers", "consent_events", "rights_requests"]),
+    st.booleans(),
 )
 
 

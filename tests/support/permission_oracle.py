@@ -118,7 +118,7 @@ class Oracle:
             and self.speaks_of(event, purpose)
             and self.counts(event, purpose)
         ]
-        return sorted(known, key=lambda event: (counts_from(event), event.action not in GRANTS))
+        return sorted(known, key=lambda event: (event.occurred_at, event.action not in GRANTS))
 
     def is_valid(self, subject: Subject, purpose: str, at: datetime, known_at: datetime) -> bool:
         """Tell whether there was a basis at an instant, by what was known at another."""
@@ -127,10 +127,10 @@ class Oracle:
         consent: datetime | None = None
         withdrawn = objected = False
         for event in self.heard(subject, purpose, known_at):
-            if counts_from(event) > at:
+            if event.occurred_at > at:
                 break
             if event.action in GRANTS:
-                consent, withdrawn = counts_from(event), False
+                consent, withdrawn = event.occurred_at, False
                 if event.purpose is not None:  # a general grant undoes no objection
                     objected = False
             elif event.action in OBJECTIONS:
@@ -147,7 +147,7 @@ class Oracle:
     def turning_points(self, subject: Subject, purpose: str, known_at: datetime) -> list[datetime]:
         """Return the instants at which the answer may change, in order."""
         lasts = timedelta(days=self.purposes()[purpose]["consent_valid_days"])
-        starts = [counts_from(event) for event in self.heard(subject, purpose, known_at)]
+        starts = [event.occurred_at for event in self.heard(subject, purpose, known_at)]
         return sorted({BEGINNING, *starts, *(start + lasts for start in starts)})
 
     def valid_since(
@@ -193,10 +193,3 @@ class Oracle:
             return None
         zone = ZoneInfo(self.policy["time_zone"])
         return since.replace(tzinfo=ZoneInfo("UTC")).astimezone(zone).date()
-
-
-def counts_from(event: Event) -> datetime:
-    """Return from when an event counts: a denial never later than it was recorded."""
-    if event.action in GRANTS:
-        return event.occurred_at
-    return min(event.occurred_at, event.recorded_at)

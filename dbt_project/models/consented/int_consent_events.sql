@@ -27,11 +27,9 @@ select
     known.subject_key,
     purposes.purpose,
     purposes.consent_valid_days,
-    -- A denial counts from the moment it was recorded, even if it bears a later date.
-    case
-        when known.affirms then known.occurred_at
-        else least(known.occurred_at, known.recorded_at)
-    end as effective_at,
+    -- Words follow one another as they were said, not as they became known. A denial that bears a
+    -- later date than its recording counts at once all the same: `known_at` isn't before it.
+    known.occurred_at as effective_at,
     -- A grant given on an older notice than the policy accepts counts for nothing.
     known.affirms and coalesce(known.notice_version >= purposes.notice_version, false) as is_grant,
     known.affirms
