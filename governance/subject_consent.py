@@ -201,8 +201,13 @@ def _require_known(
 
 
 def _require_an_id(customer_id: str) -> None:
-    if not identity.as_landed(customer_id):
+    landed = identity.as_landed(customer_id)
+    if not landed:
         raise UsageError("the customer id is empty", "write it as the feeds have it")
+    if set(landed) & set(limits.UNSEEN):
+        raise UsageError(
+            "the customer id holds a character that can't be seen", "write it as the feeds have it"
+        )
     if len(customer_id.encode(errors="replace")) > limits.LONGEST_ID:
         raise UsageError(
             f"the customer id is longer than {limits.LONGEST_ID} bytes",

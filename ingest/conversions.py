@@ -6,13 +6,17 @@ here: which column is converted (``projection``), what a failed conversion means
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from ingest.connectors.source import Source
+from governance.limits import seen_sql, trimmed_sql
 from ingest.contract import TEXT, TIME, WHOLE, Column
 from ingest.expressions import columns_of, parsed, safe_sql
 from ingest.model import Mapping
 from warehouse.errors import UsageError
 from warehouse.sql import identifier, quoted
+
+if TYPE_CHECKING:
+    from ingest.connectors.source import Source
 
 _WHOLE = re.compile(r"^U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?$")
 # A time of day, then a zone or an offset, which a cast to TIMESTAMP would drop without a word.
@@ -26,6 +30,7 @@ _KINDS = {
     TEXT: ("text", "whole number", "number", "time", "truth value", "uuid", "nothing"),
     TIME: ("text", "time", "nothing"),
 }
+_EXACT_BELOW = {"FLOAT": 2**24, "DOUBLE": 2**53}
 _NUMBER_KINDS = ("text", "whole number", "number", "nothing")
 
 
@@ -65,7 +70,7 @@ def kind_of(type_: str) -> str:
     return {"BOOLEAN": "truth value", "UUID": "uuid", '"NULL"': "nothing"}.get(type_, "other")
 
 
-def raw_sql(column: Column, mapping: Mapping, source: Source, expression_type: str) -> Raw:
+def raw_sql(column: Column, mapping: Mapping, source: "Source", expression_type: str) -> Raw:
     """Return the raw value of one of our columns.
 
     Raises
@@ -88,7 +93,7 @@ def raw_sql(column: Column, mapping: Mapping, source: Source, expression_type: s
     return Raw(_blank_is_null(identifier(name), type_, column), type_)
 
 
-def _require_kind(column: Column, type_: str, source: Source, what: str, dated: bool) -> None:
+def _require_kind(column: Column, type_: str, source: "Source", what: str, dated: bool) -> None:
     kind = kind_of(type_)
     allowed = _KINDS.get(column.type, _NUMBER_KINDS)
     if kind in allowed or (dated and kind == "whole number"):
@@ -107,16 +112,32 @@ def _blank_is_null(sql: str, type_: str, column: Column) -> str:
         return sql
     text = sql if type_ == "VARCHAR" else f"cast({sql} as varchar)"
     trims = column.word or column.name == "customer_id"
-    return f"nullif(trim({text}), '')" if trims else f"nullif({text}, '')"
+    return f"nullif({trimmed_sql(text)}, '')" if trims else f"nullif({text}, '')"
 
 
 def text_sql(raw: str, type_: str, column: Column) -> str:
-    """Return a text; whole numbers that come as floats lose their ``.0``."""
-    if type_ in ("FLOAT", "DOUBLE"):
-        whole = f"try_cast(try_cast({raw} as hugeint) as varchar)"
-        return f"case when {raw} = floor({raw}) then {whole} else try_cast({raw} as varchar) end"
-    text = raw if kind_of(type_) == "text" else f"try_cast({raw} as varchar)"
+    """Return a text; numbers with nothing behind the point lose it.
+
+    A float from which on neighbours are one number, and an id with an unseen character inside, may
+    be anybody's: they can't be read.
+    """
+    kind = kind_of(type_)
+    if kind == "number":
+        return float_text_sql(raw, type_)
+    if column.name == "customer_id" and kind == "text":
+        return f"case when {seen_sql(raw)} then {raw} end"
+    text = raw if kind == "text" else f"try_cast({raw} as varchar)"
     return f"translate(lower({text}), '- ', '__')" if column.word else text
+
+
+def float_text_sql(number: str, type_: str) -> str:
+    """Return a float or a decimal as a text; null if its neighbours are the same number."""
+    text = (
+        f"case when {number} = floor({number}) then try_cast(try_cast({number} as hugeint) as"
+        f" varchar) else try_cast({number} as varchar) end"
+    )
+    exact = _EXACT_BELOW.get(type_)
+    return f"case when abs({number}) < {exact} then {text} end" if exact else text
 
 
 def number_sql(raw: str, type_: str) -> str:

@@ -16,6 +16,7 @@ be read), and copies of a row that couldn't be read come to be one word; but
 
 import duckdb
 
+from governance.limits import seen_sql, trimmed_sql
 from governance.policy.words import DENIALS, HOLDING_REQUESTS, HOLDING_STATES
 from ingest.contract import CONTRACTS
 from warehouse.sql import quoted
@@ -48,25 +49,30 @@ def forgotten(connection: duckdb.DuckDBPyConnection, feed: str) -> int:
     subjects, together = connection.execute(
         "select count(*) filter (not b.together), count(*) filter (b.together)"
         f" from {BEFORE} as b left join ({_said(feed)}) as n"
-        " on n.together = b.together and n.subject_key is not distinct from b.subject_key"
-        f" where (b.together or b.subject_key is not null) and ({lost})"
+        " on n.together = b.together and n.customer_id is not distinct from b.customer_id"
+        f" where (b.together or b.customer_id is not null) and ({lost})"
     ).fetchall()[0]
     return int(subjects or together)
 
 
 def _said(feed: str) -> str:
     """Return the ``select`` of words, denials and unread rows, by subject and of all together."""
+    trimmed = trimmed_sql("s.customer_id")
     told_apart = CONTRACTS[feed].told_apart_by
     word = ", ".join(name for name in told_apart if name != "customer_id")
+    # As it is read now: an earlier version of Assent may have read an id otherwise.
+    customer = f"case when {seen_sql(trimmed)} then {trimmed} end"
     loads = f"(select load_id from landing.loads where feed = {quoted(feed)})"
     return (
-        "select subject_key, grouping(subject_key) = 1 as together,"
-        " count(distinct (subject_key, word)) filter (word is not null) as words,"
-        " count(distinct (subject_key, word)) filter (denies) as denials,"
+        "select customer_id, grouping(customer_id) = 1 as together,"
+        " count(distinct (customer_id, word)) filter (word is not null) as words,"
+        " count(distinct (customer_id, word)) filter (denies) as denials,"
         " count(*) filter (word is null) as unread"
+        f" from (select {customer} as customer_id, word, denies"
         f" from (select subject_key, row({word}) as word, {_DENIES[feed]} as denies"
         f" from landing.{feed} where load_id in {loads}"
         " union all select subject_key, null, false from landing.quarantine"
         f" where feed = {quoted(feed)} and resolved_at is null and load_id in {loads})"
-        " group by grouping sets ((subject_key), ())"
+        " left join vault.subjects as s using (subject_key))"
+        " group by grouping sets ((customer_id), ())"
     )

@@ -32,6 +32,7 @@ from ingest.connectors.source import (
     require_columns,
     selected,
 )
+from ingest.conversions import float_text_sql
 from ingest.model import FeedSource
 from warehouse.errors import UsageError
 from warehouse.sql import identifier, quoted
@@ -140,10 +141,23 @@ def _json_lines(
         ).fetchall()
         rows = connection.execute(f"select count(*) from {lines}").fetchall()[0][0]
     found = sorted(key for (key,) in keys)
-    if found or rows:
+    if rows and not found:
+        raise UsageError(
+            f"no line of {path.name} is a JSON object with keys",
+            "write one object a line: no list of them, and none over several lines",
+        )
+    if rows:
         require_columns(path.name, wanted, found)
-    extracted = [f"json ->> {quoted(_pointer(name))} as {identifier(name)}" for name in wanted]
-    malformed = f"coalesce(json_type(json), '') <> 'OBJECT' as {MALFORMED}"
+    id_ = feed.columns["customer_id"].column
+    extracted = [
+        f"{(_json_id if name == id_ else _json_text)(name)} as {identifier(name)}"
+        for name in wanted
+    ]
+    # Of a key that a line has twice, DuckDB takes the first and says nothing.
+    malformed = (
+        "coalesce(json_type(json), '') <> 'OBJECT'"
+        f" or len(json_keys(json)) <> len(list_distinct(json_keys(json))) as {MALFORMED}"
+    )
     inner = ", ".join([*extracted, malformed])
     return Source(
         path.name,
@@ -152,6 +166,20 @@ def _json_lines(
         numbered=f"(select {inner}, row_number() over () as {POSITION} from {lines})",
         marks_malformed=True,
         unchanged=unchanged,
+    )
+
+
+def _json_text(key: str) -> str:
+    return f"json ->> {quoted(_pointer(key))}"
+
+
+def _json_id(key: str) -> str:
+    """Return an id: a text, or a number as other formats hold it; anything else is none."""
+    number = float_text_sql(f"try_cast({_json_text(key)} as double)", "DOUBLE")
+    return (
+        f"case json_type(json, {quoted(_pointer(key))}) when 'DOUBLE' then {number}"
+        f" when 'VARCHAR' then {_json_text(key)} when 'UBIGINT' then {_json_text(key)}"
+        f" when 'BIGINT' then {_json_text(key)} end"
     )
 
 

@@ -45,6 +45,10 @@ def landed() -> list[tuple]:
     return ask(LANDED.format("landing.transactions") + " order by 1, 2")
 
 
+def known() -> list[str]:
+    return sorted(id_ for (id_,) in vault("select customer_id from vault.subjects"))
+
+
 def put(folder: Path, name: str, content: bytes) -> None:
     write_csv(folder / "consent_events.csv", EVENTS, [EVENT])
     (folder / name).write_bytes(content)
@@ -183,6 +187,54 @@ def test_lines_that_are_no_json_objects_are_quarantined(tmp_path):
     assert totals("transactions") == (7, 1, 5, 1, 0)
 
 
+def test_an_id_of_a_json_line_is_a_text_or_a_number(tmp_path):
+    ids = [
+        '"12345"',
+        "12345",
+        "12345.0",
+        "1.2345e4",
+        '"12345.0"',
+        "12345678901234567890",
+        '" a\\t"',
+        "true",
+        '{"a": 1}',
+        '["x"]',
+        "1e25",
+        "123456789012345678901234567890",
+        "null",
+        '"a\\tb"',
+    ]
+    line = json_lines([SALE]).decode().replace('"ann"', "%s")
+    put(tmp_path, "t.jsonl", "".join(line % id_ for id_ in ids).encode())
+    load(sources_in(tmp_path, transactions=feed("jsonl", "t.jsonl")))
+    assert known() == ["12345", "12345.0", "12345678901234567890", "a", "ann"]
+    assert reasons("transactions") == {
+        "missing_customer_id": [8, 9, 10, 11, 12, 13], "unparseable_customer_id": [14],
+    }  # fmt: skip
+
+
+def test_a_json_line_that_says_two_things_is_malformed(tmp_path):
+    line = json_lines([SALE]).decode()
+    twice = line.replace('"value": "9.99"', '"value": "9.99", "value": "1"')
+    assert twice != line
+    put(tmp_path, "t.jsonl", (line + twice).encode())
+    load(sources_in(tmp_path, transactions=feed("jsonl", "t.jsonl")))
+    assert reasons("transactions") == {"malformed_row": [2]}
+
+
+def test_floats_that_are_one_number_are_no_ids(tmp_path):
+    put(tmp_path, "unused", b"")
+    parquet(
+        tmp_path / "t.parquet",
+        "select unnest([12345678901234567, 12345678901234568, 12345.0, 1e25])::double"
+        " as customer_id,"
+        " 'b1' as basket_id, 'p1' as product_id, timestamp '2024-05-01' as occurred_at, 1 as value",
+    )
+    load(sources_in(tmp_path, transactions=feed("parquet", "t.parquet")))
+    assert known() == ["12345", "ann"]
+    assert reasons("transactions") == {"unparseable_customer_id": [1, 2, 4]}
+
+
 def test_a_giant_line_is_a_bad_row_or_a_malformed_one(tmp_path):
     giant = [sale(), sale(product_id="9" * 17_000_000), sale(basket_id="b2")]
     put(tmp_path, "t.jsonl", json_lines(giant))
@@ -215,7 +267,9 @@ def test_a_malformed_consent_event_may_be_anybodys(tmp_path):
         ("t.csv.gz", b"no gzip", "isn't whole"),
         ("t.jsonl", b"\xef\xbb\xbf{}", "byte order mark"),
         ("t.jsonl", b'{"customer": 1}\n', "no column 'customer_id'"),
-        ("t.jsonl", b"not json\n", "no column"),
+        ("t.jsonl", b"not json\n", "no line of t.jsonl is a JSON object"),
+        ("t.jsonl", b'[{"customer_id": 1},\n{"customer_id": 2}]\n', "one object a line"),
+        ("t.jsonl", b'{\n  "customer_id": 1\n}\n', "one object a line"),
         ("t.csv", b"\x00\x01\x02" * 50, "header"),
     ],
 )

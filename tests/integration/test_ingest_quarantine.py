@@ -208,6 +208,25 @@ def test_a_row_of_nobody_is_corrected_by_a_later_delivery(tmp_path):
     assert resolved(1) == 1
 
 
+def test_what_cannot_be_seen_around_an_id_detaches_no_denial(tmp_path):
+    denials = [f"ann{sign}" for sign in "\t\u200b\ufeff\u00a0\x00"] + ["\u200bann", "\tann"]
+    times = [f"2024-04-02 10:00:0{i}" for i in range(len(denials))]
+    said = [event(customer_id=id_, action="withdrawn", occurred_at=at)
+            for id_, at in zip(denials, times, strict=True)]  # fmt: skip
+    fill(
+        tmp_path, consent_events=[event(), *said, event(customer_id="a\x00nn", action="withdrawn")]
+    )
+    load(sources_in(tmp_path))
+    assert ask("select count(distinct subject_key), count(*) from landing.consent_events") == [
+        (1, 1 + len(said))
+    ]
+    assert vault("select customer_id from vault.subjects") == [("ann",)]
+    # Inside an id, it may be anybody's.
+    assert reasons("consent_events") == {"unparseable_customer_id": [len(said) + 2]}
+    with connected(warehouse_store()) as connection:
+        assert connection.execute(UNREAD).fetchall() == [(1,)]
+
+
 def test_an_age_that_cannot_be_read_holds_its_subject_until_resolved(tmp_path):
     ages = {"ann": "thirteen", "bob": "15.6", "eve": "41", "dan": None, "cyd": "-1"}
     people = [(name, name, f"{name}@x.org", "EU", age) for name, age in ages.items()]

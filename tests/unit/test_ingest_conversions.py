@@ -108,7 +108,6 @@ def test_a_number_with_a_fraction_is_no_whole_number(connection, value, type_, e
 def test_ids_read_as_floats_lose_their_point(connection):
     sql = text_sql("x", "DOUBLE", TRANSACTIONS.column("customer_id"))
     assert converted(connection, sql, 17850.0, "double") == "17850"
-    assert converted(connection, sql, 1e300, "double") is None
     assert converted(connection, sql, 0.5, "double") == "0.5"
 
 
@@ -117,11 +116,41 @@ def test_what_is_blank_around_an_id_is_blank_wherever_it_is_told(connection):
     source = Source("s", {"x": "VARCHAR"}, "s", "s")
     column = TRANSACTIONS.column("customer_id")
     landed = raw_sql(column, Mapping(column="x"), source, "").sql
-    signs = [chr(i) for i in range(1, 0x11000) if not 0xD800 <= i < 0xE000]
+    signs = [chr(i) for i in range(0x11000) if not 0xD800 <= i < 0xE000]
     typed = [f"{sign}a{sign}b{sign}" for sign in signs]
     rows = connection.execute(f"select {landed} from (select unnest(?::varchar[]) as x)", [typed])
     assert [found for (found,) in rows.fetchall()] == [identity.as_landed(id_) for id_ in typed]
-    assert identity.as_landed("\u00a0ann\u2003") == "ann"
+    assert identity.as_landed("\ufeff\u00a0\x00ann\u2003\u200b\t") == "ann"
+
+
+@pytest.mark.parametrize("sign", ["\t", "\x00", "\u200b", "\ufeff", "\u2028", "\x85"])
+def test_an_id_with_an_unseen_character_inside_cannot_be_read(connection, sign):
+    column = TRANSACTIONS.column("customer_id")
+    assert converted(connection, text_sql("x", "VARCHAR", column), f"a{sign}b") is None
+    product = TRANSACTIONS.column("product_id")
+    assert converted(connection, text_sql("x", "VARCHAR", product), f"a{sign}b") == f"a{sign}b"
+    for readable in ("a b", "a\u00a0b", "Ødegård 😀"):
+        assert converted(connection, text_sql("x", "VARCHAR", column), readable) == readable
+
+
+@pytest.mark.parametrize(
+    ("value", "type_", "expected"),
+    [
+        (2.0**53 - 1, "DOUBLE", "9007199254740991"),
+        (2.0**53, "DOUBLE", None),  # so would be 2 ** 53 + 1
+        (-(2.0**53), "DOUBLE", None),
+        (1e25, "DOUBLE", None),
+        (2.0**24 - 1, "FLOAT", "16777215"),
+        (2.0**24, "FLOAT", None),
+        ("12345.00", "DECIMAL(18,2)", "12345"),
+        ("12345.50", "DECIMAL(18,2)", "12345.50"),
+        ("12345678901234567890123456789012345678", "DECIMAL(38,0)",
+         "12345678901234567890123456789012345678"),
+    ],
+)  # fmt: skip
+def test_a_number_is_an_id_while_it_is_exact(connection, value, type_, expected):
+    sql = text_sql("x", type_, TRANSACTIONS.column("customer_id"))
+    assert converted(connection, sql, value, type_) == expected
 
 
 def test_words_are_spelled_in_one_way(connection):
