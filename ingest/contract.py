@@ -7,7 +7,8 @@ company's columns become ours (``projection``), what a class or a retention is (
 from dataclasses import dataclass
 
 from governance.limits import GREATEST_NOTICE
-from governance.policy.words import ACTIONS
+from governance.policy.words import ACTIONS, GRANTS
+from warehouse.sql import quoted
 
 TIME, TEXT, WHOLE = "TIMESTAMP", "VARCHAR", "INTEGER"
 MONEY, AMOUNT = "DECIMAL(18,2)", "DECIMAL(18,3)"
@@ -84,6 +85,9 @@ class Contract:
         The column that says when the event happened, if there is one.
     arrival
         The column that says when an event became known, if the feed can say it.
+    allows
+        SQL over the typed columns: whether a row allows something. Where a clock was put back, it
+        is taken to be said at the earlier of two times; any other row, at the later.
     """
 
     name: str
@@ -92,6 +96,7 @@ class Contract:
     told_apart_by: tuple[str, ...] = ()
     time: str = ""
     arrival: str = ""
+    allows: str = ""
     required: bool = False
 
     def column(self, name: str) -> Column:
@@ -186,6 +191,7 @@ CONSENT_EVENTS = Contract(
     told_apart_by=("customer_id", "action", "purpose", "occurred_at", "signal"),
     time="occurred_at",
     arrival="recorded_at",
+    allows=f"action in ({', '.join(map(quoted, GRANTS))})",
     required=True,
 )  # fmt: skip
 

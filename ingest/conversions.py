@@ -26,6 +26,7 @@ _UTC = frozenset(
     ["UTC", "Etc/UTC", "UCT", "Etc/UCT", "GMT", "Etc/GMT", "GMT0", "Etc/GMT0", "Greenwich",
      "Etc/Greenwich", "Zulu", "Etc/Zulu", "Universal", "Etc/Universal"]
 )  # fmt: skip
+_PUT_BACK_BY = (60, 30, 120)  # minutes: everywhere, on Lord Howe, at Troll
 _KINDS = {
     TEXT: ("text", "whole number", "number", "time", "truth value", "uuid", "nothing"),
     TIME: ("text", "time", "nothing"),
@@ -149,7 +150,7 @@ def number_sql(raw: str, type_: str) -> str:
     return f"case when {number} = try_cast({raw} as double) then {number} end"
 
 
-def time_sql(raw: str, type_: str, format_: str | None, zone: str) -> str:
+def time_sql(raw: str, type_: str, format_: str | None, zone: str, earlier: str = "") -> str:
     """Return a time in UTC without a zone.
 
     Parameters
@@ -159,27 +160,44 @@ def time_sql(raw: str, type_: str, format_: str | None, zone: str) -> str:
     format_
         How a text is written (strptime); by default ISO 8601, with or without an offset.
     zone
-        The zone of times that don't name one. Where a clock was put back, an ambiguous time counts
-        as the later one; one that a clock skipped moves an hour on (both as ICU does).
+        The zone of times that don't name one. One that a clock skipped moves an hour on, as ICU
+        does.
+    earlier
+        Condition on which a time that occurs twice, because a clock was put back, counts as the
+        earlier one; by default it is the later.
     """
+
+    def local(time: str) -> str:
+        return to_utc(time, zone, earlier)
+
     if format_:
         text = raw if kind_of(type_) == "text" else f"cast({raw} as varchar)"
         time = f"try_strptime({text}, {quoted(format_)})"
-        return f"timezone('UTC', {time})" if re.search("%[zZ]", format_) else to_utc(time, zone)
+        return f"timezone('UTC', {time})" if re.search("%[zZ]", format_) else local(time)
     if type_ == "TIMESTAMP WITH TIME ZONE":
         return f"timezone('UTC', {raw})"
     if kind_of(type_) != "text":
-        return to_utc(f"try_cast({raw} as timestamp)", zone)
+        return local(f"try_cast({raw} as timestamp)")
     with_offset = f"timezone('UTC', try_cast({raw} as timestamptz))"
     if zone in _UTC:
         return with_offset  # the session's zone is UTC
-    naive = to_utc(f"try_cast({raw} as timestamp)", zone)
+    naive = local(f"try_cast({raw} as timestamp)")
     return f"case when regexp_matches({raw}, {quoted(_OFFSET)}) then {with_offset} else {naive} end"
 
 
-def to_utc(local: str, zone: str) -> str:
-    """Return a local time as UTC without a zone."""
-    return local if zone in _UTC else f"timezone('UTC', timezone({quoted(zone)}, {local}))"
+def to_utc(local: str, zone: str, earlier: str = "") -> str:
+    """Return a local time as UTC without a zone; of two, the earlier on that condition."""
+    if zone in _UTC:
+        return local
+    later = f"timezone('UTC', timezone({quoted(zone)}, {local}))"
+    if not earlier:
+        return later
+    branches = "".join(
+        f" when {earlier} and timezone({quoted(zone)}, timezone('UTC', {before})) = {local}"
+        f" then {before}"
+        for before in (f"{later} - interval {minutes} minute" for minutes in _PUT_BACK_BY)
+    )
+    return f"case{branches} else {later} end"
 
 
 def is_utc(zone: str) -> bool:

@@ -120,7 +120,8 @@ class Projection:
         kind = self._raw[column.name].type
         if column.type == TIME:
             mapping = self.feed.columns[column.name]
-            return time_sql(raw, kind, mapping.format, self.feed.time_zone)
+            earlier = self.contract.allows if column.name == self.contract.time else ""
+            return time_sql(raw, kind, mapping.format, self.feed.time_zone, earlier)
         if column.type == TEXT:
             return text_sql(raw, kind, column)
         return number_sql(raw, column.type)

@@ -76,6 +76,24 @@ def test_days_are_the_policys(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    "written", ["occurred_at", {"column": "occurred_at", "format": "%m/%d/%y %H:%M:%S"}]
+)
+def test_in_an_hour_that_occurs_twice_a_grant_undoes_no_withdrawal(tmp_path, written):
+    day = "2024-10-27" if written == "occurred_at" else "10/27/24"
+    said = [("withdrawn", "02:10:00"), ("granted", "02:50:00"), ("opted_in", "04:00:00")]
+    rows = [event(action=action, occurred_at=f"{day} {at}") for action, at in said]
+    fill(tmp_path, consent_events=rows)
+    columns = {name: name for name in EVENTS} | {"occurred_at": written}
+    berlin = declared("consent_events", time_zone="Europe/Berlin", columns=columns)
+    load(sources_in(tmp_path, consent_events=berlin), now=NOW + timedelta(days=365))
+    assert ask("select action, occurred_at::varchar from landing.consent_events order by 2") == [
+        ("granted", "2024-10-27 00:50:00"),
+        ("withdrawn", "2024-10-27 01:10:00"),
+        ("opted_in", "2024-10-27 03:00:00"),
+    ]
+
+
 def test_every_subject_has_a_key_for_every_purpose_and_no_two_are_alike(tmp_path):
     fill(tmp_path, consent_events=[event(), event(customer_id="stranger")])
     sources = sources_in(tmp_path)

@@ -55,6 +55,27 @@ def test_a_text_becomes_a_time_in_utc(connection, text, zone, expected):
 
 
 @pytest.mark.parametrize(
+    ("local", "zone", "earlier", "later"),
+    [
+        ("2024-10-27 02:30:00", BERLIN, "2024-10-27 00:30", "2024-10-27 01:30"),
+        ("2024-10-27 02:00:00", BERLIN, "2024-10-27 00:00", "2024-10-27 01:00"),
+        ("2024-10-27 03:00:00", BERLIN, "2024-10-27 02:00", "2024-10-27 02:00"),
+        ("2024-10-27 01:59:59", BERLIN, "2024-10-26 23:59:59", "2024-10-26 23:59:59"),
+        ("2024-03-31 02:30:00", BERLIN, "2024-03-31 01:30", "2024-03-31 01:30"),  # skipped
+        ("2024-11-03 01:30:00", YORK, "2024-11-03 05:30", "2024-11-03 06:30"),
+        ("2024-04-07 01:45:00", "Australia/Lord_Howe", "2024-04-06 14:45", "2024-04-06 15:15"),
+        ("2024-10-27 02:30:00", "Antarctica/Troll", "2024-10-27 00:30", "2024-10-27 02:30"),
+        ("2024-10-27 02:30:00+02", BERLIN, "2024-10-27 00:30", "2024-10-27 00:30"),
+        ("2024-10-27 02:30:00", "UTC", "2024-10-27 02:30", "2024-10-27 02:30"),
+    ],
+)
+def test_a_time_that_occurs_twice(connection, local, zone, earlier, later):
+    for condition, expected in (("true", earlier), ("false", later), ("", later)):
+        found = converted(connection, time_sql("x", "VARCHAR", None, zone, condition), local)
+        assert found == datetime.fromisoformat(expected), condition
+
+
+@pytest.mark.parametrize(
     ("value", "type_", "format_", "expected"),
     [
         ("31/12/2023 23:30", "varchar", "%d/%m/%Y %H:%M", "2023-12-31 22:30"),
