@@ -17,11 +17,14 @@ from ingest.connectors import candidates, no_file
 from ingest.connectors.source import ENCODING, POSITION, reading
 from ingest.contract import CONTRACTS
 from ingest.model import FeedSource, Sources
+from ingest.plan import changed, lacking, sources_gone
 from ingest.projection import Projection, Rules, projected
 from ingest.source_checks import policy_problems
+from warehouse import catalogue
 from warehouse.clock import utc_naive
-from warehouse.connect import connected
+from warehouse.connect import connected, warehouse_store
 from warehouse.errors import AssentError, masked
+from warehouse.home import Home
 from warehouse.sql import quoted
 
 
@@ -98,17 +101,21 @@ def check_sources(
         for problem, _ in policy_problems(sources, policy)
         if problem.path[1] in chosen
     ]
-    with connected(files=True) as connection:
+    landed = (warehouse_store(read_only=True),) if Home.current().warehouse.exists() else ()
+    with connected(*landed, files=True) as connection:
         connection.execute("set timezone = 'UTC'")
+        loaded = landed and "loads" in catalogue.tables(connection, "landing")
         for name in CONTRACTS:
             if name in sources.feeds and name in chosen:
-                found += _of_feed(connection, sources, name, rules)
+                found += _of_feed(connection, sources, policy if loaded else None, name, rules)
     return found
 
 
 def _of_feed(
-    connection: duckdb.DuckDBPyConnection, sources: Sources, name: str, rules: Rules
-) -> list[Finding]:
+    connection: duckdb.DuckDBPyConnection, sources: Sources, policy: Policy | None, name: str,
+    rules: Rules,
+) -> list[Finding]:  # fmt: skip
+    """Look at one feed; with a policy, at what the warehouse holds of it, too."""
     feed: FeedSource = sources.feeds[name]  # type: ignore[index]
     try:
         there = candidates(connection, sources, name)
@@ -127,6 +134,10 @@ def _of_feed(
             found.append(_stopping(name, candidate.name, error))
             continue
         rows, bad = rows + seen.rows, bad + seen.bad
+    unread = any(finding.blocking for finding in found)
+    if policy and not unread and changed(connection, sources, policy, name):
+        missing = lacking(connection, name, rows, sources_gone(connection, name, there))
+        found += [_stopping(name, None, missing)] if missing else []
     if bad and bad / rows > feed.greatest_bad_share:
         return [replace(finding, blocking=True) for finding in found]
     return found

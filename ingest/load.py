@@ -24,7 +24,7 @@ from ingest.contract import CONTRACTS, CUSTOMERS
 from ingest.land import Landed, Moment, land, vault_rows
 from ingest.landing import INBOX
 from ingest.model import Sources
-from ingest.plan import Part, Plan, planned, planned_table
+from ingest.plan import Part, Plan, lacking, planned, planned_table, unmet
 from ingest.projection import Rules
 from ingest.sources import require_agreement
 from warehouse.clock import utc_naive
@@ -150,19 +150,14 @@ class _Work:
         """Open a feed's sources and read them once."""
         self.progress(f"reading {name}")
         plan = self._surveyed(planned(self.connection, self.sources, self.policy, name, self.rules))
-        held = landing.rows_held(self.connection, name) if plan.afresh else 0
-        if not plan.afresh or (not plan.gone and plan.rows >= held):
+        missing = lacking(self.connection, name, plan.rows, plan.gone) if plan.afresh else None
+        if missing is None:
             return plan
         if plan.afresh == "purposes":  # what is gone stays as it was landed
             again = planned(self.connection, self.sources, self.policy, name, self.rules,
                             afresh_for_purposes=False)  # fmt: skip
             return self._surveyed(again)
-        raise _unmet(
-            name,
-            f"of {held} rows that were landed its sources hold only {plan.rows}"
-            if plan.rows < held
-            else f"{plan.gone} of the sources that it was landed from aren't there any more",
-        )
+        raise missing
 
     def plan_inbox(self, events: "pa.Table") -> Plan:
         return self._surveyed(planned_table(self.connection, INBOX, events, self.rules))
@@ -225,7 +220,7 @@ class _Work:
         done = land(self.connection, plan, self.moment, landing.next_load_id(self.connection))
         forgotten = said.forgotten(self.connection, plan.feed) if may_forget else 0
         if forgotten:
-            raise _unmet(
+            raise unmet(
                 plan.feed,
                 f"words of {forgotten} subject(s) that were landed or quarantined aren't met again",
             )
@@ -253,16 +248,6 @@ class _Work:
             self.connection.execute(
                 f"insert into landing.purpose_keys {identity.purpose_keys([purpose], lacking)}"
             )
-
-
-def _unmet(feed: str, what: str) -> UsageError:
-    return UsageError(
-        f"the way in which {feed} is read has changed, so it has to be read from the beginning,"
-        f" but {what}",
-        "put the old sources back, or take the change back: in sources.yaml, of the policy's"
-        " purposes or time zone, or to another version of Assent. A word that was in the quarantine"
-        " may be resolved first (`assent quarantine resolve`)",
-    )
 
 
 def _require_unchanged(plan: Plan) -> None:

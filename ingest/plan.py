@@ -19,10 +19,11 @@ from governance.policy.model import Policy
 from ingest.connectors import candidates, no_file
 from ingest.connectors.source import Candidate, Source
 from ingest.contract import CONTRACTS, Contract
-from ingest.landing import Fingerprint, Load, declared, digest, earlier_loads, scalar
+from ingest.landing import Fingerprint, Load, declared, digest, earlier_loads, rows_held, scalar
 from ingest.model import FeedSource, Sources
 from ingest.projection import Projection, Rules, projected
 from ingest.survey import NOTHING, Survey
+from warehouse.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,7 @@ def planned(
     feed: FeedSource = sources.feeds[name]  # type: ignore[index]
     contract = CONTRACTS[name]
     earlier = earlier_loads(connection, name)
-    wanted = Fingerprint(
-        declared=declared(feed, contract, policy), purposes=digest(sorted(policy.purposes))
-    )
+    wanted = _wanted(sources, policy, name)
     afresh = _afresh(connection, name, earlier, wanted, afresh_for_purposes)
     found = candidates(connection, sources, name)
     if not found:
@@ -103,8 +102,47 @@ def planned(
                 part.fingerprint, declared=wanted.declared, purposes=wanted.purposes
             )
             parts.append(replace(part, fingerprint=declared_part))
-    gone = {load.fingerprint.place for load in earlier} - {one.place for one in found} - {""}
-    return Plan(name, contract, feed, tuple(parts), len(found) - len(parts), afresh, len(gone))
+    gone = sources_gone(connection, name, found)
+    return Plan(name, contract, feed, tuple(parts), len(found) - len(parts), afresh, gone)
+
+
+def changed(
+    connection: duckdb.DuckDBPyConnection, sources: Sources, policy: Policy, name: str
+) -> bool:
+    """Tell whether the declaration of a feed has changed since it was loaded."""
+    return _afresh(connection, name, earlier_loads(connection, name),
+                   _wanted(sources, policy, name), False) != ""  # fmt: skip
+
+
+def sources_gone(
+    connection: duckdb.DuckDBPyConnection, name: str, there: Sequence[Candidate]
+) -> int:
+    """Return how many of the sources that a feed was loaded from aren't there any more."""
+    places = {load.fingerprint.place for load in earlier_loads(connection, name)}
+    return len(places - {candidate.place for candidate in there} - {""})
+
+
+def lacking(
+    connection: duckdb.DuckDBPyConnection, name: str, rows: int, gone: int
+) -> UsageError | None:
+    """Return why a feed can't be read from the beginning, by what its sources hold now."""
+    held = rows_held(connection, name)
+    if rows < held:
+        return unmet(name, f"of {held} rows that were landed its sources hold only {rows}")
+    if gone:
+        return unmet(name, f"{gone} of the sources that it was landed from aren't there any more")
+    return None
+
+
+def unmet(feed: str, what: str) -> UsageError:
+    """Return the error for a feed that can't be read from the beginning without forgetting."""
+    return UsageError(
+        f"the way in which {feed} is read has changed, so it has to be read from the beginning,"
+        f" but {what}",
+        "put the old sources back, or take the change back: in sources.yaml, of the policy's"
+        " purposes or time zone, or to another version of Assent. A word that was in the quarantine"
+        " may be resolved first (`assent quarantine resolve`)",
+    )
 
 
 def planned_table(
@@ -124,6 +162,13 @@ def planned_table(
     source = arrow_source(connection, data, f"feed_{name}", name, tuple(columns))
     projection = projected(connection, contract, declaration, source, rules)
     return Plan(name, contract, declaration, (Part(source, projection, Fingerprint()),), 0, "")
+
+
+def _wanted(sources: Sources, policy: Policy, name: str) -> Fingerprint:
+    feed: FeedSource = sources.feeds[name]  # type: ignore[index]
+    return Fingerprint(
+        declared=declared(feed, CONTRACTS[name], policy), purposes=digest(sorted(policy.purposes))
+    )
 
 
 def _afresh(

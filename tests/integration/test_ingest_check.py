@@ -32,6 +32,30 @@ def test_feeds_that_fit_have_no_findings_and_nothing_is_loaded(tmp_path, home):
     assert not home.vault.exists()
 
 
+@pytest.mark.parametrize(
+    ("archived", "said"),
+    [(True, "1 of the sources"), (False, "of 2 rows that were landed its sources hold only 1")],
+)
+def test_a_feed_that_cannot_be_read_from_the_beginning_is_foretold(tmp_path, archived, said):
+    fill(tmp_path, consent_events=[event(), event(action="withdrawn"), event(action="hm")])
+    write_csv(tmp_path / "consent_events2.csv", EVENTS, [])
+    load(sources_in(tmp_path))
+    changed = sources_in(
+        tmp_path, consent_events=declared("consent_events", future_tolerance_minutes=61)
+    )
+    assert not any(finding.blocking for finding in check(changed))
+    if archived:
+        (tmp_path / "consent_events2.csv").unlink()
+    else:
+        write_csv(tmp_path / "consent_events.csv", EVENTS, [event(action="hm")])
+    assert not any(finding.blocking for finding in check(sources_in(tmp_path)))
+    (finding,) = (finding for finding in check(changed) if finding.blocking)
+    assert finding.feed == "consent_events"
+    assert said in str(finding)
+    with pytest.raises(UsageError, match=said):
+        load(changed)
+
+
 def test_each_fault_is_shown_with_its_place_and_shape(tmp_path):
     fill(
         tmp_path,
