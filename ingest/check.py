@@ -188,7 +188,7 @@ def _remedy(projection: Projection, reason: str) -> str:
     if kind == "unparseable" and projection.contract.column(column).type == "TIMESTAMP":
         return "say how times are written: `format` in the column's mapping"
     if kind == "malformed" and projection.source.misencoded:
-        return f"{projection.source.misencoded} rows aren't in the declared encoding: {ENCODING}"
+        return f"{projection.source.misencoded} of them not in the declared encoding: {ENCODING}"
     remedies = {
         "missing": "mend the source, or map another column",
         "unparseable": f"it has to become {_type(projection, column)}: map or convert it otherwise",

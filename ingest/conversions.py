@@ -141,9 +141,11 @@ def float_text_sql(number: str, type_: str) -> str:
     return f"case when abs({number}) < {exact} then {text} end" if exact else text
 
 
-def number_sql(raw: str, type_: str) -> str:
+def number_sql(raw: str, raw_type: str, type_: str) -> str:
     """Return a number of our type; null if it doesn't fit."""
     number = f"try_cast({raw} as {type_})"
+    if kind_of(raw_type) == "text":  # DuckDB takes 1_000 for 1000
+        number = f"case when not contains({raw}, '_') then {number} end"
     if type_ != WHOLE:
         return number
     # A cast to a whole number rounds: whoever is 15.6 would be 16.

@@ -110,7 +110,8 @@ class FeedSource(Part):
         default=0.0, description="More bad rows than this share of a reading stop the load"
     )
     negative_value: Literal["allowed", "fault"] = Field(
-        default="fault", description="Whether value and quantity may be negative (returns)"
+        default="fault",
+        description="Whether value, quantity and discount may be negative (returns)",
     )
     future_tolerance_minutes: Annotated[int, Field(ge=0, le=1440)] = Field(
         default=FUTURE_TOLERANCE_MINUTES,

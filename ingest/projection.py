@@ -124,7 +124,7 @@ class Projection:
             return time_sql(raw, kind, mapping.format, self.feed.time_zone, earlier)
         if column.type == TEXT:
             return text_sql(raw, kind, column)
-        return number_sql(raw, column.type)
+        return number_sql(raw, kind, column.type)
 
     @property
     def bad(self) -> str:

@@ -12,6 +12,7 @@ from tests.support.feeds import (
     EVENTS,
     NOW,
     REQUESTS,
+    SALES,
     ask,
     declared,
     event,
@@ -104,6 +105,14 @@ def test_negative_values_where_they_are_allowed(tmp_path):
     fill(tmp_path, transactions=[sale(value="-1.25")])
     load(sources_in(tmp_path, transactions=declared("transactions", negative_value="allowed")))
     assert str(ask("select value from landing.transactions")[0][0]) == "-1.25"
+
+
+def test_a_negative_discount_is_a_fault_as_a_negative_value_is(tmp_path):
+    columns = {name: name for name in (*SALES, "discount")}
+    fill(tmp_path)
+    write_csv(tmp_path / "transactions.csv", tuple(columns), [(*sale(), "-1"), (*sale(), "1")])
+    load(sources_in(tmp_path, transactions=declared("transactions", columns=columns)))
+    assert reasons("transactions") == {"negative_discount": [1]}
 
 
 def test_an_event_that_was_recorded_before_it_happened(tmp_path):

@@ -103,9 +103,11 @@ def test_typed_times_count_as_they_are(connection):
 
 
 def test_numbers_that_do_not_fit_are_null(connection):
-    assert str(converted(connection, number_sql("x", "DECIMAL(18,2)"), "1.005")) == "1.01"
-    for text in ("1,50", "5 EUR", "9" * 20, "inf", ""):
-        assert converted(connection, number_sql("x", "DECIMAL(18,2)"), text) is None
+    assert (
+        str(converted(connection, number_sql("x", "VARCHAR", "DECIMAL(18,2)"), "1.005")) == "1.01"
+    )
+    for text in ("1,50", "1_000", "5 EUR", "9" * 20, "inf", ""):
+        assert converted(connection, number_sql("x", "VARCHAR", "DECIMAL(18,2)"), text) is None
 
 
 @pytest.mark.parametrize(
@@ -114,6 +116,7 @@ def test_numbers_that_do_not_fit_are_null(connection):
         ("15", "varchar", 15),
         ("15.0", "varchar", 15),
         ("15.6", "varchar", None),
+        ("1_5", "varchar", None),
         ("15.5", "double", None),
         ("1.6", "decimal(3,1)", None),
         ("16", "double", 16),
@@ -123,7 +126,9 @@ def test_numbers_that_do_not_fit_are_null(connection):
     ],
 )
 def test_a_number_with_a_fraction_is_no_whole_number(connection, value, type_, expected):
-    assert converted(connection, number_sql("x", "INTEGER"), value, type_) == expected
+    assert (
+        converted(connection, number_sql("x", type_.upper(), "INTEGER"), value, type_) == expected
+    )
 
 
 def test_ids_read_as_floats_lose_their_point(connection):
