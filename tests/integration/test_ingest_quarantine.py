@@ -129,6 +129,47 @@ def test_an_event_that_was_recorded_before_it_happened(tmp_path):
     assert reasons("consent_events") == {"after_arrival": [1], "unparseable_recorded_at": [4]}
 
 
+def test_what_cannot_be_seen_around_an_id_detaches_no_denial(tmp_path):
+    denials = [f"ann{sign}" for sign in "\t\u200b\ufeff\u00a0\x00"] + ["\u200bann", "\tann"]
+    times = [f"2024-04-02 10:00:0{i}" for i in range(len(denials))]
+    said = [event(customer_id=id_, action="withdrawn", occurred_at=at)
+            for id_, at in zip(denials, times, strict=True)]  # fmt: skip
+    fill(
+        tmp_path, consent_events=[event(), *said, event(customer_id="a\x00nn", action="withdrawn")]
+    )
+    load(sources_in(tmp_path))
+    assert ask("select count(distinct subject_key), count(*) from landing.consent_events") == [
+        (1, 1 + len(said))
+    ]
+    assert vault("select customer_id from vault.subjects") == [("ann",)]
+    # Inside an id, it may be anybody's.
+    assert reasons("consent_events") == {"unparseable_customer_id": [len(said) + 2]}
+    with connected(warehouse_store()) as connection:
+        assert connection.execute(UNREAD).fetchall() == [(1,)]
+
+
+def test_an_age_that_cannot_be_read_holds_its_subject_until_resolved(tmp_path):
+    ages = {"ann": "thirteen", "bob": "15.6", "eve": "41", "dan": None, "cyd": "-1"}
+    people = [(name, name, f"{name}@x.org", "EU", age) for name, age in ages.items()]
+    fill(tmp_path, customers=people)
+    load(sources_in(tmp_path, customers=declared("customers")))
+
+    def held():
+        with connected(warehouse_store(), *identity.stores(read_only=True)) as connection:
+            rows = connection.execute(
+                f"select customer_id from {LANDED.subjects} join vault.subjects using (subject_key)"
+                " where held order by all"
+            ).fetchall()
+        return [name for (name,) in rows]
+
+    assert held() == ["ann", "bob", "cyd"]
+    with connected(warehouse_store()) as connection:
+        assert connection.execute(UNREAD).fetchall() == [(0,)]
+        first = quarantine_list(connection)[0].quarantine_id
+        quarantine_resolve(connection, first, "dismissed", note="she is 31", now=NOW)
+    assert held() == ["bob", "cyd"]
+
+
 def test_more_bad_rows_than_declared_stop_everything(tmp_path):
     fill(tmp_path, transactions=[sale(), sale(value="free money"), sale(customer_id="bob")])
     sources = sources_in(tmp_path, transactions=declared("transactions", greatest_bad_share=0.3))
@@ -215,47 +256,6 @@ def test_a_row_of_nobody_is_corrected_by_a_later_delivery(tmp_path):
     fill(tmp_path, consent_events=[event(), event(customer_id="bob", action="withdrawn")])
     load(sources)
     assert resolved(1) == 1
-
-
-def test_what_cannot_be_seen_around_an_id_detaches_no_denial(tmp_path):
-    denials = [f"ann{sign}" for sign in "\t\u200b\ufeff\u00a0\x00"] + ["\u200bann", "\tann"]
-    times = [f"2024-04-02 10:00:0{i}" for i in range(len(denials))]
-    said = [event(customer_id=id_, action="withdrawn", occurred_at=at)
-            for id_, at in zip(denials, times, strict=True)]  # fmt: skip
-    fill(
-        tmp_path, consent_events=[event(), *said, event(customer_id="a\x00nn", action="withdrawn")]
-    )
-    load(sources_in(tmp_path))
-    assert ask("select count(distinct subject_key), count(*) from landing.consent_events") == [
-        (1, 1 + len(said))
-    ]
-    assert vault("select customer_id from vault.subjects") == [("ann",)]
-    # Inside an id, it may be anybody's.
-    assert reasons("consent_events") == {"unparseable_customer_id": [len(said) + 2]}
-    with connected(warehouse_store()) as connection:
-        assert connection.execute(UNREAD).fetchall() == [(1,)]
-
-
-def test_an_age_that_cannot_be_read_holds_its_subject_until_resolved(tmp_path):
-    ages = {"ann": "thirteen", "bob": "15.6", "eve": "41", "dan": None, "cyd": "-1"}
-    people = [(name, name, f"{name}@x.org", "EU", age) for name, age in ages.items()]
-    fill(tmp_path, customers=people)
-    load(sources_in(tmp_path, customers=declared("customers")))
-
-    def held():
-        with connected(warehouse_store(), *identity.stores(read_only=True)) as connection:
-            rows = connection.execute(
-                f"select customer_id from {LANDED.subjects} join vault.subjects using (subject_key)"
-                " where held order by all"
-            ).fetchall()
-        return [name for (name,) in rows]
-
-    assert held() == ["ann", "bob", "cyd"]
-    with connected(warehouse_store()) as connection:
-        assert connection.execute(UNREAD).fetchall() == [(0,)]
-        first = quarantine_list(connection)[0].quarantine_id
-        quarantine_resolve(connection, first, "dismissed", note="she is 31", now=NOW)
-    assert held() == ["bob", "cyd"]
 
 
 def test_no_identifier_reaches_the_warehouse(tmp_path):
