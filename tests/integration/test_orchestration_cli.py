@@ -131,7 +131,8 @@ def test_a_word_of_someone_who_is_not_known_yet_is_kept_and_said_to_be(one, tmp_
     typed = "  C000000001 "  # as somebody pastes it
     known = own.assent("consent", "record", typed, "withdrawn", "--json").json
     assert known == {
-        "event_id": 2, "known_customer": True, "recorded_at": "2024-12-31 05:00:00",
+        "event_id": 2, "known_customer": True,
+        "recorded_at": "2024-12-31 05:59:00",  # the first was said to have been said then
     }  # fmt: skip
     assert own.acts()[-1]["keys"] == ["inbox", "published_permission", "vault"]
     assert own.acts()[-1]["subject_key"] == subject(own, "C000000001")

@@ -185,7 +185,7 @@ def test_bands_are_apart_and_leave_no_hole(found):
     assert len(set(band_labels(allowance))) == len(found) + 1
     path = ("purposes", "bias_monitoring", "attributes", "age_years", "bands")
     derived = dbt_vars(Policy.model_validate(changed(path, found)))["bands"]
-    bands = derived["bias_monitoring"]["age_years"]["bands"]
+    bands = derived["bias_monitoring"]["age_years"]
     assert bands[0]["at_least"] is None
     assert bands[-1]["below"] is None
     assert [b["below"] for b in bands[:-1]] == [b["at_least"] for b in bands[1:]] == found
