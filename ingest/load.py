@@ -19,7 +19,7 @@ import duckdb
 from governance import identity
 from governance.policy.model import Policy
 from governance.policy.words import WORD_FEEDS
-from ingest import landing, said, survey
+from ingest import landing, said, survey, undone
 from ingest.contract import CONTRACTS, CUSTOMERS
 from ingest.land import Landed, Moment, land, vault_rows
 from ingest.landing import INBOX
@@ -183,9 +183,12 @@ class _Work:
     ) -> list[Landed]:
         """Land all feeds in one transaction; on any failure, none."""
         connection = self.connection
+        known = [plan.feed for plan in plans if plan.afresh and plan.feed != "transactions"]
         connection.execute("begin")
         try:
             landing.rekey(connection)
+            if known:
+                undone.note(connection, self.policy, self.moment.now)
             landed: list[Landed] = []
             identifiers = None
             # Customers last: their identifiers are kept until all has landed, and may be many.
@@ -196,6 +199,8 @@ class _Work:
                     if plan.contract is CUSTOMERS:
                         identifiers = vault_rows(connection, plan, done)
             self._add_purpose_keys()
+            if known:
+                self._require_nothing_undone(known)
             for plan in plans:
                 _require_unchanged(plan)
             self._keep(identifiers)
@@ -225,6 +230,19 @@ class _Work:
                 f"words of {forgotten} subject(s) that were landed or quarantined aren't met again",
             )
         return done
+
+    def _require_nothing_undone(self, feeds: list[str]) -> None:
+        denials = undone.denials(self.connection, self.policy, self.moment.now)
+        if denials:
+            raise unmet(
+                " and ".join(feeds),
+                f"what it holds now would undo the denials of {denials} subject(s)",
+            )
+        children = undone.children(self.connection)
+        if children:
+            raise unmet(
+                " and ".join(feeds), f"{children} subject(s) known to be children aren't met again"
+            )
 
     def _keep(self, rows: "pa.Table | None") -> None:
         """Hand direct identifiers to the vault, through a second connection to it.

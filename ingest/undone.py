@@ -1,0 +1,64 @@
+"""Whom a reading from the beginning would set free: by what holds before it and after.
+
+Belongs here: noting, before feeds are read from the beginning, who is denied by a word and who is
+known to be a child, and finding whom nothing denies any more. Does not belong here: whether each
+word is met again (``said``), stopping the load (``load``).
+
+A word may be met again and say something else: for another purpose, or as of a day before the
+grant that it took back. Who has said something new since is left out: that may be a grant.
+"""
+
+from datetime import datetime
+
+import duckdb
+
+from governance import consent
+from governance.policy.model import Policy
+
+DENIED = ("withdrawn", "objected or opted out")  # rules of ``governance.consent``
+BEFORE, AFTER = "undone_before", "undone_after"  # temporary tables
+CHILDREN = "undone_children"
+
+
+def note(connection: duckdb.DuckDBPyConnection, policy: Policy, now: datetime) -> None:
+    """Note who is denied and who is a child, before anything is read from the beginning."""
+    _state(connection, policy, now, BEFORE)
+    ages = [regime.age_of_consent for regime in policy.regimes.values()]
+    connection.execute(
+        f"create or replace temp table {CHILDREN} as"
+        " select subject_key from landing.customers where age_years < ?",
+        [max(ages)],
+    )
+
+
+def denials(connection: duckdb.DuckDBPyConnection, policy: Policy, now: datetime) -> int:
+    """Return how many subjects were denied for a purpose and aren't, without a new word."""
+    _state(connection, policy, now, AFTER)
+    return int(
+        connection.execute(
+            f"select count(distinct b.subject_key) from {BEFORE} as b"
+            f" join {AFTER} as a using (subject_key, purpose)"
+            " where list_contains(?, b.rule) and a.permitted and a.words <= b.words",
+            [list(DENIED)],
+        ).fetchall()[0][0]
+    )
+
+
+def children(connection: duckdb.DuckDBPyConnection) -> int:
+    """Return how many subjects were known to be children, and nothing is known of their age."""
+    return int(
+        connection.execute(
+            f"select count(*) from {CHILDREN} where subject_key not in"
+            " (select subject_key from landing.customers where age_years is not null)"
+        ).fetchall()[0][0]
+    )
+
+
+def _state(connection: duckdb.DuckDBPyConnection, policy: Policy, now: datetime, into: str) -> None:
+    consent.state(connection, policy, consent.LANDED, at=now, known=now, into="undone_state")
+    connection.execute(
+        f"create or replace temp table {into} as"
+        " select s.subject_key, s.purpose, s.rule, s.permitted, coalesce(w.words, 0) as words"
+        " from undone_state as s left join (select subject_key, count(*) as words"
+        " from landing.consent_events group by all) as w using (subject_key)"
+    )
