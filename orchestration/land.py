@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterator
 from datetime import date
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import duckdb
@@ -39,7 +39,11 @@ from orchestration.metadata import column_schema
 from orchestration.progress import tell
 from orchestration.writer import Writer
 from warehouse.clock import now
+from warehouse.errors import AssentError
 from warehouse.home import Home, sources_path
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 # Lines without a basket number are grouped by their time.
 ALWAYS = frozenset({"basket_id"})
@@ -83,16 +87,16 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
         withdrawn = ", ".join(withdraw_removed(policy()))
         if withdrawn:
             context.log.info(f"withdrawn, for the policy no longer has it: {withdrawn}")
-        load_feeds(
-            feeds(), policy(), now=now(), extra_consent_events=waiting, progress=progress,
-            before_commit=lambda connection: status.forget_feeds(connection, policy()),
-        )  # fmt: skip
-    # In this order, so that at every instant a denial is where exports look for it.
-    release.publish_permission(policy())
-    if waiting.num_rows:
-        inbox.drop_through(max(waiting.column("event_id").to_pylist()))
+        try:
+            load_feeds(
+                feeds(), policy(), now=now(), extra_consent_events=waiting, progress=progress,
+                before_commit=lambda connection: status.forget_feeds(connection, policy()),
+            )  # fmt: skip
+        except AssentError:
+            _heed_alone(context, writer, waiting)
+            raise
+    taken_out = _heed(context, writer, waiting)
     with writer.warehouse() as connection:
-        known_at = landed_clocks(connection).known_at
         figures = _show(connection)
         described = {
             name: {
@@ -103,9 +107,6 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
             }
             for name in TABLES
         }
-    taken_out = unpublish.take_out(policy(), known_at)
-    if taken_out:
-        context.log.info(f"subjects taken out of what is published: {taken_out}")
     evidence.show(evidence.FILES, {"landed": files})
     if withdrawn:
         described["purpose_keys"]["assent/withdrawn"] = withdrawn
@@ -114,6 +115,36 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
         metadata |= provenance()
         metadata |= figures.get(name, {})
         yield dg.MaterializeResult(asset_key=["landing", name], metadata=metadata)
+
+
+def _heed(context: dg.AssetExecutionContext, writer: Writer, waiting: "pa.Table") -> dict[str, int]:
+    """Let what has landed take effect: on exports, on the inbox, on what is published."""
+    # In this order, so that at every instant a denial is where exports look for it.
+    release.publish_permission(policy())
+    if waiting.num_rows:
+        inbox.drop_through(max(waiting.column("event_id").to_pylist()))
+    with writer.warehouse() as connection:
+        known_at = landed_clocks(connection).known_at
+    taken_out = unpublish.take_out(policy(), known_at)
+    if taken_out:
+        context.log.info(f"subjects taken out of what is published: {taken_out}")
+    return taken_out
+
+
+def _heed_alone(context: dg.AssetExecutionContext, writer: Writer, waiting: "pa.Table") -> None:
+    """Let the inbox's words and the policy take effect though no feed can be landed.
+
+    Nobody stays published because a feed is broken.
+    """
+    from ingest.load import load_feeds
+
+    if not Home.current().published_file(release.PERMISSION).exists():
+        return
+    try:
+        load_feeds(feeds(), policy(), now=now(), only=(), extra_consent_events=waiting)
+        _heed(context, writer, waiting)
+    except AssentError as error:  # it stands in the way of this as well
+        context.log.info(f"nor could recorded words be landed: {error.what}")
 
 
 def _show(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:

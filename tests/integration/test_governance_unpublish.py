@@ -1,9 +1,9 @@
 """What is published holds nobody without a basis, whether or not anything new may be published."""
 
 from governance import clocks as clock_row
-from governance import unpublish
+from governance import inbox, unpublish
 from governance.policy.load import load_policy
-from tests.support.installation import IN_THE_FIRST_BLOCK
+from tests.support.installation import IN_THE_FIRST_BLOCK, own_feeds
 
 
 def stricter(one, days, *names):
@@ -70,3 +70,26 @@ def test_a_damaged_file_is_left_to_the_run_that_writes_it_anew(small, tmp_path):
     assert "segmentation" not in counts
     assert counts["churn_prevention"] > 0
     assert path.read_bytes() == content
+
+
+def test_a_broken_feed_keeps_nobody_published(small, tmp_path):
+    one = own_feeds(small.copy(tmp_path / "home"), tmp_path / "feeds")
+    first, second = sorted(one.members())[:2]
+    assert one.assent("consent", "record", first, "withdrawn").status == 0
+    (one.sources.parent / "transactions-broken.parquet").write_bytes(b"no parquet")
+    landed = "select count(*) from landing.transactions"
+    with one.warehouse() as connection:
+        before = connection.execute(landed).fetchall()
+    done = one.assent("run")
+    assert done.status == 2
+    assert "transactions-broken.parquet" in done.err
+    assert first not in one.in_mart()
+    assert first not in one.members()
+    assert second in one.members()
+    with one.warehouse() as connection:
+        assert connection.execute(landed).fetchall() == before
+    with one.entered():
+        assert inbox.waiting().num_rows == 0
+    states = one.assent("consent", "show", first, "--json").json
+    assert not [state for state in states if state["permitted"]]
+    assert one.assent("status").status == 0  # on the feeds as they were landed
