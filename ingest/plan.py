@@ -94,9 +94,13 @@ def planned(
     if not found:
         raise no_file(name)
     known = {} if afresh else {load.fingerprint.place: load.fingerprint for load in earlier}
+    there = {candidate.place for candidate in found}
+    # A file that was renamed keeps its size and time; its rows arrived when it was read first.
+    moved = {one.state: one for place, one in known.items() if one.state and place not in there}
     parts = []
     for candidate in found:
-        part = _part(connection, candidate, known.get(candidate.place), contract, feed, rules)
+        earlier_one = known.get(candidate.place) or moved.get(candidate.state)
+        part = _part(connection, candidate, earlier_one, contract, feed, rules)
         if part is not None:
             declared_part = replace(
                 part.fingerprint, declared=wanted.declared, purposes=wanted.purposes
@@ -200,7 +204,8 @@ def _part(
     rules: Rules,
 ) -> Part | None:
     """Return a source to read, or None if it was loaded before and hasn't changed."""
-    if known and candidate.state and candidate.state == known.state:
+    same = known is not None and candidate.place == known.place
+    if known and same and candidate.state and candidate.state == known.state:
         return None
     source = candidate.open()
     content = candidate.content(source)

@@ -358,3 +358,24 @@ def test_many_contested_keys_are_judged_in_slices(tmp_path, monkeypatch):
     assert totals("transactions") == (20, 11, 0, 9, 2)
     assert ask("select sum(value)::varchar from landing.transactions") == [("79.93",)]
     must_reconcile()
+
+
+def test_a_renamed_file_brings_nothing_back(tmp_path):
+    """Its rows arrived when it was read first: what has corrected them since stays."""
+
+    def asked(status):
+        return [("ann", "r1", "erasure", "2024-06-01", status)]
+
+    write_csv(tmp_path / "rights_requests1.csv", REQUESTS, asked("refused"))
+    fill(tmp_path)
+    sources = sources_in(tmp_path, rights_requests=declared("rights_requests"))
+    load(sources)
+    write_csv(tmp_path / "rights_requests2.csv", REQUESTS, asked("open"))
+    load(sources)
+    assert ask("select status from landing.rights_requests") == [("open",)]
+    (tmp_path / "rights_requests1.csv").rename(tmp_path / "rights_requests9.csv")
+    assert "rights_requests" not in {one.feed for one in load(sources).landed}
+    assert ask("select status from landing.rights_requests") == [("open",)]
+    write_csv(tmp_path / "rights_requests8.csv", REQUESTS, asked("refused"))  # a new one arrives
+    load(sources)
+    assert ask("select status from landing.rights_requests") == [("refused",)]
