@@ -208,8 +208,8 @@ RIGHTS_REQUESTS = Contract(
                word=True, default="'open'"),
         Column("channel", TEXT, "Where the subject expressed it"),
     ),
-    natural_key=("customer_id", "request_id"),
-    told_apart_by=("customer_id", "request_id"),
+    natural_key=("customer_id", "request_id", "type"),
+    told_apart_by=("customer_id", "request_id", "type"),
     time="received_at",
 )  # fmt: skip
 

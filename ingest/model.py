@@ -95,7 +95,7 @@ class FeedSource(Part):
     natural_key: tuple[Text, ...] | None = Field(
         default=None,
         description="Our columns that identify a row; by default customer_id (customers), "
-        "customer_id and request_id (rights_requests), else all mapped columns",
+        "customer_id, request_id and type (rights_requests), else all mapped columns",
     )
     corrections: Literal["latest_arrival", "refuse"] = Field(
         default="latest_arrival",

@@ -102,6 +102,19 @@ def test_requests_of_two_customers_under_one_number_are_two(tmp_path):
     must_reconcile()
 
 
+@pytest.mark.parametrize("later", ["access", "objection"])
+def test_a_request_of_another_type_takes_no_request_s_place(tmp_path, later):
+    fill(tmp_path, rights_requests=[("ann", "r1", "erasure", "2024-06-01", "open")])
+    sources = sources_in(tmp_path, rights_requests=declared("rights_requests"))
+    load(sources)
+    write_csv(tmp_path / "rights_requests2.csv", REQUESTS,
+              [("ann", "r1", later, "2024-06-02", "open")])  # fmt: skip
+    load(sources)
+    found = ask("select type, status from landing.rights_requests order by type")
+    assert found == sorted([("erasure", "open"), (later, "open")])
+    must_reconcile()
+
+
 def test_keys_that_share_a_hash_do_not_meet(tmp_path, monkeypatch):
     monkeypatch.setattr("ingest.landing.row_key", lambda key: "7::ubigint")
     monkeypatch.setattr("ingest.resolve.row_key", lambda key: "7::ubigint")

@@ -93,6 +93,7 @@ def test_a_mistake_is_placed_and_explained(old, new, place, said):
         ("consent_events", ["customer_id", "action", "occurred_at"], "without purpose"),
         ("rights_requests", ["request_id"], "without customer_id"),
         ("rights_requests", ["customer_id", "type"], "without request_id"),
+        ("rights_requests", ["customer_id", "request_id"], "without type"),
     ],
 )
 def test_no_key_lets_one_word_take_the_place_of_another(tmp_path, feed, key, lacking):
