@@ -59,9 +59,20 @@ class Clocks:
 
 
 def last_instant(day: date, time_zone: str) -> datetime:
-    """Return the last instant of a day in a time zone, as UTC without a zone."""
-    midnight = datetime.combine(day + timedelta(days=1), time(), ZoneInfo(time_zone))
-    return utc_naive(midnight.astimezone(UTC) - timedelta(microseconds=1))
+    """Return the last instant of a day in a time zone, as UTC without a zone.
+
+    Raises
+    ------
+    UsageError
+        If the calendar ends before it.
+    """
+    try:
+        midnight = datetime.combine(day + timedelta(days=1), time(), ZoneInfo(time_zone))
+        return utc_naive(midnight.astimezone(UTC) - timedelta(microseconds=1))
+    except OverflowError:
+        raise UsageError(
+            f"{day} is no day that can be asked for", "ask for one that the feeds may know of"
+        ) from None
 
 
 def clocks_of(

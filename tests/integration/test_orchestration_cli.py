@@ -86,6 +86,13 @@ def test_a_subject_can_be_shown_as_of_and_as_known(one):
     assert who not in table.out
 
 
+@pytest.mark.parametrize("clock", ["--as-of", "--known-at"])
+def test_a_day_at_the_end_of_the_calendar_is_refused(one, clock):
+    done = one.assent("consent", "show", min(one.members()), clock, "9999-12-31")
+    assert refused(done, 2, "9999-12-31 is no day that can be asked for", "->")
+    assert one.assent("consent", "show", min(one.members()), clock, "9999-12-30").status == 0
+
+
 def test_an_unknown_subject_is_not_repeated(one):
     done = one.assent("consent", "show", "Anna Example")
     assert refused(done, 2, "no subject has that customer id")
