@@ -208,7 +208,7 @@ def _require_an_id(customer_id: str) -> None:
         raise UsageError(
             "the customer id holds a character that can't be seen", "write it as the feeds have it"
         )
-    if len(customer_id.encode(errors="replace")) > limits.LONGEST_ID:
+    if len(customer_id.encode()) > limits.LONGEST_ID:
         raise UsageError(
             f"the customer id is longer than {limits.LONGEST_ID} bytes",
             "write it as the feeds have it",

@@ -93,6 +93,17 @@ def test_a_day_at_the_end_of_the_calendar_is_refused(one, clock):
     assert one.assent("consent", "show", min(one.members()), clock, "9999-12-30").status == 0
 
 
+@pytest.mark.parametrize(
+    "command",
+    [("consent", "show", "{}"), ("explain", "{}"), ("consent", "record", "{}", "withdrawn")],
+)
+def test_an_id_that_is_no_text_is_refused(one, command):
+    done = one.assent(*(word.format("C\udcff") for word in command))
+    assert refused(done, 2, "the customer id isn't valid UTF-8", "->")
+    assert one.acts()[-1]["refused"] == "usage"
+    assert not waiting(one)
+
+
 def test_an_unknown_subject_is_not_repeated(one):
     done = one.assent("consent", "show", "Anna Example")
     assert refused(done, 2, "no subject has that customer id")
