@@ -5,6 +5,7 @@ changes state (``orchestration.cli.act``).
 """
 
 from datetime import datetime, time
+from math import isnan
 
 import click
 
@@ -85,10 +86,18 @@ def sources_check(as_json: bool) -> int:
     return 2 if any(finding.blocking for finding in findings) else 0
 
 
+def _a_number(_: click.Context, __: click.Parameter, value: float) -> float:
+    """Refuse what click lets through, as it is neither below a range nor above it."""
+    if isnan(value):
+        raise click.BadParameter("nan is no number of seconds")
+    return value
+
+
 @click.command()
 @click.option("--purpose", required=True, help="Whose published data to look at.")
 @click.option("--timeout", type=click.FloatRange(min=0, max=MOST_SECONDS, min_open=True),
-              default=SECONDS, show_default=True, help="Seconds before it is stopped.")  # fmt: skip
+              default=SECONDS, show_default=True, callback=_a_number,
+              help="Seconds before it is stopped.")  # fmt: skip
 @click.argument("sql")
 @json_option
 def query(purpose: str, timeout: float, sql: str, as_json: bool) -> None:

@@ -152,7 +152,13 @@ def test_a_query_that_takes_too_long_is_stopped_and_said_to_be(one, ask):
     assert "Traceback" not in done.err
     (act,) = one.acts()[before:]
     assert act["refused"] == "statement.time"
-    assert ask("select 1", "segmentation", "--timeout", "0").status == 2
+
+
+@pytest.mark.parametrize("seconds", ["0", "nan", "inf"])
+def test_a_query_has_a_time_limit(ask, seconds):
+    done = ask("select 1", "segmentation", "--timeout", seconds)
+    assert (done.status, done.out) == (2, "")
+    assert "Invalid value for '--timeout'" in done.err
 
 
 def has_open(process, path):
