@@ -15,6 +15,7 @@ from warehouse.clock import now
 from warehouse.errors import UsageError
 from warehouse.home import Home, production, sources_path
 from warehouse.journal import write_durably
+from warehouse.keys import PREFIX
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -40,6 +41,7 @@ retention:
     purge_after_days: {skipped: 7, failure: 30, success: -1}
 """
 
+PATHS = ("ASSENT_KEYS", "ASSENT_POLICY", "ASSENT_SOURCES")
 SETTINGS = {
     "DAGSTER_DISABLE_TELEMETRY": "yes",
     "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
@@ -61,6 +63,7 @@ def prepare() -> Home:
     warnings.filterwarnings("ignore", message=".*is currently in beta.*")
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
+    _make_absolute()
     os.umask(0o077)  # what any of them writes under the home is its owner's alone
     home = Home.current().make()
     os.environ["DAGSTER_HOME"] = str(home.dagster)
@@ -81,6 +84,14 @@ def opened_instance() -> "dg.DagsterInstance":
     with (Home.current().make().dagster / "opening.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         return dg.DagsterInstance.get()
+
+
+def _make_absolute() -> None:
+    """Let settings that name a path mean the same in child processes, which work elsewhere."""
+    os.environ["ASSENT_HOME"] = str(Home.current().root)
+    for name, value in list(os.environ.items()):
+        if value and (name in PATHS or (name.startswith(PREFIX) and name.endswith("_FILE"))):
+            os.environ[name] = str(Path(value).expanduser().absolute())
 
 
 def _set_clock(path: Path) -> None:
