@@ -26,9 +26,12 @@ def dotted(path: Path) -> str:
     return text or "the file"
 
 
-def nearest(word: str, names: Iterable[str], otherwise: str) -> str:
-    """Return a suggestion of the known name that looks most like a word, or another remedy."""
-    near = difflib.get_close_matches(word, list(names), n=1, cutoff=0.6)
+def nearest(word: str, names: Iterable[str], otherwise: str, *, alike: float = 0.6) -> str:
+    """Return a suggestion of the known name that looks most like a word, or another remedy.
+
+    ``alike`` is how much it has to, of 1.
+    """
+    near = difflib.get_close_matches(word, list(names), n=1, cutoff=alike)
     return f"did you mean '{near[0]}'? otherwise {otherwise}" if near else otherwise
 
 

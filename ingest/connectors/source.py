@@ -18,6 +18,7 @@ from warehouse.sql import identifier
 
 POSITION = "source_position"  # 1-based row number, in relations that carry it
 MALFORMED = "source_malformed"  # whether the row can't be split into columns
+ALIKE = 0.85  # how much a source's name of a column must look like a mapped one to be told
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,9 @@ def require_columns(
 ) -> None:
     """Stop unless every mapped column is there.
 
+    A source's own names may be data (JSON keyed by customer, a CSV file without a header): they
+    are counted, and only one that is spelled almost like a mapped column is told.
+
     Parameters
     ----------
     what
@@ -142,13 +146,13 @@ def require_columns(
     wanted, found
         The company's columns that the mapping reads, and those that there are.
     trusted
-        Whether ``found`` are surely names. The first line of a CSV file may be data: then they
-        are listed only if a wanted one is among them.
+        Whether ``found`` are surely columns. The first line of a CSV file may be data: if no wanted
+        one is among them, that is said.
 
     Raises
     ------
     MissingColumnError
-        Naming each missing column with the nearest one that exists.
+        Naming each missing column, with one that it may be a misspelling of.
     """
     known, wanted = list(found), list(wanted)
     missing = [name for name in wanted if name not in known]
@@ -160,9 +164,10 @@ def require_columns(
         raise MissingColumnError(
             what, "none of the mapped columns stands in its first line: check header and delimiter"
         )
-    hints = [nearest(name, known, "") for name in missing]
-    listed = ", ".join(map(shown, known[:30])) or "none"
-    raise MissingColumnError(what, " ".join([*hints, f"its columns are: {listed}"]).strip())
+    mend = f"compare the mapping with the source: {len(known)} column(s) are there"
+    for name in reversed(missing):
+        mend = nearest(name, map(shown, known), mend, alike=ALIKE)
+    raise MissingColumnError(what, mend)
 
 
 def content_digest(
