@@ -53,6 +53,8 @@ def actor() -> str:
 def acting(act: str, **details: Any) -> Iterator[dict[str, Any]]:
     """Record one act at its end, whatever that is, with the keys that it opened files with.
 
+    What can't be put on record isn't begun.
+
     An act that came to nothing has ``refused``: the rule that an :class:`AssentError` names, else
     the kind of the fault.
 
@@ -78,6 +80,7 @@ def acting(act: str, **details: Any) -> Iterator[dict[str, Any]]:
         If a detail is named as one of the act's own fields.
     """
     who = actor()  # before anything is done: what nobody can be named for isn't done
+    os.close(_opened())  # nor what can't be put on record
     with keys_used() as keys:
         try:
             yield details
@@ -102,12 +105,29 @@ def _record(who: str, act: str, **details: Any) -> None:
         raise ValueError(f"a detail can't be named {', '.join(sorted(taken))}")
     event = {"at": clock.now(), "clock": clock.whose(), "actor": who, "act": act, **details}
     line = json.dumps(event, ensure_ascii=False, sort_keys=True, default=_text) + "\n"
-    _append(Home.current().make().audit / FILE, line.encode())
+    _append(line.encode())
 
 
-def _append(path: Path, line: bytes) -> None:
+def _path() -> Path:
+    return Home.current().audit / FILE
+
+
+def _opened() -> int:
+    """Open the record to append to it."""
+    Home.current().make()
+    try:
+        return os.open(_path(), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    except OSError as error:
+        raise UsageError(
+            f"{_path()} can't be written: {error.strerror}",
+            "make it a file that you may write to: nothing is done that can't be put on record",
+            rule="record",
+        ) from None
+
+
+def _append(line: bytes) -> None:
     """Append a line whole or not at all: half a line would swallow the next act."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    descriptor = _opened()
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         end = os.fstat(descriptor).st_size
@@ -115,7 +135,7 @@ def _append(path: Path, line: bytes) -> None:
         if written < len(line):  # the disk is full
             os.ftruncate(descriptor, end)
             raise UsageError(
-                f"{path} can't be written: there is no room", "make room on its disk",
+                f"{_path()} can't be written: there is no room", "make room on its disk",
                 rule="record",
             )  # fmt: skip
         os.fsync(descriptor)
@@ -131,7 +151,7 @@ def _text(value: Any) -> str:
 
 def recorded() -> list[dict[str, Any]]:
     """Return every act, oldest first."""
-    path = Home.current().audit / FILE
+    path = _path()
     if not path.exists():
         return []
     # Not by splitlines(), to which more characters than this one end a line.

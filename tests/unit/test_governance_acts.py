@@ -100,6 +100,15 @@ def test_an_actor_that_cannot_be_read_does_nothing(monkeypatch, name):
     assert done == acts.recorded() == []
 
 
+def test_what_cannot_be_put_on_record_is_not_done(home):
+    (home.make().audit / acts.FILE).mkdir()
+    done = []
+    with pytest.raises(UsageError, match="can't be written") as refused, acts.acting("query"):
+        done.append("something")
+    assert refused.value.rule == "record"
+    assert done == []
+
+
 def test_a_detail_with_another_end_of_a_line_stays_one_record():
     assert act(segment="one\u2028two\x85three")["segment"] == "one\u2028two\x85three"
 
