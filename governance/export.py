@@ -11,7 +11,7 @@ import secrets
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from governance.policy.columns import purpose_named
 from governance.policy.load import policy_hash
 from governance.policy.model import Policy, Recipient
 from governance.policy.problems import nearest
+from governance.policy.rules import override_of
 from governance.policy.words import SEGMENT_PURPOSE
 from governance.release import PERMISSION
 from warehouse import keys
@@ -95,7 +96,8 @@ def export(
     Raises
     ------
     RuleBrokenError
-        If the recipient isn't listed for the purpose, or a consent event can't be read.
+        If the recipient isn't listed for the purpose, a consent event can't be read, or the segment
+        has become too small.
     UsageError
         If the file can't be written there, or the recipient has no public key.
     """
@@ -133,7 +135,7 @@ def _prepared(
     with identity.opened(*beside) as connection:
         connection.register("waiting", waiting)
         judged_at = _judge(connection, policy, utc_naive(at))
-        number, name = _segment(connection, segment)
+        number, name, day = _segment(connection, segment)
         _audience(connection, number, purpose)
         held_back = Counter(
             dict(
@@ -143,6 +145,7 @@ def _prepared(
             )
         )
         members = int(connection.execute("select count(*) from audience").fetchall()[0][0])
+        _require_size(policy, name, members, day)
         table = _table(connection, columns)
     if to.suffix == ".csv":
         table, apostrophes = _without_formulas(table)
@@ -229,23 +232,35 @@ def _judge(connection: duckdb.DuckDBPyConnection, policy: Policy, at: datetime) 
     return at
 
 
-def _segment(connection: duckdb.DuckDBPyConnection, wanted: str) -> tuple[int, str]:
+def _segment(connection: duckdb.DuckDBPyConnection, wanted: str) -> tuple[int, str, date]:
+    """Find a segment's number, its name and the day that it is of."""
     rows = connection.execute(
-        "select segment_id, name from segments.segments"
+        "select segment_id, name, as_of from segments.segments"
         " where as_of = (select max(as_of) from segments.segments)"
     ).fetchall()
-    for number, name in rows:
+    for number, name, day in rows:
         if wanted in (str(number), name):
-            return number, name
+            return number, name, day
     raise UsageError(
         f"there is no published segment '{wanted}'",
         nearest(
             wanted,
-            [name for _, name in rows],
+            [name for _, name, _ in rows],
             "see `assent query --purpose segmentation 'from segments'`",
         ),
         rule="segment.unknown",
     )
+
+
+def _require_size(policy: Policy, name: str, members: int, day: date) -> None:
+    """Stop if withdrawals that have landed have left a segment smaller than one may be."""
+    rule, limit = f"size.{SEGMENT_PURPOSE}", policy.thresholds.smallest_segment
+    if members < limit and not override_of(policy, rule, day):
+        raise RuleBrokenError(
+            f"segment '{name}' has fewer than {limit} members left, so it would point at persons",
+            "`assent run` forms the segments anew",
+            rule=rule,
+        )
 
 
 def _audience(connection: duckdb.DuckDBPyConnection, number: int, purpose: str) -> None:

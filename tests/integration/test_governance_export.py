@@ -14,7 +14,7 @@ import pytest
 
 from governance import inbox
 from governance.identity import stores
-from governance.policy.load import policy_hash
+from governance.policy.load import load_policy, policy_hash
 from tests.support.installation import (
     IN_THE_FIRST_BLOCK,
     Done,
@@ -214,6 +214,26 @@ def test_a_clock_that_is_behind_forgets_no_denial(small, tmp_path):
     both, found = exported("both.csv")
     assert before - found == {first, second}
     assert both.json["held_back"] == {"segmentation: withdrawn": 1}  # the first is no member now
+
+
+def test_a_segment_that_has_become_too_small_is_not_exported(small, tmp_path):
+    """As when those who withdrew were taken out of what is published, and no run came after."""
+    one = small.copy(tmp_path / "home")
+    smallest = load_policy(one.policy).thresholds.smallest_segment
+    for left, status in ((smallest, 0), (smallest - 1, 1)):
+        with one.entered(), connected(published_store("segmentation", read_only=False)) as opened:
+            opened.execute(
+                "delete from published.assignments where segment_id = 1 and segmentation_key not in"
+                " (select segmentation_key from published.assignments where segment_id = 1"
+                "  and as_of = (select max(as_of) from published.assignments) limit ?)",
+                [left],
+            )
+        done = in_clear(one, tmp_path / f"{left}.csv")
+        assert done.status == status, done.said
+        assert (tmp_path / f"{left}.csv").exists() is (status == 0)
+    assert f"fewer than {smallest} members left" in done.err
+    assert "`assent run`" in done.err
+    assert one.acts()[-1]["refused"] == "size.segmentation"
 
 
 def test_a_damaged_file_is_named_with_its_remedy(small, tmp_path):
