@@ -135,3 +135,31 @@ def test_shapes_of_giant_values_are_short(tmp_path):
     fill(tmp_path, transactions=[sale(value="y" * 100_000)])
     (finding,) = check(sources_in(tmp_path))
     assert len(str(finding)) < 400
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("t.jsonl", '{"Anna Example": 1, "HH-0000001": 2}\n{"valve": 1, "customer_id": 2}\n'),
+        # Its first line is data, in which a mapped name is a word.
+        ("t.csv", "customer_id,Anna Example,HH-0000001,valve\n"),
+    ],
+)
+def test_names_of_columns_that_may_be_data_are_counted_not_told(tmp_path, name, content):
+    fill(tmp_path)
+    columns = {ours: ours for ours in ("customer_id", "occurred_at", "value")}
+    sources = sources_in(
+        tmp_path,
+        transactions=declared(
+            "transactions", format=name.split(".")[1], paths=[name], columns=columns
+        ),
+    )
+    counted = "compare the mapping with the source: 4 column(s) are there"
+    for text, mend in (
+        (content, counted),
+        (content.replace("valve", "values"), f"did you mean 'values'? otherwise {counted}"),
+    ):
+        (tmp_path / name).write_text(text)
+        (found,) = check(sources)
+        assert found.what == f"{name} has no column 'occurred_at', 'value'"
+        assert found.mend == mend

@@ -284,29 +284,6 @@ def test_a_broken_file_is_one_clear_line(tmp_path, name, content, said):
     assert str(tmp_path) not in message
 
 
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("t.jsonl", b'{"Anna Example": 1, "HH-0000001": 2}\n{"valve": 1, "customer_id": 2}\n'),
-        # Its first line is data, in which a mapped name is a word.
-        ("t.csv", b"customer_id,Anna Example,HH-0000001,valve\n"),
-    ],
-)
-def test_names_of_columns_that_may_be_data_are_counted_not_told(tmp_path, name, content):
-    put(tmp_path, name, content)
-    columns = {ours: ours for ours in ("customer_id", "occurred_at", "value")}
-    declared = feed(name.split(".")[1], name, columns=columns)
-    for found, mend in ((content, ""), (content.replace(b"valve", b"values"), "did you mean 'val"
-                        "ues'? otherwise ")):  # fmt: skip
-        put(tmp_path, name, found)
-        with pytest.raises(UsageError) as caught:
-            load(sources_in(tmp_path, transactions=declared))
-        assert str(caught.value).splitlines() == [
-            f"{name} has no column 'occurred_at', 'value'",
-            f"  -> {mend}compare the mapping with the source: 4 column(s) are there",
-        ]
-
-
 def test_types_that_cannot_become_ours(tmp_path):
     put(tmp_path, "x", b"")
     parquet(
