@@ -72,7 +72,10 @@ def record(
             {"event_id": kept.event_id, "known_customer": kept.known, "recorded_at": kept.at}
         )
     elif kept.known is False:
-        click.echo("recorded; no such customer yet; kept until they appear")
+        click.echo(
+            "recorded; no such customer yet, so it is kept until they appear."
+            " If the id is misspelt, it reaches nobody"
+        )
     else:
         click.echo("recorded; exports follow it from now on, everything else with the next run")
     if kept.behind:

@@ -1,5 +1,7 @@
 """The command line: what it answers, and how it says no."""
 
+import socket
+
 import pytest
 
 from tests.support.installation import Installation
@@ -145,7 +147,10 @@ def test_a_word_of_someone_who_is_not_known_yet_is_kept_and_said_to_be(one, tmp_
     own = one.copy(tmp_path / "home")
     soon = ("withdrawn", "--occurred-at", "2024-12-31 05:59:00")
     done = own.assent("consent", "record", "Anna Example", *soon)
-    assert done.out == "recorded; no such customer yet; kept until they appear\n"
+    assert done.out == (
+        "recorded; no such customer yet, so it is kept until they appear."
+        " If the id is misspelt, it reaches nobody\n"
+    )
     typed = "  C000000001 "  # as somebody pastes it
     known = own.assent("consent", "record", typed, "withdrawn", "--json").json
     assert known == {
@@ -299,3 +304,14 @@ def test_a_denial_recorded_by_a_clock_that_is_behind_takes_back_what_came_before
     (own.keys / "published_permission").unlink()  # nor needed
     done = own.assent("consent", "record", who, "withdrawn", "--json")
     assert done.json["recorded_at"] == "2024-12-31 05:00:00"
+
+
+def test_a_port_that_is_taken_starts_nothing(one):
+    """Else a second set of daemons would watch the same state."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert refused(one.assent("ui", "--port", port), 2, f"port {port} can't be used", "--port")
+    beyond = one.assent("ui", "--port", "99999")
+    assert (beyond.status, "65535" in beyond.err) == (2, True)
