@@ -81,7 +81,10 @@ def as_yaml(data) -> str:
 
 
 def judged(text: str) -> Policy | None:
-    """Return the policy or None; anything but a PolicyError fails the test."""
+    """Return the policy or None; anything but a PolicyError, or one that names no place, fails.
+
+    Some tests below do no more than ask it: what it asserts is what they are about.
+    """
     try:
         return parse_policy(text)
     except PolicyError as error:
