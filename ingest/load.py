@@ -187,6 +187,7 @@ class _Work:
         connection.execute("begin")
         try:
             landing.rekey(connection)
+            undone.note_children(connection, self.policy)
             if known:
                 undone.note(connection, self.policy, self.moment.now)
             landed: list[Landed] = []
@@ -199,6 +200,7 @@ class _Work:
                     if plan.contract is CUSTOMERS:
                         identifiers = vault_rows(connection, plan, done)
             self._add_purpose_keys()
+            undone.keep_ages(connection)
             if known:
                 self._require_nothing_undone(known)
             for plan in plans:

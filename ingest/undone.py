@@ -1,7 +1,8 @@
-"""Whom a reading from the beginning would set free: by what holds before it and after.
+"""Whom a load would set free: by what holds before it and after.
 
-Belongs here: noting, before feeds are read from the beginning, who is denied by a word and who is
-known to be a child, and finding whom nothing denies any more. Does not belong here: whether each
+Belongs here: noting, before feeds are read from the beginning, who is denied by a word, and before
+any load who is known to be a child; finding whom nothing denies any more; and keeping a child's age
+where a newer row says nothing of it. Does not belong here: whether each
 word is met again (``said``), stopping the load (``load``).
 
 A word may be met again and say something else: for another purpose, or as of a day before the
@@ -21,12 +22,16 @@ CHILDREN = "undone_children"
 
 
 def note(connection: duckdb.DuckDBPyConnection, policy: Policy, now: datetime) -> None:
-    """Note who is denied and who is a child, before anything is read from the beginning."""
+    """Note who is denied, before anything is read from the beginning."""
     _state(connection, policy, now, BEFORE)
+
+
+def note_children(connection: duckdb.DuckDBPyConnection, policy: Policy) -> None:
+    """Note who is known to be a child, before anything lands."""
     ages = [regime.age_of_consent for regime in policy.regimes.values()]
     connection.execute(
         f"create or replace temp table {CHILDREN} as"
-        " select subject_key from landing.customers where age_years < ?",
+        " select subject_key, age_years from landing.customers where age_years < ?",
         [max(ages)],
     )
 
@@ -41,6 +46,14 @@ def denials(connection: duckdb.DuckDBPyConnection, policy: Policy, now: datetime
             " where list_contains(?, b.rule) and a.permitted and a.words <= b.words",
             [list(DENIED)],
         ).fetchall()[0][0]
+    )
+
+
+def keep_ages(connection: duckdb.DuckDBPyConnection) -> None:
+    """Give a child whose newer row has no age the one that was known: an age corrects an age."""
+    connection.execute(
+        f"update landing.customers as c set age_years = known.age_years from {CHILDREN} as known"
+        " where c.subject_key = known.subject_key and c.age_years is null"
     )
 
 

@@ -248,38 +248,6 @@ def test_nor_if_a_subject_has_fewer_words_or_denials(tmp_path, feed, before, aft
     assert ask("from landing.quarantine order by all") == set_aside
 
 
-LATE, EARLY = "2024-06-01 10:00:00", "2024-01-01 10:00:00"
-
-
-@pytest.mark.parametrize(
-    "instead",
-    [{"occurred_at": EARLY}, {"occurred_at": LATE, "purpose": "churn_prevention"}],
-    ids=["before the grant", "another purpose"],
-)
-def test_nor_if_a_denial_comes_to_deny_nothing(tmp_path, instead):
-    """There are as many words and denials as before."""
-    columns = {name: name for name in EVENTS} | {"notice_version": {"constant": 1}}
-    fill(tmp_path, consent_events=[event(), *denied("ann", occurred_at=LATE)])
-    load(sources_in(tmp_path, consent_events=declared("consent_events", columns=columns)))
-    landed = ask("from landing.consent_events order by all")
-    fill(tmp_path, consent_events=[event(), *denied("ann", **instead)])
-    changed = declared("consent_events", columns=columns, future_tolerance_minutes=61)
-    with pytest.raises(UsageError, match=r"undo the denials of 1 subject\(s\)"):
-        load(sources_in(tmp_path, consent_events=changed))
-    assert ask("from landing.consent_events order by all") == landed
-
-
-def test_nor_if_a_child_is_forgotten(tmp_path):
-    fill(tmp_path, customers=[("ann", "Ann Lee", "a@x.org", "EU", "12")])
-    load(sources_in(tmp_path, customers=declared("customers")))
-    fill(tmp_path, customers=[("bob", "Bob Lee", "b@x.org", "EU", "41")])
-    changed = declared("customers", future_tolerance_minutes=61)
-    with pytest.raises(UsageError, match=r"1 subject\(s\) known to be children"):
-        load(sources_in(tmp_path, customers=changed))
-    assert ask("select age_years from landing.customers") == [(12,)]
-    assert vault("select full_name from vault.identifiers") == [("Ann Lee",)]
-
-
 LEFT = {"expression": "left(action, 5)"}
 YES = {"expression": "case action when 'yes' then 'granted' else action end"}
 
