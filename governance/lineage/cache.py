@@ -23,6 +23,7 @@ from governance.lineage.manifest import (
     tests_of,
     unread_of,
 )
+from warehouse.journal import write_durably
 
 _OF_A_MODEL = (
     "schema", "alias", "language", "compiled_code", "raw_code", "depends_on",
@@ -70,9 +71,8 @@ def cached(path: Path, key: str, make: Callable[[], Lineage]) -> Lineage:
     if kept is not None and kept.get("key") == key:
         return Lineage.from_dict(kept["relations"])
     lineage = make()
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps({"key": key, "relations": lineage.as_dict()}))
-    part.replace(path)
+    kept = {"key": key, "relations": lineage.as_dict()}
+    write_durably(path, json.dumps(kept).encode())  # two processes may make it at once
     return lineage
 
 

@@ -12,7 +12,6 @@ import pytest
 from dagster_dbt import DbtCliResource
 
 from governance import identity
-from orchestration.transform import Dbt, dbt_resource
 from tests.support import dbt
 from warehouse.connect import connected
 from warehouse.home import PROJECT
@@ -180,6 +179,8 @@ def test_dbt_is_started_without_other_keys(keyed: Path, monkeypatch: pytest.Monk
         pytest.skip("only Linux shows the environment of a process as a file")
     monkeypatch.setenv("ASSENT_KEY_VAULT", KEY_VAULT)
     monkeypatch.setenv("ASSENT_HOME", str(keyed / "home"))
+    from orchestration.transform import Dbt, dbt_resource  # compiles the project, in that home
+
     resource = dbt_resource()
 
     def environment_of(start: Any) -> bytes:
