@@ -5,7 +5,7 @@ superseded out, and noting what was done. Does not belong here: what is read (``
 two rows counts (``resolve``), the order of feeds (``load``).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -225,13 +225,7 @@ def _note(
         duplicates=outcome.duplicates,
         corrected=outcome.corrected,
     )
-    made = landing.Fingerprint(
-        **{
-            **vars(part.fingerprint),
-            "key": tuple(part.projection.key()),
-            "hashed": landing.hash_of_constant(connection),
-        }
-    )
+    made = replace(part.made, hashed=landing.hash_of_constant(connection))
     landing.record_load(
         connection,
         (load_id, plan.feed, moment.now, part.source.name, made.text()),

@@ -93,6 +93,8 @@ class Fingerprint:
         The columns that ``row_key`` is a hash of.
     hashed
         DuckDB's hash of a constant, to notice a version of it that hashes otherwise.
+    rows
+        How many rows the source held; 0 if a version of Assent loaded it that didn't note it.
     """
 
     place: str = ""
@@ -102,6 +104,7 @@ class Fingerprint:
     purposes: str = ""
     key: tuple[str, ...] = ()
     hashed: int = 0
+    rows: int = 0
 
     def text(self) -> str:
         """Return the JSON of it."""

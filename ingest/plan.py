@@ -4,9 +4,10 @@ Belongs here: comparing what there is with what was loaded. Does not belong here
 (``survey``), writing (``load``).
 
 A source that was loaded before is skipped: a file by its size and time of change, else by its
-content. A feed whose declaration has changed is read from the beginning ("afresh"), because rows
-that were read otherwise can't be compared with new ones; so is the feed of consent events if it
-named purposes that the policy has come to know since.
+content. Of a file that was added to, only what was added is read: the rest has arrived before. A
+feed whose declaration has changed is read from the beginning ("afresh"), because rows that were
+read otherwise can't be compared with new ones; so is the feed of consent events if it named
+purposes that the policy has come to know since.
 """
 
 from collections.abc import Sequence
@@ -28,12 +29,25 @@ from warehouse.errors import UsageError
 
 @dataclass(frozen=True)
 class Part:
-    """One source to read."""
+    """One source to read.
+
+    Attributes
+    ----------
+    known_rows
+        How many rows at its beginning were loaded before, and aren't read.
+    """
 
     source: Source
     projection: Projection
     fingerprint: Fingerprint
     survey: Survey = NOTHING
+    known_rows: int = 0
+
+    @property
+    def made(self) -> Fingerprint:
+        """Return what identifies it, once it has been surveyed."""
+        key = tuple(self.projection.key())
+        return replace(self.fingerprint, key=key, rows=self.known_rows + self.survey.rows)
 
 
 @dataclass(frozen=True)
@@ -211,5 +225,9 @@ def _part(
     content = candidate.content(source)
     if known and content == known.content:
         return None
+    added_to = known is not None and same and candidate.extends(known.state, known.content)
+    known_rows = known.rows if known and added_to else 0
+    source = source.after(known_rows)
     projection = projected(connection, contract, feed, source, rules)
-    return Part(source, projection, Fingerprint(candidate.place, candidate.state, content))
+    fingerprint = Fingerprint(candidate.place, candidate.state, content)
+    return Part(source, projection, fingerprint, known_rows=known_rows)

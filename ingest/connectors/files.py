@@ -88,13 +88,32 @@ def _candidate(
         return openers[str(feed.format)](connection, feed, path, lambda: state_of(path) == state)
 
     def content(_: Source) -> str:
-        digest = hashlib.sha256()
-        with readable(path), path.open("rb") as file:
-            while chunk := file.read(CHUNK):
-                digest.update(chunk)
-        return digest.hexdigest()
+        return _digest(path, os.path.getsize(path))[0]
 
-    return Candidate(path.name, relative_place(path, folder), state, opened, content)
+    def extends(known_state: str, known_content: str) -> bool:
+        if not _may_be_added_to(feed, path):
+            return False
+        digest, last = _digest(path, int(known_state.partition("-")[0]))
+        return digest == known_content and last == b"\n"
+
+    return Candidate(path.name, relative_place(path, folder), state, opened, content, extends)
+
+
+def _digest(path: Path, size: int) -> tuple[str, bytes]:
+    """Return a digest of the first bytes of a file, and the last of them."""
+    digest, last = hashlib.sha256(), b""
+    with readable(path), path.open("rb") as file:
+        while chunk := file.read(min(CHUNK, size)):
+            digest.update(chunk)
+            size -= len(chunk)
+            last = chunk[-1:]
+    return digest.hexdigest(), last
+
+
+def _may_be_added_to(feed: FeedSource, path: Path) -> bool:
+    """Tell whether whole rows can be added at the end, one or more lines of plain text each."""
+    encoding = feed.csv.encoding if feed.csv else "utf-8"
+    return feed.format in ("csv", "jsonl") and path.suffix != ".gz" and encoding != "utf-16"
 
 
 def _mend(feed: FeedSource) -> str:

@@ -6,7 +6,7 @@ one connector.
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 
@@ -55,6 +55,19 @@ class Source:
     unchanged: Callable[[], bool] = lambda: True
     tolerant: "Callable[[], Source] | None" = None
 
+    def after(self, rows: int) -> "Source":
+        """Return what comes after the first rows; positions stay those of the whole."""
+        if not rows:
+            return self
+        rest = f"(select * from {self.numbered} where {POSITION} > {rows})"
+        tolerant = self.tolerant
+        return replace(
+            self,
+            relation=rest,
+            numbered=rest,
+            tolerant=(lambda: tolerant().after(rows)) if tolerant else None,
+        )
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -73,6 +86,9 @@ class Candidate:
         Makes it ready to be scanned.
     content
         Returns a digest of an opened source's content; takes a reading.
+    extends
+        Tells, of an earlier state and content, whether whole rows were added to that and nothing
+        else was changed; takes a reading.
     """
 
     name: str
@@ -80,6 +96,7 @@ class Candidate:
     state: str
     open: Callable[[], Source]
     content: Callable[[Source], str]
+    extends: Callable[[str, str], bool] = lambda _state, _content: False
 
 
 ENCODING = "save it as UTF-8, or declare `csv: {encoding: latin-1}`"
