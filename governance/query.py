@@ -21,7 +21,7 @@ from governance.lineage.functions import OPAQUE, TABLE_FUNCTIONS
 from governance.policy.columns import purpose_named
 from governance.policy.model import Policy
 from warehouse.connect import connected, published_store
-from warehouse.errors import UsageError, is_damage
+from warehouse.errors import UsageError, of_machine
 
 T = TypeVar("T")
 SECONDS = 60.0
@@ -125,7 +125,7 @@ def _within(connection: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[N
             rule=_rule(error),
         ) from None  # fmt: skip
     except duckdb.Error as error:
-        if is_damage(str(error)):
+        if of_machine(type(error).__name__, str(error)):
             raise
         raise UsageError(
             f"DuckDB can't run this: {type(error).__name__}", "check casts and functions",

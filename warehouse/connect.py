@@ -215,7 +215,7 @@ def _attached(
     try:
         connection.execute(statement)
     except duckdb.Error as error:
-        explained = _explained(store, str(error))
+        explained = _explained(store, error)
         if isinstance(explained, _HeldError) and not last:
             return False
         raise explained from None
@@ -228,9 +228,12 @@ class _HeldError(UsageError):
     rule = "held"
 
 
-def _explained(store: Store, message: str) -> AssentError:
+def _explained(store: Store, error: duckdb.Error) -> AssentError:
     """Turn DuckDB's message, which may quote the statement, into one clear line."""
-    name = store.path.name
+    name, message = store.path.name, str(error)
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return UsageError(f"there isn't enough memory to open {name}",
+                          "give more with ASSENT_MEMORY (for instance 8GB)")  # fmt: skip
     if "encryption key" in message.lower() or "cannot open encrypted" in message.lower():
         return KeyMissingError(
             f"the key '{store.key_name}' doesn't fit the file {name}",

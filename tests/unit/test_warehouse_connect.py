@@ -45,6 +45,17 @@ def test_a_fault_quotes_no_row(home):
         connection.execute("select nonsense")  # of the statement, so it is said
 
 
+def test_too_little_memory_is_no_damage(home, monkeypatch):
+    with connected(warehouse_store()) as connection:
+        connection.execute("create table main.t as select 1 as x")
+    monkeypatch.setenv("ASSENT_MEMORY", "10KB")
+    with (
+        pytest.raises(UsageError, match="enough memory to open warehouse.duckdb"),
+        connected(warehouse_store()),
+    ):
+        pass
+
+
 def test_spilled_data_is_encrypted(home, monkeypatch):
     monkeypatch.setenv("ASSENT_MEMORY", "60MB")
     monkeypatch.setenv("ASSENT_THREADS", "2")
