@@ -153,20 +153,33 @@ def feed_clocks(connection: duckdb.DuckDBPyConnection, sources: Sources) -> tupl
     UsageError
         If no transaction has been landed.
     """
-    times = " union all ".join(
-        f"select max({column}) as moment from landing.{contract.name}"
-        for contract in CONTRACTS.values()
-        for column in filter(None, {contract.time, contract.arrival})
-    )
-    known_at, newest = connection.execute(
-        f"select max(moment), (select max(event_day) from landing.transactions) from ({times})"
-    ).fetchall()[0]
+    newest = connection.execute("select max(event_day) from landing.transactions").fetchall()[0][0]
     if newest is None:
         raise UsageError(
             "no transaction has been landed", "look at `assent feeds` and `assent sources check`"
         )
     whole = sources.feeds["transactions"].delivery == "whole_days"
-    return known_at, newest if whole else newest - timedelta(days=1)
+    return newest_event(connection), newest if whole else newest - timedelta(days=1)
+
+
+def newest_event(connection: duckdb.DuckDBPyConnection) -> datetime:
+    """Return the newest moment at which an event of any feed happened or became known, in UTC.
+
+    Raises
+    ------
+    UsageError
+        If no event has been landed.
+    """
+    times = " union all ".join(
+        f"select max({column}) as moment from landing.{contract.name}"
+        for contract in CONTRACTS.values()
+        for column in filter(None, {contract.time, contract.arrival})
+    )
+    (newest,) = connection.execute(f"select max(moment) from ({times})").fetchall()[0]
+    if newest is None:
+        raise UsageError("no event has been landed", "look at `assent sources check`")
+    found: datetime = newest
+    return found
 
 
 def _rows_of(feed: str) -> str:

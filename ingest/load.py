@@ -9,7 +9,8 @@ rows: the next load finds them there.
 Does not belong here: the writer's lock, which the caller holds.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -98,20 +99,13 @@ def load_feeds(
     """
     require_agreement(sources, policy)
     names = _chosen(sources, only)
-    moment = Moment.of(utc_naive(now), policy)
-    with connected(warehouse_store(), *identity.stores(), files=True) as connection:
-        # Naive texts and instants convert through the session's zone.
-        connection.execute("set timezone = 'UTC'")
-        landing.create(connection)
-        identity.prepare(connection, CUSTOMERS.identifiers)
-        survey.prepare(connection)
-        work = _Work(connection, sources, policy, moment, progress)
-        plans = [work.plan(name) for name in names]
-        if extra_consent_events is not None and extra_consent_events.num_rows:
-            plans.append(work.plan_inbox(extra_consent_events))
+    with _prepared(policy, now, progress) as work:
+        plans = [work.plan(sources, name) for name in names]
+        if extra_consent_events is not None:
+            plans += work.plan_inbox(extra_consent_events)
         work.require_loadable(plans)
         progress("enrolling new customers")
-        enrolled = identity.enrol(connection, f"select customer_id from {survey.NEWCOMERS}")
+        enrolled = work.enrol()
         landed = work.land_all(plans, before_commit)
     return LoadReport(
         tuple(landed),
@@ -119,6 +113,29 @@ def load_feeds(
         enrolled,
         tuple(plan.feed for plan in plans if plan.afresh),
     )
+
+
+def load_inbox(policy: Policy, events: "pa.Table", *, now: datetime) -> None:
+    """Land the consent events that Assent recorded itself, whatever is wrong with the feeds.
+
+    Parameters are as of :func:`load_feeds`; the caller holds the writer's lock.
+    """
+    with _prepared(policy, now, lambda _: None) as work:
+        plans = work.plan_inbox(events)
+        work.enrol()
+        work.land_all(plans, lambda _: None)
+
+
+@contextmanager
+def _prepared(policy: Policy, now: datetime, progress: Progress) -> Iterator["_Work"]:
+    """Open the warehouse with vault and salts beside it, with all that a load needs there."""
+    with connected(warehouse_store(), *identity.stores(), files=True) as connection:
+        # Naive texts and instants convert through the session's zone.
+        connection.execute("set timezone = 'UTC'")
+        landing.create(connection)
+        identity.prepare(connection, CUSTOMERS.identifiers)
+        survey.prepare(connection)
+        yield _Work(connection, policy, Moment.of(utc_naive(now), policy), progress)
 
 
 def _chosen(sources: Sources, only: Iterable[str] | None) -> list[str]:
@@ -137,7 +154,6 @@ class _Work:
     """One load: its connection and what every step of it needs."""
 
     connection: duckdb.DuckDBPyConnection
-    sources: Sources
     policy: Policy
     moment: Moment
     progress: Progress
@@ -146,21 +162,28 @@ class _Work:
     def rules(self) -> Rules:
         return Rules(self.moment.now, tuple(self.policy.purposes))
 
-    def plan(self, name: str) -> Plan:
+    def plan(self, sources: Sources, name: str) -> Plan:
         """Open a feed's sources and read them once."""
         self.progress(f"reading {name}")
-        plan = self._surveyed(planned(self.connection, self.sources, self.policy, name, self.rules))
+        plan = self._surveyed(planned(self.connection, sources, self.policy, name, self.rules))
         missing = lacking(self.connection, name, plan.rows, plan.gone) if plan.afresh else None
         if missing is None:
             return plan
         if plan.afresh == "purposes":  # what is gone stays as it was landed
-            again = planned(self.connection, self.sources, self.policy, name, self.rules,
+            again = planned(self.connection, sources, self.policy, name, self.rules,
                             afresh_for_purposes=False)  # fmt: skip
             return self._surveyed(again)
         raise missing
 
-    def plan_inbox(self, events: "pa.Table") -> Plan:
-        return self._surveyed(planned_table(self.connection, INBOX, events, self.rules))
+    def plan_inbox(self, events: "pa.Table") -> list[Plan]:
+        """Return the plan for the inbox's events, none if there are none."""
+        if not events.num_rows:
+            return []
+        return [self._surveyed(planned_table(self.connection, INBOX, events, self.rules))]
+
+    def enrol(self) -> int:
+        """Give every customer that was met for the first time a place in the vault."""
+        return identity.enrol(self.connection, f"select customer_id from {survey.NEWCOMERS}")
 
     def _surveyed(self, plan: Plan) -> Plan:
         return replace(plan, parts=tuple(map(self._read, plan.parts)))

@@ -21,7 +21,7 @@ from governance.policy.load import policy_hash
 from governance.policy.model import Policy
 from governance.policy.words import FEEDS
 from governance.removal import withdraw_removed
-from ingest.feeds import feed_clocks, feed_figures
+from ingest.feeds import feed_clocks, feed_figures, newest_event
 from ingest.model import Sources
 from ingest.sources import load_sources, watched_files
 from orchestration.common import (
@@ -81,13 +81,13 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
         context.log.info(line)
         tell(line)
 
-    files = state_of_files(feeds(), policy())
     with unrepeated():
         waiting = inbox.waiting()
         withdrawn = ", ".join(withdraw_removed(policy()))
         if withdrawn:
             context.log.info(f"withdrawn, for the policy no longer has it: {withdrawn}")
         try:
+            files = state_of_files(feeds(), policy())
             load_feeds(
                 feeds(), policy(), now=now(), extra_consent_events=waiting, progress=progress,
                 before_commit=lambda connection: status.forget_feeds(connection, policy()),
@@ -124,7 +124,7 @@ def _heed(context: dg.AssetExecutionContext, writer: Writer, waiting: "pa.Table"
     if waiting.num_rows:
         inbox.drop_through(max(waiting.column("event_id").to_pylist()))
     with writer.warehouse() as connection:
-        known_at = landed_clocks(connection).known_at
+        known_at = newest_event(connection)
     taken_out = unpublish.take_out(policy(), known_at)
     if taken_out:
         context.log.info(f"subjects taken out of what is published: {taken_out}")
@@ -136,12 +136,12 @@ def _heed_alone(context: dg.AssetExecutionContext, writer: Writer, waiting: "pa.
 
     Nobody stays published because a feed is broken.
     """
-    from ingest.load import load_feeds
+    from ingest.load import load_inbox
 
     if not Home.current().published_file(release.PERMISSION).exists():
         return
     try:
-        load_feeds(feeds(), policy(), now=now(), only=(), extra_consent_events=waiting)
+        load_inbox(policy(), waiting, now=now())
         _heed(context, writer, waiting)
     except AssentError as error:  # it stands in the way of this as well
         context.log.info(f"nor could recorded words be landed: {error.what}")

@@ -1,9 +1,13 @@
 """What is published holds nobody without a basis, whether or not anything new may be published."""
 
+from dataclasses import replace
+
+import pytest
+
 from governance import clocks as clock_row
 from governance import inbox, unpublish
 from governance.policy.load import load_policy
-from tests.support.installation import IN_THE_FIRST_BLOCK, own_feeds
+from tests.support.installation import IN_THE_FIRST_BLOCK, own_feeds, policy_with
 
 
 def stricter(one, days, *names):
@@ -72,17 +76,34 @@ def test_a_damaged_file_is_left_to_the_run_that_writes_it_anew(small, tmp_path):
     assert path.read_bytes() == content
 
 
-def test_a_broken_feed_keeps_nobody_published(small, tmp_path):
+def broken_file(one, folder):
+    (one.sources.parent / "transactions-broken.parquet").write_bytes(b"no parquet")
+    return one, "transactions-broken.parquet"
+
+
+def misspelt_key(one, folder):
+    one.sources.write_text(one.sources.read_text().replace("provenance", "provenence", 1))
+    return one, "provenence"
+
+
+def unlisted_attribute(one, folder):
+    listed = "  home_ownership: {class: quasi_identifier"
+    other = listed.replace("home_ownership", "house")
+    return replace(one, policy=policy_with(folder, (listed, other))), "home_ownership"
+
+
+@pytest.mark.parametrize("harm", [broken_file, misspelt_key, unlisted_attribute])
+def test_a_broken_feed_keeps_nobody_published(small, tmp_path, harm):
     one = own_feeds(small.copy(tmp_path / "home"), tmp_path / "feeds")
     first, second = sorted(one.members())[:2]
     assert one.assent("consent", "record", first, "withdrawn").status == 0
-    (one.sources.parent / "transactions-broken.parquet").write_bytes(b"no parquet")
+    one, said = harm(one, tmp_path)
     landed = "select count(*) from landing.transactions"
     with one.warehouse() as connection:
         before = connection.execute(landed).fetchall()
     done = one.assent("run")
-    assert done.status == 2
-    assert "transactions-broken.parquet" in done.err
+    assert done.status
+    assert said in done.err
     assert first not in one.in_mart()
     assert first not in one.members()
     assert second in one.members()
@@ -92,4 +113,5 @@ def test_a_broken_feed_keeps_nobody_published(small, tmp_path):
         assert inbox.waiting().num_rows == 0
     states = one.assent("consent", "show", first, "--json").json
     assert not [state for state in states if state["permitted"]]
-    assert one.assent("status").status == 0  # on the feeds as they were landed
+    if harm is broken_file:
+        assert one.assent("status").status == 0  # on the feeds as they were landed

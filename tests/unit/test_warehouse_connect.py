@@ -50,7 +50,7 @@ def test_too_little_memory_is_no_damage(home, monkeypatch):
         connection.execute("create table main.t as select 1 as x")
     monkeypatch.setenv("ASSENT_MEMORY", "10KB")
     with (
-        pytest.raises(UsageError, match="enough memory to open warehouse.duckdb"),
+        pytest.raises(UsageError, match="enough memory to open"),
         connected(warehouse_store()),
     ):
         pass
