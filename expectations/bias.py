@@ -259,6 +259,7 @@ def judge(rule: Rule, counts: Counts) -> Result:
         greatest), ``predictability``, ``coverage``, ``smallest_group`` and ``confidence``.
     """
     limits = rule.limit
+    counts = counts.pooled(limits["smallest_group"])
     coverage = round(counts.coverage, 4)
     facts: dict[str, Any] = {
         f"{rule.about}: coverage": f"{coverage:.1%} of subjects with a known value"

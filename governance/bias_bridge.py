@@ -12,6 +12,7 @@ them only by what lists the subjects of landing (``governance.consent``), by wha
 finds purposes that the policy no longer has (``governance.removal``); tested.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -22,6 +23,7 @@ from governance.policy.words import BIAS_PURPOSE, SEGMENT_PURPOSE
 from warehouse.sql import identifier, quoted
 
 ASSIGNMENTS = "segmentation.assignments"
+SMALLER = "smaller groups"
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,29 @@ class Counts:
         """The share of subjects whose attribute is known; 0 if there are no subjects."""
         total = self.members() + sum(self.unknown.values())
         return self.members() / total if total else 0.0
+
+    def pooled(self, least: int) -> "Counts":
+        """Return the same counts with groups of fewer than ``least`` subjects taken together.
+
+        What differs by capitals or blanks alone is one group, called as most of it are. A value
+        that few have may be about one person, and is named nowhere.
+        """
+        spellings: dict[str, Counter[str]] = {}
+        for (_, group), count in self.known.items():
+            spellings.setdefault(_folded(group), Counter())[group] += count
+        names = {
+            folded: min(found, key=lambda name: (-found[name], name))
+            if found.total() >= least else SMALLER
+            for folded, found in spellings.items()
+        }  # fmt: skip
+        known: Counter[tuple[int, str]] = Counter()
+        for (segment, group), count in self.known.items():
+            known[segment, names[_folded(group)]] += count
+        return Counts(self.column, dict(known), self.unknown)
+
+
+def _folded(group: str) -> str:
+    return " ".join(group.casefold().split())
 
 
 def counted(

@@ -147,7 +147,8 @@ def state_sql(
             and coalesce(e.purpose, p.purpose) = p.purpose
             and (
                 e.purpose is not null or p.sale_or_share
-                or lower(coalesce(e.signal, '')) <> 'gpc' or e.action <> 'opted_out'
+                or lower(coalesce(e.signal, '')) <> 'gpc'
+                or e.action not in {_listed(("opted_out", *GRANTS))}
             )
             and (e.action not in {grants} or e.notice_version >= p.least_notice)
     ),

@@ -236,7 +236,7 @@ class BiasLimits(Part):
         "outside it"
     )
     smallest_group: Annotated[int, Field(ge=1)] = Field(
-        description="Subjects; a smaller group isn't judged"
+        description="Subjects; smaller groups are judged together, and not named"
     )
     predictability: Annotated[float, Field(ge=0.5, le=1)] = Field(
         description="The greatest area under the curve (AUC) with which segments predict a "

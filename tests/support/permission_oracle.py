@@ -95,7 +95,7 @@ class Oracle:
         """Tell whether an event is about a purpose."""
         if event.purpose is not None:
             return event.purpose == purpose
-        if event.action == "opted_out" and (event.signal or "").lower() == "gpc":
+        if event.action in ("opted_out", *GRANTS) and (event.signal or "").lower() == "gpc":
             return bool(self.purposes()[purpose]["sale_or_share"])
         return True
 

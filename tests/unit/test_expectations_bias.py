@@ -9,7 +9,7 @@ import pytest
 
 from expectations.bias import judge, measured, predictability, representation, risk_ratio
 from expectations.result import by_id
-from governance.bias_bridge import Counts
+from governance.bias_bridge import SMALLER, Counts
 from governance.policy.rules import Rule
 from tests.support.checked import policy
 
@@ -79,12 +79,27 @@ def test_small_groups_are_not_judged_and_show_no_count(rule: Rule) -> None:
     assert found.observed["judged"] == "6 of 9 pairs of group and segment"
     assert "3 pairs are too small" in found.why
     judged = found.details["age_band: representation"].rows
-    assert (2, "rare", "not judged", "", "") in judged
+    assert (2, SMALLER, "not judged", "", "") in judged
     judged = found.details["age_band: predictability"].rows
-    assert ("rare", "not judged", "", "") in judged
+    assert (SMALLER, "not judged", "", "") in judged
+    assert "rare" not in str(found)
     # Ten subjects are a group, but too few for an interval in any of three segments.
     assert judge(rule, counts(EVEN | {(2, "rare"): 10})).observed["judged"].startswith("6 of 9")
     assert judge(rule, counts(EVEN | {(2, "rare"): 30})).status == "broken"
+
+
+def test_groups_that_are_spelt_apart_are_judged_together(rule: Rule) -> None:
+    apart = [name + blank for name in ("Old", "old", "OLD", "oLd") for blank in ("", " ", "  ")]
+    alike = {(s, "young"): 400 for s in (1, 2, 3)} | {(s, "old"): 200 for s in (1, 2)}
+    spelt = {(s, g): n for (s, g), n in alike.items() if g == "young"}
+    spelt |= {(s, g): 2 for s in (1, 2) for g in apart} | {(3, "OLD"): 1}
+    few = judge(rule, counts(spelt))
+    assert few.status == "broken"
+    assert "'OLD'" in few.why
+    others = {(s, f"other {n}"): 3 for s in (1, 2) for n in range(40)}
+    strange = judge(rule, counts({(s, "young"): 400 for s in (1, 2, 3)} | others))
+    assert strange.status == "broken"
+    assert f"'{SMALLER}' is represented in segment 3 0.00 times" in strange.why
 
 
 def test_nothing_to_judge(rule: Rule) -> None:

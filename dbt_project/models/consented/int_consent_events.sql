@@ -44,10 +44,10 @@ inner join purposes
         known.purpose = purposes.purpose
         or (
             known.purpose is null
-            -- Global Privacy Control opts out of sale and sharing; any other denial without a
-            -- purpose covers all of them.
+            -- Global Privacy Control speaks of sale and sharing, on or off; any other word without
+            -- a purpose, and a withdrawal or objection that came with the signal, covers all.
             and not (
-                known.action = 'opted_out'
+                (known.affirms or known.action = 'opted_out')
                 and coalesce(lower(known.signal), '') = 'gpc'
                 and not purposes.sale_or_share
             )
