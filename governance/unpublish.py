@@ -1,25 +1,35 @@
-"""Rows that may no longer stand in what is published: taken out as soon as that is known.
+"""What may no longer stand in what is published: taken out as soon as that is known.
 
 Belongs here: whom a published file holds without a basis now, by what has landed and by the policy
-in force. Publishing replaces a file only if every rule lets it; nobody stays published because a
-feed is stale or a segment too small. Does not belong here: how anybody stands (``lapse``,
-``consent``), how a file is replaced (``warehouse.publish``).
+in force, and what it holds of the others that the policy doesn't allow any more. Publishing
+replaces a file only if every rule lets it; nobody stays published because a feed is stale or a
+segment too small. Does not belong here: how anybody stands (``lapse``, ``consent``), how a file is
+replaced (``warehouse.publish``), what becomes of figures that were made from more than the policy
+allows now (a run makes them anew).
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 
+import duckdb
+
 from governance import lapse
+from governance.gate import AS_OF
+from governance.limits import trimmed_sql
+from governance.policy.columns import allowed_columns
+from governance.policy.derive import like_pattern
+from governance.policy.load import policy_hash
 from governance.policy.model import Policy
 from warehouse import catalogue
 from warehouse.clock import now, utc_naive
 from warehouse.connect import connected, published_store, warehouse_store
 from warehouse.errors import DAMAGED, UsageError
 from warehouse.publish import BEFORE, publish, published_purposes
-from warehouse.sql import identifier
+from warehouse.sql import identifier, quoted
 
 
 def take_out(policy: Policy, known_at: datetime) -> dict[str, int]:
-    """Take those who have no basis any more out of the published files.
+    """Take those who have no basis any more, and what isn't allowed, out of published files.
 
     Parameters
     ----------
@@ -31,23 +41,27 @@ def take_out(policy: Policy, known_at: datetime) -> dict[str, int]:
     Returns
     -------
     dict
-        How many subjects were taken out, by purpose; purposes without any aren't named.
+        How many subjects were taken out, by purpose, and of how many others a value was, by
+        ``<purpose>.<column>``; those of whom there are none aren't named.
     """
     at = max(utc_naive(now()), known_at)
     purposes = [purpose for purpose in published_purposes() if purpose in policy.purposes]
-    counts = {purpose: _take_out(policy, purpose, at) for purpose in purposes}
-    return {purpose: count for purpose, count in counts.items() if count}
+    counts: dict[str, int] = {}
+    for purpose in purposes:
+        counts |= _take_out(policy, purpose, at)
+    return counts
 
 
-def _take_out(policy: Policy, purpose: str, at: datetime) -> int:
+def _take_out(policy: Policy, purpose: str, at: datetime) -> dict[str, int]:
     mart, key = f"mart_{purpose}", f"{purpose}_key"
     store = published_store(purpose)
     try:
         with connected(store) as connection:
             names = catalogue.tables(connection, "main")
             keyed = [n for n in names if key in catalogue.columns(connection, "main", n)]
-        if mart not in keyed:
-            return 0
+            if mart not in keyed:
+                return {}
+            kept, lost = _kept(connection, policy, purpose, mart)
         with connected(warehouse_store(read_only=True), store) as connection:
             found = lapse.standing(
                 connection, policy, purpose, at, mart=f"{store.alias}.{identifier(mart)}"
@@ -55,12 +69,61 @@ def _take_out(policy: Policy, purpose: str, at: datetime) -> int:
     except UsageError as error:
         if error.rule != DAMAGED:
             raise
-        return 0  # nobody can read it either; a run writes it anew
-    if found.held_back:
+        return {}  # nobody can read it either; a run writes it anew
+    if found.held_back or lost:
         publish({purpose: {
-            name: f"select * from {BEFORE}.{identifier(name)}"
+            name: f"select {kept if name == mart else '*'} from {BEFORE}.{identifier(name)}"
             + (f" where {found.permitted}" if name in keyed else "")
             for name in names
         }}, over=True)  # fmt: skip
         lapse.show(purpose, found)
-    return found.held_back
+    return lost | ({purpose: found.held_back} if found.held_back else {})
+
+
+def _kept(
+    connection: duckdb.DuckDBPyConnection, policy: Policy, purpose: str, mart: str
+) -> tuple[str, dict[str, int]]:
+    """Return what a published mart may still show, as SQL, and of how many rows a value goes."""
+    (under,) = connection.execute("select policy_hash from about").fetchall()[0]
+    if under == policy_hash(policy):
+        return "*", {}
+    columns = catalogue.columns(connection, "main", mart)
+    allowed = allowed_columns(policy, purpose)
+    gone = [c for c in columns if c not in (AS_OF, f"{purpose}_key", *allowed)]
+    narrowed = {
+        name: _without(policy, attributes, identifier(name))
+        for name, attributes in allowed.items()
+        if columns.get(name, "").startswith("MAP(VARCHAR")
+        and not policy.purposes[purpose].sensitive
+    }
+    after = {**dict.fromkeys(gone, "null"), **narrowed}
+    counts = connection.execute(f"select {_counted(after)} from {identifier(mart)}").fetchall()[0][
+        1:
+    ]
+    lost = {f"{purpose}.{name}": n for name, n in zip(after, counts, strict=True) if n}
+    exclude = f" exclude ({', '.join(map(identifier, gone))})" if gone else ""
+    replaced = ", ".join(f"{sql} as {identifier(name)}" for name, sql in narrowed.items())
+    return "*" + exclude + (f" replace ({replaced})" if replaced else ""), lost
+
+
+def _counted(after: dict[str, str]) -> str:
+    """Return the counts of rows in which a value would change."""
+    counts = [
+        f"count(*) filter ({identifier(name)} is distinct from {sql})"
+        for name, sql in after.items()
+    ]
+    return ", ".join(["count(*)", *counts])
+
+
+def _without(policy: Policy, attributes: Iterable[str], values: str) -> str:
+    """Return the SQL of a map without keys that reveal a special category."""
+    patterns = [
+        quoted(like_pattern(special.pattern))
+        for name in sorted(attributes)
+        for special in policy.attributes[name].special_values
+    ]
+    key = f"lower({trimmed_sql('e.key')})"
+    reveals = " or ".join(f"{key} like {pattern} escape '\\'" for pattern in patterns)
+    if not reveals:
+        return values
+    return f"map_from_entries(list_filter(map_entries({values}), lambda e: not ({reveals})))"

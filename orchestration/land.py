@@ -127,7 +127,7 @@ def _heed(context: dg.AssetExecutionContext, writer: Writer, waiting: "pa.Table"
         known_at = newest_event(connection)
     taken_out = unpublish.take_out(policy(), known_at)
     if taken_out:
-        context.log.info(f"subjects taken out of what is published: {taken_out}")
+        context.log.info(f"taken out of what is published: {taken_out}")
     return taken_out
 
 

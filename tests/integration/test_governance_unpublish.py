@@ -64,6 +64,41 @@ def test_a_stricter_policy_holds_for_what_is_published_already(small, tmp_path):
     assert one.assent("query", "--purpose", "segmentation", "from about").status == 0
 
 
+def test_what_the_policy_no_longer_allows_is_shown_no_longer(small, tmp_path):
+    one = small.copy(tmp_path / "home")
+    policy = load_policy(one.policy)
+    with one.published("segmentation") as connection:
+        (often,) = connection.execute(
+            "select mode(k) from (select unnest(map_keys(category_mix)) as k from"
+            " mart_segmentation)"
+        ).fetchall()[0]
+    purpose = policy.purposes["segmentation"]
+    fewer = {name: made for name, made in purpose.columns.items() if name != "discount_share"}
+    category = policy.attributes["category"]
+    special = category.special_values[0].model_copy(update={"pattern": f"{often[:-1]}?"})
+    narrower = policy.model_copy(update={
+        "purposes": {**policy.purposes,
+                     "segmentation": purpose.model_copy(update={"columns": fewer})},
+        "attributes": {**policy.attributes,
+                       "category": category.model_copy(update={"special_values": (special,)})},
+    })  # fmt: skip
+    members = one.members()
+    counts = taken_out(one, narrower)
+    assert set(counts) == {
+        "segmentation.discount_share", "segmentation.category_mix",
+        "personalised_offers.category_mix",
+    }  # fmt: skip
+    with one.published("segmentation") as connection:
+        shown = connection.execute("select * from mart_segmentation")
+        assert "discount_share" not in [name for name, *_ in shown.description]
+        assert connection.execute(
+            "select count(*), count(*) filter (len(map_extract(category_mix, ?)) > 0),"
+            " count(*) filter (cardinality(category_mix) > 0) > 0 from mart_segmentation", [often]
+        ).fetchall() == [(len(members), 0, True)]  # fmt: skip
+    assert one.members() == members
+    assert taken_out(one, narrower) == {}
+
+
 def test_a_damaged_file_is_left_to_the_run_that_writes_it_anew(small, tmp_path):
     one = small.copy(tmp_path / "home")
     path = one.home.published / "segmentation.duckdb"
