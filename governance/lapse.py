@@ -109,7 +109,8 @@ def _judged(rule: dict[str, Any]) -> dict[str, Any]:
         f"in what is published, a consent has lapsed by {lapses_at} UTC, and exports leave it out:"
         " `assent run` publishes anew"
     )
-    return rule | {"status": "broken", "overridden_by": None, "why": why}
+    found = {"observed": "at least 1", "status": "broken", "overridden_by": None, "why": why}
+    return rule | found
 
 
 def _name(purpose: str) -> str:

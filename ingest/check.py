@@ -27,6 +27,11 @@ from warehouse.errors import AssentError, masked
 from warehouse.home import Home
 from warehouse.sql import quoted
 
+EMPTY = {  # what follows if a required feed has no row
+    "transactions": "look whether it is delivered: without purchases there are no segments",
+    "consent_events": "look whether it is delivered: without consent events nobody is processed",
+}
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -67,7 +72,8 @@ class Finding:
             what += f" in {self.rows} of {self.of_rows} rows, first in row {self.first_row}"
         if self.shape:
             what += f", as in `{self.shape}`"
-        kind = "stops the load" if self.blocking else "goes to the quarantine"
+        aside = "goes to the quarantine" if self.rows else "lands nothing"
+        kind = "stops the load" if self.blocking else aside
         return f"{place}: {what} ({kind})\n  -> {self.mend}"
 
 
@@ -135,6 +141,8 @@ def _of_feed(
             continue
         rows, bad = rows + seen.rows, bad + seen.bad
     unread = any(finding.blocking for finding in found)
+    if not rows and not unread and CONTRACTS[name].required:
+        found.append(Finding(name, None, None, "it holds no row", EMPTY[name], False))
     if policy and not unread and changed(connection, sources, policy, name):
         missing = lacking(connection, name, rows, sources_gone(connection, name, there))
         found += [_stopping(name, None, missing)] if missing else []

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from governance.policy.model import Policy
 from governance.policy.positions import Document
-from governance.policy.problems import PlacedProblem, PolicyError, Problem, nearest, shown
+from governance.policy.problems import PlacedProblem, PolicyError, Problem, key_shown, nearest
 from governance.policy.words import FEEDS
 from ingest.connectors.files import matching_files, relative_place, state_of
 from ingest.model import CsvOptions, FeedSource, Mapping, Sources
@@ -153,7 +153,7 @@ def _shape_problem(detail: Any) -> Problem:
     if kind == "extra_forbidden":
         keys = list(model.model_fields)
         near = nearest(str(path[-1]), keys, f"the keys here are: {', '.join(keys)}")
-        return Problem(path, f"unknown key '{shown(str(path[-1]))}'", near)
+        return Problem(path, f"unknown key '{key_shown(str(path[-1]))}'", near)
     if path[:1] == ("feeds",) and len(path) == 2 and kind == "literal_error":
         return Problem(path, "no such feed", nearest(str(value), FEEDS, f"use {', '.join(FEEDS)}"))
     meaning = _meaning(model, path)

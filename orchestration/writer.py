@@ -7,6 +7,7 @@ and reporting its end. Does not belong here: what is written.
 from collections.abc import Generator
 from contextlib import contextmanager
 
+import click
 import dagster as dg
 import duckdb
 
@@ -29,6 +30,7 @@ class Writer(dg.ConfigurableResource):
 
         def waiting(holder: str) -> None:
             log.info(f"waiting for {holder}, which is writing")
+            click.echo(f"Waiting for {holder}, which is writing", err=True)
 
         run = context.run_id or "no run"
         alive.begin(run)  # before the wait, so that nobody takes us for killed meanwhile

@@ -158,6 +158,9 @@ def secure(connection: duckdb.DuckDBPyConnection, paths: list[Path], *, files: b
     """Apply the settings of every connection, dbt's included (``warehouse.dbt_plugin``)."""
     spill = Home.current().make().spill
     connection.execute(f"load {quoted(extension('httpfs'))}")
+    memory = os.environ.get("ASSENT_MEMORY", "5GB")
+    if memory.strip().startswith("-"):  # which DuckDB takes for no limit
+        raise _unset("memory_limit")
     settings: dict[str, str] = {
         "temp_file_encryption": "true",
         "temp_directory": quoted(spill),
@@ -166,7 +169,7 @@ def secure(connection: duckdb.DuckDBPyConnection, paths: list[Path], *, files: b
         "allow_persistent_secrets": "false",
         "python_enable_replacements": "false",
         "preserve_insertion_order": "false",
-        "memory_limit": quoted(os.environ.get("ASSENT_MEMORY", "5GB")),
+        "memory_limit": quoted(memory),
     }
     if os.environ.get("ASSENT_THREADS"):
         settings["threads"] = quoted(os.environ["ASSENT_THREADS"])
@@ -176,16 +179,20 @@ def secure(connection: duckdb.DuckDBPyConnection, paths: list[Path], *, files: b
         except duckdb.Error:
             if name not in SET_BY:
                 raise
-            variable, example = SET_BY[name]
-            raise UsageError(
-                f"{variable} can't be '{os.environ[variable]}'",
-                f"write it as {example}, or unset it",
-            ) from None
+            raise _unset(name) from None
     if not files:
         allowed = ", ".join(quoted(f"{path}{end}") for path in paths for end in COMPANIONS)
         connection.execute(f"set allowed_paths = [{allowed}]")
         connection.execute("set enable_external_access = false")
         connection.execute("set lock_configuration = true")
+
+
+def _unset(setting: str) -> UsageError:
+    """Return the error for a setting that DuckDB doesn't take."""
+    variable, example = SET_BY[setting]
+    return UsageError(
+        f"{variable} can't be '{os.environ[variable]}'", f"write it as {example}, or unset it"
+    )
 
 
 def attach(connection: duckdb.DuckDBPyConnection, store: Store) -> None:

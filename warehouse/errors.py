@@ -67,7 +67,7 @@ def of_machine(kind: str, text: str) -> UsageError | None:
     if is_damage(text):
         return damaged({})
     if kind in ("MemoryError", "OutOfMemoryException"):
-        return UsageError("there isn't enough memory", "free some, or see ASSENT_MEMORY")
+        return UsageError("there isn't enough memory", "free some, or raise ASSENT_MEMORY")
     if kind not in _OF_FILES:
         return None
     found = re.match(r"\[Errno \d+\] (.+)", text)

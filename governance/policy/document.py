@@ -31,10 +31,11 @@ purpose, on which legal basis, in which form, for how long, and who may receive 
 models may read, what the checks demand and what `assent status` lists are derived from it. The
 privacy officer edits it; nobody else has to.
 
-The file is read before anything runs. Whatever is wrong with it is reported at once, each fault
-with line, column, key and remedy, and nothing is processed until it is mended. Everything that
-isn't allowed is forbidden: what the policy forbids is a *violation*, what it doesn't mention is a
-*gap*, and both stop a run. Unknown keys are errors, so that a misspelt rule is never a rule lost.
+The file is read before anything runs. What is wrong with it is reported together, each fault with
+line, column, key and remedy (what depends on other keys, once those are right), and nothing is
+processed until it is mended. Everything that isn't allowed is forbidden: what the policy forbids is
+a *violation*, what it doesn't mention is a *gap*, and both stop a run. Unknown keys are errors, so
+that a misspelt rule is never a rule lost.
 
 `ASSENT_POLICY` names another file than the shipped one. `examples/opt_out_policy.yaml` shows a
 policy under which Californians are processed until they opt out. An editor that knows JSON Schema

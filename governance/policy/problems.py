@@ -5,6 +5,7 @@ problems (``positions``, ``wording``, ``checks``).
 """
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -18,11 +19,21 @@ def shown(word: str) -> str:
     return word if word.isprintable() and len(word) <= 60 else masked(word)
 
 
+def key_shown(key: str) -> str:
+    """Return a key of the file; only its shape where it can't be a name: it may be data.
+
+    >>> key_shown("three or more"), key_shown("root:*:20228")
+    ('three or more', 'aaaa:?:99999')
+    """
+    return key if re.fullmatch(r"[\w .+*-]{1,60}", key) else masked(key)
+
+
 def dotted(path: Path) -> str:
     """Return a path as its reader writes it: ``purposes.offers.columns.visits[1]``."""
     text = ""
     for step in path:
-        text += f"[{step}]" if isinstance(step, int) else f".{shown(step)}" if text else shown(step)
+        dot = "." if text else ""
+        text += f"[{step}]" if isinstance(step, int) else dot + key_shown(step)
     return text or "the file"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from governance.policy.problems import Path, Problem, nearest, shown
+from governance.policy.problems import Path, Problem, key_shown, nearest, shown
 from governance.policy.schema import Node, branches, keys_at, node_at, type_words
 
 _KEY = "[key]"  # the model's mark for a fault in a key rather than in its value
@@ -52,7 +52,7 @@ def _unknown_key(path: Path, value: Any) -> Problem:
     remedy = f"remove it; the keys here are: {', '.join(known)}"
     if value is None and " " in key:  # {description: Lives here, or there} is two keys to YAML
         remedy = "a text with a comma, inside of { }, has to stand in quotes"
-    return Problem(path, f"unknown key '{shown(key)}'", nearest(key, known, remedy))
+    return Problem(path, f"unknown key '{key_shown(key)}'", nearest(key, known, remedy))
 
 
 def _wrong_value(path: Path, detail: ErrorDetails) -> Problem:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from warehouse import keys
 from warehouse.errors import AssentError, RuleBrokenError, UsageError
 
 
@@ -25,7 +26,14 @@ def run(as_of: datetime | None, select: str | None) -> None:
         _require_possible(as_of.date())
     selected("segment", select)
     click.echo("Landing", err=True)
-    _succeed(run_job("land"))
+    made = not keys.folder().exists()
+    landed = run_job("land")
+    if made and keys.folder().exists():
+        click.echo(
+            f"Made the keys of this state, in {keys.folder()}: keep them apart from copies of it",
+            err=True,
+        )
+    _succeed(landed)
     from orchestration.jobs import newest_day
 
     newest = newest_day()

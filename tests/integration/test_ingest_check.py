@@ -32,6 +32,13 @@ def test_feeds_that_fit_have_no_findings_and_nothing_is_loaded(tmp_path, home):
     assert not home.vault.exists()
 
 
+def test_a_feed_that_has_fallen_silent_is_told(tmp_path):
+    fill(tmp_path, consent_events=[])
+    (finding,) = check(sources_in(tmp_path))
+    assert (finding.feed, finding.blocking) == ("consent_events", False)
+    assert "it holds no row (lands nothing)" in str(finding)
+
+
 @pytest.mark.parametrize(
     ("archived", "said"),
     [(True, "1 of the sources"), (False, "of 2 rows that were landed its sources hold only 1")],
