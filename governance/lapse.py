@@ -17,6 +17,7 @@ from governance.policy.columns import purpose_named
 from governance.policy.model import Policy
 from warehouse.clock import now, utc_naive
 from warehouse.errors import UsageError
+from warehouse.home import Home
 from warehouse.sql import identifier, quoted
 
 
@@ -102,7 +103,12 @@ def judged(rules: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _judged(rule: dict[str, Any]) -> dict[str, Any]:
     kind, _, purpose = rule["rule"].partition(".")
-    lapses_at = _shown(purpose) if kind == "permission" else None
+    if kind != "permission" or not Home.current().published_file(purpose).exists():
+        return rule
+    if not evidence.path_of(_name(purpose)).exists():
+        why = "when the bases of those who are published end isn't on record: `assent run`"
+        return rule | {"status": "not judged", "checked": False, "observed": None, "why": why}
+    lapses_at = _shown(purpose)
     if lapses_at is None or lapses_at > utc_naive(now()):
         return rule
     why = (

@@ -62,6 +62,14 @@ def test_who_has_lapsed_by_the_present_moment_is_not_published(small, tmp_path):
         "--to", str(to), "--unencrypted", "--json", **after,
     )  # fmt: skip
     assert done.json["held_back"] == {"segmentation: consent expired": 1}
+    # Nor does it hold where nobody has the record of it any more, ...
+    record = one.home.evidence / "published_segmentation.json"
+    kept = record.read_bytes()
+    record.unlink()
+    done = one.assent("status", "--json", **after)
+    assert done.status == 1
+    assert permission(done)[0] == "not judged"
+    record.write_bytes(kept)
     # ... and the next run mends it, though no event has come.
     done = one.assent("run", **after)
     assert done.status == 0, done.said
