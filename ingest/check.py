@@ -193,6 +193,9 @@ def _bad_rows(
 def _remedy(projection: Projection, reason: str) -> str:
     """Return what to do about the rows of one reason."""
     kind, _, column = reason.partition("_")
+    ours = {c.name: c for c in projection.contract.columns}.get(column)
+    if kind == "unparseable" and ours and ours.absence_speaks and _computed(projection, column):
+        return "its expression makes nothing of a value that is there: let it name that one, too"
     if kind == "unparseable" and projection.contract.column(column).type == "TIMESTAMP":
         return "say how times are written: `format` in the column's mapping"
     if kind == "malformed" and projection.source.misencoded:
@@ -208,6 +211,10 @@ def _remedy(projection: Projection, reason: str) -> str:
     if reason == "unknown_purpose":
         return "use the names of the policy's purposes, or none where all are meant"
     return remedies.get(kind, "mend the source")
+
+
+def _computed(projection: Projection, column: str) -> bool:
+    return projection.feed.columns[column].expression is not None
 
 
 def _type(projection: Projection, column: str) -> str:

@@ -41,6 +41,12 @@ class Column:
         SQL over the other typed columns, for rows where it is null.
     vault
         Whether it is a direct identifier that goes to the vault instead of the landing table.
+    absence_speaks
+        Whether a row without it says something by that, such as every purpose or nothing of an
+        age: an expression that had something to read and yields nothing is a fault then.
+    absence_widens
+        Whether a row that allows something allows more without it: where a row can lack the key
+        altogether (JSON lines), that is a fault then; to hold nothing isn't.
     """
 
     name: str
@@ -53,6 +59,8 @@ class Column:
     never_negative: bool = False
     default: str = ""
     vault: bool = False
+    absence_speaks: bool = False
+    absence_widens: bool = False
 
 
 HAPPENED = "When it happened, in UTC"
@@ -141,7 +149,7 @@ CUSTOMERS = Contract(
         Column("phone", TEXT, "Telephone number", vault=True),
         Column("postal_address", TEXT, "Postal address", vault=True),
         Column("jurisdiction", TEXT, "Where the subject lives, as far as the law cares"),
-        Column("age_years", WHOLE, "Age in years", between=(0, 130)),
+        Column("age_years", WHOLE, "Age in years", between=(0, 130), absence_speaks=True),
         Column("income_band", TEXT, "Income of the household, as the source bands it"),
         Column("marital_status", TEXT, "Marital status"),
         Column("home_ownership", TEXT, "Owns or rents the home"),
@@ -177,11 +185,12 @@ CONSENT_EVENTS = Contract(
         CUSTOMER_ID,
         Column("action", TEXT, ", ".join(ACTIONS[:-1]) + f" or {ACTIONS[-1]}",
                required=True, choices=ACTIONS, word=True),
-        Column("purpose", TEXT, PURPOSE, word=True),
+        Column("purpose", TEXT, PURPOSE, word=True, absence_speaks=True, absence_widens=True),
         Column("occurred_at", TIME, HAPPENED, required=True),
-        Column("recorded_at", TIME, "When the event became known, in UTC", default="occurred_at"),
+        Column("recorded_at", TIME, "When the event became known, in UTC", default="occurred_at",
+               absence_speaks=True),
         Column("notice_version", WHOLE, "Version of the notice shown",
-               between=(0, GREATEST_NOTICE)),
+               between=(0, GREATEST_NOTICE), absence_speaks=True),
         Column("method", TEXT, "How the subject expressed it"),
         Column("channel", TEXT, "Where the subject expressed it"),
         Column("language", TEXT, "Language of the wording shown"),

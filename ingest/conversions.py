@@ -50,7 +50,8 @@ class Raw:
     type
         DuckDB's type of it.
     inputs
-        For an expression, the condition that something it reads is null; else empty.
+        For an expression, the condition that something it reads is null, or all of it where the
+        column's absence speaks; else empty.
     """
 
     sql: str
@@ -86,7 +87,11 @@ def raw_sql(column: Column, mapping: Mapping, source: "Source", expression_type:
         _require_kind(column, expression_type, source, "the expression", bool(mapping.format))
         sql = safe_sql(mapping.expression, source.columns)
         reads = columns_of(parsed(mapping.expression))
-        inputs = " or ".join(f"{identifier(name)} is null" for name in reads)
+        empty = [
+            f"{_blank_is_null(identifier(name), source.columns[name], column)} is null"
+            for name in reads
+        ]
+        inputs = (" and " if column.absence_speaks else " or ").join(empty)
         return Raw(_blank_is_null(sql, expression_type, column), expression_type, f"({inputs})")
     name = str(mapping.column)
     type_ = source.columns[name]

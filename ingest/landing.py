@@ -29,7 +29,7 @@ from ingest.model import FeedSource
 from warehouse.sql import quoted
 
 INBOX = "inbox"  # the feed of events that Assent recorded itself; landed with consent_events
-CONTRACT_VERSION = 3  # rises when this room comes to read the same declaration otherwise
+CONTRACT_VERSION = 4  # rises when this room comes to read the same declaration otherwise
 
 COUNT = "BIGINT"
 FEED = Column("feed", TEXT, "Feed that delivered it")

@@ -16,7 +16,15 @@ from datetime import datetime, timedelta
 import duckdb
 
 from governance.limits import EARLIEST, LONGEST_ID, LONGEST_TEXT
-from ingest.connectors.source import MALFORMED, POSITION, Source, described, reading
+from ingest.connectors.source import (
+    MALFORMED,
+    POSITION,
+    Source,
+    described,
+    has_key,
+    read_by,
+    reading,
+)
 from ingest.contract import TEXT, TIME, Column, Contract
 from ingest.conversions import number_sql, raw_sql, text_sql, time_sql
 from ingest.expressions import safe_sql
@@ -93,6 +101,7 @@ class Projection:
         source = self.source.numbered if numbered else self.source.relation
         kept = [POSITION] if numbered else []
         kept += [MALFORMED] if self.source.marks_malformed else []
+        kept += [has_key(key) for column in self._widened for key in self._keys(column)]
         raw = [f"{raw.sql} as raw_{name}" for name, raw in self._raw.items()]
         raw += [f"{raw.inputs} as no_{name}" for name, raw in self._raw.items() if raw.inputs]
         step = f"(select {', '.join([*kept, *raw])} from {source})"
@@ -105,6 +114,17 @@ class Projection:
             return step
         replaced = ", ".join(f"{self._with_default(c)} as {c.name}" for c in defaults)
         return f"(select * replace ({replaced}) from {step})"
+
+    @property
+    def _widened(self) -> list[Column]:
+        """The mapped columns that a row of this source can lack, and allow more by that."""
+        if not self.source.marks_keys:
+            return []
+        return [c for c in self.contract.columns if c.absence_widens and self._keys(c)]
+
+    def _keys(self, column: Column) -> tuple[str, ...]:
+        mapping = self.feed.columns.get(column.name)
+        return read_by(mapping) if mapping else ()
 
     def _with_default(self, column: Column) -> str:
         # Only where nothing was given: what can't be read stays null, and is a fault.
@@ -155,8 +175,18 @@ class Projection:
             nothing_given = f" and no_{name}" if raw.inputs else ""
             yield Fault(f"missing_{name}", name, f"(raw_{name} is null{nothing_given})")
             yield Fault(f"unparseable_{name}", name, f"({name} is null)")
+        elif column.absence_speaks and raw.inputs:
+            yield Fault(
+                f"unparseable_{name}",
+                name,
+                f"(case when raw_{name} is null then not no_{name} else {name} is null end)",
+            )
         elif raw.type != column.type:
             yield Fault(f"unparseable_{name}", name, f"(raw_{name} is not null and {name} is null)")
+        if column in self._widened:
+            lacks = " and ".join(f"not {has_key(key)}" for key in self._keys(column))
+            allows = f"coalesce({self.contract.allows}, false)"
+            yield Fault(f"missing_{name}", name, f"({allows} and {lacks})")
         if column.type == TEXT:
             longest = LONGEST_ID if name == "customer_id" else LONGEST_TEXT
             yield Fault(f"too_long_{name}", name, f"coalesce(strlen({name}) > {longest}, false)")

@@ -27,6 +27,7 @@ from ingest.connectors.source import (
     Candidate,
     Source,
     described,
+    has_key,
     mapped_columns,
     reading,
     require_columns,
@@ -177,13 +178,18 @@ def _json_lines(
         "coalesce(json_type(json), '') <> 'OBJECT'"
         f" or len(json_keys(json)) <> len(list_distinct(json_keys(json))) as {MALFORMED}"
     )
-    inner = ", ".join([*extracted, malformed])
+    there = [
+        f"coalesce(json_exists(json, {quoted(_pointer(name))}), false) as {has_key(name)}"
+        for name in wanted
+    ]
+    inner = ", ".join([*extracted, *there, malformed])
     return Source(
         path.name,
         dict.fromkeys(wanted, "VARCHAR"),
         relation=f"(select {inner} from {lines})",
         numbered=f"(select {inner}, row_number() over () as {POSITION} from {lines})",
         marks_malformed=True,
+        marks_keys=True,
         unchanged=unchanged,
     )
 

@@ -12,7 +12,7 @@ import duckdb
 
 from governance.policy.problems import nearest, shown
 from ingest.expressions import columns_of, parsed
-from ingest.model import FeedSource
+from ingest.model import FeedSource, Mapping
 from warehouse.errors import UsageError
 from warehouse.sql import identifier
 
@@ -37,6 +37,8 @@ class Source:
         The same with the column ``POSITION``.
     marks_malformed
         Whether the relation has the column ``MALFORMED``.
+    marks_keys
+        Whether a row may lack a key that others have: the relation tells it by :func:`has_key`.
     misencoded
         How many of the malformed rows aren't written in the declared encoding.
     unchanged
@@ -51,6 +53,7 @@ class Source:
     relation: str
     numbered: str
     marks_malformed: bool = False
+    marks_keys: bool = False
     misencoded: int = 0
     unchanged: Callable[[], bool] = lambda: True
     tolerant: "Callable[[], Source] | None" = None
@@ -112,13 +115,20 @@ class MalformedRowsError(UsageError):
 
 def mapped_columns(feed: FeedSource) -> tuple[str, ...]:
     """Return the company's columns that a feed's mapping reads, each once."""
-    found: list[str] = []
-    for mapping in feed.columns.values():
-        if mapping.column:
-            found.append(mapping.column)
-        elif mapping.expression:
-            found += columns_of(parsed(mapping.expression))
+    found = [name for mapping in feed.columns.values() for name in read_by(mapping)]
     return tuple(dict.fromkeys(found))
+
+
+def read_by(mapping: Mapping) -> tuple[str, ...]:
+    """Return the company's columns that the mapping of one of our columns reads."""
+    if mapping.expression:
+        return columns_of(parsed(mapping.expression))
+    return (mapping.column,) if mapping.column else ()
+
+
+def has_key(name: str) -> str:
+    """Return the column of a relation that tells whether a row has a key (``marks_keys``)."""
+    return identifier(f"has {name}")
 
 
 @contextmanager
