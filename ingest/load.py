@@ -266,7 +266,8 @@ class _Work:
         children = undone.children(self.connection)
         if children:
             raise unmet(
-                " and ".join(feeds), f"{children} subject(s) known to be children aren't met again"
+                " and ".join(feeds),
+                f"of {children} subject(s) that are, or may be, children no age is met again",
             )
 
     def _keep(self, rows: "pa.Table | None") -> None:

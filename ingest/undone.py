@@ -1,9 +1,9 @@
 """Whom a load would set free: by what holds before it and after.
 
 Belongs here: noting, before feeds are read from the beginning, who is denied by a word, and before
-any load who is known to be a child; finding whom nothing denies any more; and keeping a child's age
-where a newer row says nothing of it. Does not belong here: whether each
-word is met again (``said``), stopping the load (``load``).
+any load who is known to be a child, or may be one by a row that couldn't be read; finding whom
+nothing denies any more; and keeping a child's age where a newer row says nothing of it. Does not
+belong here: whether each word is met again (``said``), stopping the load (``load``).
 
 A word may be met again and say something else: for another purpose, or as of a day before the
 grant that it took back. Who has said something new since is left out: that may be a grant.
@@ -19,6 +19,13 @@ from governance.policy.model import Policy
 DENIED = ("withdrawn", "objected or opted out")  # rules of ``governance.consent``
 BEFORE, AFTER = "undone_before", "undone_after"  # temporary tables
 CHILDREN = "undone_children"
+MAYBE_CHILDREN = "undone_maybe_children"
+
+# A row of customers that couldn't be read may say that its subject is a child.
+_UNREAD = (
+    "select subject_key from landing.quarantine"
+    " where feed = 'customers' and resolved_at is null and subject_key is not null"
+)
 
 
 def note(connection: duckdb.DuckDBPyConnection, policy: Policy, now: datetime) -> None:
@@ -27,13 +34,14 @@ def note(connection: duckdb.DuckDBPyConnection, policy: Policy, now: datetime) -
 
 
 def note_children(connection: duckdb.DuckDBPyConnection, policy: Policy) -> None:
-    """Note who is known to be a child, before anything lands."""
+    """Note who is known to be a child, or may be one, before anything lands."""
     ages = [regime.age_of_consent for regime in policy.regimes.values()]
     connection.execute(
         f"create or replace temp table {CHILDREN} as"
         " select subject_key, age_years from landing.customers where age_years < ?",
         [max(ages)],
     )
+    connection.execute(f"create or replace temp table {MAYBE_CHILDREN} as {_UNREAD}")
 
 
 def denials(connection: duckdb.DuckDBPyConnection, policy: Policy, now: datetime) -> int:
@@ -58,10 +66,14 @@ def keep_ages(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def children(connection: duckdb.DuckDBPyConnection) -> int:
-    """Return how many subjects were known to be children, and nothing is known of their age."""
+    """Return how many were, or might be, children, and nothing is known of their age.
+
+    Who might be one may also be held still, by a row that can't be read.
+    """
     return int(
         connection.execute(
-            f"select count(*) from {CHILDREN} where subject_key not in"
+            f"select count(*) from (select subject_key from {CHILDREN} union (select subject_key"
+            f" from {MAYBE_CHILDREN} except {_UNREAD})) where subject_key not in"
             " (select subject_key from landing.customers where age_years is not null)"
         ).fetchall()[0][0]
     )

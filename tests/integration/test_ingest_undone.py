@@ -45,10 +45,48 @@ def test_no_child_is_forgotten(tmp_path):
     load(sources_in(tmp_path, customers=declared("customers")))
     fill(tmp_path, customers=[("bob", "Bob Lee", "b@x.org", "EU", "41")])
     changed = declared("customers", future_tolerance_minutes=61)
-    with pytest.raises(UsageError, match=r"1 subject\(s\) known to be children"):
+    with pytest.raises(UsageError, match=r"of 1 subject\(s\) that are, or may be, children"):
         load(sources_in(tmp_path, customers=changed))
     assert ask("select age_years from landing.customers") == [(12,)]
     assert vault("select full_name from vault.identifiers") == [("Ann Lee",)]
+
+
+def ages(**columns):
+    return declared("customers", columns={name: name for name in PEOPLE} | columns)
+
+
+THIRTEEN = {"expression": "coalesce(try_cast(age_years as integer), 13)"}
+
+
+@pytest.mark.parametrize(
+    ("age", "changes", "found"),
+    [
+        ("13", {"future_tolerance_minutes": 61}, [(13,)]),
+        ("teen", {"future_tolerance_minutes": 61}, []),  # holds its subject as it did
+        ("thirteen", ages(age_years=THIRTEEN), [(13,)]),
+    ],
+)
+def test_who_may_be_a_child_is_held_or_has_an_age_when_read_again(tmp_path, age, changes, found):
+    fill(tmp_path, customers=[("ann", "Ann Lee", "a@x.org", "EU", "thirteen")])
+    load(sources_in(tmp_path, customers=ages()))
+    fill(tmp_path, customers=[("ann", "Ann Lee", "a@x.org", "EU", age)])
+    load(sources_in(tmp_path, customers=ages() | changes))
+    assert ask("select age_years from landing.customers") == found
+    held = ask("select count(*) from landing.quarantine where resolved_at is null")
+    assert held == [(0 if found else 1,)]
+
+
+@pytest.mark.parametrize("age", [None, "gone"])
+def test_who_may_be_a_child_is_not_set_free_by_reading_again(tmp_path, age):
+    ann, bob = [(name, None, None, "EU", "thirteen") for name in ("ann", "bob")]
+    fill(tmp_path, customers=[ann])
+    load(sources_in(tmp_path, customers=ages()))
+    landed = ask("from landing.quarantine")
+    fill(tmp_path, customers=[(*ann[:4], None)] if age is None else [bob])
+    changed = ages() | {"future_tolerance_minutes": 61}
+    with pytest.raises(UsageError, match=r"of 1 subject\(s\) that are, or may be, children"):
+        load(sources_in(tmp_path, customers=changed))
+    assert ask("from landing.quarantine") == landed
 
 
 def test_a_child_stays_one_until_another_age_is_told(tmp_path):
