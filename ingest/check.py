@@ -100,7 +100,7 @@ def check_sources(
     list of Finding
         By feed and source; empty if every row can be loaded. No values, only masked shapes.
     """
-    rules = Rules(utc_naive(now or sources.now()), tuple(policy.purposes))
+    rules = Rules.of(utc_naive(now or sources.now()), policy)
     chosen = set(only) if only is not None else set(sources.feeds)
     found = [
         Finding(str(problem.path[1]), None, str(problem.path[-1]), problem.what, problem.mend, True)

@@ -160,7 +160,7 @@ class _Work:
 
     @property
     def rules(self) -> Rules:
-        return Rules(self.moment.now, tuple(self.policy.purposes))
+        return Rules.of(self.moment.now, self.policy)
 
     def plan(self, sources: Sources, name: str) -> Plan:
         """Open a feed's sources and read them once."""
@@ -210,8 +210,8 @@ class _Work:
         connection.execute("begin")
         try:
             landing.rekey(connection)
-            undone.note_children(connection, self.policy)
             if known:
+                undone.note_children(connection, self.policy)
                 undone.note(connection, self.policy, self.moment.now)
             landed: list[Landed] = []
             identifiers = None
@@ -223,8 +223,8 @@ class _Work:
                     if plan.contract is CUSTOMERS:
                         identifiers = vault_rows(connection, plan, done)
             self._add_purpose_keys()
-            undone.keep_ages(connection)
             if known:
+                undone.keep_ages(connection)
                 self._require_nothing_undone(known)
             for plan in plans:
                 _require_unchanged(plan)

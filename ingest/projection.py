@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 import duckdb
 
 from governance.limits import EARLIEST, LONGEST_ID, LONGEST_TEXT
+from governance.policy.model import Policy
 from ingest.connectors.source import (
     MALFORMED,
     POSITION,
@@ -29,6 +30,7 @@ from ingest.contract import TEXT, TIME, Column, Contract
 from ingest.conversions import number_sql, raw_sql, text_sql, time_sql
 from ingest.expressions import safe_sql
 from ingest.model import FeedSource
+from ingest.undone import of_age
 from warehouse.sql import quoted
 
 
@@ -51,10 +53,18 @@ class Rules:
         The moment of arrival, UTC without a zone.
     purposes
         The purposes that the policy knows.
+    of_age
+        The age from which on nobody counts as a child.
     """
 
     now: datetime
     purposes: tuple[str, ...]
+    of_age: int
+
+    @classmethod
+    def of(cls, now: datetime, policy: Policy) -> "Rules":
+        """Return the rules of a policy at a moment."""
+        return cls(now, tuple(policy.purposes), of_age(policy))
 
 
 class Projection:

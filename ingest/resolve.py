@@ -13,6 +13,9 @@ What is decided, by key, in order of arrival (what is held, then file by file, r
   supersedes it. If the last arrival equals what is held, nothing has changed, and all are
   duplicates: reading a feed twice never flips a row back and forth.
 - ``refuse``: a row equal to the first is a duplicate; any other is quarantined.
+
+An age corrects an age, and a row that tells none doesn't take back that of a child
+(``undone.with_ages_kept``).
 """
 
 from collections.abc import Sequence
@@ -21,14 +24,16 @@ from dataclasses import dataclass
 import duckdb
 
 from ingest.connectors.source import POSITION, reading
-from ingest.contract import Contract
+from ingest.contract import CUSTOMERS, Contract
 from ingest.landing import key_columns, row_key, scalar
 from ingest.plan import Part, Plan
 from ingest.survey import MEND
+from ingest.undone import with_ages_kept
 from warehouse.errors import UsageError
 from warehouse.sql import quoted
 
 KEYS_AT_ONCE = 2_000_000
+ARRIVAL = "source_number, position"  # the order in which contenders arrived
 HELD = -1  # the source number of a row that was landed by an earlier load
 
 
@@ -168,6 +173,9 @@ def _judged(plan: Plan, contenders: str) -> str:
             " when n > 1 and content is not distinct from content_before then 'duplicate'"
             " else 'accepted' end"
         )
+        if contract is CUSTOMERS:
+            grown = plan.parts[0].projection.rules.of_age
+            contenders = with_ages_kept(contenders, key, ARRIVAL, grown)
     return f"""
         with arrivals as (select *, row({content}) as content from {contenders}),
         compared as (
@@ -181,7 +189,7 @@ def _judged(plan: Plan, contenders: str) -> str:
                     w rows between unbounded preceding and unbounded following
                 ) as last_content
             from arrivals
-            window w as (partition by {key} order by source_number, position)
+            window w as (partition by {key} order by {ARRIVAL})
         ),
         judged as (
             select

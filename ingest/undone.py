@@ -1,9 +1,9 @@
 """Whom a load would set free: by what holds before it and after.
 
-Belongs here: noting, before feeds are read from the beginning, who is denied by a word, and before
-any load who is known to be a child, or may be one by a row that couldn't be read; finding whom
-nothing denies any more; and keeping a child's age where a newer row says nothing of it. Does not
-belong here: whether each word is met again (``said``), stopping the load (``load``).
+Belongs here: noting, before feeds are read from the beginning, who is denied by a word, who is
+known to be a child and who may be one by a row that couldn't be read; finding whom nothing denies
+any more; and keeping a child's age where a newer row says nothing of it. Does not belong here:
+whether each word is met again (``said``), stopping the load (``load``).
 
 A word may be met again and say something else: for another purpose, or as of a day before the
 grant that it took back. Who has said something new since is left out: that may be a grant.
@@ -20,6 +20,8 @@ DENIED = ("withdrawn", "objected or opted out")  # rules of ``governance.consent
 BEFORE, AFTER = "undone_before", "undone_after"  # temporary tables
 CHILDREN = "undone_children"
 MAYBE_CHILDREN = "undone_maybe_children"
+# The age of whoever is younger is kept, whatever the policy asks for today: it may ask for more.
+MAJORITY = 18
 
 # A row of customers that couldn't be read may say that its subject is a child.
 _UNREAD = (
@@ -33,13 +35,34 @@ def note(connection: duckdb.DuckDBPyConnection, policy: Policy, now: datetime) -
     _state(connection, policy, now, BEFORE)
 
 
+def of_age(policy: Policy) -> int:
+    """Return the age from which on nobody counts as a child."""
+    return max([MAJORITY, *(regime.age_of_consent for regime in policy.regimes.values())])
+
+
+def with_ages_kept(rows: str, key: str, order: str, grown: int) -> str:
+    """Return rows of customers in which nothing said of an age leaves a child's as it was.
+
+    Parameters
+    ----------
+    rows, key, order
+        The relation, what tells customers apart in it, and the order in which its rows arrived.
+    grown
+        From which age on nothing said takes it back (:func:`of_age`).
+    """
+    return (
+        f"(select * replace (case when age_years is null and told < {grown} then told"
+        " else age_years end as age_years) from (select *, last_value(age_years ignore nulls)"
+        f" over (partition by {key} order by {order}) as told from {rows}))"
+    )
+
+
 def note_children(connection: duckdb.DuckDBPyConnection, policy: Policy) -> None:
-    """Note who is known to be a child, or may be one, before anything lands."""
-    ages = [regime.age_of_consent for regime in policy.regimes.values()]
+    """Note who is known to be a child, or may be one, before customers are read anew."""
     connection.execute(
         f"create or replace temp table {CHILDREN} as"
         " select subject_key, age_years from landing.customers where age_years < ?",
-        [max(ages)],
+        [of_age(policy)],
     )
     connection.execute(f"create or replace temp table {MAYBE_CHILDREN} as {_UNREAD}")
 
@@ -58,7 +81,7 @@ def denials(connection: duckdb.DuckDBPyConnection, policy: Policy, now: datetime
 
 
 def keep_ages(connection: duckdb.DuckDBPyConnection) -> None:
-    """Give a child whose newer row has no age the one that was known: an age corrects an age."""
+    """Give a child of whom no row tells an age any more the one that was known."""
     connection.execute(
         f"update landing.customers as c set age_years = known.age_years from {CHILDREN} as known"
         " where c.subject_key = known.subject_key and c.age_years is null"

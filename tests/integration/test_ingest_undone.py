@@ -5,6 +5,7 @@ import pytest
 from tests.support.feeds import (
     EVENTS,
     PEOPLE,
+    UTC_POLICY,
     ask,
     declared,
     event,
@@ -49,6 +50,53 @@ def test_no_child_is_forgotten(tmp_path):
         load(sources_in(tmp_path, customers=changed))
     assert ask("select age_years from landing.customers") == [(12,)]
     assert vault("select full_name from vault.identifiers") == [("Ann Lee",)]
+
+
+@pytest.mark.parametrize("files", [1, 2])
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        (["14", None], 14),
+        (["17", None, None], 17),  # below no age of consent yet, but that may be raised
+        (["18", None], None),
+        (["14", "41", None], None),
+        (["41", "14", None], 14),
+        ([None, "14", None], 14),
+    ],
+)
+def test_a_child_stays_one_within_one_load(tmp_path, files, told, kept):
+    rows = [("ann", "Ann Lee", f"{i}@x.org", "EU", age) for i, age in enumerate(told)]
+    fill(tmp_path, customers=rows[:-1] if files == 2 else rows)
+    write_csv(tmp_path / "customers2.csv", PEOPLE, rows[-1:] if files == 2 else [])
+    sources = sources_in(tmp_path, customers=declared("customers"))
+    load(sources)
+    assert ask("select age_years from landing.customers") == [(kept,)]
+    assert vault("select email from vault.identifiers") == [(f"{len(told) - 1}@x.org",)]
+    must_reconcile()
+    write_csv(tmp_path / "customers3.csv", PEOPLE, rows)  # all of it once more
+    load(sources)
+    assert ask("select age_years from landing.customers") == [(kept,)]
+    must_reconcile()
+
+
+def test_an_age_below_a_limit_that_was_raised_since_was_kept(tmp_path):
+    def policy(age):
+        regimes = {name: regime.model_copy(update={"age_of_consent": age})
+                   for name, regime in UTC_POLICY.regimes.items()}  # fmt: skip
+        return UTC_POLICY.model_copy(update={"regimes": regimes})
+
+    people = [("teen", None, None, "EU", "17"), ("adult", None, None, "EU", "20")]
+    fill(tmp_path, customers=people)
+    sources = sources_in(tmp_path, customers=declared("customers"))
+    load(sources, policy(16))
+    nothing = [(name, "", "", "EU", None) for name in ("teen", "adult")]
+    write_csv(tmp_path / "customers2.csv", PEOPLE, nothing)
+    load(sources, policy(21))
+    assert ask("select age_years from landing.customers order by 1") == [(17,), (20,)]
+    write_csv(tmp_path / "customers3.csv", PEOPLE, people)
+    write_csv(tmp_path / "customers4.csv", PEOPLE, nothing)
+    load(sources, policy(16))
+    assert ask("select age_years from landing.customers order by 1") == [(17,), (None,)]
 
 
 def ages(**columns):
