@@ -94,8 +94,9 @@ class Contract:
     arrival
         The column that says when an event became known, if the feed can say it.
     allows
-        SQL over the typed columns: whether a row allows something. Where a clock was put back, it
-        is taken to be said at the earlier of two times; any other row, at the later.
+        SQL over the typed columns: whether a row allows something. It counts at the earliest
+        instant that its time may mean (a clock was put back, a day has no time), any other row at
+        the latest. Empty: no row does, and a day without a time is its midnight.
     """
 
     name: str

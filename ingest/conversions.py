@@ -26,6 +26,8 @@ _UTC = frozenset(
     ["UTC", "Etc/UTC", "UCT", "Etc/UCT", "GMT", "Etc/GMT", "GMT0", "Etc/GMT0", "Greenwich",
      "Etc/Greenwich", "Zulu", "Etc/Zulu", "Universal", "Etc/Universal"]
 )  # fmt: skip
+# Directives of strptime that say more than the day.
+_DAYTIME = re.compile(r"%-?[HIMSfgncX]")
 _PUT_BACK_BY = (60, 30, 120)  # minutes: everywhere, on Lord Howe, at Troll
 _KINDS = {
     TEXT: ("text", "whole number", "number", "time", "truth value", "uuid", "nothing"),
@@ -157,7 +159,22 @@ def number_sql(raw: str, raw_type: str, type_: str) -> str:
     return f"case when {number} = try_cast({raw} as double) then {number} end"
 
 
-def time_sql(raw: str, type_: str, format_: str | None, zone: str, earlier: str = "") -> str:
+def may_be_day(type_: str, format_: str | None) -> bool:
+    """Tell whether values of a type, in a format, may be days without a time."""
+    if format_:
+        return not _DAYTIME.search(format_.replace("%%", ""))
+    return type_ == "DATE" or kind_of(type_) == "text"
+
+
+def time_sql(
+    raw: str,
+    type_: str,
+    format_: str | None,
+    zone: str,
+    earlier: str = "",
+    *,
+    day_ends: bool = False,
+) -> str:
     """Return a time in UTC without a zone.
 
     Parameters
@@ -172,23 +189,32 @@ def time_sql(raw: str, type_: str, format_: str | None, zone: str, earlier: str 
     earlier
         Condition on which a time that occurs twice, because a clock was put back, counts as the
         earlier one; by default it is the later.
+    day_ends
+        Whether a day without a time is its last microsecond; by default it is its midnight.
     """
 
     def local(time: str) -> str:
         return to_utc(time, zone, earlier)
 
+    def ended(time: str, *, if_: str) -> str:
+        if not day_ends or not may_be_day(type_, format_):
+            return time
+        end = f"try({time} + interval 1 day - interval 1 microsecond)"
+        return f"case when {if_} then {end} else {time} end"
+
     if format_:
         text = raw if kind_of(type_) == "text" else f"cast({raw} as varchar)"
-        time = f"try_strptime({text}, {quoted(format_)})"
+        time = ended(f"try_strptime({text}, {quoted(format_)})", if_="true")
         return f"timezone('UTC', {time})" if re.search("%[zZ]", format_) else local(time)
     if type_ == "TIMESTAMP WITH TIME ZONE":
         return f"timezone('UTC', {raw})"
     if kind_of(type_) != "text":
-        return local(f"try_cast({raw} as timestamp)")
-    with_offset = f"timezone('UTC', try_cast({raw} as timestamptz))"
+        return local(ended(f"try_cast({raw} as timestamp)", if_="true"))
+    day = f"not contains({raw}, ':')"  # every time of day has one
+    with_offset = f"timezone('UTC', {ended(f'try_cast({raw} as timestamptz)', if_=day)})"
     if zone in _UTC:
         return with_offset  # the session's zone is UTC
-    naive = local(f"try_cast({raw} as timestamp)")
+    naive = local(ended(f"try_cast({raw} as timestamp)", if_=day))
     return f"case when regexp_matches({raw}, {quoted(_OFFSET)}) then {with_offset} else {naive} end"
 
 

@@ -23,6 +23,7 @@ from ingest.contract import CONTRACTS, Contract
 from ingest.landing import Fingerprint, Load, declared, digest, earlier_loads, rows_held, scalar
 from ingest.model import FeedSource, Sources
 from ingest.projection import Projection, Rules, projected
+from ingest.said import unsettled
 from ingest.survey import NOTHING, Survey
 from warehouse.errors import UsageError
 
@@ -144,7 +145,7 @@ def lacking(
     connection: duckdb.DuckDBPyConnection, name: str, rows: int, gone: int
 ) -> UsageError | None:
     """Return why a feed can't be read from the beginning, by what its sources hold now."""
-    held = rows_held(connection, name)
+    held = rows_held(connection, name) - unsettled(connection, name)
     if rows < held:
         return unmet(name, f"of {held} rows that were landed its sources hold only {rows}")
     if gone:

@@ -27,7 +27,7 @@ from ingest.connectors.source import (
     reading,
 )
 from ingest.contract import TEXT, TIME, Column, Contract
-from ingest.conversions import number_sql, raw_sql, text_sql, time_sql
+from ingest.conversions import may_be_day, number_sql, raw_sql, text_sql, time_sql
 from ingest.expressions import safe_sql
 from ingest.model import FeedSource
 from ingest.undone import of_age
@@ -118,7 +118,13 @@ class Projection:
         raw_names = [f"raw_{name}" for name in self._raw]
         raw_names += [f"no_{name}" for name, raw in self._raw.items() if raw.inputs]
         typed = [f"{self._typed(column)} as {column.name}" for column in self.contract.columns]
+        days = self._days
+        typed += [f"{self._time(c, day_ends=True)} as latest_{c.name}" for c in days]
         step = f"(select {', '.join([*kept, *raw_names, *typed])} from {step})"
+        if days:
+            leaving = ", ".join(f"latest_{c.name}" for c in days)
+            latest = ", ".join(f"{self._latest(c)} as {c.name}" for c in days)
+            step = f"(select * exclude ({leaving}) replace ({latest}) from {step})"
         defaults = [c for c in self.contract.columns if c.default]
         if not defaults:
             return step
@@ -149,12 +155,47 @@ class Projection:
         raw = f"raw_{column.name}"
         kind = self._raw[column.name].type
         if column.type == TIME:
-            mapping = self.feed.columns[column.name]
-            earlier = self.contract.allows if column.name == self.contract.time else ""
-            return time_sql(raw, kind, mapping.format, self.feed.time_zone, earlier)
+            return self._time(column)
         if column.type == TEXT:
             return text_sql(raw, kind, column)
         return number_sql(raw, kind, column.type)
+
+    def _time(self, column: Column, *, day_ends: bool = False) -> str:
+        name, mapping = column.name, self.feed.columns[column.name]
+        earlier = self.contract.allows if name == self.contract.time and not day_ends else ""
+        return time_sql(f"raw_{name}", self._raw[name].type, mapping.format, self.feed.time_zone,
+                        earlier, day_ends=day_ends)  # fmt: skip
+
+    @property
+    def _days(self) -> list[Column]:
+        """The mapped columns that may hold a day without a time, where that makes a difference."""
+        return [
+            column
+            for column in self.contract.columns
+            if self.contract.allows
+            and column.type == TIME
+            and column.name in self._raw
+            and may_be_day(self._raw[column.name].type, self.feed.columns[column.name].format)
+        ]
+
+    def _latest(self, column: Column) -> str:
+        """Return the latest instant that a time may mean, unless its row allows something.
+
+        It is no later than the row became known, nor than now; but never before its own day.
+        """
+        name, arrival = column.name, self.contract.arrival
+        bounds = [f"latest_{name}", self._now]
+        if name != arrival and arrival in self._raw:
+            known = [c.name for c in self._days]
+            bounds.append(f"latest_{arrival}" if arrival in known else arrival)
+        return (
+            f"case when {self.contract.allows} or {name} is null then {name}"
+            f" else greatest({name}, least({', '.join(bounds)})) end"
+        )
+
+    @property
+    def _now(self) -> str:
+        return f"timestamp {quoted(self.rules.now.isoformat(sep=' '))}"
 
     @property
     def bad(self) -> str:

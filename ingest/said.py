@@ -12,6 +12,10 @@ be read), and copies of a row that couldn't be read come to be one word; but
 - a denial is met again as one, or can't be read now, and so holds its subject;
 - no subject has fewer words;
 - of those that couldn't be read, at least one is met again, readable or not.
+
+A denial that tells its day only counts, while that day lasts, as said when it was loaded
+(unsettled). Delivered again later it is another word, and read from the beginning both are one: so
+the first isn't looked for.
 """
 
 import duckdb
@@ -34,7 +38,7 @@ _DENIES = {
 
 def note(connection: duckdb.DuckDBPyConnection, feed: str) -> None:
     """Note what each subject has said in a feed, before it is read from the beginning."""
-    connection.execute(f"create or replace temp table {BEFORE} as {_said(feed)}")
+    connection.execute(f"create or replace temp table {BEFORE} as {_said(feed, settled=True)}")
 
 
 def forgotten(connection: duckdb.DuckDBPyConnection, feed: str) -> int:
@@ -55,11 +59,31 @@ def forgotten(connection: duckdb.DuckDBPyConnection, feed: str) -> int:
     return int(subjects or together)
 
 
-def _said(feed: str) -> str:
-    """Return the ``select`` of words, denials and unread rows, by subject and of all together."""
+def unsettled(connection: duckdb.DuckDBPyConnection, feed: str) -> int:
+    """Return how many words of a feed may come to be one with others when they are read again."""
+    if feed not in _DENIES:
+        return 0
+    return int(
+        connection.execute(
+            f"select count(*) from landing.{feed} join landing.loads using (load_id)"
+            f" where loads.feed = {quoted(feed)} and {_unsettled(feed)}"
+        ).fetchall()[0][0]
+    )
+
+
+def _unsettled(feed: str) -> str:
+    return f"{_DENIES[feed]} and {CONTRACTS[feed].time} = loaded_at"
+
+
+def _said(feed: str, *, settled: bool = False) -> str:
+    """Return the ``select`` of words, denials and unread rows, by subject and of all together.
+
+    With ``settled``, without the denials that aren't.
+    """
+    contract = CONTRACTS[feed]
+    but = f" and not ({_unsettled(feed)})" if settled else ""
     trimmed = trimmed_sql("s.customer_id")
-    told_apart = CONTRACTS[feed].told_apart_by
-    word = ", ".join(name for name in told_apart if name != "customer_id")
+    word = ", ".join(name for name in contract.told_apart_by if name != "customer_id")
     # As it is read now: an earlier version of Assent may have read an id otherwise.
     customer = f"case when {seen_sql(trimmed)} then {trimmed} end"
     loads = f"(select load_id from landing.loads where feed = {quoted(feed)})"
@@ -70,7 +94,8 @@ def _said(feed: str) -> str:
         " count(*) filter (word is null) as unread"
         f" from (select {customer} as customer_id, word, denies"
         f" from (select subject_key, row({word}) as word, {_DENIES[feed]} as denies"
-        f" from landing.{feed} where load_id in {loads}"
+        f" from landing.{feed} join landing.loads using (load_id)"
+        f" where loads.feed = {quoted(feed)}{but}"
         " union all select subject_key, null, false from landing.quarantine"
         f" where feed = {quoted(feed)} and resolved_at is null and load_id in {loads})"
         " left join vault.subjects as s using (subject_key))"
