@@ -11,7 +11,7 @@ and quotes a value).
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import duckdb
 
@@ -121,10 +121,10 @@ class Projection:
         days = self._days
         typed += [f"{self._time(c, day_ends=True)} as latest_{c.name}" for c in days]
         step = f"(select {', '.join([*kept, *raw_names, *typed])} from {step})"
-        if days:
-            leaving = ", ".join(f"latest_{c.name}" for c in days)
-            latest = ", ".join(f"{self._latest(c)} as {c.name}" for c in days)
-            step = f"(select * exclude ({leaving}) replace ({latest}) from {step})"
+        if self._said_by:
+            moments = ", ".join(f"{self._moment(c)} as {c.name}" for c in self._said_by)
+            leaving = f" exclude ({', '.join(f'latest_{c.name}' for c in days)})" if days else ""
+            step = f"(select *{leaving} replace ({moments}) from {step})"
         defaults = [c for c in self.contract.columns if c.default]
         if not defaults:
             return step
@@ -167,31 +167,46 @@ class Projection:
                         earlier, day_ends=day_ends)  # fmt: skip
 
     @property
+    def _said_by(self) -> list[Column]:
+        """The mapped times of words that allow or deny."""
+        times = [c for c in self.contract.columns if c.type == TIME and c.name in self._raw]
+        return times if self.contract.allows else []
+
+    @property
     def _days(self) -> list[Column]:
-        """The mapped columns that may hold a day without a time, where that makes a difference."""
+        """Those of them that may hold a day without a time."""
         return [
             column
-            for column in self.contract.columns
-            if self.contract.allows
-            and column.type == TIME
-            and column.name in self._raw
-            and may_be_day(self._raw[column.name].type, self.feed.columns[column.name].format)
+            for column in self._said_by
+            if may_be_day(self._raw[column.name].type, self.feed.columns[column.name].format)
         ]
 
-    def _latest(self, column: Column) -> str:
-        """Return the latest instant that a time may mean, unless its row allows something.
+    def _moment(self, column: Column) -> str:
+        """Return the earliest instant that a word's time may mean if it allows, else the latest.
 
-        It is no later than the row became known, nor than now; but never before its own day.
+        A word that allows wasn't said after it became known, if a clock is only a little fast. The
+        latest is no later than the word became known, nor than now; but never before its own day.
         """
         name, arrival = column.name, self.contract.arrival
+        earliest = latest = name
         bounds = [f"latest_{name}", self._now]
-        if name != arrival and arrival in self._raw:
-            known = [c.name for c in self._days]
-            bounds.append(f"latest_{arrival}" if arrival in known else arrival)
+        if name == self.contract.time and arrival in self._raw:
+            earliest = (
+                f"case when {name} between {arrival} and {arrival} + {self._tolerance}"
+                f" then {arrival} else {name} end"
+            )
+            bounds.append(f"latest_{arrival}" if self.contract.column(arrival) in self._days
+                          else arrival)  # fmt: skip
+        if column in self._days:
+            latest = f"greatest({name}, least({', '.join(bounds)}))"
         return (
-            f"case when {self.contract.allows} or {name} is null then {name}"
-            f" else greatest({name}, least({', '.join(bounds)})) end"
+            f"case when {name} is not null then case when {self.contract.allows} then {earliest}"
+            f" else {latest} end end"
         )
+
+    @property
+    def _tolerance(self) -> str:
+        return f"interval {self.feed.future_tolerance_minutes} minute"
 
     @property
     def _now(self) -> str:
@@ -268,14 +283,11 @@ class Projection:
         yield Fault(
             f"impossible_{name}", name, f"coalesce({name} < timestamp {quoted(EARLIEST)}, false)"
         )
-        tolerance = timedelta(minutes=self.feed.future_tolerance_minutes)
-        latest = f"timestamp {quoted((self.rules.now + tolerance).isoformat(sep=' '))}"
-        late = f"{name} > {latest}"
+        late = f"{name} > {self._now} + {self._tolerance}"
         arrival = self.contract.arrival
         if name == self.contract.time and arrival in self._raw:
             # The feed says itself when it learned of the event: that can't be before the event.
-            minutes = self.feed.future_tolerance_minutes
-            late += f" or {name} > {arrival} + interval {minutes} minute"
+            late += f" or {name} > {arrival} + {self._tolerance}"
         yield Fault("after_arrival", name, f"coalesce({late}, false)")
 
     def key(self) -> Sequence[str]:

@@ -121,3 +121,25 @@ def test_days_of_sales_and_requests_are_midnights(tmp_path):
     midnight = [(datetime(2024, 5, 3),)]
     assert ask("select occurred_at from landing.transactions") == midnight
     assert ask("select received_at from landing.rights_requests") == midnight
+
+
+@pytest.mark.parametrize(
+    ("known", "granted"),
+    [("09:30", "09:30"), ("10:00", "10:00"), ("10:30", "10:00"), (None, "10:00")],
+)
+def test_a_grant_by_a_fast_clock_was_said_when_it_became_known(tmp_path, known, granted):
+    """A denial of 09:45 would be undone by it otherwise."""
+    known = known and f"2024-05-03 {known}:00"
+    at = "2024-05-03 10:00:00"
+    rows = [(*event(occurred_at=at), known), (*event(occurred_at=at, **WITHDRAWN), known)]
+    words(tmp_path, rows, columns=(*EVENTS, "recorded_at"))
+    assert reasons("consent_events") == {}
+    assert said() == (
+        [datetime.fromisoformat(at)], [datetime.fromisoformat(f"2024-05-03 {granted}")]
+    )  # fmt: skip
+
+
+def test_a_clock_that_is_too_fast_is_a_fault_as_before(tmp_path):
+    rows = [(*event(occurred_at="2024-05-03 10:00:00"), "2024-05-03 08:59:59")]
+    words(tmp_path, rows, columns=(*EVENTS, "recorded_at"))
+    assert reasons("consent_events") == {"after_arrival": [1]}
