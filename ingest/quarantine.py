@@ -135,16 +135,22 @@ def quarantine_resolve(
 
 
 def _require_corrected(connection: duckdb.DuckDBPyConnection, condition: str) -> None:
-    """Refuse rows after which nothing was accepted of their subject, or of anybody if unknown."""
+    """Refuse rows after which their feed brought nothing of their subject, or of anybody if unknown.
+
+    What came with them was there already, and a word of the inbox is no delivery of a feed.
+    """
     rows = connection.execute(
-        "select quarantine_id, feed, load_id, subject_key from landing.quarantine"
+        "select quarantine_id, quarantine.feed, coalesce(loads.feed, quarantine.feed),"
+        " quarantined_at, subject_key from landing.quarantine left join landing.loads"
+        " using (load_id)"
         f" where {condition} order by quarantine_id"
     ).fetchall()
-    for number, feed, load_id, subject in rows:
+    for number, table, feed, at, subject in rows:
         whose = "true" if subject is None else f"subject_key = {quoted(subject)}"
         if not scalar(
             connection,
-            f"select count(*) from landing.{feed} where load_id > {load_id} and {whose}",
+            f"select count(*) from landing.{table} join landing.loads using (load_id) where"
+            f" loads.feed = {quoted(feed)} and loaded_at > timestamp {quoted(at)} and {whose}",
         ):
             of_whom = "" if subject is None else " of its subject"
             raise UsageError(

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pyarrow as pa
 import pytest
 
 from governance import identity
@@ -237,12 +238,12 @@ def test_a_row_that_was_not_delivered_again_is_not_corrected(tmp_path):
         event(), event(action="hm"), event(customer_id="bob"),
         event(customer_id="bob", action="withdrawn"),
     ])  # fmt: skip
-    load(sources)
+    load(sources, now=NOW + timedelta(days=1))
     again = [i for (i,) in ask("select quarantine_id from landing.quarantine")]
     with pytest.raises(UsageError, match="accepted nothing of its subject"):
         resolved(*again)  # another's word is no correction
     fill(tmp_path, consent_events=[event(), event(action="withdrawn"), event(customer_id="bob")])
-    load(sources)
+    load(sources, now=NOW + timedelta(days=2))
     assert resolved(*again) == len(again)
     assert ask("select count(*) from landing.quarantine where resolved_at is null") == [(0,)]
 
@@ -254,7 +255,27 @@ def test_a_row_of_nobody_is_corrected_by_a_later_delivery(tmp_path):
     with pytest.raises(UsageError, match="consent_events has accepted nothing since"):
         resolved(1)
     fill(tmp_path, consent_events=[event(), event(customer_id="bob", action="withdrawn")])
+    load(sources, now=NOW + timedelta(days=1))
+    assert resolved(1) == 1
+
+
+@pytest.mark.parametrize("unread", [{"action": "hm"}, {"customer_id": None}])
+def test_neither_what_came_with_a_row_nor_the_inbox_corrects_it(tmp_path, unread):
+    write_csv(tmp_path / "consent_events1.csv", EVENTS, [event(**unread)])
+    write_csv(tmp_path / "consent_events2.csv", EVENTS, [event()])  # of the same delivery
+    write_csv(tmp_path / "transactions.csv", SALES, [sale()])
+    sources = sources_in(tmp_path)
     load(sources)
+    with pytest.raises(UsageError, match="consent_events has accepted nothing"):
+        resolved(1)
+    word = dict(zip(EVENTS, event(occurred_at=NOW.replace(tzinfo=None)), strict=True))
+    recorded = pa.table({name: [value] for name, value in word.items()})
+    load(sources, now=NOW + timedelta(days=1), extra_consent_events=recorded)
+    assert ask("select count(*) from landing.consent_events") == [(2,)]
+    with pytest.raises(UsageError, match="consent_events has accepted nothing"):
+        resolved(1)
+    write_csv(tmp_path / "consent_events3.csv", EVENTS, [event(action="withdrawn")])
+    load(sources, now=NOW + timedelta(days=2))
     assert resolved(1) == 1
 
 
