@@ -104,25 +104,28 @@ def land(
             " except select event_day, load_id from landing.changed_days"
         )
     if plan.afresh and plan.contract is CUSTOMERS:
-        _keep_age(connection)
+        _keep_recorded(connection)
     return done
 
 
 def _clear(connection: duckdb.DuckDBPyConnection, plan: Plan, moment: Moment, first: int) -> None:
     if plan.contract is CUSTOMERS:
-        connection.execute(
-            "create or replace temp table customers_before as"
-            " select subject_key, recorded_on from landing.customers"
-        )
+        _note_recorded(connection, "true")
     landing.clear(connection, plan.feed, load_id=first, now=moment.now)
 
 
-def _keep_age(connection: duckdb.DuckDBPyConnection) -> None:
+def _note_recorded(connection: duckdb.DuckDBPyConnection, which: str) -> None:
+    connection.execute(
+        f"create or replace temp table customers_before as from landing.customers where {which}"
+    )
+
+
+def _keep_recorded(connection: duckdb.DuckDBPyConnection, only_if: str = "true") -> None:
     """Let nobody's attributes grow younger by being read again."""
     connection.execute(
-        "update landing.customers set recorded_on = known.recorded_on"
-        " from customers_before as known where known.subject_key = customers.subject_key"
-        " and known.recorded_on < customers.recorded_on"
+        "update landing.customers as c set recorded_on = known.recorded_on"
+        " from customers_before as known where known.subject_key = c.subject_key"
+        f" and known.recorded_on < c.recorded_on and {only_if}"
     )
 
 
@@ -165,19 +168,19 @@ def _settle(
 ) -> None:
     """Let the landing table hold of every contested key what ``verdicts`` says."""
     table = plan.contract.name
+    gone = f"rowid in (select position from verdicts where source_number = {HELD} and not kept)"
     if table == "transactions":
         # The day of a row that leaves has changed too; the row that supersedes it may be of
         # another day. The first of the new loads stands for all: they commit together.
         connection.execute(
             f"insert into landing.changed_days select distinct event_day, {loads[0]}"
-            " from landing.transactions where rowid in (select position from verdicts"
-            f" where source_number = {HELD} and not kept)"
+            f" from landing.transactions where {gone}"
             " except select event_day, load_id from landing.changed_days"
         )
-    connection.execute(
-        f"delete from landing.{table} where rowid in (select position from verdicts"
-        f" where source_number = {HELD} and not kept)"
-    )
+    corrects = plan.contract is CUSTOMERS and not plan.afresh
+    if corrects:
+        _note_recorded(connection, gone)
+    connection.execute(f"delete from landing.{table} where {gone}")
     connection.execute(
         f"delete from landing.{table} where load_id between {loads[0]} and {loads[1]}"
         " and row_key in (select row_key from contested)"
@@ -188,6 +191,11 @@ def _settle(
         f"insert into landing.{table} select {', '.join(columns)} from verdicts"
         f" where kept and source_number <> {HELD}"
     )
+    if corrects:
+        # A direct identifier may have changed alone: that makes no attribute younger.
+        same = [f"c.{column.name} is not distinct from known.{column.name}"
+                for column in CUSTOMERS.landed]  # fmt: skip
+        _keep_recorded(connection, " and ".join(same))
 
 
 def _note(

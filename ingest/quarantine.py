@@ -135,7 +135,7 @@ def quarantine_resolve(
 
 
 def _require_corrected(connection: duckdb.DuckDBPyConnection, condition: str) -> None:
-    """Refuse rows after which their feed brought nothing of their subject, or of anybody if unknown.
+    """Refuse rows after which their feed brought nothing of their subject, or of anybody.
 
     What came with them was there already, and a word of the inbox is no delivery of a feed.
     """

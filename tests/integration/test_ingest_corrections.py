@@ -143,6 +143,29 @@ def test_a_customer_is_one_row_and_the_vault_follows(tmp_path):
     must_reconcile()
 
 
+@pytest.mark.parametrize(
+    ("then", "since"),
+    [
+        ({"email": "new@x.org"}, "2024-07-01"),
+        ({"email": "new@x.org", "age_years": None}, "2024-07-01"),  # the child's age is kept
+        ({"email": "new@x.org", "jurisdiction": "US"}, "2024-07-31"),
+        ({"jurisdiction": None}, "2024-07-31"),
+    ],
+)
+def test_no_attribute_grows_younger_with_a_new_address(tmp_path, then, since):
+    first = {"customer_id": "ann", "full_name": "Ann Lee", "email": "old@x.org",
+             "jurisdiction": "EU", "age_years": "14"}  # fmt: skip
+    fill(tmp_path, customers=[tuple(first.values())])
+    sources = sources_in(tmp_path, customers=declared("customers"))
+    load(sources)
+    write_csv(tmp_path / "customers2.csv", tuple(first), [tuple((first | then).values())])
+    load(sources, now=NOW + timedelta(days=30))
+    assert ask("select recorded_on::varchar from landing.customers") == [(since,)]
+    assert vault("select email from vault.identifiers") == [((first | then)["email"],)]
+    assert totals("customers") == (2, 2, 0, 0, 1)
+    must_reconcile()
+
+
 def test_a_refused_correction_leaves_the_vault_alone(tmp_path):
     fill(tmp_path, customers=[("ann", "Ann Lee", "old@x.org", "EU", "41")])
     sources = sources_in(tmp_path, customers=declared("customers", corrections="refuse"))
@@ -278,7 +301,8 @@ def test_another_declaration_of_the_same_words_is_read(tmp_path, changes, left):
 
 
 def test_nobody_grows_younger_by_being_read_again(tmp_path):
-    fill(tmp_path, customers=[("ann", "Ann Lee", "a@x.org", "EU", "41")])
+    old = ("ann", "Ann Lee", "old@x.org", "EU", "41")
+    fill(tmp_path, customers=[old, ("ann", "Ann Lee", "a@x.org", "EU", "41")])
     load(sources_in(tmp_path, customers=declared("customers")))
     columns = {"customer_id": "customer_id", "jurisdiction": "jurisdiction"}
     fewer = declared("customers", columns=columns, identifiers=["customer_id"])
