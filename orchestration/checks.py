@@ -6,6 +6,7 @@ rules are in its metadata, and each by itself in ``assent status``.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -19,6 +20,7 @@ from governance.gate import judge_columns
 from governance.policy.rules import KINDS, Rule, rules
 from governance.policy.words import FEEDS, SEGMENT_PURPOSE
 from models.markdown import escaped
+from orchestration import ran
 from orchestration.common import SEGMENT_KINDS, about, provenance
 from orchestration.manifest import lineage, manifest, policy
 from orchestration.wording import in_words
@@ -99,9 +101,13 @@ def _mart_check(purpose: str) -> dg.AssetChecksDefinition:
         from expectations.marts import check_mart
         from orchestration.land import absent_columns
 
-        findings = [
-            f for f in judge_columns(policy(), lineage()) if f.rule == f"minimisation.{purpose}"
-        ]
+        rule = f"minimisation.{purpose}"
+        findings = [f for f in judge_columns(policy(), lineage()) if f.rule == rule]
+        # What decides permission decides who is in the mart.
+        findings += [
+            replace(f, rule=rule) for f in ran.findings()
+            if f.rule in (rule, "minimisation.permission")
+        ]  # fmt: skip
         with writer.warehouse() as connection:
             clocks = clock_row.read(connection)
             results = check_mart(

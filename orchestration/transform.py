@@ -4,7 +4,6 @@ Belongs here: how dbt's models become Dagster's assets, and running them. Does n
 SQL; compiling the project (``orchestration.manifest``).
 """
 
-import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from governance import clocks as clock_row
 from governance import evidence, status
 from governance.clocks import Clocks
 from governance.gate import judge_columns, refuse
+from orchestration import ran
 from orchestration.common import BY_DAY, OFFICERS, OWNERS, about, provenance, same_day
 from orchestration.dbt_child import RUN
 from orchestration.manifest import (
@@ -95,12 +95,6 @@ def dbt_resource() -> Dbt:
     )
 
 
-def _target() -> Path:
-    target = Home.current().make().dbt / "target"
-    target.mkdir(exist_ok=True)
-    return target
-
-
 @dbt_assets(
     manifest=manifest_path(),
     dagster_dbt_translator=Translator(),
@@ -117,15 +111,15 @@ def transform(
         clocks = same_day(context, clock_row.read(connection))
         status.reset(connection, policy(), clocks, about())
     arguments = ["build", "--vars", variables(), "--exclude-resource-type", "unit_test"]
-    if _built_with() != fingerprint():
-        # Tables that grow by day were made by other SQL or under another policy.
+    if _built_with() != fingerprint() or not ran.complete():
+        # Tables that grow by day were made by other SQL or under another policy, or who knows.
         arguments.append("--full-refresh")
     built: list[dg.Output[None]] = []
     nodes = len(context.selected_asset_keys) + len(context.selected_asset_check_keys)
     stopped = ""
-    _results().unlink(missing_ok=True)  # those of an earlier run
+    ran.begin({key.path[-1] for key in context.selected_asset_keys})
     try:
-        events = dbt.cli(arguments, context=context, target_path=_target()).stream()
+        events = dbt.cli(arguments, context=context, target_path=ran.target()).stream()
         for done, event in enumerate(events, start=1):
             tell("models and their tests", min(done / nodes, 1))
             if isinstance(event, dg.Output):
@@ -134,6 +128,7 @@ def transform(
                 yield event
     except DagsterDbtCliRuntimeError:
         stopped = _stopped_at()
+    ran.end()
     # Reported when dbt has let go of the warehouse, so that rows can be counted.
     with writer.warehouse() as connection:
         yield from [_described(connection, context, event, clocks) for event in built]
@@ -143,12 +138,10 @@ def transform(
         raise RuleBrokenError(
             f"dbt stopped at {stopped}", "see the step 'transform' of the run in the UI"
         )
-    if not context.is_subset:  # else other tables may still be as they were made before
+    if ran.findings():  # said by the checks of the marts; what it left in tables has to go
+        _fingerprint_file().unlink(missing_ok=True)
+    elif not context.is_subset:  # else other tables may still be as they were made before
         write_durably(_fingerprint_file(), fingerprint().encode())
-
-
-def _results() -> Path:
-    return _target() / "run_results.json"
 
 
 def _fingerprint_file() -> Path:
@@ -162,10 +155,9 @@ def _built_with() -> str:
 
 def _stopped_at() -> str:
     """Return which models and tests failed, and why; no message quotes a row (``dbt_plugin``)."""
-    results = json.loads(_results().read_bytes())["results"] if _results().exists() else []
     failed = [
         f"{r['unique_id'].split('.')[2]} ({_why(r)})"
-        for r in results if r["status"] in ("error", "fail")
+        for r in ran.results() if r["status"] in ("error", "fail")
     ]  # fmt: skip
     return ", ".join(failed) or "its start"
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from governance.lineage.graph import Form, Lineage, Made, Ref, Relation, Use
 from governance.lineage.hidden import expanded, hidden_uses, is_dynamic
+from governance.lineage.jinja import asked
 from governance.lineage.landing import SOURCES
 from governance.lineage.manifest import (
     Node,
@@ -25,6 +26,8 @@ from governance.lineage.marts import MART
 from governance.lineage.query import read
 from governance.lineage.scope import Table, UnreadableError
 
+TEST = "test_"  # so dbt calls the macro of a generic test, which is no part of a model
+DECIDED = "the SQL that runs may be another than the one that is judged"
 RUNS = "it runs statements while SQL is being written"
 
 
@@ -147,8 +150,16 @@ class _Project:
             {relation.name, *self._depends_on(node)},
         )
         uses = tuple(dict.fromkeys([*relation.uses, *found.uses]))
-        unread = (*relation.unread, *found.unread)
+        texts = (node.get("raw_code") or "", *hooks_of(node))
+        unread = (*relation.unread, *found.unread, *self._asked(*texts))
         return replace(relation, uses=uses, unread=unread)
+
+    def _asked(self, *texts: str) -> tuple[str, ...]:
+        """Return why texts in Jinja may write other SQL when they run, if they may."""
+        metadata = self.manifest.get("metadata", {})
+        own = {name for name in macros_of(self.manifest) if not name.startswith(TEST)}
+        found = {what for t in texts for what in asked(t, own, metadata.get("project_name", ""))}
+        return (f"its Jinja asks for {', '.join(sorted(found))}: {DECIDED}",) if found else ()
 
     def _depends_on(self, node: Node) -> Iterator[str]:
         for unique_id in node.get("depends_on", {}).get("nodes", ()):
@@ -166,11 +177,15 @@ class _Project:
             near = set(self._depends_on(node))
             found = hidden_uses("", [node.get("raw_code", "")], macros, columns, near)
             uses: tuple[Use, ...] = found.uses
-            yield Relation(node["name"], "operation", {}, uses, found.unread)
-        unread = unread_of(self.manifest)
-        tests = tests_of(self.manifest)
-        texts = {**macros, **{n["name"]: n.get("raw_code", "") for n in tests}}
-        unread |= {name: RUNS for name, text in texts.items() if is_dynamic(text)}
-        for name, why in unread.items():
+            unread = (*found.unread, *self._asked(node.get("raw_code", "")))
+            yield Relation(node["name"], "operation", {}, uses, unread)
+        others = unread_of(self.manifest)
+        tests = {n["name"]: n.get("raw_code", "") for n in tests_of(self.manifest)}
+        tests |= {name: text for name, text in macros.items() if name.startswith(TEST)}
+        others |= {name: RUNS for name, text in tests.items() if is_dynamic(text)}
+        for name in sorted(macros.keys() - tests.keys() - others.keys()):
+            if why := self._asked(macros[name]):
+                others[name] = why[0]
+        for name, said in others.items():
             # Named apart, so that none takes the place of a model.
-            yield Relation(f"dbt/{name}", "operation", {}, unread=(why,))
+            yield Relation(f"dbt/{name}", "operation", {}, unread=(said,))

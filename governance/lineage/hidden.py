@@ -1,25 +1,28 @@
 """What a compiled model doesn't show: hooks, and SQL that only some runs have.
 
 Belongs here: finding the columns that such text names. Does not belong here: compiled SQL
-(``query``). The text is Jinja and can't be parsed as SQL, so it is read with caution: every word in
-it that is the name of a column in reach counts as a use of that column.
+(``query``), what only a run decides (``jinja``). The text is Jinja and can't be parsed as SQL, so
+it is read with caution: every word in it, in a comment too, that is the name of a column in reach
+counts as a use of that column.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+import sqlglot
+from sqlglot.errors import TokenError
+from sqlglot.tokens import TokenType
+
 from governance.lineage.graph import Ref, Use
+from governance.lineage.jinja import BRANCH
 
 _CALL = re.compile(r"\{\{-?\s*(?:\w+\.)?(\w+)\s*\(.*?\}\}", re.DOTALL)
 _TAG = re.compile(r"\{%-?\s*(if|elif|else|endif)\b(.*?)-?%\}", re.DOTALL)
-_NO_SQL = re.compile(r"\{%.*?%\}|\{#.*?#\}|--[^\n]*|/\*.*?\*/", re.DOTALL)
+_NO_SQL = re.compile(r"\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 _JINJA = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _REF = re.compile(r"\bref\(\s*['\"](\w+)['\"]")
-_RUN_TIME = re.compile(
-    r"\b(is_incremental|should_full_refresh|target|flags|execute|env_var|adapter|invocation_id"
-    r"|run_started_at|load_relation|run_query|statement)\b"
-)
+_VARIES = re.compile(rf"\b{BRANCH}\b")
 # Reads data while SQL is being written: what it writes isn't known before the run.
 _DYNAMIC = re.compile(
     r"\b(run_query|statement|get_column_values|load_result|set_sql_header)\s*\(|\badapter\."
@@ -27,7 +30,7 @@ _DYNAMIC = re.compile(
 )
 _QUALIFIED = re.compile(r"(?=\b(\w+)\.(\w+))")  # overlapping: database.schema.table
 _BY_PLACE = re.compile(r"#\s*\d")  # a column that no word names
-_HARMLESS = ("delete", "select", "analyze", "")
+_HARMLESS = ("delete", "select", "analyze", ";")
 _DEEPEST = 8  # of macros within macros
 
 
@@ -65,8 +68,6 @@ def hidden_uses(
     unread: list[str] = []
     near = set(near)
     written = expanded(raw, macros)
-    if is_dynamic(written):
-        unread.append("its SQL is written from data that is read while compiling")
     for hook in hooks:
         text = expanded(hook, macros)
         uses += _named(text, "hook", columns, near)
@@ -104,9 +105,9 @@ def run_time_branches(text: str) -> Iterator[str]:
     for tag in _TAG.finditer(text):
         word, condition = tag[1], tag[2]
         if word == "if":
-            open_ifs.append((bool(_RUN_TIME.search(condition)), tag.end()))
+            open_ifs.append((bool(_VARIES.search(condition)), tag.end()))
         elif word == "elif" and open_ifs:
-            open_ifs[-1] = (open_ifs[-1][0] or bool(_RUN_TIME.search(condition)), open_ifs[-1][1])
+            open_ifs[-1] = (open_ifs[-1][0] or bool(_VARIES.search(condition)), open_ifs[-1][1])
         elif word == "endif" and open_ifs:
             varies, start = open_ifs.pop()
             if varies:
@@ -116,7 +117,7 @@ def run_time_branches(text: str) -> Iterator[str]:
 def _named(
     text: str, clause: str, columns: Mapping[str, Iterable[str]], near: set[str]
 ) -> Iterator[Use]:
-    said = _NO_SQL.sub(" ", text.lower().replace('"', ""))
+    said = text.lower().replace('"', "")
     words = set(re.findall(r"\w+", said))
     named = {f"{schema}.{table}" for schema, table in _QUALIFIED.findall(said)}
     for relation in sorted({*near, *named, *_REF.findall(text)}):
@@ -129,6 +130,14 @@ def _by_place(text: str) -> bool:
 
 
 def _only_deletes(text: str) -> bool:
-    sql = _JINJA.sub("x", _NO_SQL.sub(" ", text))
-    first = (re.match(r"\W*(\w*)", statement) for statement in sql.split(";"))
-    return all(match is None or match[1].lower() in _HARMLESS for match in first)
+    """Return whether no statement does more, read as DuckDB reads it: a string may hold `--`."""
+    try:
+        tokens = sqlglot.tokenize(_JINJA.sub("x", _NO_SQL.sub(" ", text)), read="duckdb")
+    except TokenError:
+        return False
+    first = True
+    for token in tokens:
+        if first and token.text.lower() not in _HARMLESS:
+            return False
+        first = token.token_type is TokenType.SEMICOLON
+    return True

@@ -141,11 +141,26 @@ class TestHidden:
             "{{ prune('p') }}; set variable v = 1",
             "-- delete\nupdate {{ this }} set n = 1",
             "delete from {{ this }} where k in (select #2 from landing.t)",
+            "delete from {{ this }} where k <> '--'; insert into {{ this }} select * from x",
+            "delete from {{ this }} where k <> '/*'; update {{ this }} set n = 1 -- */",
+            "delete from {{ this }} where k = '",
+            "delete from {{ this }} where {{ 'x > 1' if flags.WHICH == 'build' else 'k > 1' }}",
         ],
     )
     def test_a_hook_that_writes_cannot_be_judged(self, hook: str) -> None:
         given = manifest(CHAIN, hooks={"mart_p": [hook]}, macros=MACROS)
         assert build(given, SOURCE).relations["mart_p"].unread
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "delete from {{ this }} where '--' = '--' and y > 1",
+            "{% set c = 'y > 1' %}delete from {{ this }} where {{ c }}",
+        ],
+    )
+    def test_a_word_counts_wherever_it_stands(self, text: str) -> None:
+        given = manifest(CHAIN, hooks={"mart_p": [text]}, needs={"mart_p": ["stg_t"]})
+        assert Ref("stg_t", "y") in self.uses(given)
 
     def test_a_table_named_in_full_counts(self) -> None:
         hook = 'delete from {{ this }} where k in (select k from "w"."landing"."t" where x > 1)'
@@ -167,10 +182,10 @@ class TestHidden:
         assert Ref("stg_t", "x") not in self.uses(given)
 
     def test_nested_branches_have_their_own_ends(self) -> None:
-        text = "{% if a %}1{% if target.name == 'x' %}2{% else %}3{% endif %}4{% endif %}5"
+        text = "{% if a %}1{% if is_incremental() %}2{% else %}3{% endif %}4{% endif %}5"
         assert list(run_time_branches(text)) == ["2{% else %}3"]
-        outer = "{% if a %}1{% elif execute %}2{% endif %}3"
-        assert list(run_time_branches(outer)) == ["1{% elif execute %}2"]
+        outer = "{% if a %}1{% elif is_incremental() %}2{% endif %}3"
+        assert list(run_time_branches(outer)) == ["1{% elif is_incremental() %}2"]
 
     def test_sql_written_from_data_cannot_be_judged(self) -> None:
         raw = "select {{ run_query('select max(x) from landing.t').columns[0] }} as total"

@@ -1,0 +1,73 @@
+"""What the Jinja of a model, a hook or a macro asks for, by Jinja's own parser.
+
+Belongs here: telling what is the same whenever the project is compiled from what only a run
+decides. Does not belong here: the SQL that Jinja writes (``query``), words in text that isn't SQL
+yet (``hidden``).
+
+Deny by default: what isn't known to be the same in every run counts as decided by the run
+(``target``, ``flags``, ``execute``, ``env_var``, ``modules``, ``run_query``, ...).
+"""
+
+from collections.abc import Collection
+from functools import cache
+
+from jinja2 import Environment, TemplateError, meta, nodes
+
+# What may be called: it answers the same to the compiler and to the run, which share the policy's
+# variables and the names of all tables. Only calls count: `var` itself, or `config.get`, don't.
+CALLED = frozenset(
+    {"ref", "source", "var", "config", "return", "range", "namespace", "dict", "set", "zip"}
+    | {"local_md5", "tojson", "fromjson", "toyaml", "fromyaml"}
+)
+BRANCH = "is_incremental"  # in `{% if is_incremental() %}` alone: both ways are judged
+TABLE = "this"  # in `{{ this }}` alone
+CHANCE = "random"
+OF_DBT = ("as_text", "as_bool", "as_native", "as_number")  # filters
+
+
+def asked(text: str, macros: Collection[str], project: str = "") -> list[str]:
+    """Return what a text asks for that only a run decides, in words; empty if nothing.
+
+    Parameters
+    ----------
+    text : str
+        As it was written.
+    macros : collection of str
+        Names of the project's own macros, each of which is judged by itself.
+    project : str
+        The project's name, by which its macros may be called too.
+    """
+    try:
+        tree = _environment().parse(text)
+        chance = [f.name for f in tree.find_all(nodes.Filter) if f.name == CHANCE]
+        _take_known(tree, {*macros, *CALLED}, project)
+        return sorted({*meta.find_undeclared_variables(tree), *chance})
+    except TemplateError:
+        return ["what can't be parsed"]
+
+
+def _take_known(tree: nodes.Template, called: Collection[str], project: str) -> None:
+    """Put a constant in the place of all that is the same in every run."""
+    for call in tree.find_all(nodes.Call):
+        of_project = isinstance(call.node, nodes.Getattr) and _is_name(call.node.node, project)
+        if of_project or any(_is_name(call.node, name) for name in called):
+            call.node = nodes.Const(None)
+    for branch in tree.find_all(nodes.If):
+        if isinstance(branch.test, nodes.Call) and _is_name(branch.test.node, BRANCH):
+            branch.test = nodes.Const(True)
+    for output in tree.find_all(nodes.Output):
+        output.nodes = [node for node in output.nodes if not _is_name(node, TABLE)]
+
+
+def _is_name(node: nodes.Node | None, name: str) -> bool:
+    return isinstance(node, nodes.Name) and node.name == name
+
+
+@cache
+def _environment() -> Environment:
+    """Return a Jinja that reads what dbt's own reads; nothing is rendered by it."""
+    made = Environment(  # noqa: S701
+        extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"]
+    )
+    made.filters |= dict.fromkeys(OF_DBT, str)
+    return made
