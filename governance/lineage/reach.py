@@ -16,8 +16,23 @@ CALLS = frozenset(
     {"open", "eval", "exec", "compile", "breakpoint", "vars", "getattr", "setattr", "delattr"}
     | {"globals", "locals"}
 )
-# Methods that read a file or run text, whatever they are called on: pandas.read_csv, Path.read_text
-READS = ("read_", "fromfile", "loadtxt", "genfromtxt", "memmap", "open", "eval", "query")
+# What reads or writes a file, unpickles or runs text, whatever it is a name of: pandas.read_csv,
+# Path.read_text, numpy.load, scipy.io.loadmat. By how the names begin.
+FILES = (
+    "read_", "open", "save", "fetch_", "eval", "query",
+    "load_", "loadtxt", "loadmat", "loadarff",
+    "fromfile", "tofile", "fromregex", "genfromtxt", "memmap", "DataSource", "Npz", "FileIO",
+    "HDFStore", "Excel", "imread", "imsave", "mmread", "mmwrite", "whosmat", "netcdf", "wavfile",
+    "Fortran", "hb_read", "hb_write", "readsav", "pickle", "joblib",
+)  # fmt: skip
+FILES_BY_NAME = frozenset({"load", "dump"})
+# Of what begins with `to_` the others write files: to_csv, to_pickle, to_parquet.
+OUT, INTO_VALUES = (
+    "to_",
+    frozenset(
+        {"to_numpy", "to_dict", "to_list", "to_frame", "to_series", "to_numeric", "to_datetime"}
+    ),
+)
 # Attributes by which a running function's variables, and its callers', are reached.
 FRAMES = frozenset({"gi_frame", "cr_frame", "tb_frame", "f_back", "f_locals", "f_globals"})
 # The others lead from an object to all that it holds: __dict__, __closure__, __globals__, ...
@@ -39,7 +54,7 @@ def strays(
     may_import : collection of str
         Modules, each with everything below it; or single names of a module.
     may_call : mapping
-        Path -> what it may call all the same.
+        Path -> what it may call all the same, as it is written there: ``skops.io.load``.
     """
     found = []
     for path, text in sorted(sources.items()):
@@ -47,9 +62,11 @@ def strays(
         own = (may_call or {}).get(path, ())
         told = [
             (line, f"imports {name}")
-            for line, name in _imports(tree) if _is_private(name) or not _within(name, may_import)
+            for line, name in _imports(tree)
+            if _is_private(name) or not _within(name, may_import)
+            or (_of_files(name.rpartition(".")[2]) and name not in may_import)
         ]  # fmt: skip
-        told += [(line, f"calls {name}") for line, name in _calls(tree) if name not in own]
+        told += [(line, f"calls {name}") for line, name, whole in _calls(tree) if whole not in own]
         found += [f"{path}, line {line}, {what}" for line, what in sorted(told)]
     return tuple(dict.fromkeys(found))
 
@@ -71,16 +88,22 @@ def _is_private(name: str) -> bool:
     return any(part.startswith("_") for part in name.split("."))
 
 
-def _calls(tree: ast.Module) -> Iterator[tuple[int, str]]:
+def _calls(tree: ast.Module) -> Iterator[tuple[int, str, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and (node.id in CALLS or _is_dunder(node.id)):
-            yield node.lineno, node.id
+            yield node.lineno, node.id, node.id
         elif isinstance(node, ast.Attribute):
             own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
             private = node.attr.startswith("_") and not node.attr.endswith("__") and not own
             inward = private or _is_dunder(node.attr) or node.attr in FRAMES
-            if inward or node.attr.startswith(READS):
-                yield node.lineno, node.attr
+            if inward or _of_files(node.attr):
+                yield node.lineno, node.attr, ast.unparse(node)
+
+
+def _of_files(name: str) -> bool:
+    if name in FILES_BY_NAME or name.startswith(FILES):
+        return True
+    return name.startswith(OUT) and name not in INTO_VALUES
 
 
 def _is_dunder(name: str) -> bool:

@@ -9,6 +9,7 @@ from models import features
 from warehouse.home import PROJECT
 
 SEGMENTS, FEATURES = "orchestration/segments.py", "models/features.py"
+STORE = "models/store.py"
 
 
 @pytest.fixture
@@ -49,6 +50,27 @@ def test_a_feature_that_no_mart_may_have(small, monkeypatch, name):
         (FEATURES, "ages = pd.read_csv('customers.csv')", "calls read_csv"),
         (FEATURES, "ages = open('customers.csv')", "calls open"),
         (FEATURES, "ages = np.loadtxt('customers.csv')", "calls loadtxt"),
+        (FEATURES, "ages = np.load('customers.npy', allow_pickle=True)", "calls load"),
+        (FEATURES, "from numpy import load as f", "imports numpy.load"),
+        (FEATURES, "from pandas import read_csv", "imports pandas.read_csv"),
+        (STORE, "ages = np.load('customers.npy', allow_pickle=True)", "calls load"),
+        (FEATURES, "np.save('ages.npy', [1])", "calls save"),
+        (FEATURES, "np.savez_compressed('ages.npz', [1])", "calls savez_compressed"),
+        (FEATURES, "np.savetxt('ages.txt', [1])", "calls savetxt"),
+        (FEATURES, "ages = np.genfromtxt('customers.csv')", "calls genfromtxt"),
+        (FEATURES, "ages = np.fromfile('customers')", "calls fromfile"),
+        (FEATURES, "np.ones(1).tofile('ages')", "calls tofile"),
+        (FEATURES, "np.ones(1).dump('ages')", "calls dump"),
+        (FEATURES, "ages = np.memmap('customers')", "calls memmap"),
+        (FEATURES, "ages = np.lib.npyio.DataSource().exists('x')", "calls DataSource"),
+        (FEATURES, "def f(frame): frame.to_pickle('x')", "calls to_pickle"),
+        (FEATURES, "def f(frame): frame.to_parquet('x')", "calls to_parquet"),
+        (FEATURES, "ages = pd.HDFStore('x')", "calls HDFStore"),
+        (FEATURES, "from scipy.io import loadmat", "imports scipy.io.loadmat"),
+        (FEATURES, "import scipy\nages = scipy.io.mmread('x')", "calls mmread"),
+        (FEATURES, "import sklearn\nages = sklearn.utils.joblib.load('x')", "calls joblib"),
+        (FEATURES, "import joblib", "imports joblib"),
+        (FEATURES, "import pyarrow.parquet", "imports pyarrow.parquet"),
         (SEGMENTS, "def f(marts): return vars(marts)", "calls vars"),
         (SEGMENTS, "def f(marts): return marts.__dict__", "calls __dict__"),
         (SEGMENTS, "def f(marts): return marts.frame.__globals__", "calls __globals__"),
