@@ -17,7 +17,7 @@ from typing import Any
 
 import duckdb
 
-from governance import acts, consent, evidence, identity, inbox
+from governance import acts, aging, consent, evidence, identity, inbox
 from governance.consent import KNOWN_NOW
 from governance.policy.columns import purpose_named
 from governance.policy.load import policy_hash
@@ -255,7 +255,8 @@ def _segment(connection: duckdb.DuckDBPyConnection, wanted: str) -> tuple[int, s
 def _require_size(policy: Policy, name: str, members: int, day: date) -> None:
     """Stop if withdrawals that have landed have left a segment smaller than one may be."""
     rule, limit = f"size.{SEGMENT_PURPOSE}", policy.thresholds.smallest_segment
-    if members < limit and not override_of(policy, rule, day):
+    present = aging.present_day(policy, day)
+    if members < limit and not override_of(policy, rule, present):
         raise RuleBrokenError(
             f"segment '{name}' has fewer than {limit} members left, so it would point at persons",
             "`assent run` forms the segments anew",

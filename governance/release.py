@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 
-from governance import lapse, status
+from governance import aging, lapse, status
 from governance.clocks import Clocks
 from governance.consent import LANDED
 from governance.policy.load import policy_hash
@@ -127,6 +127,7 @@ def _too_small(
     connection: duckdb.DuckDBPyConnection, policy: Policy, clocks: Clocks, permitted: str
 ) -> list[Verdict]:
     """Judge the size of segments again, without those who are held back."""
+    present = aging.present_day(policy, clocks.newest_day)
     rule, limit = f"size.{SEGMENT_PURPOSE}", policy.thresholds.smallest_segment
     least = connection.execute(
         "select min(subjects) from (select count(a.segment_id) as subjects"
@@ -134,7 +135,7 @@ def _too_small(
         f" (select * from segmentation.assignments where {permitted}) as a using (segment_id)"
         " group by s.segment_id)"
     ).fetchall()[0][0]
-    if least >= limit or override_of(policy, rule, clocks.newest_day):
+    if least >= limit or override_of(policy, rule, present):
         return []
     why = f"without subjects whose basis has lapsed, the smallest segment has {least}"
     return [Verdict(rule, "broken", least, limit, why)]

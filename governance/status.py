@@ -74,13 +74,15 @@ def verdict_on(policy: Policy, found: Any, day: date) -> Verdict:
     found
         An object with rule, status, observed, limit, why, checked and since.
     day
-        The day that an override has to reach.
+        The newest day that is known: overrides and ages are judged at the present one, which isn't
+        before it.
     """
+    present = aging.present_day(policy, day)
     status, observed, since = found.status, found.observed, found.since and str(found.since)
     if since:
-        observed, old = aging.judged(date.fromisoformat(since), aging.today(policy), found.limit)
+        observed, old = aging.judged(date.fromisoformat(since), present, found.limit)
         status = "broken" if old else "holds"
-    override = override_of(policy, found.rule, day) if status == "broken" else None
+    override = override_of(policy, found.rule, present) if status == "broken" else None
     excuse = f"{override.approved_by}: {override.reason}" if override else None
     return Verdict(
         found.rule, status, observed, found.limit, found.why, found.checked, since, excuse

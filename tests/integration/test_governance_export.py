@@ -6,6 +6,7 @@ import io
 import json
 import resource
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet
@@ -233,6 +234,16 @@ def test_a_segment_that_has_become_too_small_is_not_exported(small, tmp_path):
         assert (tmp_path / f"{left}.csv").exists() is (status == 0)
     assert f"fewer than {smallest} members left" in done.err
     assert "`assent run`" in done.err
+    assert one.acts()[-1]["refused"] == "size.segmentation"
+    # An override that is on record counts to the end of its day, whatever day the segments are of.
+    override = (
+        "overrides: [{rule: size.segmentation, reason: It is known, approved_by: A. Officer,"
+        " until: 2025-03-31}]"
+    )
+    excused = replace(one, policy=policy_with(tmp_path, ("overrides: []", override)))
+    for now, status in (("2025-03-31T12:00:00Z", 0), ("2025-04-02T12:00:00Z", 1)):
+        done = in_clear(excused, tmp_path / f"{status}.csv", ASSENT_NOW=now)
+        assert done.status == status, done.said
     assert one.acts()[-1]["refused"] == "size.segmentation"
 
 
