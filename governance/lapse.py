@@ -15,7 +15,6 @@ from governance import evidence
 from governance.consent import LANDED, state_sql
 from governance.policy.columns import purpose_named
 from governance.policy.model import Policy
-from warehouse.clock import now, utc_naive
 from warehouse.errors import UsageError
 from warehouse.home import Home
 from warehouse.sql import identifier, quoted
@@ -96,12 +95,12 @@ def _shown(purpose: str) -> datetime | None:
     return datetime.fromisoformat(lapses_at) if lapses_at else None
 
 
-def judged(rules: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return verdicts as they stand now: where somebody published has lost the basis, broken."""
-    return [_judged(rule) for rule in rules]
+def judged(rules: list[dict[str, Any]], at: datetime) -> list[dict[str, Any]]:
+    """Return verdicts as they stand at a moment: where somebody published has no basis, broken."""
+    return [_judged(rule, at) for rule in rules]
 
 
-def _judged(rule: dict[str, Any]) -> dict[str, Any]:
+def _judged(rule: dict[str, Any], at: datetime) -> dict[str, Any]:
     kind, _, purpose = rule["rule"].partition(".")
     if kind != "permission" or not Home.current().published_file(purpose).exists():
         return rule
@@ -109,7 +108,7 @@ def _judged(rule: dict[str, Any]) -> dict[str, Any]:
         why = "when the bases of those who are published end isn't on record: `assent run`"
         return rule | {"status": "not judged", "checked": False, "observed": None, "why": why}
     lapses_at = _shown(purpose)
-    if lapses_at is None or lapses_at > utc_naive(now()):
+    if lapses_at is None or lapses_at > at:
         return rule
     why = (
         f"in what is published, a consent has lapsed by {lapses_at} UTC, and exports leave it out:"

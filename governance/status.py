@@ -9,7 +9,7 @@ is killed leaves none on what it was building. What is published was judged when
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import duckdb
@@ -20,7 +20,7 @@ from governance.policy.load import policy_hash
 from governance.policy.model import Policy
 from governance.policy.rules import Rule, override_of, rules
 from governance.policy.words import BUILT_IN_PURPOSES
-from warehouse.clock import now
+from warehouse.clock import now, utc_naive
 from warehouse.errors import UsageError
 
 # Rules that stand for every purpose: those on feeds and recipients, and of the built-in purposes.
@@ -251,7 +251,9 @@ def shown(policy: Policy) -> dict[str, Any]:
     """
     written, known = _written(policy)
     found = _now(policy, known, date.fromisoformat(written["as_of"]))
-    return written | {"rules": lapse.judged([asdict(verdict) for verdict in found])}
+    # A clock that is behind the newest event is wrong: as for exports, that moment counts.
+    at = max(utc_naive(now()), datetime.fromisoformat(written["known_at"]))
+    return written | {"rules": lapse.judged([asdict(verdict) for verdict in found], at)}
 
 
 def _written(policy: Policy) -> tuple[dict[str, Any], dict[str, Verdict]]:

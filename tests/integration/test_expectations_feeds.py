@@ -112,6 +112,14 @@ def test_freshness(warehouse: duckdb.DuckDBPyConnection, later: int, status: str
     assert (found.status, found.observed) == (status, 2 + later)
 
 
+def test_no_age_is_negative_by_a_clock_that_is_behind_the_feeds(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    found = results(warehouse, NOW - timedelta(days=1643))
+    assert found["freshness.transactions"].observed == 0
+    assert found["custody.purge"].observed >= 0
+
+
 def test_freshness_counts_days_where_the_policy_lives(
     warehouse: duckdb.DuckDBPyConnection,
 ) -> None:

@@ -7,9 +7,10 @@ from types import SimpleNamespace
 import duckdb
 import pytest
 
-from governance import evidence, status
+from governance import evidence, lapse, status
 from governance.clocks import Clocks
 from governance.policy.load import load_policy
+from governance.policy.model import Override
 from governance.policy.rules import rules
 from warehouse.home import PROJECT
 
@@ -117,12 +118,43 @@ def test_feeds_grow_old_without_a_run(connection, monkeypatch):
     monkeypatch.setenv("ASSENT_NOW", "2024-03-22T12:00:00Z")
     fresh = result(FRESH, 2, limit=7, since=date(2024, 3, 20))
     status.put(connection, POLICY, [fresh], NOW, ABOUT)
-    for now, age, found in (("2024-03-27", 7, "holds"), ("2024-03-28", 8, "broken")):
+    behind = ("2020-01-01", 0, "holds")  # by a clock that is behind the feeds nothing is younger
+    for now, age, found in (behind, ("2024-03-27", 7, "holds"), ("2024-03-28", 8, "broken")):
         monkeypatch.setenv("ASSENT_NOW", f"{now}T12:00:00Z")
         (shown,) = [r for r in status.shown(POLICY)["rules"] if r["rule"] == FRESH]
         assert (shown["status"], shown["observed"]) == (found, age)
         against = {v.rule for v in status.obstacles(connection, POLICY, "segmentation", NOW)}
         assert (FRESH in against) is (found == "broken")
+
+
+def test_what_lapsed_before_the_newest_event_has_lapsed_by_any_clock(connection, monkeypatch):
+    monkeypatch.setenv("ASSENT_NOW", "2020-01-01T12:00:00Z")
+    for hour, found in ((13, "not judged"), (12, "broken")):
+        lapse.show("segmentation", lapse.Standing("true", 0, datetime(2024, 3, 20, hour)))
+        assert seen("permission.segmentation") == found
+
+
+@pytest.mark.parametrize(
+    ("now", "until", "excused"),
+    [
+        ("2024-04-01T12:00:00Z", date(2024, 4, 1), True),
+        ("2024-04-02T03:00:00Z", date(2024, 4, 1), True),  # where the policy lives it is the 1st
+        ("2024-04-02T12:00:00Z", date(2024, 4, 1), False),  # although the feeds ended before
+        ("2020-01-01T12:00:00Z", date(2024, 3, 19), False),  # the feeds know of a later day
+        ("2020-01-01T12:00:00Z", date(2024, 3, 20), True),
+    ],
+)
+def test_an_override_ends_with_its_day_whatever_the_feeds_do(
+    connection, monkeypatch, now, until, excused
+):
+    monkeypatch.setenv("ASSENT_NOW", now)
+    override = Override(rule=SIZE, reason="It is known", approved_by="A. Officer", until=until)
+    policy = POLICY.model_copy(update={"overrides": (override,)})
+    status.put(connection, policy, [result(SIZE, 3, status="broken")], NOW, ABOUT)
+    (shown,) = [r for r in status.shown(policy)["rules"] if r["rule"] == SIZE]
+    assert (shown["overridden_by"] is not None) is excused
+    against = {v.rule for v in status.obstacles(connection, policy, "segmentation", NOW)}
+    assert (SIZE not in against) is excused
 
 
 def test_what_is_about_to_land_again_is_not_judged(connection, home):
