@@ -33,7 +33,7 @@ CHECKS = (
         law.jurisdictions,
     ),
     Check(
-        "`unknown_jurisdiction` names a regime.",
+        "`unknown_jurisdiction` names a regime whose basis for a purpose is as strict as others'.",
         law.unknown_jurisdiction,
     ),
     Check(
@@ -70,7 +70,7 @@ CHECKS = (
         law.bases,
     ),
     Check(
-        "The regime `gdpr` knows no opt-out as a basis (GDPR Art. 6(1)).",
+        "No opt-out is a basis for the EU, EEA, UK or a country of theirs (GDPR Art. 6(1)).",
         law.gdpr_bases,
     ),
     Check(

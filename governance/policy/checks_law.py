@@ -8,6 +8,7 @@ shape.
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
+from governance.policy.places import under_gdpr
 from governance.policy.plain import Data, Problems, at, blocks, mapping, one_of, words
 from governance.policy.problems import Path, Problem, nearest
 from governance.policy.words import BUILT_IN_PURPOSES, KEYS_OF_LANDING
@@ -45,10 +46,22 @@ def jurisdictions(data: Data) -> Problems:
 
 
 def unknown_jurisdiction(data: Data) -> Problems:
-    """Find a regime that doesn't exist."""
+    """Find a regime that doesn't exist, or that asks less of a purpose than another does."""
     name, regimes = data.get("unknown_jurisdiction"), mapping(data.get("regimes"))
-    if isinstance(name, str) and name not in regimes:
+    if not isinstance(name, str):
+        return
+    if name not in regimes:
         yield Problem(("unknown_jurisdiction",), f"no such regime: '{name}'", one_of(name, regimes))
+    for purpose, block in blocks(data, "purposes"):
+        bases = mapping(block.get("basis"))
+        stricter = [r for r in regimes if r in bases and _asks(bases[r]) > _asks(bases.get(name))]
+        if name in bases and stricter:
+            yield Problem(
+                ("unknown_jurisdiction",),
+                f"whoever lives in no known place may fall under '{stricter[0]}', but for"
+                f" '{purpose}' the basis would be {bases[name]}, not {bases[stricter[0]]}",
+                "name the regime that asks most, for every purpose",
+            )
 
 
 def names(data: Data) -> Problems:
@@ -91,15 +104,26 @@ def bases(data: Data) -> Problems:
             yield Problem((*path, regime), f"no such regime: '{regime}'", one_of(regime, regimes))
 
 
+def _asks(basis: Any) -> int:
+    """Return how much a basis asks for: somebody's word, a ground of its own, or nothing."""
+    return 2 if basis == "consent" else 0 if basis == "opt_out" else 1
+
+
 def gdpr_bases(data: Data) -> Problems:
-    """Find opt-outs used as a basis under the GDPR."""
-    for purpose, block in blocks(data, "purposes"):
-        if at(block, "basis", "gdpr") == "opt_out":
-            yield Problem(
-                ("purposes", purpose, "basis", "gdpr"),
-                "an opt-out is no legal basis under the GDPR",
-                "use consent, legitimate_interest, contract or legal_obligation",
-            )
+    """Find opt-outs used as a basis where the GDPR applies, whatever the regime is called."""
+    for regime, rules in blocks(data, "regimes"):
+        places = [n for _, n in words(rules.get("jurisdictions")) if under_gdpr(n)]
+        if not places and regime != "gdpr":
+            continue
+        for purpose, block in blocks(data, "purposes"):
+            if at(block, "basis", regime) == "opt_out":
+                where = f" ('{places[0]}')" if places else ""
+                yield Problem(
+                    ("purposes", purpose, "basis", regime),
+                    f"an opt-out is no legal basis under the GDPR, and '{regime}' is where that"
+                    f" applies{where}",
+                    "use consent, legitimate_interest, contract or legal_obligation",
+                )
 
 
 def interests(data: Data) -> Problems:

@@ -62,6 +62,11 @@ POISONS = {
         (
             "unknown_jurisdiction: gdpr", "^unknown_jurisdiction: gdrp", "unknown_jurisdiction",
             "no such regime: 'gdrp'", "did you mean 'gdpr'?",
+        ),
+        (
+            "unknown_jurisdiction: gdpr", "^unknown_jurisdiction: ccpa", "unknown_jurisdiction",
+            "may fall under 'gdpr', but for 'segmentation' the basis would be opt_out, not consent",
+            "name the regime that asks most",
         )
     ],
     "names": [
@@ -159,7 +164,7 @@ POISONS = {
             "{gdpr: consent, ccpa: opt_out}", "{^gdpr: opt_out, ccpa: opt_out}",
             "purposes.segmentation.basis.gdpr", "an opt-out is no legal basis under the GDPR",
             "use consent, legitimate_interest",
-        )
+        ),
     ],
     "interests": [
         (
@@ -312,6 +317,18 @@ def test_a_wrong_key_is_never_repeated(flaw):
     said = str(error_of(poisoned("country: CA,", f"country: CA, public_key: {flaw},")))
     assert "public_key" in said
     assert flaw not in said
+
+
+@pytest.mark.parametrize("place", ["DE", "de-BY", "Norway", " EEA ", "GB", "irl"])
+def test_where_the_gdpr_applies_no_opt_out_is_a_basis_whatever_the_regime_is_called(place):
+    (problem,) = error_of(poisoned("[US-CA]", f"[US-CA, '{place}']")).problems
+    assert problem.key == "purposes.segmentation.basis.ccpa"
+    assert "no legal basis under the GDPR, and 'ccpa' is where that applies" in problem.what
+
+
+@pytest.mark.parametrize("place", ["US-DE", "CH", "Unknown", "Nowhere"])
+def test_elsewhere_an_opt_out_may_be_one(place):
+    assert parse_policy(poisoned("[US-CA]", f"[US-CA, '{place}']"))
 
 
 def test_a_real_public_key_is_taken():
