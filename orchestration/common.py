@@ -46,12 +46,12 @@ def code_version() -> str:
 
 
 def require_keys() -> None:
-    """Refuse to begin, in production mode, without every key that the policy's purposes ask for.
+    """Refuse to begin, in production mode, without a good key for every file of the policy.
 
     Raises
     ------
     KeyMissingError
-        Naming all that are missing.
+        Naming all that are missing, short, or the same as another's.
     """
     if production():
         published = [f"published_{name}" for name in ("permission", *policy().purposes)]

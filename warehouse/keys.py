@@ -20,6 +20,7 @@ from warehouse.home import Home, production
 
 PREFIX = "ASSENT_KEY_"
 FEWEST_CHARACTERS = 16
+FEWEST_IN_PRODUCTION = 32
 
 _held: dict[str, str] = {}
 
@@ -64,21 +65,41 @@ def get(name: str) -> str:
 
 
 def require(names: Iterable[str]) -> None:
-    """Refuse to go on without a key, before anything has begun (production mode makes none).
+    """Refuse to go on without good keys, before anything has begun (production mode makes none).
 
     Raises
     ------
     KeyMissingError
-        Naming all that are missing.
+        Naming all that are missing, short, or the same as another's.
     """
-    missing = []
+    faults: list[str] = []
+    used: dict[str, list[str]] = {}
     for name in names:
         try:
-            get(name)
+            used.setdefault(get(name), []).append(_supplied_by(name))
         except KeyMissingError as error:
-            missing.append(str(error))
-    if missing:
-        raise KeyMissingError("\n".join(missing))
+            faults.append(str(error))
+    short = [place for key, places in used.items() if len(key) < FEWEST_IN_PRODUCTION
+             for place in places]  # fmt: skip
+    if short:
+        faults.append(
+            f"shorter than {FEWEST_IN_PRODUCTION} characters: {', '.join(short)}; supply longer"
+            " keys, such as `openssl rand -hex 32` prints"
+        )
+    faults += [
+        f"the same key is in {', '.join(places)}; supply a key of its own for each file, or whoever"
+        " has one opens all of these"
+        for places in used.values() if len(places) > 1
+    ]  # fmt: skip
+    if faults:
+        raise KeyMissingError("\n".join(faults))
+
+
+def _supplied_by(name: str) -> str:
+    """Return the variable that a key comes from, or names its file."""
+    variable = PREFIX + name.upper()
+    named = [v for v in (variable, f"{variable}_FILE") if os.environ.get(v)]
+    return named[0] if named else f"{name} (of ASSENT_KEYS)"
 
 
 def hold(name: str) -> None:

@@ -67,6 +67,45 @@ def test_a_key_that_is_too_short_is_refused(home, monkeypatch):
         keys.get("inbox")
 
 
+@pytest.fixture
+def supplied(home, monkeypatch, tmp_path):
+    """Good keys in production mode: by variable, by a file that is named, and in a folder."""
+    monkeypatch.setenv("ASSENT_PRODUCTION", "1")
+    monkeypatch.setenv("ASSENT_KEY_WAREHOUSE", "w" * 32)
+    (tmp_path / "vault-key").write_text("v" * 32)
+    monkeypatch.setenv("ASSENT_KEY_VAULT_FILE", str(tmp_path / "vault-key"))
+    (tmp_path / "salts").write_text("s" * 32)
+    monkeypatch.setenv("ASSENT_KEYS", str(tmp_path))
+    return ["warehouse", "vault", "salts"]
+
+
+def refused(names):
+    with pytest.raises(KeyMissingError) as raised:
+        keys.require(names)
+    return str(raised.value)
+
+
+def test_one_key_for_several_files_is_refused(supplied, monkeypatch, tmp_path):
+    keys.require(supplied)
+    monkeypatch.setenv("ASSENT_KEY_WAREHOUSE", "v" * 32)
+    (tmp_path / "salts").write_text("v" * 32 + "\n")
+    said = refused(supplied)
+    assert (
+        "the same key is in ASSENT_KEY_WAREHOUSE, ASSENT_KEY_VAULT_FILE, salts (of ASSENT_KEYS);"
+    ) in said
+    assert len(said.splitlines()) == 1
+    assert "vvvv" not in said
+
+
+def test_a_short_key_is_refused_where_all_are_required(supplied, monkeypatch):
+    monkeypatch.setenv("ASSENT_KEY_WAREHOUSE", "w" * 31)
+    said = refused(supplied)
+    assert "shorter than 32 characters: ASSENT_KEY_WAREHOUSE; " in said
+    assert len(said.splitlines()) == 1
+    assert "wwww" not in said
+    assert keys.get("warehouse") == "w" * 31  # what it was written with can still be read
+
+
 def test_a_wrong_key_gives_one_clear_line_without_the_key(home, monkeypatch):
     with connected(warehouse_store()) as connection:
         connection.execute("create table main.t as select 1 as x")
