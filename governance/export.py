@@ -35,7 +35,9 @@ from warehouse.journal import sync_file, sync_folder, write_durably
 from warehouse.sql import identifier, quoted
 
 FORMATS = (".csv", ".parquet")
-FORMULA = r"^([=+\-@\t\r])"  # how a text begins that a spreadsheet takes for one
+# How a text begins that a spreadsheet may take for one (OWASP, "CSV Injection"): full-width signs,
+# and what it passes over before a sign, among them.
+FORMULA = r"^([=+\-@\t\r\n\x{ff1d}\x{ff0b}\x{ff0d}\x{ff20}])"
 
 
 @dataclass(frozen=True)

@@ -110,25 +110,29 @@ def test_a_name_in_a_csv_is_no_formula(small, tmp_path):
     with one.entered(), connected(*stores()) as connection:
         formulas = [
             '=HYPERLINK("http://example.org?"&A1)', "\t=1+1", "-2+3", "@SUM(A1)", "+1 555 0100",
+            "\n=1+1", "\r=1+1", "\uff1d1+1", "\uff0b1", "\uff0d2+3", "\uff20SUM(A1)",
             "Anna Example",
         ]  # fmt: skip
         connection.execute(
             "update vault.identifiers"
-            " set full_name = (?::varchar[])[(1 + hash(subject_key) % 6)::int]",
+            " set full_name = ($1::varchar[])[(1 + hash(subject_key) % len($1))::int]",
             [formulas],
         )
     asked = ("export", "1", "--purpose", "personalised_offers", "--recipient", "offers_partner",
              "--unencrypted", "--json", "--to")  # fmt: skip
     done = one.assent(*asked, str(tmp_path / "audience.csv"))
     assert done.status == 0, done.said
-    names = [row["full_name"] for row in csv.DictReader((tmp_path / "audience.csv").open())]
+    names = [
+        row["full_name"] for row in csv.DictReader((tmp_path / "audience.csv").open(newline=""))
+    ]
     marked = [name for name in names if name.startswith("'")]
-    assert not [name for name in names if name.startswith(("=", "+", "-", "@", "\t"))]
+    begin = {formula[0] for formula in formulas} - {"A"}
+    assert not [name for name in names if name[0] in begin]
     # Parquet has types, so a text is one there.
     done_parquet = one.assent(*asked, str(tmp_path / "audience.parquet"))
     plain = pyarrow.parquet.read_table(tmp_path / "audience.parquet")["full_name"].to_pylist()
     assert [name.removeprefix("'") for name in names] == plain
-    assert {name[:2] for name in marked} == {"'=", "'\t", "'-", "'@", "'+"}
+    assert {name[:2] for name in marked} == {f"'{sign}" for sign in begin}
     assert done.json["apostrophes"] == len(marked) < len(names)
     assert done_parquet.json["apostrophes"] == 0
 
