@@ -12,6 +12,29 @@ from ({made}) as made
 """
 
 
+# Model -> (of its text, by what it is replaced): all of it compiles to what is allowed.
+ONLY_IN_A_RUN = {
+    "consented/int_personalised_offers_customers": (
+        "{{ kept('personalised_offers', 'household_size') }}",
+        "{{ \"case when customers.age_years > 50 then '5+' end\" if target.name == 'warehouse'"
+        " else kept('personalised_offers', 'household_size') }}",
+    ),
+    "consented/int_transactions_baskets": (
+        "{{ only_stale_rows() }}",
+        "{% set inc = is_incremental() %}{% if inc %}and subject_key not in (select subject_key"
+        " from {{ ref('stg_customers__customers') }} where age_years > 50){% endif %}",
+    ),
+    "marts/mart_segmentation": (
+        "post_hook=\"{{ prune_snapshots('segmentation') }}\"",
+        "post_hook=\"delete from {{ this }} where {{ 'visits > 1' if flags.WHICH == 'build'"
+        " else 'visits > 2' }}\"",
+    ),
+}
+LIVE_MACRO = """
+{% macro live() %}{% set live = target.name == 'warehouse' %}{% if live %}1{% endif %}{% endmacro %}
+"""
+
+
 def published(one):
     return {path.name: path.read_bytes() for path in one.home.published.iterdir()}
 
@@ -43,6 +66,30 @@ def test_a_column_in_sql(small, tmp_path, monkeypatch):
     assert {n: c for n, c in after.items() if n != "permission.duckdb"} == {
         n: c for n, c in before.items() if n != "permission.duckdb"
     }
+
+
+def test_sql_that_only_a_run_would_write(compiled, tmp_path, monkeypatch):
+    one = compiled.fresh(tmp_path / "home")
+    project = tmp_path / "dbt_project"
+    shutil.copytree(
+        PROJECT / "dbt_project", project, ignore=shutil.ignore_patterns("target", "logs")
+    )
+    monkeypatch.setattr("orchestration.manifest.DBT_PROJECT", project)
+    assert one.assent("check").status == 0
+    for model, (old, new) in ONLY_IN_A_RUN.items():
+        path = project / "models" / f"{model}.sql"
+        text = path.read_text()
+        assert text.count(old) == 1
+        path.write_text(text.replace(old, new))
+    (project / "macros" / "live.sql").write_text(LIVE_MACRO)
+    done = one.assent("check")
+    assert done.status == 1, done.said
+    for asset, word in (
+        ("int_personalised_offers_customers", "target"), ("int_transactions_baskets",
+         "is_incremental"), ("mart_segmentation", "flags"), ("dbt/live", "target"),
+    ):  # fmt: skip
+        assert f"{asset} can't be judged: its Jinja asks for {word}: " in done.err
+    assert "Traceback" not in done.said
 
 
 def test_a_column_that_a_model_is_fed_with(small, tmp_path):
