@@ -14,9 +14,10 @@ from functools import cache
 from jinja2 import Environment, TemplateError, meta, nodes
 
 # What may be called: it answers the same to the compiler and to the run, which share the policy's
-# variables and the names of all tables. Only calls count: `var` itself, or `config.get`, don't.
+# variables and the names of all tables. Only calls count: `var` itself, or `config.get`, don't. A
+# `set` has another order in every process.
 CALLED = frozenset(
-    {"ref", "source", "var", "config", "return", "range", "namespace", "dict", "set", "zip"}
+    {"ref", "source", "var", "config", "return", "range", "namespace", "dict", "zip"}
     | {"local_md5", "tojson", "fromjson", "toyaml", "fromyaml"}
 )
 BRANCH = "is_incremental"  # in `{% if is_incremental() %}` alone: both ways are judged
@@ -39,7 +40,7 @@ def asked(text: str, macros: Collection[str], project: str = "") -> list[str]:
     """
     try:
         tree = _environment().parse(text)
-        chance = [f.name for f in tree.find_all(nodes.Filter) if f.name == CHANCE]
+        chance = [CHANCE for f in tree.find_all(nodes.Filter) if f.name == CHANCE or _by_chance(f)]
         _take_known(tree, {*macros, *CALLED}, project)
         return sorted({*meta.find_undeclared_variables(tree), *chance})
     except TemplateError:
@@ -57,6 +58,12 @@ def _take_known(tree: nodes.Template, called: Collection[str], project: str) -> 
             branch.test = nodes.Const(True)
     for output in tree.find_all(nodes.Output):
         output.nodes = [node for node in output.nodes if not _is_name(node, TABLE)]
+
+
+def _by_chance(applied: nodes.Filter) -> bool:
+    """Return whether a filter is given the name of the one that picks: `map('random')`."""
+    named = [a.value for a in applied.args if isinstance(a, nodes.Const)]
+    return CHANCE in named
 
 
 def _is_name(node: nodes.Node | None, name: str) -> bool:
