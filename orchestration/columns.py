@@ -9,6 +9,7 @@ the code of the assets reads past the door. Does not belong here: the graph itse
 from collections.abc import Iterator
 
 from governance.lineage.graph import Lineage
+from governance.lineage.marts import MART as MART_OF
 from governance.lineage.reach import strays
 from governance.policy.model import Policy
 from governance.policy.words import SEGMENT_PURPOSE
@@ -64,7 +65,10 @@ MEANINGS = {
 def with_python_assets(graph: Lineage, policy: Policy) -> Lineage:
     """Return the graph with model, assignments, segments and published files in it."""
     for name, purpose, columns in _python_assets(graph, policy):
-        unread = strays(_code(), MAY_IMPORT, may_call=MAY_CALL) if name == MODEL else ()
+        unread: tuple[str, ...] = ()
+        if name == MODEL:
+            others = {n for n in graph.relations if n.startswith(MART_OF)} - {MART, BACKTEST}
+            unread = strays(_code(), MAY_IMPORT, may_call=MAY_CALL, others=others)
         graph = graph.with_python(name, columns, purpose=purpose, unread=unread)
     return graph
 

@@ -44,6 +44,7 @@ def strays(
     may_import: Collection[str],
     *,
     may_call: Mapping[str, Collection[str]] | None = None,
+    others: Collection[str] = (),
 ) -> tuple[str, ...]:
     """Return what sources import or call beside what they may, in words, with the line.
 
@@ -55,6 +56,8 @@ def strays(
         Modules, each with everything below it; or single names of a module.
     may_call : mapping
         Path -> what it may call all the same, as it is written there: ``skops.io.load``.
+    others : collection of str
+        Tables of other purposes, which it may not name.
     """
     found = []
     for path, text in sorted(sources.items()):
@@ -67,6 +70,7 @@ def strays(
             or (_of_files(name.rpartition(".")[2]) and name not in may_import)
         ]  # fmt: skip
         told += [(line, f"calls {name}") for line, name, whole in _calls(tree) if whole not in own]
+        told += [(line, f"asks for {name}") for line, name in _names(tree, others)]
         found += [f"{path}, line {line}, {what}" for line, what in sorted(told)]
     return tuple(dict.fromkeys(found))
 
@@ -98,6 +102,14 @@ def _calls(tree: ast.Module) -> Iterator[tuple[int, str, str]]:
             inward = private or _is_dunder(node.attr) or node.attr in FRAMES
             if inward or _of_files(node.attr):
                 yield node.lineno, node.attr, ast.unparse(node)
+
+
+def _names(tree: ast.Module, tables: Collection[str]) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            name = node.value.rpartition(".")[2]
+            if name in tables:
+                yield node.lineno, name
 
 
 def _of_files(name: str) -> bool:

@@ -80,6 +80,11 @@ def test_a_feature_that_no_mart_may_have(small, monkeypatch, name):
         (SEGMENTS, "def f(some): return some.gi_frame", "calls gi_frame"),
         (SEGMENTS, "f = __builtins__", "calls __builtins__"),
         (SEGMENTS, "import gc", "imports gc"),
+        (
+            SEGMENTS,
+            "def f(marts): return marts.frame('mart_bias_monitoring', None)",
+            "asks for mart_bias_monitoring",
+        ),
         (SEGMENTS, "import inspect", "imports inspect"),
         (SEGMENTS, "from orchestration.door import _BEHIND", "imports orchestration.door._BEHIND"),
         (SEGMENTS, "from orchestration.door import Writer", "imports orchestration.door.Writer"),
