@@ -267,6 +267,10 @@ def judge(rule: Rule, counts: Counts) -> Result:
     if counts.coverage < limits["coverage"]:
         why = f"the value is known of {coverage:.1%} of subjects only"
         return unjudged(rule, why, **facts)
+    if least := counts.least_segment(limits["smallest_group"]):
+        # What is measured of the others would tell what the few are.
+        why = f"segment {least} has fewer than {limits['smallest_group']} subjects"
+        return unjudged(rule, why, **facts)
     found = measured(counts, limits)
     facts |= {f"{rule.about}: {measure}": table for measure, table in _tables(found).items()}
     cells = [cell for cell in found.cells if cell.ratio]

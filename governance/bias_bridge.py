@@ -68,6 +68,11 @@ class Counts:
         total = self.members() + sum(self.unknown.values())
         return self.members() / total if total else 0.0
 
+    def least_segment(self, least: int) -> int | None:
+        """Return a segment of fewer subjects, known or unknown, if there is one."""
+        few = (s for s in self.segments if self.members(s) + self.unknown.get(s, 0) < least)
+        return next(few, None)
+
     def pooled(self, least: int) -> "Counts":
         """Return the same counts with groups of fewer than ``least`` subjects taken together.
 

@@ -41,7 +41,8 @@ class Found:
     rows
         Its figures on each of them.
     typical
-        The median of every figure by segment id, on the newest day.
+        The median of every figure by segment id, on the newest day; of segments that have become
+        too small none, as it would be that of persons.
     """
 
     permitted: bool
@@ -76,13 +77,14 @@ def find(policy: Policy, customer_id: str, purpose: str, more: Mapping[str, str]
         found = Found(state.permitted, state.rule)
         if key is not None:
             with connected(published_store(purpose)) as connection:
-                found = _read(connection, key, found, more)
+                found = _read(connection, key, found, more, policy.thresholds.smallest_segment)
     return found
 
 
 def _read(
-    connection: duckdb.DuckDBPyConnection, key: UUID, found: Found, more: Mapping[str, str]
-) -> Found:
+    connection: duckdb.DuckDBPyConnection, key: UUID, found: Found, more: Mapping[str, str],
+    smallest: int,
+) -> Found:  # fmt: skip
     segments = connection.execute(
         f"select segment_id from assignments where {KEY} = ?", [key]
     ).fetchall()
@@ -100,7 +102,7 @@ def _read(
     medians = ", ".join(f"median({identifier(name)})" for name in columns)
     typical = connection.execute(
         f"select segment_id, {medians} from {mart} join assignments using ({KEY}, as_of)"
-        " group by segment_id"
+        f" group by segment_id having count(*) >= {smallest}"
     ).fetchall()
     return Found(
         found.permitted,

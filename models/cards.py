@@ -134,6 +134,26 @@ def build_cards(
     return cards
 
 
+def undescribed(frame: pd.DataFrame, model: SegmentModel, remark: str = "") -> list[Card]:
+    """Make cards that give sizes alone, for when a segment is too small to be described.
+
+    What a segment of few has in common is what these few are; and what sets the others apart from
+    them says so as well.
+
+    Parameters are as of :func:`build_cards`.
+    """
+    sizes = model.assign(frame).value_counts()
+    line = "Not described: some segment is smaller than one may be."
+    none = pd.DataFrame(columns=["segment"])
+    found = []
+    for segment in sorted(int(s) for s in sizes.index):
+        name, size = model.name_of(segment), int(sizes[segment])
+        said = [f"# {escaped(name)}", "", line, *(["", f"*{escaped(remark)}*"] if remark else [])]
+        found.append(Card(segment, name, line, size, size / len(frame), none, none,
+                          "\n".join([*said, ""])))  # fmt: skip
+    return found
+
+
 def _card(
     segment: int,
     name: str,

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 from dagster import MarkdownMetadataValue, MaterializeResult, MetadataValue
 
 from governance import evidence
+from governance.aging import present_day
 from governance.clocks import Clocks
 from governance.policy.load import policy_hash
+from governance.policy.rules import override_of
 from governance.policy.words import BIAS_PURPOSE, SEGMENT_PURPOSE
 from models.features import MIX_PREFIX
 from orchestration import model_store
@@ -218,8 +220,12 @@ def segments(marts: Door) -> MaterializeResult:
 
     fitted, clocks = model_store.loaded(), marts.clocks
     frame = marts.frame(MART, clocks.as_of, shares=_shares_of(fitted), mix=True)
-    smallest = policy().thresholds.smallest_segment
-    found = cards.build_cards(frame, fitted, smallest=smallest, remark=evidence.label() or "")
+    smallest, remark = policy().thresholds.smallest_segment, evidence.label() or ""
+    described = _may_be_described(fitted.assign(frame).value_counts().min(), clocks)
+    if described:
+        found = cards.build_cards(frame, fitted, smallest=smallest, remark=remark)
+    else:
+        found = cards.undescribed(frame, fitted, remark)
     kept = {"segment_id": "integer", "name": "varchar", "line": "varchar", "subjects": "integer",
             "share": "double"}  # fmt: skip
     rows = [(c.segment, c.name, c.character, c.size, c.share) for c in found]
@@ -243,12 +249,13 @@ def segments(marts: Door) -> MaterializeResult:
     place = _cards_folder(clocks)
     for card in found:
         write_durably(place / f"segment_{card.segment}.md", card.text.encode())
-    drawn = {
-        "sizes": plots.svg(plots.segment_sizes(found)),
-        "profiles": plots.svg(plots.profiles(found)),
-    }
+    drawn = {"sizes": plots.svg(plots.segment_sizes(found))}
+    if described:
+        drawn["profiles"] = plots.svg(plots.profiles(found))
     for name, svg in drawn.items():
         write_durably(place / f"{name}.svg", svg.encode())
+    if not described:
+        (place / "profiles.svg").unlink(missing_ok=True)
     return MaterializeResult(
         metadata={
             **{name: picture(svg) for name, svg in drawn.items()},
@@ -257,6 +264,13 @@ def segments(marts: Door) -> MaterializeResult:
             **provenance(clocks),
         }
     )
+
+
+def _may_be_described(least: int, clocks: Clocks) -> bool:
+    """Tell whether no segment is so small that figures of it would be those of persons."""
+    today = present_day(policy(), clocks.newest_day)
+    excused = override_of(policy(), f"size.{SEGMENT_PURPOSE}", today)
+    return least >= policy().thresholds.smallest_segment or excused is not None
 
 
 def _cards_folder(clocks: Clocks) -> Path:

@@ -226,3 +226,16 @@ def test_a_share_of_the_mix_is_a_figure_like_any_other(small, who, tmp_path):
     assert set(features) == {"visits", share}
     assert 0 <= features[share]["value"] <= 1
     assert 0 < features[share]["typical"] < 1
+
+
+def test_a_segment_of_few_lends_no_figures(small, who, tmp_path):
+    """What is typical of one member is that member's."""
+    one = small.copy(tmp_path / "home")
+    others = f"from segmentation.assignments where segment_id <> {one.members()[who]}"
+    republished(one, f"delete {others} and segmentation_key not in"
+                     f" (select min(segmentation_key) {others} group by segment_id)")  # fmt: skip
+    assert len(set(one.members().values())) > 1
+    done = one.assent("explain", who, "--json")
+    assert done.status == 0, done.said
+    assert done.json["rather_than"] == done.json["name"]
+    assert done.json["sentence"].endswith("the only segment.")

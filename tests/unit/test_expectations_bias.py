@@ -102,6 +102,12 @@ def test_groups_that_are_spelt_apart_are_judged_together(rule: Rule) -> None:
     assert f"'{SMALLER}' is represented in segment 3 0.00 times" in strange.why
 
 
+def test_a_segment_of_few_is_measured_neither_by_itself_nor_by_the_others(rule: Rule) -> None:
+    found = judge(rule, counts(EVEN | {(4, "young"): 1}))
+    assert (found.status, found.why) == ("not judged", "segment 4 has fewer than 10 subjects")
+    assert list(found.details) == ["age_band: coverage"]
+
+
 def test_nothing_to_judge(rule: Rule) -> None:
     tiny = judge(rule, counts({(1, "a"): 4, (2, "b"): 4}))
     assert (tiny.status, tiny.observed) == ("not judged", None)
