@@ -102,9 +102,10 @@ def judged(rules: list[dict[str, Any]], at: datetime) -> list[dict[str, Any]]:
 
 def _judged(rule: dict[str, Any], at: datetime) -> dict[str, Any]:
     kind, _, purpose = rule["rule"].partition(".")
-    if kind != "permission" or not Home.current().published_file(purpose).exists():
+    if kind != "permission":
         return rule
-    if not evidence.path_of(_name(purpose)).exists():
+    published = Home.current().published_file(purpose).exists()
+    if published and not evidence.path_of(_name(purpose)).exists():
         why = "when the bases of those who are published end isn't on record: `assent run`"
         return rule | {"status": "not judged", "checked": False, "observed": None, "why": why}
     lapses_at = _shown(purpose)
