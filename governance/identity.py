@@ -20,7 +20,8 @@ from uuid import UUID
 import duckdb
 
 from governance.limits import BLANKS
-from warehouse.connect import Store, connected
+from warehouse import catalogue
+from warehouse.connect import Store, connected, warehouse_store
 from warehouse.errors import KeyMissingError, UsageError
 from warehouse.home import Home
 from warehouse.sql import identifier, quoted
@@ -66,6 +67,41 @@ def _require_salts(connection: duckdb.DuckDBPyConnection) -> None:
             f"the salts of {missing} customers are missing, so nobody can tell their pseudonyms",
             f"put back the file {Home.current().salts} that belongs to the vault",
             rule="salts.missing",
+        )
+
+
+def require_known() -> None:
+    """Refuse to land where the vault doesn't know everybody who has landed; nothing is written.
+
+    Landing would give them other keys: no word of theirs would reach the rows that there are.
+
+    Raises
+    ------
+    UsageError
+        If the vault is missing, or older than the warehouse.
+    """
+    there = [store for store in (warehouse_store(), *stores()) if store.path.exists()]
+    if Home.current().warehouse not in [store.path for store in there]:
+        return
+    with connected(*there) as connection:
+        if "purpose_keys" not in catalogue.tables(connection, "landing"):
+            return
+        known = connection.execute(
+            "select 1 from duckdb_tables() where database_name = 'vault'"
+            " and table_name = 'subjects'"
+        ).fetchall()
+        unknown = _scalar(
+            connection,
+            "select count(distinct subject_key) from landing.purpose_keys"
+            + (" anti join vault.subjects using (subject_key)" if known else ""),
+        )
+    if unknown:
+        home = Home.current()
+        raise UsageError(
+            f"the vault knows nothing of {unknown} customers who have landed: it is missing, or"
+            " older than the warehouse; so neither feeds nor recorded words can be landed",
+            f"put back {home.vault} and {home.salts} that belong to {home.warehouse.name}",
+            rule="vault.missing",
         )
 
 

@@ -129,6 +129,7 @@ def load_inbox(policy: Policy, events: "pa.Table", *, now: datetime) -> None:
 @contextmanager
 def _prepared(policy: Policy, now: datetime, progress: Progress) -> Iterator["_Work"]:
     """Open the warehouse with vault and salts beside it, with all that a load needs there."""
+    identity.require_known()
     with connected(warehouse_store(), *identity.stores(), files=True) as connection:
         # Naive texts and instants convert through the session's zone.
         connection.execute("set timezone = 'UTC'")

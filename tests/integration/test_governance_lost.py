@@ -1,0 +1,69 @@
+"""State that is lost, or put back from an older copy, is missed before a landing builds on it."""
+
+import shutil
+
+import pytest
+
+from governance import inbox
+from ingest.load import load_feeds
+from tests.support.feeds import NOW, UTC_POLICY, ask, event, fill, load, sources_in, vault
+from warehouse.errors import UsageError
+
+LAND = ("run", "--select", "group:landing")
+
+
+def missing(home):
+    """Return what a landing says of the vault, holding that it wrote nothing."""
+    before = {path: path.read_bytes() for path in home.root.iterdir() if path.is_file()}
+    with pytest.raises(UsageError) as raised:
+        load_feeds(sources_in(home.root.parent), UTC_POLICY, now=NOW)
+    assert raised.value.rule == "vault.missing"
+    assert str(home.vault) in raised.value.mend
+    assert {path: path.read_bytes() for path in home.root.iterdir() if path.is_file()} == before
+    return raised.value.what
+
+
+def test_nothing_lands_beside_a_vault_that_is_older_and_no_salt_goes(home, tmp_path):
+    fill(tmp_path, consent_events=[event()])
+    load(sources_in(tmp_path))
+    for path in (home.vault, home.salts):
+        shutil.copy(path, tmp_path / path.name)
+    fill(tmp_path, consent_events=[event(customer_id=name) for name in ("ann", "bob", "cyd")])
+    load(sources_in(tmp_path))
+    right = {path: path.read_bytes() for path in (home.vault, home.salts)}
+    known = vault("select * from vault.subjects order by all")
+
+    fill(tmp_path, consent_events=[event(customer_id=name) for name in ("ann", "dan")])
+    shutil.copy(tmp_path / home.vault.name, home.vault)
+    assert "nothing of 2 customers" in missing(home)
+    shutil.copy(tmp_path / home.salts.name, home.salts)
+    assert "nothing of 2 customers" in missing(home)
+    home.vault.unlink()
+    assert "nothing of 3 customers" in missing(home)
+    assert not home.vault.exists()
+
+    for path, content in right.items():
+        path.write_bytes(content)
+    fill(tmp_path, consent_events=[event(customer_id=name) for name in ("ann", "bob", "cyd",
+                                                                        "dan")])  # fmt: skip
+    load(sources_in(tmp_path))
+    assert set(known) < set(vault("select * from vault.subjects"))
+    assert ask("select count(distinct subject_key) from landing.purpose_keys") == [(4,)]
+
+
+def test_a_word_waits_until_the_lost_vault_is_back(small, tmp_path):
+    one = small.copy(tmp_path / "home")
+    who = min(one.members())
+    kept = one.home.vault.rename(tmp_path / "vault")
+    assert one.assent("consent", "record", who, "withdrawn").status == 0
+    done = one.assent("run")
+    assert done.status == 2, done.said
+    assert "the vault knows nothing of" in done.err
+    assert "recorded words" in done.err
+    assert done.err.count("\n  -> ") == 1
+    assert not one.home.vault.exists()
+    with one.entered():
+        assert inbox.waiting().num_rows == 1
+    kept.rename(one.home.vault)
+    one.run(*LAND[1:])
+    assert who not in one.in_mart()
