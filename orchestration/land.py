@@ -92,7 +92,7 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
                 feeds(), policy(), now=now(), extra_consent_events=waiting, progress=progress,
                 before_commit=lambda connection: status.forget_feeds(connection, policy()),
             )  # fmt: skip
-        except AssentError:
+        except Exception:  # a fault of ours, too, keeps nobody published
             _heed_alone(context, writer, waiting)
             raise
     taken_out = _heed(context, writer, waiting)
@@ -143,8 +143,10 @@ def _heed_alone(context: dg.AssetExecutionContext, writer: Writer, waiting: "pa.
     try:
         load_inbox(policy(), waiting, now=now())
         _heed(context, writer, waiting)
-    except AssentError as error:  # it stands in the way of this as well
-        context.log.info(f"nor could recorded words be landed: {error.what}")
+    except Exception as error:  # it stands in the way of this as well
+        # Of a fault of ours only the kind: its message may quote a row.
+        why = error.what if isinstance(error, AssentError) else type(error).__name__
+        context.log.info(f"nor could recorded words be landed: {why}")
 
 
 def _show(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:

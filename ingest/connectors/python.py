@@ -27,6 +27,10 @@ from ingest.connectors.withheld import withheld
 from ingest.model import FeedSource
 from warehouse.errors import AssentError, UsageError
 
+TYPES = "look at the types of its columns: DuckDB has no half floats, for one"
+# A feed's code that ends the process hasn't delivered anything, whatever status it ends it with.
+FAILURES = (Exception, SystemExit)
+
 
 def python_candidate(
     connection: duckdb.DuckDBPyConnection, feed: FeedSource, name: str, folder: Path
@@ -85,10 +89,12 @@ def arrow_source(
         # In a total order by itself: DuckDB scans a table with several threads.
         positions = pa.array(np.arange(1, data.num_rows + 1, dtype=np.int64))
         data = data.select(list(wanted)).append_column(POSITION, positions)
-        connection.register(relation, data)
+        with reading(name, TYPES):
+            connection.register(relation, data)
     else:
         _copied(connection, data, relation, name)
-    columns = described(connection, relation)
+    with reading(name, TYPES):
+        columns = described(connection, relation)
     return Source(name, columns, relation=relation, numbered=relation)
 
 
@@ -112,7 +118,7 @@ def _called(entry_point: str, folder: Path) -> Any:
             return _found(entry_point, folder)()
     except AssentError:
         raise
-    except Exception as error:
+    except FAILURES as error:
         raise UsageError(
             f"{entry_point} failed with {type(error).__name__}",
             "call it by itself to see why (the message may hold values, so it isn't shown here)",
@@ -128,7 +134,7 @@ def _found(entry_point: str, folder: Path) -> Callable[[], Any]:
             f"{entry_point}: there is no module '{error.name}'",
             "install it, or put it beside sources.yaml",
         ) from None
-    except Exception as error:
+    except FAILURES as error:
         raise UsageError(
             f"{entry_point}: importing the module failed with {type(error).__name__}",
             f"import it by itself to see why: python -c 'import {module_name}'",

@@ -127,7 +127,22 @@ def unlisted_attribute(one, folder):
     return replace(one, policy=policy_with(folder, (listed, other))), "home_ownership"
 
 
-@pytest.mark.parametrize("harm", [broken_file, misspelt_key, unlisted_attribute])
+def code_that_ends_the_process(one, folder):
+    (one.sources.parent / "till_that_ends.py").write_text("import sys\nsys.exit(0)\n")
+    files = "connector: files\n    paths: [transactions-*.parquet]\n    format: parquet\n"
+    code = "connector: python\n    entry_point: till_that_ends:table\n"
+    text = one.sources.read_text()
+    assert text.count(files) == 1
+    one.sources.write_text(text.replace(files, code))
+    check = one.assent("sources", "check")
+    assert check.status == 2
+    assert "failed with SystemExit" in check.said
+    return one, "till_that_ends:table"
+
+
+@pytest.mark.parametrize(
+    "harm", [broken_file, misspelt_key, unlisted_attribute, code_that_ends_the_process]
+)
 def test_a_broken_feed_keeps_nobody_published(small, tmp_path, harm):
     one = own_feeds(small.copy(tmp_path / "home"), tmp_path / "feeds")
     first, second = sorted(one.members())[:2]
@@ -150,3 +165,20 @@ def test_a_broken_feed_keeps_nobody_published(small, tmp_path, harm):
     assert not [state for state in states if state["permitted"]]
     if harm is broken_file:
         assert one.assent("status").status == 0  # on the feeds as they were landed
+
+
+def test_a_fault_of_ours_keeps_nobody_published_either(small, tmp_path, monkeypatch):
+    """One of a connector, say, that nobody has foreseen."""
+    one = small.copy(tmp_path / "home")
+    who = min(one.members())
+    assert one.assent("consent", "record", who, "withdrawn").status == 0
+
+    def fails(*_, **__):
+        raise ZeroDivisionError(who)
+
+    monkeypatch.setattr("ingest.load.load_feeds", fails)
+    done = one.assent("run")
+    assert done.status == 2
+    assert "ZeroDivisionError" in done.err
+    assert who not in done.said
+    assert who not in one.in_mart()

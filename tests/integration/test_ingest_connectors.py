@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from ingest.check import check_sources
 from tests.support.feeds import (
     EVENT,
     EVENTS,
@@ -308,6 +309,8 @@ def test_an_expression_that_does_not_fit_its_columns(tmp_path):
 
 
 MODULE = """
+import sys
+import numpy as np
 import pyarrow as pa
 from datetime import datetime
 from warehouse.errors import UsageError
@@ -316,6 +319,14 @@ def table(): return pa.table(ROWS)
 def reader(): return pa.table(ROWS).to_reader(max_chunksize=1)
 def rows(): return [1]
 def wrong(): raise ValueError("secret value of Jane")
+def leaves(): sys.exit(0)
+def halves(): return pa.table(ROWS | {"value": np.ones(2, dtype=np.float16)})
+def wide(): return pa.table(ROWS | {"value": pa.array([1, 2]).cast(pa.decimal256(50, 2))})
+def ending():
+    def batches():
+        yield from pa.table(ROWS).to_batches()
+        sys.exit(0)
+    return pa.RecordBatchReader.from_batches(pa.table(ROWS).schema, batches())
 def ours(): raise UsageError("the till is closed", "open it")
 number = 5
 """
@@ -355,6 +366,10 @@ def test_a_python_entry_point_beside_the_sources_file(tmp_path, module, function
     [
         ("till_module:rows", "returned a list"),
         ("till_module:wrong", "failed with ValueError"),
+        ("till_module:leaves", "failed with SystemExit"),
+        ("till_module:halves", "the types of its columns"),
+        ("till_module:wide", "the types of its columns"),
+        ("till_module:ending", "the batches that it yields"),
         ("till_module:ours", "the till is closed"),
         ("till_module:number", "no function 'number'"),
         ("till_module:none", "no function 'none'"),
@@ -366,11 +381,15 @@ def test_an_entry_point_that_fails_is_one_clear_line(tmp_path, module, point, sa
         load(sources_in(tmp_path, transactions=entry(point)))
     assert said in str(caught.value)
     assert "Jane" not in str(caught.value)
+    (found,) = check_sources(sources_in(tmp_path, transactions=entry(point)), UTC_POLICY)
+    assert found.blocking
+    assert said in str(found)
 
 
-def test_a_module_that_cannot_be_imported(tmp_path, module):
-    (tmp_path / "till_broken.py").write_text("raise RuntimeError('secret')")
-    with pytest.raises(UsageError, match="importing the module failed with RuntimeError"):
+@pytest.mark.parametrize("error", ["RuntimeError", "SystemExit"])
+def test_a_module_that_cannot_be_imported(tmp_path, module, error):
+    (tmp_path / "till_broken.py").write_text(f"raise {error}('secret')")
+    with pytest.raises(UsageError, match=f"importing the module failed with {error}"):
         load(sources_in(tmp_path, transactions=entry("till_broken:f")))
 
 
