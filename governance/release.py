@@ -1,6 +1,7 @@
 """What leaves the warehouse: the published files.
 
-Belongs here: which tables a purpose publishes, and whether it may. Does not belong here: how a
+Belongs here: which tables a purpose publishes, and whether it may; and that what decides
+permission is never published by a warehouse that has lost some of it. Does not belong here: how a
 file is swapped (``warehouse.publish``), exports to recipients (``governance.export``).
 """
 
@@ -14,12 +15,13 @@ from governance.consent import LANDED
 from governance.policy.load import policy_hash
 from governance.policy.model import Policy
 from governance.policy.rules import override_of
-from governance.policy.words import SEGMENT_PURPOSE, WORD_FEEDS
+from governance.policy.words import INBOX, SEGMENT_PURPOSE, WORD_FEEDS
 from governance.status import Verdict
 from warehouse import catalogue
 from warehouse.clock import now, utc_naive
-from warehouse.connect import connected, warehouse_store
-from warehouse.errors import RuleBrokenError
+from warehouse.connect import connected, published_store, warehouse_store
+from warehouse.errors import DAMAGED, RuleBrokenError, UsageError
+from warehouse.home import Home
 from warehouse.publish import publish
 from warehouse.sql import quoted
 
@@ -29,6 +31,57 @@ UNREAD = (
     "select count(*) from landing.quarantine where resolved_at is null and subject_key is null"
     f" and feed in ({', '.join(map(quoted, WORD_FEEDS))})"
 )
+
+# How many words of the inbox have landed, ever; they are in no feed.
+RECORDED = (
+    "select coalesce(sum(rows_read), 0)::bigint as recorded from landing.loads"
+    f" where feed = {quoted(INBOX)}"
+)
+
+
+def require_recorded() -> None:
+    """Refuse to land in, or publish from, a warehouse that lacks recorded words which have landed.
+
+    Whoever withdrew would be published again, and that file be replaced.
+
+    Raises
+    ------
+    UsageError
+        If there is no warehouse though there was one, or an older copy of it.
+    """
+    home = Home.current()
+    if not home.published_file(PERMISSION).exists():
+        return
+    landed = _recorded()
+    if landed is None or landed < _recorded_by_permission():
+        raise UsageError(
+            f"{home.warehouse} is missing, or an older copy: consent events that were recorded and"
+            " have landed aren't in it",
+            "put back the newest; docs/operating.md says under Backup how to begin anew without it",
+            rule="warehouse.missing",
+        )
+
+
+def _recorded() -> int | None:
+    """Return how many recorded words the warehouse knows of; None if nothing has ever landed."""
+    if not Home.current().warehouse.exists():
+        return None
+    with connected(warehouse_store()) as connection:
+        if "loads" not in catalogue.tables(connection, "landing"):
+            return None
+        return int(connection.execute(RECORDED).fetchall()[0][0])
+
+
+def _recorded_by_permission() -> int:
+    try:
+        with connected(published_store(PERMISSION)) as connection:
+            if "recorded" not in catalogue.columns(connection, "main", "about"):
+                return 0  # an earlier version kept no count
+            return int(connection.execute("select recorded from about").fetchall()[0][0])
+    except UsageError as error:
+        if error.rule != DAMAGED:
+            raise
+        return 0  # a run writes it anew
 
 
 def publish_permission(policy: Policy) -> None:
@@ -43,7 +96,8 @@ def publish_permission(policy: Policy) -> None:
                 "consent_events": f"select * from {LANDED.events}",
                 "subjects": f"select * from {LANDED.subjects}",
                 "unread": f"select ({UNREAD}) as events",
-                "about": f"select {quoted(policy_hash(policy))} as policy_hash",
+                "about": f"select {quoted(policy_hash(policy))} as policy_hash, ({RECORDED})"
+                " as recorded",
             }
         }
     )
@@ -88,6 +142,7 @@ def publish_purpose(policy: Policy, purpose: str, clocks: Clocks, about: dict[st
     """
     if not clocks.current:
         return {}
+    require_recorded()
     with connected(warehouse_store(read_only=True)) as connection:
         _refuse_unread(connection)
         _refuse(purpose, status.obstacles(connection, policy, purpose, clocks))

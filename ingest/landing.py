@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 
 from governance.policy.model import Policy
+from governance.policy.words import INBOX
 from ingest.contract import (
     CONTRACTS,
     EVENT_DAY,
@@ -28,7 +29,6 @@ from ingest.contract import (
 from ingest.model import FeedSource
 from warehouse.sql import quoted
 
-INBOX = "inbox"  # the feed of events that Assent recorded itself; landed with consent_events
 CONTRACT_VERSION = 4  # rises when this room comes to read the same declaration otherwise
 
 COUNT = "BIGINT"

@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from governance import identity
+from governance import identity, release
 from governance.policy.model import Policy
-from governance.policy.words import WORD_FEEDS
+from governance.policy.words import INBOX, WORD_FEEDS
 from ingest import landing, said, survey, undone
 from ingest.contract import CONTRACTS, CUSTOMERS
 from ingest.land import Landed, Moment, land, vault_rows
-from ingest.landing import INBOX
 from ingest.model import Sources
 from ingest.plan import Part, Plan, lacking, planned, planned_table, unmet
 from ingest.projection import Rules
@@ -129,6 +128,7 @@ def load_inbox(policy: Policy, events: "pa.Table", *, now: datetime) -> None:
 @contextmanager
 def _prepared(policy: Policy, now: datetime, progress: Progress) -> Iterator["_Work"]:
     """Open the warehouse with vault and salts beside it, with all that a load needs there."""
+    release.require_recorded()
     identity.require_known()
     with connected(warehouse_store(), *identity.stores(), files=True) as connection:
         # Naive texts and instants convert through the session's zone.

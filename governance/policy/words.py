@@ -40,6 +40,7 @@ BIAS_PURPOSE = "bias_monitoring"  # the only one that may see protected attribut
 
 FeedName = Literal["customers", "transactions", "consent_events", "rights_requests"]
 FEEDS: tuple[FeedName, ...] = get_args(FeedName)
+INBOX = "inbox"  # the feed of events that Assent recorded itself; landed with consent_events
 # A row of these that can't be read may be a denial; this is what may become of it.
 WORD_FEEDS: tuple[FeedName, ...] = ("consent_events", "rights_requests")
 # A row of these that can't be read holds its subject: it may say that the subject is a child, too.

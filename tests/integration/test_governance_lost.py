@@ -67,3 +67,37 @@ def test_a_word_waits_until_the_lost_vault_is_back(small, tmp_path):
     kept.rename(one.home.vault)
     one.run(*LAND[1:])
     assert who not in one.in_mart()
+
+
+def test_recorded_words_are_missed_in_a_warehouse_that_is_lost_or_older(small, tmp_path):
+    one = small.copy(tmp_path / "home")
+    who = min(one.members())
+    older = shutil.copy(one.home.warehouse, tmp_path / "older")
+    assert one.assent("consent", "record", who, "withdrawn").status == 0
+    one.run(*LAND[1:])
+    newest = one.home.warehouse.rename(tmp_path / "newest")
+    files = {path: path.read_bytes() for path in one.home.published.iterdir()}
+    for copy in (None, older):
+        if copy:
+            shutil.copy(copy, one.home.warehouse)
+        for select in ("group:landing", "group:release"):
+            done = one.assent("run", "--select", select)
+            assert done.status, done.said
+            assert {path: path.read_bytes() for path in one.home.published.iterdir()} == files
+            if copy or select == "group:landing":
+                assert f"{one.home.warehouse} is missing, or an older copy" in done.err
+                assert one.home.warehouse.exists() == bool(copy)
+    assert who not in one.in_mart()
+
+    shutil.copy(newest, one.home.warehouse)
+    one.run(*LAND[1:])  # as if nothing had been
+
+    one.home.warehouse.unlink()
+    for path in files:
+        path.unlink()
+    assert one.assent("consent", "record", who, "withdrawn").status == 0
+    one.run(*LAND[1:])
+    with one.entered():
+        assert inbox.waiting().num_rows == 0
+    states = one.assent("consent", "show", who, "--json").json
+    assert not [state for state in states if state["permitted"]]
