@@ -21,9 +21,10 @@ import duckdb
 
 from governance.limits import BLANKS
 from warehouse import catalogue
-from warehouse.connect import Store, connected, warehouse_store
+from warehouse.connect import DYING_SECONDS, Store, connected, warehouse_store
 from warehouse.errors import KeyMissingError, UsageError
 from warehouse.home import Home
+from warehouse.lock import PATIENCE
 from warehouse.sql import identifier, quoted
 
 SALT_BYTES = 64
@@ -32,12 +33,24 @@ SUBJECT_LABEL = "subject"
 RandomBytes = Callable[[int], bytes]
 
 
-def stores(*, read_only: bool = False) -> tuple[Store, Store]:
-    """Return the vault and the salts as stores, to attach beside others."""
+def stores(
+    *, read_only: bool = False, on_wait: Callable[[str], None] | None = None
+) -> tuple[Store, Store]:
+    """Return the vault and the salts as stores, to attach beside others.
+
+    Parameters
+    ----------
+    read_only
+        Whether nothing is written.
+    on_wait
+        Called with a file's name when a writer waits for those who read it: as long as for another
+        writer, since a long export is no reason for a run to fail.
+    """
     home = Home.current()
+    patience = DYING_SECONDS if read_only else PATIENCE
     return (
-        Store("vault", home.vault, "vault", read_only),
-        Store("salts", home.salts, "salts", read_only),
+        Store("vault", home.vault, "vault", read_only, patience, on_wait),
+        Store("salts", home.salts, "salts", read_only, patience, on_wait),
     )
 
 
@@ -70,17 +83,24 @@ def _require_salts(connection: duckdb.DuckDBPyConnection) -> None:
         )
 
 
-def require_known() -> None:
+def require_known(on_wait: Callable[[str], None] | None = None) -> None:
     """Refuse to land where the vault doesn't know everybody who has landed; nothing is written.
 
     Landing would give them other keys: no word of theirs would reach the rows that there are.
+
+    Parameters
+    ----------
+    on_wait
+        As of :func:`stores`.
 
     Raises
     ------
     UsageError
         If the vault is missing, or older than the warehouse.
     """
-    there = [store for store in (warehouse_store(), *stores()) if store.path.exists()]
+    there = [
+        store for store in (warehouse_store(), *stores(on_wait=on_wait)) if store.path.exists()
+    ]
     if Home.current().warehouse not in [store.path for store in there]:
         return
     with connected(*there) as connection:

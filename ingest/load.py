@@ -129,8 +129,13 @@ def load_inbox(policy: Policy, events: "pa.Table", *, now: datetime) -> None:
 def _prepared(policy: Policy, now: datetime, progress: Progress) -> Iterator["_Work"]:
     """Open the warehouse with vault and salts beside it, with all that a load needs there."""
     release.require_recorded()
-    identity.require_known()
-    with connected(warehouse_store(), *identity.stores(), files=True) as connection:
+
+    def on_wait(name: str) -> None:
+        progress(f"waiting for whoever reads {name}")
+
+    identity.require_known(on_wait)
+    stores = (warehouse_store(), *identity.stores(on_wait=on_wait))
+    with connected(*stores, files=True) as connection:
         # Naive texts and instants convert through the session's zone.
         connection.execute("set timezone = 'UTC'")
         landing.create(connection)

@@ -8,7 +8,7 @@ Does not belong here: SQL about rows.
 import os
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -44,12 +44,28 @@ _used: ContextVar[set[str] | None] = ContextVar("keys used", default=None)
 
 @dataclass(frozen=True)
 class Store:
-    """A file to attach: its alias in SQL, its path, the name of its key."""
+    """A file to attach.
+
+    Attributes
+    ----------
+    alias
+        Its name in SQL.
+    path, key_name
+        Where it is, and what its key is called.
+    read_only
+        Whether it isn't written.
+    patience
+        Seconds to wait for another process that holds it.
+    on_wait
+        Called once, with the file's name, if it takes longer than a dying process does.
+    """
 
     alias: str
     path: Path
     key_name: str
     read_only: bool = False
+    patience: float = DYING_SECONDS
+    on_wait: Callable[[str], None] | None = None
 
     @property
     def published(self) -> bool:
@@ -205,14 +221,21 @@ def attach(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
     if store.read_only:
         options += ", read_only"
     statement = f"attach {quoted(store.path)} as {store.alias} ({options})"
-    deadline = time.monotonic() + DYING_SECONDS
-    while not _attached(connection, statement, store, last=time.monotonic() > deadline):
+    began, told = time.monotonic(), False
+    while not _attached(connection, statement, store, last=_since(began) > store.patience):
+        if store.on_wait and not told and _since(began) > DYING_SECONDS:
+            store.on_wait(store.path.name)
+            told = True
         time.sleep(POLL_SECONDS)
     if not store.read_only:
         store.path.chmod(0o600)
     names = _used.get()
     if names is not None:
         names.add(store.key_name)
+
+
+def _since(began: float) -> float:
+    return time.monotonic() - began
 
 
 def _attached(

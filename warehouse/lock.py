@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from warehouse.errors import UsageError
 from warehouse.home import Home
 
-POLL_SECONDS = 0.2
+PATIENCE, POLL_SECONDS = 3600.0, 0.2
 
 
 @contextmanager
 def writer_lock(
-    who: str, *, patience: float = 3600.0, on_wait: Callable[[str], None] | None = None
+    who: str, *, patience: float = PATIENCE, on_wait: Callable[[str], None] | None = None
 ) -> Iterator[None]:
     """Hold the writer lock of this home.
 

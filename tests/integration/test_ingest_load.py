@@ -1,5 +1,7 @@
 """Loading feeds: what lands, what stops a load, what a second load changes."""
 
+import subprocess
+import sys
 from datetime import datetime, timedelta
 
 import pyarrow as pa
@@ -25,7 +27,9 @@ from tests.support.feeds import (
     vault,
     write_csv,
 )
+from warehouse.connect import DYING_SECONDS
 from warehouse.errors import UsageError
+from warehouse.home import PROJECT
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -300,3 +304,29 @@ def test_a_load_that_is_refused_leaves_the_identifiers_of_the_last(tmp_path, cha
     assert vault("select email from vault.identifiers") == [("old@x.org",)]
     load(sources)
     assert vault("select email from vault.identifiers") == [("new@x.org",)]
+
+
+READER = f"""
+import time
+from governance import identity
+with identity.opened() as connection:
+    print("reads", flush=True)
+    time.sleep({DYING_SECONDS + 2})
+    print(connection.execute("select count(*) from vault.subjects").fetchall()[0][0])
+"""
+
+
+def test_a_long_export_neither_breaks_a_load_nor_is_broken_by_it(tmp_path):
+    fill(tmp_path)
+    sources = sources_in(tmp_path)
+    load(sources)
+    fill(tmp_path, consent_events=[event(), event(customer_id="bob")])
+    said = []
+    with subprocess.Popen([sys.executable, "-c", READER], stdout=subprocess.PIPE, text=True,
+                          cwd=PROJECT) as reader:  # fmt: skip
+        assert reader.stdout.readline() == "reads\n"
+        load(sources, progress=said.append)
+        assert reader.stdout.read() == "1\n"
+    assert reader.returncode == 0
+    assert said.count("waiting for whoever reads vault.duckdb") == 1
+    assert ask("select count(distinct subject_key) from landing.consent_events") == [(2,)]
