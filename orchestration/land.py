@@ -119,13 +119,14 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
 
 def _heed(context: dg.AssetExecutionContext, writer: Writer, waiting: "pa.Table") -> dict[str, int]:
     """Let what has landed take effect: on exports, on the inbox, on what is published."""
-    # In this order, so that at every instant a denial is where exports look for it.
+    # In this order, so that at every instant a denial is where exports look for it, and that an
+    # event waits, and asks for a run, until nobody is published whom it denies.
     release.publish_permission(policy())
-    if waiting.num_rows:
-        inbox.drop_through(max(waiting.column("event_id").to_pylist()))
     with writer.warehouse() as connection:
         known_at = newest_event(connection)
     taken_out = unpublish.take_out(policy(), known_at)
+    if waiting.num_rows:
+        inbox.drop_through(max(waiting.column("event_id").to_pylist()))
     if taken_out:
         context.log.info(f"taken out of what is published: {taken_out}")
     return taken_out

@@ -1,6 +1,7 @@
 """A withdrawal takes effect at once on exports and with the next run on everything else."""
 
 import dagster as dg
+import pytest
 
 NOON = "2024-12-30 12:00"  # later than any event of the feeds
 
@@ -104,18 +105,19 @@ def test_every_act_is_recorded_once_and_without_the_subject(story):
     assert story.newcomer not in text
 
 
-def test_an_event_stays_in_the_inbox_until_exports_find_it_elsewhere(small, tmp_path, monkeypatch):
-    """A run that dies between landing an event and publishing it must not lose the denial."""
-    from governance import inbox, release
+@pytest.mark.parametrize("at", ["release.publish_permission", "unpublish.take_out"])
+def test_an_event_stays_in_the_inbox_until_all_heeds_it(small, tmp_path, monkeypatch, at):
+    """A run that dies between landing an event and heeding it must not lose the denial."""
+    from governance import inbox
 
     one = small.copy(tmp_path / "home")
     who = min(one.members())
     assert one.assent("consent", "record", who, "withdrawn").status == 0
 
-    def dies(policy):
+    def dies(*_):
         raise dg.Failure("the run dies", allow_retries=False)
 
-    monkeypatch.setattr(release, "publish_permission", dies)
+    monkeypatch.setattr(f"governance.{at}", dies)
     assert one.assent("run").status != 0
     with one.entered():
         assert inbox.waiting().num_rows == 1
@@ -124,6 +126,7 @@ def test_an_event_stays_in_the_inbox_until_exports_find_it_elsewhere(small, tmp_
     assert not any(state["permitted"] for state in states)
     # The next one lands it, once.
     assert one.assent("run", "--select", "key:landing/clocks").status == 0
+    assert who not in one.in_mart()
     with one.entered():
         assert inbox.waiting().num_rows == 0
     with one.warehouse() as connection:
