@@ -103,13 +103,26 @@ def write(connection: duckdb.DuckDBPyConnection, clocks: Clocks, *, fit: bool) -
     )
 
 
+def forget(connection: duckdb.DuckDBPyConnection) -> None:
+    """Leave the warehouse without clocks: in the transaction that lands something new.
+
+    Those of before know nothing of it, even where the newest event is the same: a run that doesn't
+    set them anew would judge permission by what was known then.
+    """
+    # The table stays: a view reads it.
+    connection.execute("create schema if not exists landing")
+    columns = ", ".join(f"{name} {kind}" for name, (kind, _) in COLUMNS.items())
+    connection.execute(f"create table if not exists landing.clocks ({columns})")
+    connection.execute("delete from landing.clocks")
+
+
 def read(connection: duckdb.DuckDBPyConnection) -> Clocks:
     """Return the clocks of the warehouse.
 
     Raises
     ------
     UsageError
-        If no run has set them.
+        If no run has set them since something landed.
     """
     try:
         row = connection.execute(
@@ -118,5 +131,8 @@ def read(connection: duckdb.DuckDBPyConnection) -> Clocks:
     except duckdb.CatalogException:
         row = None
     if row is None:
-        raise UsageError("the warehouse has no clocks yet", "run `assent run`")
+        raise UsageError(
+            "no clocks have been set since feeds or recorded words landed something new",
+            "run `assent run` whole, or select `landing/clocks`, and what follows it, as well",
+        )
     return Clocks(*row)

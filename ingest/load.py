@@ -3,9 +3,9 @@
 Belongs here: the order of things. First everything is opened and read once (``plan``, ``survey``):
 what can't be loaded stops here, and nothing has changed. Then new customers are enrolled in the
 vault, then the rows are landed, duplicates and corrections settled, bad rows quarantined
-(``land``). Once nothing can be refused any more, direct identifiers go to the vault, and the
-warehouse commits. A load that is refused or killed in between leaves ids in the vault that own no
-rows: the next load finds them there.
+(``land``). Once nothing can be refused any more, direct identifiers go to the vault, what was said
+of the state before is forgotten, and the warehouse commits. A load that is refused or killed in
+between leaves ids in the vault that own no rows: the next load finds them there.
 Does not belong here: the writer's lock, which the caller holds.
 """
 
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from governance import clocks as clock_row
 from governance import identity, release
 from governance.policy.model import Policy
 from governance.policy.words import INBOX, WORD_FEEDS
@@ -235,6 +236,8 @@ class _Work:
             for plan in plans:
                 _require_unchanged(plan)
             self._keep(identifiers)
+            if _changes(plans, landed):
+                clock_row.forget(connection)
             before_commit(connection)
             connection.execute("commit")
         except BaseException as error:
@@ -298,6 +301,13 @@ class _Work:
             self.connection.execute(
                 f"insert into landing.purpose_keys {identity.purpose_keys([purpose], lacking)}"
             )
+
+
+def _changes(plans: list[Plan], landed: list[Landed]) -> bool:
+    """Tell whether landing holds anything now that it didn't before, or lacks anything."""
+    return any(plan.afresh for plan in plans) or any(
+        done.accepted or done.quarantined for done in landed
+    )
 
 
 def _require_unchanged(plan: Plan) -> None:
