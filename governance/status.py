@@ -139,14 +139,27 @@ def forget_feeds(connection: duckdb.DuckDBPyConnection, policy: Policy) -> None:
     Else what was true of the feeds before would be said of what has landed. ``connection`` has the
     warehouse as its database.
     """
-    _make_table(connection)
+    _forget(connection, policy, _standing_rules(policy))
+
+
+def forget_marts(connection: duckdb.DuckDBPyConnection, policy: Policy) -> None:
+    """Forget all other verdicts, of every day: in the transaction that lands something new.
+
+    A late denial may be older than the newest event: whoever it is of is in the marts until they
+    are made anew.
+    """
     standing = _standing_rules(policy)
-    connection.execute(f"delete from {TABLE} where list_contains(?, rule)", [standing])
+    _forget(connection, policy, [r.id for r in rules(policy) if r.id not in standing])
+
+
+def _forget(connection: duckdb.DuckDBPyConnection, policy: Policy, named: Collection[str]) -> None:
+    _make_table(connection)
+    connection.execute(f"delete from {TABLE} where list_contains(?, rule)", [list(named)])
     try:
         written, known = _written(policy)
     except UsageError:  # nothing is shown yet, or nothing that anybody would believe
         return
-    kept = {rule: verdict for rule, verdict in known.items() if rule not in standing}
+    kept = {rule: verdict for rule, verdict in known.items() if rule not in named}
     found = _now(policy, kept, date.fromisoformat(written["as_of"]))
     evidence.show(evidence.STATUS, written | {"rules": [asdict(verdict) for verdict in found]})
 

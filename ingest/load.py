@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from governance import clocks as clock_row
-from governance import identity, release
+from governance import identity, release, status
 from governance.policy.model import Policy
 from governance.policy.words import INBOX, WORD_FEEDS
 from ingest import landing, said, survey, undone
@@ -238,6 +238,7 @@ class _Work:
             self._keep(identifiers)
             if _changes(plans, landed):
                 clock_row.forget(connection)
+                status.forget_marts(connection, self.policy)
             before_commit(connection)
             connection.execute("commit")
         except BaseException as error:

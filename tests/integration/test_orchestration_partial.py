@@ -5,7 +5,10 @@ from datetime import timedelta
 
 import pytest
 
+from tests.support.installation import add_consent_events, own_feeds
+
 RELEASE = "group:release"
+SEGMENTS = "group:segmentation or group:release"
 
 
 def landed(one, **variables):
@@ -26,6 +29,15 @@ def published(one):
                 rows = connection.execute(f"select {path.stem}_key from mart_{path.stem}")
                 found[path.stem] = {key for (key,) in rows.fetchall()}
     return found
+
+
+def late_withdrawal(one, who):
+    """Deliver a withdrawal that was recorded before the newest event read."""
+    with one.warehouse() as connection:
+        (known,) = connection.execute("select known_at from landing.clocks").fetchall()[0]
+    at = known - timedelta(days=3)
+    event = {"customer_id": who, "action": "withdrawn", "occurred_at": at, "recorded_at": at}
+    add_consent_events(one.sources.parent, "late", [event])
 
 
 @pytest.mark.parametrize("alone", [True, False])
@@ -54,4 +66,38 @@ def test_a_clock_that_is_set_back_puts_nobody_back(small, tmp_path, alone):
     assert done.status == 0, done.said
     assert who not in one.in_mart()
     assert one.assent("run", "--select", RELEASE, **earlier).status == 0
+    assert who not in one.in_mart()
+
+
+def permission(one):
+    """Return how the rule on who is in the segmentation's mart is said to stand."""
+    rules = one.assent("status", "--json").json["rules"]
+    return {r["rule"]: r["status"] for r in rules}["permission.segmentation"]
+
+
+def test_a_denial_that_moves_no_clock_is_judged_anew(small, tmp_path):
+    one = own_feeds(small.copy(tmp_path / "home"), tmp_path / "feeds")
+    who = min(one.members())
+    landed(one)  # nothing new: what was judged stands, and part of a run may follow
+    assert permission(one) == "holds"
+    assert one.assent("run", "--select", RELEASE).status == 0
+    late_withdrawal(one, who)
+    landed(one)
+    assert permission(one) == "not judged"
+    assert one.assent("status").status == 1
+    with one.warehouse() as connection:
+        assigned = "select * from segmentation.assignments order by all"
+        before = connection.execute(assigned).fetchall()
+    done = one.assent("run", "--select", SEGMENTS)
+    assert done.status == 2, done.said
+    assert "landing/clocks" in done.err
+    # Nor does setting the clocks alone make the marts of before lawful.
+    done = one.assent("run", "--select", f'key:"landing/clocks" or {RELEASE}')
+    assert done.status == 1, done.said
+    assert "permission.segmentation: not judged" in done.err
+    with one.warehouse() as connection:
+        assert connection.execute(assigned).fetchall() == before
+    assert who not in one.in_mart()
+    one.run()
+    assert permission(one) == "holds"
     assert who not in one.in_mart()

@@ -167,6 +167,15 @@ def test_what_is_about_to_land_again_is_not_judged(connection, home):
     status.forget_feeds(connection, POLICY)  # doesn't keep a run from mending it
 
 
+def test_what_has_landed_leaves_no_verdict_on_marts_of_before(connection):
+    status.put(connection, POLICY, [result(SIZE, 77)], PAST, ABOUT)
+    status.forget_marts(connection, POLICY)
+    assert (seen(FRESH), seen(SIZE)) == ("holds", "not judged")
+    for clocks in (NOW, PAST):
+        assert not standing(connection, clocks)[SIZE].passes
+        assert standing(connection, clocks)[FRESH].passes
+
+
 @pytest.mark.parametrize("table", status.EARLIER_TABLES)
 def test_a_table_of_an_earlier_version_goes(connection, table):
     connection.execute(f"create table {table} (rule varchar)")
