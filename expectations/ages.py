@@ -5,14 +5,16 @@ rows that the mart is made from, the mart itself, and for what a customer says o
 on which landing recorded it. Does not belong here: the age of landing's own rows (``feeds``).
 
 Ages are counted to the end of ``as_of``, from the beginning of the day on which something
-happened: on the day itself it is 1 day old. At most 400 days means 400 days and no more.
+happened: on the day itself it is 1 day old. At most 400 days means 400 days and no more. Snapshots
+age, too: what was young enough on their own day is older today.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date
 
 import duckdb
 
+from expectations.proof import behaviour_days
 from expectations.result import Result, by_id, result
 from expectations.sql import one
 from expectations.suites import LAWFUL
@@ -21,7 +23,7 @@ from governance.policy.columns import allowed_columns, purpose_named
 from governance.policy.model import Policy
 from governance.policy.words import TRANSACTION_ATTRIBUTES
 from warehouse.catalogue import columns, tables
-from warehouse.sql import identifier
+from warehouse.sql import identifier, quoted
 
 ROWS = ("baskets", "categories")  # the shorter relation first
 
@@ -31,14 +33,14 @@ def check_retention(
 ) -> Iterator[Result]:
     """Judge ``retention.<purpose>.<attribute>`` for every attribute; needs ``proof_lawful``."""
     catalogue = by_id(policy)
-    of_rows = _oldest_row(connection, clocks, purpose)
+    of_rows = _oldest_row(connection, policy, clocks, purpose)
     for attribute in purpose_named(policy, purpose).attributes:
         rule = catalogue[f"retention.{purpose}.{attribute}"]
         undated = 0
         if attribute in TRANSACTION_ATTRIBUTES:
             oldest = of_rows
         else:
-            oldest, undated = _oldest_record(connection, policy, purpose, attribute)
+            oldest, undated = _oldest_record(connection, policy, clocks, purpose, attribute)
         age = _age(oldest, clocks)
         facts = {f"{attribute}: oldest": str(oldest) if oldest else None}
         if undated:
@@ -58,7 +60,23 @@ def _age(day: date | None, clocks: Clocks) -> int | None:
     return None if day is None else max(0, (clocks.as_of - day).days + 1)
 
 
-def _oldest_row(connection: duckdb.DuckDBPyConnection, clocks: Clocks, purpose: str) -> date | None:
+def oldest_of_snapshot(policy: Policy, purpose: str, mart: Collection[str]) -> str:
+    """Return the SQL of the oldest day of which a row of an older snapshot may tell.
+
+    As the mart has it, else the first day that its purpose could see then.
+
+    Parameters
+    ----------
+    mart
+        The names of the mart's columns.
+    """
+    told = "tenure_days::integer" if "tenure_days" in mart else "null"
+    return f"as_of - coalesce({told}, {(behaviour_days(policy, purpose) or 1) - 1})"
+
+
+def _oldest_row(
+    connection: duckdb.DuckDBPyConnection, policy: Policy, clocks: Clocks, purpose: str
+) -> date | None:
     """Return the day of the oldest transaction behind a mart.
 
     A row of transactions carries all of its columns, so that one day speaks for each of them. A
@@ -71,6 +89,10 @@ def _oldest_row(connection: duckdb.DuckDBPyConnection, clocks: Clocks, purpose: 
         for column in ("tenure_days", "recency_days")
         if column in mart and "as_of" in mart
     ]
+    days.append(
+        f"select min({oldest_of_snapshot(policy, purpose, mart)}) from marts.mart_{purpose}"
+        f" where as_of < date {quoted(clocks.as_of)}"
+    )
     days += [
         # Of rows, only those older than what is known already: mostly none, so none are read.
         f"select min(event_day) from consented.int_{purpose}_{rows}"
@@ -85,9 +107,13 @@ def _oldest_row(connection: duckdb.DuckDBPyConnection, clocks: Clocks, purpose: 
 
 
 def _oldest_record(
-    connection: duckdb.DuckDBPyConnection, policy: Policy, purpose: str, attribute: str
-) -> tuple[date | None, int]:
+    connection: duckdb.DuckDBPyConnection, policy: Policy, clocks: Clocks, purpose: str,
+    attribute: str,
+) -> tuple[date | None, int]:  # fmt: skip
     """Return the oldest day on which landing recorded an attribute that the mart shows.
+
+    A value in an older snapshot may have been corrected since: it may be from the first day that
+    the purpose could see then.
 
     Returns
     -------
@@ -104,9 +130,11 @@ def _oldest_record(
     ]
     if not shown or key not in mart or "customers" not in tables(connection, "landing"):
         return None, 0
+    days = purpose_named(policy, purpose).attributes[attribute].retention_days
+    then = f"case when m.as_of < date {quoted(clocks.as_of)} then m.as_of - {days - 1} end"
     day, undated = one(
         connection,
-        "select min(c.recorded_on), count(*) filter (c.recorded_on is null)"
+        f"select min(least(c.recorded_on, {then})), count(*) filter (c.recorded_on is null)"
         f" from marts.mart_{purpose} as m left join {LAWFUL} as l on l.key = m.{identifier(key)}"
         " left join landing.customers as c on c.subject_key = l.subject_key"
         f" where {' or '.join(shown)}",

@@ -12,7 +12,7 @@ from decimal import Decimal
 import duckdb
 
 from expectations import gx, proof
-from expectations.ages import check_retention
+from expectations.ages import check_retention, oldest_of_snapshot
 from expectations.fill import Fill, least_share, partial
 from expectations.gx import Outcome
 from expectations.result import Result, Status, Table, by_id, result, unjudged
@@ -135,7 +135,8 @@ def _run_suites(mart: _Mart) -> None:
         if set(_keys(mart)) <= set(types):
             with_permission(
                 expected, mart.policy, mart.purpose,
-                as_of=mart.clocks.as_of.isoformat(), snapshots=main,
+                as_of=mart.clocks.as_of.isoformat(),
+                oldest=oldest_of_snapshot(mart.policy, mart.purpose, types) if main else "",
             )  # fmt: skip
         mart.outcomes.extend(
             (table, outcome)
@@ -215,7 +216,10 @@ def _permission(mart: _Mart) -> Result:
     if failed:
         return result(rule, "broken", None, "nobody could tell who is in the mart", **facts)
     if unlawful:
-        why = f"{unlawful} rows are of subjects without a basis at both clocks, by landing itself"
+        why = (
+            f"{unlawful} rows are of subjects without a basis at both clocks, or from before a"
+            " consent that doesn't cover them, by landing itself"
+        )
         return result(rule, "broken", unlawful, why, **facts)
     return result(rule, "holds", 0, "every subject has a basis at both clocks, by a second "
                   "derivation from landing", **facts)  # fmt: skip

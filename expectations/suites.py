@@ -51,7 +51,7 @@ def suite(
 
 
 def with_permission(
-    suite: "ExpectationSuite", policy: Policy, purpose: str, *, as_of: str, snapshots: bool
+    suite: "ExpectationSuite", policy: Policy, purpose: str, *, as_of: str, oldest: str
 ) -> "ExpectationSuite":
     """Add to a suite that every subject may be in the mart; needs the table ``proof_lawful``.
 
@@ -59,15 +59,22 @@ def with_permission(
     ----------
     as_of
         The day of the run. Subjects of other snapshots need a basis at ``known_at`` alone.
-    snapshots
-        Whether ``as_of`` of the mart is the day of a snapshot; else every row belongs to the run.
+    oldest
+        For the mart whose ``as_of`` is the day of a snapshot: SQL of the oldest day of which an
+        older one may tell, which the consent has to cover. Empty if every row belongs to the run.
     """
     expectations = gx.great_expectations().expectations
     key = identifier(f"{purpose}_key")
-    run = f"m.as_of = date {quoted(as_of)}" if snapshots else "true"
+    basis = "l.both_clocks"
+    if oldest:
+        day = f"date {quoted(as_of)}"
+        basis = (
+            f"case when m.as_of = {day} then l.both_clocks else l.now and"
+            f" (m.as_of > {day} or l.since is null or {oldest} > l.since) end"
+        )
     query = (
         f"select 1 as unlawful from {{batch}} as m left join {LAWFUL} as l on l.key = m.{key}"
-        f" where not coalesce(case when {run} then l.both_clocks else l.now end, false)"
+        f" where not coalesce({basis}, false)"
     )
     suite.expectations.append(
         expectations.UnexpectedRowsExpectation(

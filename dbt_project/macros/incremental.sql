@@ -42,8 +42,13 @@ delete from {{ this }} where as_of in (select as_of from {{ ref('stg_landing__cl
 {%- endmacro %}
 
 {# After a mart took a snapshot: drop those beyond the number kept, and, from every snapshot,
-   whoever has no basis now. #}
-{% macro prune_snapshots(purpose) -%}
+   whoever has no basis now. What is left of older snapshots ages with every day: a row goes once
+   the oldest data behind it is past its retention, or isn't covered by the present consent.
+
+   oldest: the day of that data, an expression over the mart's columns; only for a mart of nothing
+   but transactions. Without it nobody can tell, and older snapshots go as a whole. #}
+{% macro prune_snapshots(purpose, oldest=none) -%}
+{% set today = "(select as_of from " ~ ref('stg_landing__clocks') ~ ")" -%}
 delete from {{ this }}
 where (
         as_of not in (
@@ -56,5 +61,18 @@ where (
     or {{ purpose }}_key not in (
         select purpose_key from {{ ref('int_consent_permitted') }}
         where purpose = '{{ purpose }}' and permitted_now
+    )
+    or (
+        as_of < {{ today }}
+        {%- if oldest %}
+        and (
+            coalesce({{ oldest }} <= {{ today }} - {{ behaviour_retention_days(purpose) }}, true)
+            or exists (
+                select 1 from {{ ref('int_consent_permitted') }}
+                where purpose = '{{ purpose }}' and purpose_key = {{ purpose }}_key
+                    and consented_on >= {{ oldest }}
+            )
+        )
+        {%- endif %}
     )
 {%- endmacro %}

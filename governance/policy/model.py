@@ -174,7 +174,10 @@ class Purpose(Part):
         description="Whether special categories are processed, by explicit consent (GDPR Art. 9)"
     )
     snapshots: Annotated[int, Field(ge=1)] = Field(
-        default=1, description="How many `as_of` days the mart keeps"
+        default=1,
+        description="How many `as_of` days the mart keeps. Of older ones only the rows stay whose "
+        "data is within its retention still, and covered by the present consent, as far as the "
+        "mart tells (`tenure_days`); where it doesn't, none do",
     )
     attributes: Annotated[dict[Name, Allowance], Field(min_length=1)] = Field(
         description="The attributes that the purpose may use, and how; no others"

@@ -276,6 +276,51 @@ def test_change_of_special_values_builds_every_row_again(
     assert after == rebuilt(home, tmp_path / "copy")
 
 
+def test_older_snapshots_age(history: dict[str, Any], tmp_path: Path) -> None:
+    """Rows of a snapshot go with the data that they were made from, or with its consent."""
+    home = dbt.copied(history["home"], tmp_path / "home")
+    longest = {"segmentation": 60}
+    home.variables = home.variables | {
+        "purposes": [
+            p | {"snapshots": 9, "behaviour_retention_days":
+                 longest.get(p["purpose"], p["behaviour_retention_days"])}
+            for p in home.variables["purposes"]
+        ]
+    }  # fmt: skip
+    home.manifest = None
+    before, now = LAST_DAY + timedelta(days=2), LAST_DAY + timedelta(days=3)
+
+    def older(purpose: str, columns: str) -> set[Any]:
+        with home.warehouse() as connection:
+            rows = connection.execute(
+                f"select {purpose}_key, {columns} from marts.mart_{purpose} where as_of = ?",
+                [before],
+            )
+            return set(rows.fetchall())
+
+    home.built("run", "--exclude", "staging")
+    dated = {purpose: older(purpose, "tenure_days") for purpose in PURPOSES[::2]}
+    assert older("bias_monitoring", "1")
+    assert older("personalised_offers", "1")
+    with home.warehouse() as connection:
+        landing.put(connection, "consent_events", [
+            consent("b", "withdrawn", now),
+            consent("b", "granted", now, occurred_at=datetime.combine(now, time(13))),
+        ])  # fmt: skip
+        set_clocks(connection, now)
+    home.built("run", "--exclude", "staging")
+    young = {row for row in dated["segmentation"] if row[1] < 59}
+    assert older("segmentation", "tenure_days") == young
+    assert 0 < len(young) < len(dated["segmentation"])
+    again = UUID(int=SUBJECTS["b"].int * 1000 + PURPOSES.index("churn_prevention"))
+    assert again in {key for key, _ in dated["churn_prevention"]}
+    left = {row for row in dated["churn_prevention"] if row[0] != again}
+    assert older("churn_prevention", "tenure_days") == left
+    assert left
+    assert not older("bias_monitoring", "1")
+    assert not older("personalised_offers", "1")
+
+
 def test_comparison_finds_a_row_that_was_not_built_again(
     history: dict[str, Any], tmp_path: Path
 ) -> None:

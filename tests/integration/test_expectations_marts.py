@@ -148,6 +148,18 @@ POISON = {
         f" (date '2024-06-28' as as_of, {key(6, S)} as segmentation_key)"
         " from marts.mart_segmentation limit 1",
     ),
+    "an older snapshot from before a consent that covers nothing earlier": (
+        f"permission.{OFF}", "insert into marts.mart_offers by name select * replace"
+        f" (date '2024-06-29' as as_of) from marts.mart_offers where offers_key = {key(5, OFF)}",
+    ),
+    "an older snapshot whose rows nobody can date": (
+        f"retention.{OFF}.value", "insert into marts.mart_offers by name select * replace"
+        f" (date '2024-06-29' as as_of) from marts.mart_offers where offers_key = {key(0, OFF)}",
+    ),
+    "an attribute in an older snapshot, corrected since": (
+        f"retention.{OFF}.household_size", "insert into marts.mart_offers by name select * replace"
+        f" (date '2024-06-29' as as_of) from marts.mart_offers where offers_key = {key(0, OFF)}",
+    ),
     "a row older than its retention": (
         f"retention.{OFF}.value", "insert into consented.int_offers_baskets by name"
         " select offers_key, date '2024-05-01' as event_day, 1 as lines, 0 as value"

@@ -25,7 +25,7 @@ ONLY_IN_A_RUN = {
         " from {{ ref('stg_customers__customers') }} where age_years > 50){% endif %}",
     ),
     "marts/mart_segmentation": (
-        "post_hook=\"{{ prune_snapshots('segmentation') }}\"",
+        "post_hook=\"{{ prune_snapshots('segmentation', oldest='as_of - tenure_days') }}\"",
         "post_hook=\"delete from {{ this }} where {{ 'visits > 1' if flags.WHICH == 'build'"
         " else 'visits > 2' }}\"",
     ),

@@ -3,7 +3,7 @@
     incremental_strategy='append',
     on_schema_change='fail',
     pre_hook="{{ drop_snapshot() }}",
-    post_hook="{{ prune_snapshots('churn_prevention') }}"
+    post_hook="{{ prune_snapshots('churn_prevention', oldest='as_of - tenure_days') }}"
 ) }}
 -- Whether a subject shops less than before, for the purpose churn_prevention: one row per subject
 -- and `as_of`.
