@@ -6,7 +6,7 @@ published ends, and saying so once it has. Does not belong here: denials (they a
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import duckdb
@@ -31,8 +31,8 @@ class Standing:
     held_back : int
         Subjects of the mart who may not.
     lapses_at : datetime or None
-        When the first basis of the others ends by itself, to the next full hour (a moment to the
-        second could be looked up); None if none does.
+        The hour in which the first basis of the others ends by itself, by its beginning (a moment
+        to the second could be looked up); None if none does.
     """
 
     permitted: str
@@ -59,8 +59,7 @@ def standing(
     )
     key = identifier(f"{purpose}_key")
     held_back, lapses_at = connection.execute(
-        "select count(*) filter (p.purpose_key is null),"
-        " date_trunc('hour', min(p.until)) + interval 1 hour"
+        "select count(*) filter (p.purpose_key is null), date_trunc('hour', min(p.until))"
         f" from (select distinct {key} as key from {mart}) as m"
         f" left join ({permitted}) as p on p.purpose_key = m.key"
     ).fetchall()[0]
@@ -96,7 +95,10 @@ def _shown(purpose: str) -> datetime | None:
 
 
 def judged(rules: list[dict[str, Any]], at: datetime) -> list[dict[str, Any]]:
-    """Return verdicts as they stand at a moment: where somebody published has no basis, broken."""
+    """Return verdicts as they stand at a moment: where somebody published has no basis, broken.
+
+    Within the hour in which somebody's ends nobody can tell, so nothing is said to hold.
+    """
     return [_judged(rule, at) for rule in rules]
 
 
@@ -111,8 +113,16 @@ def _judged(rule: dict[str, Any], at: datetime) -> dict[str, Any]:
     lapses_at = _shown(purpose)
     if lapses_at is None or lapses_at > at:
         return rule
+    hour = f"the hour that began at {lapses_at} UTC"
+    if at < lapses_at + timedelta(hours=1):
+        if rule["status"] != "holds":
+            return rule
+        why = (
+            f"in what is published, a consent lapses within {hour}; exports leave it out from then"
+        )
+        return rule | {"status": "not judged", "observed": None, "why": why}
     why = (
-        f"in what is published, a consent has lapsed by {lapses_at} UTC, and exports leave it out:"
+        f"in what is published, a consent has lapsed within {hour}, and exports leave it out:"
         " `assent run` publishes anew"
     )
     found = {"observed": "at least 1", "status": "broken", "overridden_by": None, "why": why}
