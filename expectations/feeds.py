@@ -22,8 +22,11 @@ from governance.policy.rules import Rule
 from governance.policy.words import FEEDS, WORD_FEEDS
 from warehouse.catalogue import columns
 
-# Events that the company's subjects gave to Assent itself land beside those of the feed.
-LANDED_WITH = {"consent_events": ("consent_events", "inbox")}
+# Words that the company's subjects gave to Assent itself land beside those of the feed.
+LANDED_WITH = {
+    "consent_events": ("consent_events", "inbox"),
+    "rights_requests": ("rights_requests", "inbox_requests"),
+}
 
 # The day by which each landing table's rows age. Consent events and requests are left out: they
 # are the evidence of what was allowed, and go with their subject (GDPR Art. 5(2), 7(1)).

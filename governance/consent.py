@@ -14,7 +14,13 @@ from typing import Any
 import duckdb
 
 from governance.policy.model import Policy
-from governance.policy.words import GRANTS, HOLDING_FEEDS, HOLDING_REQUESTS, HOLDING_STATES
+from governance.policy.words import (
+    GRANTS,
+    HOLDING_FEEDS,
+    HOLDING_REQUESTS,
+    HOLDING_STATES,
+    RELEASING_STATES,
+)
 from warehouse.sql import quoted
 
 
@@ -42,7 +48,10 @@ LANDED = Relations(
         select k.subject_key, c.jurisdiction, c.age_years, (
             k.subject_key in (
                 select subject_key from landing.rights_requests
-                where status in {_listed(HOLDING_STATES)} and type in {_listed(HOLDING_REQUESTS)}
+                where type in {_listed(HOLDING_REQUESTS)}
+                group by subject_key, request_id, type
+                having bool_or(status in {_listed(HOLDING_STATES)})
+                    and not bool_or(status in {_listed(RELEASING_STATES)})
             ) or k.subject_key in (
                 select subject_key from landing.quarantine
                 where feed in {_listed(HOLDING_FEEDS)} and resolved_at is null
@@ -55,8 +64,8 @@ LANDED = Relations(
 )
 
 
-# For readers: the permission file, and events that wait in the inbox (registered as `waiting`;
-# the vault, attached, says whose they are).
+# For readers: the permission file, and words that wait in the inbox (`Waiting.register`; the vault,
+# attached, says whose they are).
 KNOWN_NOW = Relations(
     events="""(
         select subject_key, action, purpose, occurred_at, recorded_at, notice_version, signal
@@ -66,7 +75,14 @@ KNOWN_NOW = Relations(
             w.signal
         from waiting as w join vault.subjects as s using (customer_id)
     )""",
-    subjects="permission.subjects",
+    subjects=f"""(
+        select p.subject_key, p.jurisdiction, p.age_years, p.held or p.subject_key in (
+            select s.subject_key from waiting_requests as w join vault.subjects as s
+                using (customer_id)
+            where w.type in {_listed(HOLDING_REQUESTS)} and w.status in {_listed(HOLDING_STATES)}
+        ) as held
+        from permission.subjects as p
+    )""",
 )
 
 

@@ -135,7 +135,7 @@ def _prepared(
         published_store(PERMISSION, alias="permission"),
     )
     with identity.opened(*beside) as connection:
-        connection.register("waiting", waiting)
+        waiting.register(connection)
         judged_at = _judge(connection, policy, utc_naive(at))
         number, name, day = _segment(connection, segment)
         _audience(connection, number, purpose)

@@ -1,20 +1,22 @@
-"""The inbox: consent events that no run has landed yet.
+"""The inbox: consent events and rights requests that no run has landed yet.
 
 Belongs here: appending one, listing those that wait, dropping those that a run has landed, and
 beginning anew where the file is lost.
 The file is open only for the moment of writing or reading, so that nobody waits for a run. It is
-the door itself: until landing takes an event in, the customer's id stands here, encrypted.
-Does not belong here: what the events mean (``governance.consent``).
+the door itself: until landing takes a word in, the customer's id stands here, encrypted.
+Does not belong here: what the words mean (``governance.consent``, ``governance.rights``).
 """
 
 import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from governance.policy.words import WORD_FEEDS, FeedName
 from governance.release import PERMISSION
 from warehouse.connect import Store, connected
 from warehouse.errors import UsageError
@@ -23,23 +25,47 @@ from warehouse.home import Home
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# As landing has them (a test holds that), and which of them an event can't lack.
-COLUMNS = {
-    "customer_id": "varchar not null",
-    "action": "varchar not null",
-    "purpose": "varchar",
-    "occurred_at": "timestamp not null",
-    "recorded_at": "timestamp not null",
-    "notice_version": "integer",
-    **dict.fromkeys(
-        ("method", "channel", "language", "wording_hash", "evidence_ref", "signal"), "varchar"
-    ),
+# As landing has them (a test holds that), and which of them a word can't lack.
+COLUMNS: dict[FeedName, dict[str, str]] = {
+    "consent_events": {
+        "customer_id": "varchar not null",
+        "action": "varchar not null",
+        "purpose": "varchar",
+        "occurred_at": "timestamp not null",
+        "recorded_at": "timestamp not null",
+        "notice_version": "integer",
+        **dict.fromkeys(
+            ("method", "channel", "language", "wording_hash", "evidence_ref", "signal"), "varchar"
+        ),
+    },
+    "rights_requests": {
+        "customer_id": "varchar not null",
+        "request_id": "varchar not null",
+        "type": "varchar not null",
+        "received_at": "timestamp not null",
+        "status": "varchar not null",
+        "channel": "varchar",
+    },
 }
-TABLE = (
-    "create table if not exists inbox.consent_events (event_id bigint, "
-    + ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
-    + ")"
-)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """The words that wait, by feed, oldest first: ``event_id`` and its ``COLUMNS``."""
+
+    consent_events: "pa.Table"
+    rights_requests: "pa.Table"
+
+    @property
+    def by_feed(self) -> "dict[FeedName, pa.Table]":
+        """The tables that hold a word, by the feed that it lands with."""
+        both = zip(WORD_FEEDS, (self.consent_events, self.rights_requests), strict=True)
+        return {feed: table for feed, table in both if table.num_rows}
+
+    def register(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Let SQL read them as ``waiting`` (consent events) and ``waiting_requests``."""
+        connection.register("waiting", self.consent_events)
+        connection.register("waiting_requests", self.rights_requests)
 
 
 @contextmanager
@@ -63,13 +89,17 @@ def opened(*, anew: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         published = home.published_file(PERMISSION).exists()
         if published and not anew and not home.inbox.exists():
             raise UsageError(
-                f"{home.inbox} is missing, and with it the consent events that no run has landed",
+                f"{home.inbox} is missing, and with it the words that no run has landed",
                 "put it back; if it is lost for good, `assent consent new-inbox` begins an empty"
                 " one, and what it held has to be recorded again",
                 rule="inbox.missing",
             )
         with connected(Store("inbox", home.inbox, "inbox")) as connection:
-            connection.execute(TABLE)
+            for feed, columns in COLUMNS.items():
+                typed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+                connection.execute(
+                    f"create table if not exists inbox.{feed} (event_id bigint, {typed})"
+                )
             yield connection
     finally:
         os.close(descriptor)
@@ -92,32 +122,40 @@ def begin_anew() -> None:
         pass
 
 
-def add(event: dict[str, Any]) -> int:
-    """Append one consent event with the fields of ``COLUMNS``; return its number."""
+def add(feed: FeedName, word: dict[str, Any]) -> int:
+    """Append one word to those of a feed, with the fields of ``COLUMNS``; return its number."""
+    columns = COLUMNS[feed]
     with opened() as connection:
         number = int(
             connection.execute(
-                "select coalesce(max(event_id), 0) + 1 from inbox.consent_events"
+                f"select coalesce(max(event_id), 0) + 1 from inbox.{feed}"
             ).fetchall()[0][0]
         )
         connection.execute(
-            f"insert into inbox.consent_events values ({', '.join('?' * (len(COLUMNS) + 1))})",
-            [number, *(event.get(name) for name in COLUMNS)],
+            f"insert into inbox.{feed} values ({', '.join('?' * (len(columns) + 1))})",
+            [number, *(word.get(name) for name in columns)],
         )
         connection.execute("checkpoint inbox")
     return number
 
 
-def waiting() -> "pa.Table":
-    """Return the events that wait, oldest first: ``event_id`` and ``COLUMNS``."""
+def waiting() -> Waiting:
+    """Return the words that wait."""
     with opened() as connection:
-        return connection.execute(
-            "select * from inbox.consent_events order by event_id"
-        ).to_arrow_table()
+        return Waiting(
+            *(
+                connection.execute(f"select * from inbox.{feed} order by event_id").to_arrow_table()
+                for feed in WORD_FEEDS
+            )
+        )
 
 
-def drop_through(event_id: int) -> None:
-    """Drop the events that a run has landed."""
+def drop(landed: Waiting) -> None:
+    """Drop the words that a run has landed; what has come since stays."""
+    if not landed.by_feed:
+        return
     with opened() as connection:
-        connection.execute("delete from inbox.consent_events where event_id <= ?", [event_id])
+        for feed, table in landed.by_feed.items():
+            last = max(table.column("event_id").to_pylist())
+            connection.execute(f"delete from inbox.{feed} where event_id <= ?", [last])
         connection.execute("checkpoint inbox")

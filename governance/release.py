@@ -35,7 +35,7 @@ UNREAD = (
 # How many words of the inbox have landed, ever; they are in no feed.
 RECORDED = (
     "select coalesce(sum(rows_read), 0)::bigint as recorded from landing.loads"
-    f" where feed = {quoted(INBOX)}"
+    f" where feed in ({', '.join(map(quoted, INBOX.values()))})"
 )
 
 

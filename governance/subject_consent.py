@@ -107,7 +107,7 @@ def _permission() -> Iterator[tuple[duckdb.DuckDBPyConnection, datetime]]:
     # Before the permission file is opened: a run puts an event there, then takes it from here.
     waiting = inbox.waiting()
     with identity.opened(published_store(PERMISSION, alias="permission")) as connection:
-        connection.register("waiting", waiting)
+        waiting.register(connection)
         yield connection, consent.moment(connection, utc_naive(now()))
 
 
@@ -162,6 +162,7 @@ def record(
         recorded_at = _newest_known(clock)
         _require_possible(notice_version, occurred_at, recorded_at)
         number = inbox.add(
+            "consent_events",
             {
                 "customer_id": identity.as_landed(customer_id),
                 "action": action, "purpose": purpose,
@@ -181,7 +182,7 @@ def _newest_known(clock: datetime) -> datetime:
     """
     try:
         with connected(published_store(PERMISSION, alias="permission")) as connection:
-            connection.register("waiting", inbox.waiting())
+            inbox.waiting().register(connection)
             return consent.moment(connection, clock)
     except AssentError as error:
         if error.rule not in (KeyMissingError.rule, NO_FILE, DAMAGED):

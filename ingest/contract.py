@@ -7,17 +7,11 @@ company's columns become ours (``projection``), what a class or a retention is (
 from dataclasses import dataclass
 
 from governance.limits import GREATEST_NOTICE
-from governance.policy.words import ACTIONS, GRANTS
+from governance.policy.words import ACTIONS, GRANTS, REQUEST_STATES, REQUEST_TYPES
 from warehouse.sql import quoted
 
 TIME, TEXT, WHOLE = "TIMESTAMP", "VARCHAR", "INTEGER"
 MONEY, AMOUNT = "DECIMAL(18,2)", "DECIMAL(18,3)"
-
-REQUEST_TYPES = (
-    "access", "portability", "rectification", "erasure", "restriction", "objection", "limit",
-    "explanation",
-)  # fmt: skip
-REQUEST_STATES = ("open", "fulfilled", "refused", "withdrawn")
 
 
 @dataclass(frozen=True)
@@ -214,7 +208,7 @@ RIGHTS_REQUESTS = Contract(
         Column("type", TEXT, "Which right is exercised", required=True, choices=REQUEST_TYPES,
                word=True),
         Column("received_at", TIME, "When the request was received, in UTC", required=True),
-        Column("status", TEXT, "open, fulfilled, refused or withdrawn", choices=REQUEST_STATES,
+        Column("status", TEXT, "Whether it is open, or what became of it", choices=REQUEST_STATES,
                word=True, default="'open'"),
         Column("channel", TEXT, "Where the subject expressed it"),
     ),

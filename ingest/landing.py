@@ -214,7 +214,7 @@ def rekey(connection: duckdb.DuckDBPyConnection) -> None:
 
 def table_of(feed: str) -> str:
     """Return the landing table of a feed."""
-    return "consent_events" if feed == INBOX else feed
+    return next((table for table, name in INBOX.items() if name == feed), feed)
 
 
 def clear(connection: duckdb.DuckDBPyConnection, feed: str, *, load_id: int, now: datetime) -> None:

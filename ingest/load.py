@@ -19,13 +19,14 @@ import duckdb
 
 from governance import clocks as clock_row
 from governance import identity, release, status
+from governance.inbox import Waiting
 from governance.policy.model import Policy
-from governance.policy.words import INBOX, WORD_FEEDS
+from governance.policy.words import WORD_FEEDS
 from ingest import landing, said, survey, undone
 from ingest.contract import CONTRACTS, CUSTOMERS
 from ingest.land import Landed, Moment, land, vault_rows
 from ingest.model import Sources
-from ingest.plan import Part, Plan, lacking, planned, planned_table, unmet
+from ingest.plan import Part, Plan, lacking, planned, planned_words, unmet
 from ingest.projection import Rules
 from ingest.sources import require_agreement
 from warehouse.clock import utc_naive
@@ -67,7 +68,7 @@ def load_feeds(
     *,
     now: datetime,
     only: Iterable[str] | None = None,
-    extra_consent_events: "pa.Table | None" = None,
+    recorded: Waiting | None = None,
     progress: Progress = lambda _: None,
     before_commit: Callable[[duckdb.DuckDBPyConnection], object] = lambda _: None,
 ) -> LoadReport:
@@ -81,9 +82,9 @@ def load_feeds(
         The moment of arrival.
     only
         Names of the feeds to load; by default all.
-    extra_consent_events
-        Consent events that Assent recorded itself (the inbox), in our own columns, times in UTC;
-        landed with the consent events as the feed ``inbox``.
+    recorded
+        Words that Assent recorded itself (the inbox), in our own columns, times in UTC; landed
+        beside those of the feeds.
     progress
         Told what is being done, one short line at a time; no values.
     before_commit
@@ -101,8 +102,8 @@ def load_feeds(
     names = _chosen(sources, only)
     with _prepared(policy, now, progress) as work:
         plans = [work.plan(sources, name) for name in names]
-        if extra_consent_events is not None:
-            plans += work.plan_inbox(extra_consent_events)
+        if recorded is not None:
+            plans += work.plan_inbox(recorded)
         work.require_loadable(plans)
         progress("enrolling new customers")
         enrolled = work.enrol()
@@ -115,13 +116,13 @@ def load_feeds(
     )
 
 
-def load_inbox(policy: Policy, events: "pa.Table", *, now: datetime) -> None:
-    """Land the consent events that Assent recorded itself, whatever is wrong with the feeds.
+def load_inbox(policy: Policy, recorded: Waiting, *, now: datetime) -> None:
+    """Land the words that Assent recorded itself, whatever is wrong with the feeds.
 
     Parameters are as of :func:`load_feeds`; the caller holds the writer's lock.
     """
     with _prepared(policy, now, lambda _: None) as work:
-        plans = work.plan_inbox(events)
+        plans = work.plan_inbox(recorded)
         work.enrol()
         work.land_all(plans, lambda _: None)
 
@@ -182,11 +183,12 @@ class _Work:
             return self._surveyed(again)
         raise missing
 
-    def plan_inbox(self, events: "pa.Table") -> list[Plan]:
-        """Return the plan for the inbox's events, none if there are none."""
-        if not events.num_rows:
-            return []
-        return [self._surveyed(planned_table(self.connection, INBOX, events, self.rules))]
+    def plan_inbox(self, recorded: Waiting) -> list[Plan]:
+        """Return the plans for the inbox's words, one for each feed of which some wait."""
+        return [
+            self._surveyed(planned_words(self.connection, feed, words, self.rules))
+            for feed, words in recorded.by_feed.items()
+        ]
 
     def enrol(self) -> int:
         """Give every customer that was met for the first time a place in the vault."""

@@ -17,10 +17,19 @@ from typing import Any
 import duckdb
 
 from governance.policy.model import Policy
+from governance.policy.words import INBOX, FeedName
 from ingest.connectors import candidates, no_file
 from ingest.connectors.source import Candidate, Source
 from ingest.contract import CONTRACTS, Contract
-from ingest.landing import Fingerprint, Load, declared, digest, earlier_loads, rows_held, scalar
+from ingest.landing import (
+    Fingerprint,
+    Load,
+    declared,
+    digest,
+    earlier_loads,
+    rows_held,
+    scalar,
+)
 from ingest.model import FeedSource, Sources
 from ingest.projection import Projection, Rules, projected
 from ingest.said import unsettled
@@ -164,13 +173,13 @@ def unmet(feed: str, what: str) -> UsageError:
     )
 
 
-def planned_table(
-    connection: duckdb.DuckDBPyConnection, name: str, data: Any, rules: Rules
+def planned_words(
+    connection: duckdb.DuckDBPyConnection, feed: FeedName, data: Any, rules: Rules
 ) -> Plan:
-    """Return the plan for rows that another room hands over, in our own columns and in UTC."""
+    """Return the plan for words that Assent recorded itself, in our own columns and in UTC."""
     from ingest.connectors.python import arrow_source
 
-    contract = CONTRACTS["consent_events"]
+    contract, name = CONTRACTS[feed], INBOX[feed]
     columns = {n: n for n in contract.names if n in data.schema.names}
     declaration = FeedSource.model_validate(
         {

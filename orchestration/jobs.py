@@ -76,7 +76,7 @@ def new_feed_files(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.
 def _waiting() -> bool:
     from governance import inbox
 
-    return bool(inbox.waiting().num_rows)
+    return bool(inbox.waiting().by_feed)
 
 
 @dg.run_status_sensor(

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterator
 from datetime import date
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 import duckdb
@@ -41,9 +41,6 @@ from orchestration.writer import Writer
 from warehouse.clock import now
 from warehouse.errors import AssentError
 from warehouse.home import Home, sources_path
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 # Lines without a basket number are grouped by their time.
 ALWAYS = frozenset({"basket_id"})
@@ -89,7 +86,7 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
         try:
             files = state_of_files(feeds(), policy())
             load_feeds(
-                feeds(), policy(), now=now(), extra_consent_events=waiting, progress=progress,
+                feeds(), policy(), now=now(), recorded=waiting, progress=progress,
                 before_commit=lambda connection: status.forget_feeds(connection, policy()),
             )  # fmt: skip
         except Exception:  # a fault of ours, too, keeps nobody published
@@ -117,7 +114,9 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
         yield dg.MaterializeResult(asset_key=["landing", name], metadata=metadata)
 
 
-def _heed(context: dg.AssetExecutionContext, writer: Writer, waiting: "pa.Table") -> dict[str, int]:
+def _heed(
+    context: dg.AssetExecutionContext, writer: Writer, waiting: inbox.Waiting
+) -> dict[str, int]:
     """Let what has landed take effect: on exports, on the inbox, on what is published."""
     # In this order, so that at every instant a denial is where exports look for it, and that an
     # event waits, and asks for a run, until nobody is published whom it denies.
@@ -125,14 +124,13 @@ def _heed(context: dg.AssetExecutionContext, writer: Writer, waiting: "pa.Table"
     with writer.warehouse() as connection:
         known_at = newest_event(connection)
     taken_out = unpublish.take_out(policy(), known_at)
-    if waiting.num_rows:
-        inbox.drop_through(max(waiting.column("event_id").to_pylist()))
+    inbox.drop(waiting)
     if taken_out:
         context.log.info(f"taken out of what is published: {taken_out}")
     return taken_out
 
 
-def _heed_alone(context: dg.AssetExecutionContext, writer: Writer, waiting: "pa.Table") -> None:
+def _heed_alone(context: dg.AssetExecutionContext, writer: Writer, waiting: inbox.Waiting) -> None:
     """Let the inbox's words and the policy take effect though no feed can be landed.
 
     Nobody stays published because a feed is broken.

@@ -40,7 +40,8 @@ BIAS_PURPOSE = "bias_monitoring"  # the only one that may see protected attribut
 
 FeedName = Literal["customers", "transactions", "consent_events", "rights_requests"]
 FEEDS: tuple[FeedName, ...] = get_args(FeedName)
-INBOX = "inbox"  # the feed of events that Assent recorded itself; landed with consent_events
+# The feeds of words that Assent recorded itself, by the feed that they land with.
+INBOX: dict[FeedName, str] = {"consent_events": "inbox", "rights_requests": "inbox_requests"}
 # A row of these that can't be read may be a denial; this is what may become of it.
 WORD_FEEDS: tuple[FeedName, ...] = ("consent_events", "rights_requests")
 # A row of these that can't be read holds its subject: it may say that the subject is a child, too.
@@ -50,9 +51,16 @@ RESOLUTIONS = ("corrected_at_source", "dismissed")
 GRANTS = ("granted", "opted_in")
 DENIALS = ("withdrawn", "objected", "opted_out")
 ACTIONS = (*GRANTS, *DENIALS)
-# Requests that keep their subject out of everything, and while they are what.
+REQUEST_TYPES = (
+    "access", "portability", "rectification", "erasure", "restriction", "objection", "limit",
+    "explanation",
+)  # fmt: skip
+REQUEST_STATES = ("open", "fulfilled", "partial", "refused", "withdrawn", "lifted")
+# Requests that keep their subject out of everything, while they are what; and what lets it go,
+# whoever says so, the feed or Assent.
 HOLDING_REQUESTS = ("erasure", "objection", "restriction")
-HOLDING_STATES = ("open", "fulfilled")
+HOLDING_STATES = ("open", "fulfilled", "partial")
+RELEASING_STATES = ("refused", "withdrawn", "lifted")
 
 # Columns of the transactions feed: their age is the age of the purchase.
 TRANSACTION_ATTRIBUTES = (

@@ -120,7 +120,7 @@ def test_an_event_stays_in_the_inbox_until_all_heeds_it(small, tmp_path, monkeyp
     monkeypatch.setattr(f"governance.{at}", dies)
     assert one.assent("run").status != 0
     with one.entered():
-        assert inbox.waiting().num_rows == 1
+        assert inbox.waiting().consent_events.num_rows == 1
     monkeypatch.undo()
     states = one.assent("consent", "show", who, "--json").json
     assert not any(state["permitted"] for state in states)
@@ -128,7 +128,7 @@ def test_an_event_stays_in_the_inbox_until_all_heeds_it(small, tmp_path, monkeyp
     assert one.assent("run", "--select", "key:landing/clocks").status == 0
     assert who not in one.in_mart()
     with one.entered():
-        assert inbox.waiting().num_rows == 0
+        assert not inbox.waiting().by_feed
     with one.warehouse() as connection:
         landed = "select count(*) from landing.consent_events where recorded_at > ?"
         assert connection.execute(landed, [NOON]).fetchone() == (1,)

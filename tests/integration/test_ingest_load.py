@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pyarrow as pa
 import pytest
 
+from governance.inbox import Waiting
 from ingest.check import check_sources
 from ingest.load import load_feeds
 from tests.support.feeds import (
@@ -218,7 +219,7 @@ def test_new_files_add_and_a_copy_is_all_duplicates(tmp_path):
     must_reconcile()
 
 
-def test_the_inbox_is_landed_with_the_consent_events(tmp_path):
+def test_the_inbox_is_landed_beside_the_feeds(tmp_path):
     fill(tmp_path)
     sources = sources_in(tmp_path)
     moment = datetime(2024, 6, 30, 12)
@@ -232,14 +233,21 @@ def test_the_inbox_is_landed_with_the_consent_events(tmp_path):
             "recorded_at": [moment, moment],
         }
     )
-    load(sources, extra_consent_events=inbox)
-    load(sources, extra_consent_events=inbox)  # the inbox was not emptied in time
+    asked = pa.table({
+        "customer_id": ["ann"], "request_id": ["r1"], "type": ["erasure"], "received_at": [moment],
+        "status": ["open"],
+    })  # fmt: skip
+    recorded = Waiting(inbox, asked)
+    load(sources, recorded=recorded)
+    load(sources, recorded=recorded)  # the inbox was not emptied in time
+    assert totals("inbox_requests") == (2, 1, 0, 1, 0)
+    assert ask("select request_id, status from landing.rights_requests") == [("r1", "open")]
     assert totals("inbox") == (4, 2, 0, 2, 0)
     assert ask("select count(*) from landing.consent_events") == [(3,)]
     must_reconcile()
     load(sources_in(tmp_path, consent_events=declared("consent_events", time_zone="Asia/Tokyo")))
     assert ask("select count(*) from landing.consent_events") == [(3,)]
-    assert load(sources, extra_consent_events=inbox.slice(0, 0)).landed[0].feed == "consent_events"
+    assert load(sources, recorded=Waiting(inbox[:0], asked[:0])).landed[0].feed == "consent_events"
 
 
 def test_only_some_feeds(tmp_path):

@@ -178,7 +178,7 @@ def waiting(one):
     from governance import inbox
 
     with one.entered():
-        return inbox.waiting().num_rows
+        return inbox.waiting().consent_events.num_rows
 
 
 def test_a_column_can_be_followed_through_sql_and_python(one):

@@ -132,7 +132,7 @@ def events(when: list[datetime], about: list[str | None]) -> st.SearchStrategy[E
 
 requests = st.tuples(
     st.sampled_from(["restriction", "access", "erasure", "objection"]),
-    st.sampled_from(["fulfilled", "open", "refused", "withdrawn"]),
+    st.sampled_from(["fulfilled", "open", "partial", "refused", "withdrawn", "lifted"]),
 )
 quarantined = st.tuples(
     st.sampled_from(["transactions", "customers", "consent_events", "rights_requests"]),
@@ -150,7 +150,7 @@ def subjects(draw: st.DrawFn) -> Subject:
         jurisdiction=draw(st.sampled_from(["EU", "US-CA", "us-ca ", "Atlantis", None])),
         age_years=40 if plain else draw(st.sampled_from([None, 12, 13, 15, 16, 40, 40, 40])),
         events=tuple(draw(st.lists(events(when, about), max_size=6))),
-        requests=() if plain else tuple(draw(st.lists(requests, max_size=1))),
+        requests=() if plain else tuple(draw(st.lists(requests, max_size=2))),
         quarantined=() if plain else tuple(draw(st.lists(quarantined, max_size=1))),
     )
 

@@ -40,7 +40,9 @@ def land(connection: duckdb.DuckDBPyConnection, scenario: Scenario) -> None:
                 of | {"jurisdiction": subject.jurisdiction, "age_years": subject.age_years}
             )
         rows["consent_events"] += [of | vars(event) for event in subject.events]
-        rows["rights_requests"] += [of | {"type": t, "status": s} for t, s in subject.requests]
+        rows["rights_requests"] += [
+            of | {"request_id": t, "type": t, "status": s} for t, s in subject.requests
+        ]
         rows["quarantine"] += [
             of | {"feed": feed, "resolved_at": scenario.known_at if resolved else None}
             for feed, resolved in subject.quarantined

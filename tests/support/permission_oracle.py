@@ -19,6 +19,7 @@ GRANTS = ("granted", "opted_in")
 OBJECTIONS = ("objected", "opted_out")
 HOLDING_FEEDS = ("customers", "consent_events", "rights_requests")
 HOLDING_REQUESTS = ("erasure", "objection", "restriction")
+RELEASING = {"refused", "withdrawn", "lifted"}
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Subject:
     jurisdiction: str | None
     age_years: int | None
     events: tuple[Event, ...]
-    requests: tuple[tuple[str, str], ...] = ()  # (type, status)
+    requests: tuple[tuple[str, str], ...] = ()  # (type, status); those of a type are one request
     quarantined: tuple[tuple[str, bool], ...] = ()  # (feed, resolved)
 
 
@@ -86,8 +87,9 @@ class Oracle:
 
     def is_held(self, subject: Subject) -> bool:
         """Tell whether a request stands, or a word or an age of theirs is unread."""
-        for kind, status in subject.requests:
-            if kind in HOLDING_REQUESTS and status in ("open", "fulfilled"):
+        for kind in HOLDING_REQUESTS:
+            said = {status for of, status in subject.requests if of == kind}
+            if said & {"open", "fulfilled", "partial"} and not said & RELEASING:
                 return True
         return any((feed, False) in subject.quarantined for feed in HOLDING_FEEDS)
 

@@ -2,9 +2,16 @@
 
 import re
 
+import pytest
+
 from governance import identity, inbox
 from governance.lineage.landing import LANDING
-from governance.policy.words import FEEDS, KEYS_OF_LANDING, TRANSACTION_ATTRIBUTES
+from governance.policy.words import (
+    FEEDS,
+    KEYS_OF_LANDING,
+    TRANSACTION_ATTRIBUTES,
+    WORD_FEEDS,
+)
 from ingest.contract import CONTRACTS, TRANSACTIONS, VAULT_COLUMNS
 from ingest.landing import TABLES
 from tests.support.landing import TABLES as AS_DBT_READS_THEM
@@ -42,9 +49,10 @@ def test_no_purpose_can_take_the_name_of_a_key_of_landing():
     assert identity.SUBJECT_LABEL in KEYS_OF_LANDING
 
 
-def test_the_inbox_has_the_columns_of_a_consent_event():
-    kinds = {name: kind.split()[0].upper() for name, kind in inbox.COLUMNS.items()}
-    assert kinds == {column.name: column.type for column in CONTRACTS["consent_events"].columns}
+@pytest.mark.parametrize("feed", WORD_FEEDS)
+def test_the_inbox_has_the_columns_of_its_feeds(feed):
+    kinds = {name: kind.split()[0].upper() for name, kind in inbox.COLUMNS[feed].items()}
+    assert kinds == {column.name: column.type for column in CONTRACTS[feed].columns}
 
 
 def test_no_direct_identifier_is_landed():

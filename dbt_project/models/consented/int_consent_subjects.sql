@@ -20,12 +20,16 @@ ages as (
 ),
 
 standing_requests as (
-    -- One that was granted goes on standing; refused or withdrawn, it holds nobody.
-    select distinct subject_key from {{ ref('stg_rights_requests__rights_requests') }}
+    -- One that was granted goes on standing. Once it was refused, withdrawn or lifted, by the word
+    -- of the feed or by ours, it holds nobody.
+    select subject_key from {{ ref('stg_rights_requests__rights_requests') }}
     where
-        status in ('open', 'fulfilled')
-        and request_type in ('erasure', 'objection', 'restriction')
+        request_type in ('erasure', 'objection', 'restriction')
         and subject_key is not null
+    group by subject_key, request_id, request_type
+    having
+        bool_or(status in ('open', 'fulfilled', 'partial'))
+        and not bool_or(status in ('refused', 'withdrawn', 'lifted'))
 ),
 
 unread as (
