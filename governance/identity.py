@@ -19,7 +19,7 @@ from uuid import UUID
 
 import duckdb
 
-from governance.limits import BLANKS
+from governance.limits import BLANKS, LONGEST_ID, UNSEEN
 from warehouse import catalogue
 from warehouse.connect import DYING_SECONDS, Store, connected, warehouse_store
 from warehouse.errors import KeyMissingError, UsageError
@@ -270,6 +270,27 @@ def as_landed(customer_id: str) -> str:
             "the customer id isn't valid UTF-8", "write it as the feeds have it"
         ) from None
     return customer_id.strip(BLANKS)
+
+
+def require_an_id(customer_id: str) -> None:
+    """Refuse what no customer can be called.
+
+    Raises
+    ------
+    UsageError
+        If it is empty, longer than an id may be, or holds a character that can't be seen.
+    """
+    landed = as_landed(customer_id)
+    if not landed:
+        raise UsageError("the customer id is empty", "write it as the feeds have it")
+    if set(landed) & set(UNSEEN):
+        raise UsageError(
+            "the customer id holds a character that can't be seen", "write it as the feeds have it"
+        )
+    if len(customer_id.encode()) > LONGEST_ID:
+        raise UsageError(
+            f"the customer id is longer than {LONGEST_ID} bytes", "write it as the feeds have it"
+        )
 
 
 def subject_key_of(connection: duckdb.DuckDBPyConnection, customer_id: str) -> UUID:

@@ -9,6 +9,8 @@ here: what becomes of a row beyond them (``ingest.projection``,
 import unicodedata
 from datetime import datetime
 
+from warehouse.errors import UsageError
+
 # Control characters (tabs, NUL), characters that format (zero width, byte order mark), line ends.
 UNSEEN = "".join(
     c for c in map(chr, range(0x10000)) if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp")
@@ -29,6 +31,19 @@ def trimmed_sql(text: str) -> str:
 def seen_sql(text: str) -> str:
     """Return the condition that a text holds nothing unseen."""
     return f"not regexp_matches({text}, '{_any_of(UNSEEN)}')"
+
+
+def require_short(*texts: str | None) -> None:
+    """Refuse a text that is longer than one may be.
+
+    Raises
+    ------
+    UsageError
+        If one is.
+    """
+    for text in texts:
+        if text and len(text.encode(errors="replace")) > LONGEST_TEXT:
+            raise UsageError(f"a text is longer than {LONGEST_TEXT} bytes", "name where it is kept")
 
 
 def _any_of(characters: str) -> str:

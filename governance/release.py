@@ -95,6 +95,10 @@ def publish_permission(policy: Policy) -> None:
             PERMISSION: {
                 "consent_events": f"select * from {LANDED.events}",
                 "subjects": f"select * from {LANDED.subjects}",
+                "rights_requests": (
+                    "select subject_key, request_id, type, received_at, status, channel"
+                    " from landing.rights_requests"
+                ),
                 "unread": f"select ({UNREAD}) as events",
                 "about": f"select {quoted(policy_hash(policy))} as policy_hash, ({RECORDED})"
                 " as recorded",

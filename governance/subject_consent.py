@@ -156,8 +156,8 @@ def record(
     }
     with acts.acting("consent.record", **named) as act:
         _require_known(policy, action, purpose, notice_version)
-        _require_an_id(customer_id)
-        _require_short(method, evidence_ref)
+        identity.require_an_id(customer_id)
+        limits.require_short(method, evidence_ref)
         clock = utc_naive(now())
         recorded_at = _newest_known(clock)
         _require_possible(notice_version, occurred_at, recorded_at)
@@ -201,21 +201,6 @@ def _require_known(
         raise UsageError("a grant needs the notice that was shown", "pass --notice-version")
 
 
-def _require_an_id(customer_id: str) -> None:
-    landed = identity.as_landed(customer_id)
-    if not landed:
-        raise UsageError("the customer id is empty", "write it as the feeds have it")
-    if set(landed) & set(limits.UNSEEN):
-        raise UsageError(
-            "the customer id holds a character that can't be seen", "write it as the feeds have it"
-        )
-    if len(customer_id.encode()) > limits.LONGEST_ID:
-        raise UsageError(
-            f"the customer id is longer than {limits.LONGEST_ID} bytes",
-            "write it as the feeds have it",
-        )
-
-
 def _require_possible(
     notice_version: int | None, occurred_at: datetime | None, recorded_at: datetime
 ) -> None:
@@ -231,11 +216,3 @@ def _require_possible(
         )
     if occurred_at > recorded_at + timedelta(minutes=limits.FUTURE_TOLERANCE_MINUTES):
         raise UsageError("--occurred-at is in the future", "write it in UTC, or leave it out")
-
-
-def _require_short(*texts: str | None) -> None:
-    for text in texts:
-        if text and len(text.encode(errors="replace")) > limits.LONGEST_TEXT:
-            raise UsageError(
-                f"a text is longer than {limits.LONGEST_TEXT} bytes", "name where it is kept"
-            )

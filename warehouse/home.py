@@ -43,8 +43,13 @@ class Home:
 
     @property
     def inbox(self) -> Path:
-        """Consent events and requests that no run has landed yet."""
+        """Consent events and rights requests that no run has landed yet."""
         return self.root / "inbox"
+
+    @property
+    def kept(self) -> Path:
+        """What the law lets one keep of requests and of those who are gone; opened by rights."""
+        return self.root / "kept"
 
     @property
     def published(self) -> Path:

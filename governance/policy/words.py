@@ -56,6 +56,10 @@ REQUEST_TYPES = (
     "explanation",
 )  # fmt: skip
 REQUEST_STATES = ("open", "fulfilled", "partial", "refused", "withdrawn", "lifted")
+# What the company does about a request, besides ending it in one of the last five states.
+STEPS = ("acknowledged", "verified", "extended", *REQUEST_STATES[1:])
+# What is only disclosed, changed or destroyed for somebody whose identity is verified.
+VERIFIED_REQUESTS = ("access", "portability", "rectification", "erasure", "explanation")
 # Requests that keep their subject out of everything, while they are what; and what lets it go,
 # whoever says so, the feed or Assent.
 HOLDING_REQUESTS = ("erasure", "objection", "restriction")

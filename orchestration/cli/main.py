@@ -25,9 +25,10 @@ def assent() -> None:
 
 
 def _register() -> None:
-    from orchestration.cli import act, run, show, ui
+    from orchestration.cli import act, rights, run, show, ui
 
-    for command in (*run.COMMANDS, *show.COMMANDS, *act.COMMANDS, *ui.COMMANDS):
+    rooms = (run, show, act, rights, ui)
+    for command in (command for room in rooms for command in room.COMMANDS):
         assent.add_command(command)
 
 

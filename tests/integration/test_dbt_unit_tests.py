@@ -73,7 +73,8 @@ BREAKS = {
         "event_late_withdrawal_as_known_on_a_past_date",
     ),
     "requests don't hold": (
-        f"{CONSENTED}/int_consent_subjects.sql", "in ('open', 'fulfilled', 'partial')", "in ('none')",
+        f"{CONSENTED}/int_consent_subjects.sql", "in ('open', 'fulfilled', 'partial')",
+        "in ('none')",
         "subject_held_by_a_request",
     ),
     "as_of alone decides": (

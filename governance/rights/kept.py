@@ -1,0 +1,99 @@
+"""What is kept of requests and of those who are gone, under a key of its own.
+
+Belongs here: the file ``kept``: steps taken on requests, receipts, proof of consent, and who is
+suppressed. Nothing in it bears a customer id: rows are found by a handle, a keyed hash of the id
+under a secret that lies in the file, so only who supplies an id finds what is kept of it
+(GDPR Art. 5(2), 7(1), 17(3)(e); the secret stays when the file's key is changed, or nothing in it
+could be found again). The file is open only for the moment of reading or writing, as the inbox is.
+Does not belong here: what a step means (``requests``), what is deleted (``erasure``).
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import duckdb
+
+from governance import identity
+from warehouse.connect import Store, connected
+from warehouse.home import Home
+
+LABEL = "handle"
+TABLES = {
+    "secret": "secret blob not null",
+    "steps": (
+        "handle uuid not null, request_id varchar not null, type varchar not null,"
+        " step varchar not null, taken_at timestamp not null, actor varchar not null, details varchar"
+    ),
+    "suppressed": "handle uuid primary key, since timestamp not null, request_id varchar not null",
+    "proofs": "handle uuid not null, request_id varchar not null, events varchar not null",
+    "receipts": "request_id varchar primary key, handle uuid not null, receipt varchar not null",
+}
+
+
+def store(*, read_only: bool = False) -> Store:
+    """Return the file as a store, to attach beside others."""
+    return Store("kept", Home.current().kept, "kept", read_only)
+
+
+@contextmanager
+def opened() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the file for a moment, as its current database; others wait meanwhile."""
+    home = Home.current().make()
+    descriptor = os.open(home.root / "kept.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with connected(store()) as connection:
+            for name, columns in TABLES.items():
+                connection.execute(f"create table if not exists kept.{name} ({columns})")
+            if not connection.execute("select count(*) from kept.secret").fetchall()[0][0]:
+                drawn = os.urandom(identity.SALT_BYTES)
+                connection.execute("insert into kept.secret values (?)", [drawn])
+            yield connection
+            connection.execute("checkpoint kept")
+    finally:
+        os.close(descriptor)
+
+
+def handle_sql(customer_id: str) -> str:
+    """Return the SQL of the handle of a customer id, where the file is attached."""
+    return identity.pseudonym(LABEL, customer_id, "(select secret from kept.secret)")
+
+
+def handle_of(connection: duckdb.DuckDBPyConnection, customer_id: str) -> Any:
+    """Return the handle of a customer id."""
+    return connection.execute(
+        f"select {handle_sql('id')} from (select ?::varchar as id)",
+        [identity.as_landed(customer_id)],
+    ).fetchall()[0][0]
+
+
+def add_step(
+    connection: duckdb.DuckDBPyConnection, customer_id: str, request: tuple[str, str], step: str,
+    *, at: datetime, actor: str, **details: Any,
+) -> None:  # fmt: skip
+    """Note a step taken on a request (its id and type); details hold no identifier."""
+    connection.execute(
+        "insert into kept.steps values (?, ?, ?, ?, ?, ?, ?)",
+        [handle_of(connection, customer_id), *request, step, at, actor, json.dumps(details)],
+    )
+
+
+def steps_of(
+    connection: duckdb.DuckDBPyConnection, ids: Iterable[str]
+) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """Return the steps of some customers, oldest first, by (customer id, request id)."""
+    rows = connection.execute(
+        f"select c.id, s.request_id, s.step, s.taken_at, s.actor, s.details from (select unnest(?) as id)"
+        f" as c join kept.steps as s on s.handle = {handle_sql('c.id')} order by s.taken_at, s.rowid",
+        [list(ids)],
+    ).fetchall()
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for customer_id, request_id, step, at, actor, details in rows:
+        taken = {"step": step, "at": at, "actor": actor, **json.loads(details or "{}")}
+        found.setdefault((customer_id, request_id), []).append(taken)
+    return found

@@ -1,0 +1,217 @@
+"""Rights requests: opening one, listing them with what has been done, taking a step.
+
+Belongs here: the requests as they stand, by the feed, by the inbox and by the steps taken here.
+Does not belong here: what fulfilling one does (``access``, ``erasure``), by when it has to be
+answered (``deadlines``), whom a request keeps out of marts (``governance.consent``).
+"""
+
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from governance import acts, identity, inbox, limits
+from governance.policy.words import REQUEST_STATES, REQUEST_TYPES, STEPS, VERIFIED_REQUESTS
+from governance.release import PERMISSION
+from governance.rights import kept
+from warehouse.clock import now, utc_naive
+from warehouse.connect import published_store
+from warehouse.errors import UsageError
+from warehouse.sql import quoted
+
+OPEN = "open"
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request; times in UTC without a zone.
+
+    Attributes
+    ----------
+    customer_id
+        Whose it is; printed nowhere but where that customer was named.
+    status
+        As it stands: by the last word of the feed, of the inbox or of a step taken here.
+    jurisdiction
+        Where the subject lives, as far as is known.
+    steps
+        What was done about it: step, at, actor, and what belongs to it (method, ground).
+    """
+
+    request_id: str
+    type: str
+    received_at: datetime
+    status: str
+    customer_id: str = field(repr=False)
+    subject_key: UUID | None = field(repr=False, default=None)
+    jurisdiction: str | None = None
+    channel: str | None = None
+    steps: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def verified(self) -> bool:
+        """Whether somebody has verified who asks."""
+        return any(step["step"] == "verified" for step in self.steps)
+
+    @property
+    def extended(self) -> bool:
+        """Whether the time to answer was extended."""
+        return any(step["step"] == "extended" for step in self.steps)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A request in the inbox; ``known`` says whether there is such a customer, None: can't say."""
+
+    request_id: str
+    received_at: datetime
+    known: bool | None
+
+
+def open_request(
+    customer_id: str, kind: str, *, channel: str | None = None, received_at: datetime | None = None
+) -> Opened:
+    """Put a request into the inbox: it counts at once, and lands with the next run.
+
+    Raises
+    ------
+    UsageError
+        If there is no such right, or a value is beyond the limits.
+    """
+    with acts.acting("rights.open", type=acts.known(kind, REQUEST_TYPES)) as act:
+        if kind not in REQUEST_TYPES:
+            raise UsageError(f"no such right: '{kind}'", f"use one of {', '.join(REQUEST_TYPES)}")
+        identity.require_an_id(customer_id)
+        limits.require_short(channel)
+        present = utc_naive(now())
+        if received_at and not limits.EARLIEST <= received_at <= present:
+            raise UsageError(
+                "--received-at is no moment up to now", "write it in UTC, or leave it out"
+            )
+        opened = act["request_id"] = f"A-{secrets.token_hex(5)}"
+        word = {
+            "customer_id": identity.as_landed(customer_id), "request_id": opened, "type": kind,
+            "received_at": received_at or present, "status": OPEN, "channel": channel,
+        }  # fmt: skip
+        inbox.add("rights_requests", word)
+        known, act["subject_key"] = identity.look_up(customer_id)
+    return Opened(opened, received_at or present, known)
+
+
+def listing(customer_id: str | None = None) -> list[Request]:
+    """Return all requests, or one customer's, oldest first: those that wait in the inbox, too."""
+    waiting = inbox.waiting()
+    beside = published_store(PERMISSION, alias="permission")
+    with identity.opened(beside) as connection:
+        waiting.register(connection)
+        rows = connection.execute(_LISTED, {"id": customer_id and identity.as_landed(customer_id)})
+        columns = [name for name, *_ in rows.description]
+        found = [dict(zip(columns, row, strict=True)) for row in rows.fetchall()]
+    with kept.opened() as connection:
+        steps = kept.steps_of(connection, {row["customer_id"] for row in found})
+    return [
+        Request(**row, steps=tuple(steps.get((row["customer_id"], row["request_id"]), ())))
+        for row in found
+    ]
+
+
+def find(request_id: str, customer_id: str | None = None) -> Request:
+    """Return one request.
+
+    Raises
+    ------
+    UsageError
+        If there is none of that number, or several customers have one.
+    """
+    found = [r for r in listing(customer_id) if r.request_id == request_id]
+    if not found:
+        raise UsageError("there is no such request", "see `assent rights list`",
+                         rule="request.unknown")  # fmt: skip
+    if len(found) > 1:
+        raise UsageError(
+            f"{len(found)} requests have that number", "name the customer too: --subject",
+            rule="request.ambiguous",
+        )  # fmt: skip
+    return found[0]
+
+
+def take_step(
+    request_id: str, step: str, *, customer_id: str | None = None, **details: Any
+) -> None:
+    """Note a step on a request; one that ends it lands with the next run, too.
+
+    Raises
+    ------
+    UsageError
+        If there is no such step or request, or it has ended already.
+    """
+    with acts.acting("rights.step", step=acts.known(step, STEPS)) as act:
+        if step not in STEPS:
+            raise UsageError(f"no such step: '{step}'", f"use one of {', '.join(STEPS)}")
+        request = find(request_id, customer_id)
+        act["subject_key"], act["request_id"] = request.subject_key, request_id
+        require_open(request)
+        note_step(request, step, **details)
+
+
+def require_open(request: Request) -> None:
+    """Refuse to go on with a request that has ended; a restriction may be lifted after that."""
+    if request.status != OPEN and not (
+        request.type == "restriction" and request.status == "fulfilled"
+    ):
+        raise UsageError(
+            f"the request has ended: {request.status}", "open a new one", rule="request.ended"
+        )
+
+
+def require_verified(request: Request) -> None:
+    """Refuse to disclose, change or destroy anything before somebody has verified who asks.
+
+    GDPR Art. 12(6); Cal. Code Regs. tit. 11 § 7060 ff.
+    """
+    if request.type in VERIFIED_REQUESTS and not request.verified:
+        raise UsageError(
+            "nobody has verified yet who makes this request",
+            f"`assent rights verify {request.request_id} --method ...` notes how it was done",
+            rule="request.unverified",
+        )
+
+
+def note_step(request: Request, step: str, **details: Any) -> None:
+    """Note a step; if it ends the request, for landing too."""
+    present = utc_naive(now())
+    with kept.opened() as connection:
+        kept.add_step(
+            connection, request.customer_id, (request.request_id, request.type), step,
+            at=present, actor=acts.actor(), **details,
+        )  # fmt: skip
+    if step in REQUEST_STATES:
+        word = {
+            "customer_id": request.customer_id, "request_id": request.request_id,
+            "type": request.type, "received_at": request.received_at, "status": step,
+            "channel": request.channel,
+        }  # fmt: skip
+        inbox.add("rights_requests", word)
+
+
+# How a request stands that has several words: what releases first, then what has ended.
+_RANK = ("withdrawn", "refused", "lifted", "fulfilled", "partial", OPEN)
+_LISTED = f"""
+    with words as (
+        select s.customer_id, s.subject_key, r.request_id, r.type, r.received_at, r.status,
+            r.channel
+        from permission.rights_requests as r join vault.subjects as s using (subject_key)
+        union all by name
+        select w.customer_id, s.subject_key, w.request_id, w.type, w.received_at, w.status,
+            w.channel
+        from waiting_requests as w left join vault.subjects as s using (customer_id)
+    )
+    select request_id, type, min(received_at) as received_at,
+        arg_min(status, list_position([{", ".join(map(quoted, _RANK))}], status)) as status,
+        customer_id, any_value(words.subject_key) as subject_key,
+        any_value(p.jurisdiction) as jurisdiction, any_value(channel) as channel
+    from words left join permission.subjects as p using (subject_key)
+    where customer_id = coalesce($id, customer_id)
+    group by customer_id, request_id, type order by received_at, request_id, type
+"""
