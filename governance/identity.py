@@ -228,6 +228,17 @@ def keep_identifiers(
     )
 
 
+def forget(subjects: Sequence[str]) -> None:
+    """Delete subjects by their keys: first who they are, then the salts by which keys were made."""
+    vault, salts = stores()
+    with connected(vault, salts) as connection:
+        for table in ("vault.identifiers", "vault.subjects", "salts.salts"):
+            connection.execute(
+                f"delete from {table} where list_contains(?, subject_key::varchar)",
+                [list(subjects)],
+            )
+
+
 def purpose_keys(purposes: Sequence[str], subjects: str = "vault.subjects") -> str:
     """Return the ``select`` of (subject_key, purpose, purpose_key) over vault and salts.
 

@@ -9,7 +9,7 @@ Does not belong here: what the words mean (``governance.consent``, ``governance.
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -148,6 +148,16 @@ def waiting() -> Waiting:
                 for feed in WORD_FEEDS
             )
         )
+
+
+def forget(customers: Sequence[str]) -> None:
+    """Drop every word of some customers, who are erased."""
+    with opened() as connection:
+        for feed in WORD_FEEDS:
+            connection.execute(
+                f"delete from inbox.{feed} where list_contains(?, customer_id)", [list(customers)]
+            )
+        connection.execute("checkpoint inbox")
 
 
 def drop(landed: Waiting) -> None:

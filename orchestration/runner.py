@@ -17,7 +17,7 @@ import duckdb
 from governance import acts
 from orchestration.common import DAYS, require_keys
 from orchestration.environment import opened_instance
-from warehouse import alive
+from warehouse import alive, journal
 from warehouse.connect import connected, warehouse_store
 from warehouse.errors import AssentError, RuleBrokenError, UsageError, of_machine
 from warehouse.home import PROJECT, Home
@@ -166,6 +166,19 @@ def _known(cls: type[AssentError]) -> dict[str, type[AssentError]]:
 
 
 @contextmanager
+def writing_alone(what: str) -> Iterator[None]:
+    """Hold the writer's lock for a command, waiting for a run that writes; finish what one left."""
+    from orchestration.writer import STEPS
+
+    def waiting(holder: str) -> None:
+        click.echo(f"waiting for {holder}, which is writing", err=True)
+
+    with writer_lock(what, on_wait=waiting):
+        journal.complete(STEPS)
+        yield
+
+
+@contextmanager
 def warehouse_alone(what: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the warehouse for a command, waiting for a run that writes.
 
@@ -180,10 +193,7 @@ def warehouse_alone(what: str) -> Iterator[duckdb.DuckDBPyConnection]:
     if not Home.current().warehouse.exists():
         raise nothing
 
-    def waiting(holder: str) -> None:
-        click.echo(f"waiting for {holder}, which is writing", err=True)
-
-    with writer_lock(what, on_wait=waiting), connected(warehouse_store()) as connection:
+    with writing_alone(what), connected(warehouse_store()) as connection:
         if not connection.execute(
             "select 1 from duckdb_schemas() where schema_name = 'landing'"
         ).fetchall():

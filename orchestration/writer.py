@@ -11,10 +11,14 @@ import click
 import dagster as dg
 import duckdb
 
+from governance.rights import erasure
 from orchestration.common import require_keys
 from warehouse import alive, journal, publish
 from warehouse.connect import Store, connected, warehouse_store
 from warehouse.lock import writer_lock
+
+# How work that a killed process left is finished, by its kind.
+STEPS = {**publish.STEPS, **erasure.STEPS}
 
 
 class Writer(dg.ConfigurableResource):
@@ -35,7 +39,7 @@ class Writer(dg.ConfigurableResource):
         run = context.run_id or "no run"
         alive.begin(run)  # before the wait, so that nobody takes us for killed meanwhile
         with writer_lock(f"run {run[:8]}", on_wait=waiting):
-            for kind in journal.complete(publish.STEPS):
+            for kind in journal.complete(STEPS):
                 log.info(f"finished what an earlier run had begun: {kind}")
             if context.instance:
                 for killed in report_killed(context.instance):

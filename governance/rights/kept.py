@@ -27,7 +27,8 @@ TABLES = {
     "secret": "secret blob not null",
     "steps": (
         "handle uuid not null, request_id varchar not null, type varchar not null,"
-        " step varchar not null, taken_at timestamp not null, actor varchar not null, details varchar"
+        " step varchar not null, taken_at timestamp not null, actor varchar not null,"
+        " details varchar"
     ),
     "suppressed": "handle uuid primary key, since timestamp not null, request_id varchar not null",
     "proofs": "handle uuid not null, request_id varchar not null, events varchar not null",
@@ -88,8 +89,9 @@ def steps_of(
 ) -> dict[tuple[str, str], list[dict[str, Any]]]:
     """Return the steps of some customers, oldest first, by (customer id, request id)."""
     rows = connection.execute(
-        f"select c.id, s.request_id, s.step, s.taken_at, s.actor, s.details from (select unnest(?) as id)"
-        f" as c join kept.steps as s on s.handle = {handle_sql('c.id')} order by s.taken_at, s.rowid",
+        "select c.id, s.request_id, s.step, s.taken_at, s.actor, s.details"
+        f" from (select unnest(?) as id) as c join kept.steps as s on s.handle = {handle_sql('c.id')}"
+        " order by s.taken_at, s.rowid",
         [list(ids)],
     ).fetchall()
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}

@@ -141,4 +141,24 @@ def lift(request_id: str, told: str, subject: str | None) -> None:
     _step(request_id, subject, "lifted", told=told)
 
 
+@rights.command("fulfil")
+@click.argument("request_ids", metavar="REQUEST...", nargs=-1, required=True)
+@subject_option
+@json_option
+def fulfil(request_ids: tuple[str, ...], subject: str | None, as_json: bool) -> None:
+    """Do what requests ask for; several of one type are done together."""
+    from governance.rights.erasure import erase
+    from governance.rights.requests import find
+    from orchestration.runner import writing_alone
+
+    with writing_alone("rights fulfil"):
+        receipts = erase([find(request_id, subject) for request_id in request_ids])
+    if as_json:
+        print_json(receipts)
+        return
+    for receipt in receipts:
+        rows = sum(sum(tables.values()) for tables in receipt["rows_found"].values())
+        click.echo(f"{receipt['request_id']}: erased, {rows} rows in {receipt['seconds']} s")
+
+
 COMMANDS = [rights]

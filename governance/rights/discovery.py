@@ -1,0 +1,90 @@
+"""Where a subject is held: every table with one of its keys, told from the files themselves.
+
+Belongs here: finding, by the columns of a database, which tables hold rows of subjects and by which
+key. Nothing is listed but what holds nobody: a table that nobody told this module of is found by
+its key, and one without any key is refused. Does not belong here: deleting (``erasure``), showing
+(``access``).
+"""
+
+from dataclasses import dataclass
+
+import duckdb
+
+from warehouse.errors import UsageError
+from warehouse.sql import identifier
+
+SUBJECT, PURPOSE = "subject_key", "purpose_key"
+LEAVING = "leaving"  # temporary table of keys: subject_key, purpose, purpose_key
+
+# What holds no row of a subject: notes of the feeds, clocks, verdicts, aggregates, facts of a file.
+HOLDS_NOBODY = frozenset(
+    {
+        "landing.changed_days", "landing.clocks", "landing.loads", "governance.rule_verdicts",
+        "consented.int_transactions_special_values", "segmentation.segments",
+        "main.segments", "main.about", "main.unread",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A table that holds rows of subjects, and the column that says whose.
+
+    ``name`` is the table as SQL, with its database.
+    """
+
+    database: str
+    schema: str
+    table: str
+    key: str
+
+    @property
+    def name(self) -> str:
+        """The table as SQL."""
+        return ".".join(map(identifier, (self.database, self.schema, self.table)))
+
+    @property
+    def of_leaving(self) -> str:
+        """SQL that is true for the rows of those in the temporary table of keys."""
+        if self.key in (SUBJECT, PURPOSE):
+            return f"{self.key} in (select {self.key} from {LEAVING})"
+        purpose = self.key.removesuffix("_key")
+        return (
+            f"{identifier(self.key)} in"
+            f" (select purpose_key from {LEAVING} where purpose = '{purpose}')"
+        )
+
+
+def holders(connection: duckdb.DuckDBPyConnection, database: str) -> list[Holder]:
+    """Return the tables of an attached database that hold rows of subjects.
+
+    Raises
+    ------
+    UsageError
+        If a table has no key and isn't known to hold nobody, or a key that no purpose has.
+    """
+    rows = connection.execute(
+        "select c.schema_name, c.table_name,"
+        " list(c.column_name order by c.column_index) filter (c.data_type = 'UUID')"
+        " from duckdb_columns() as c join duckdb_tables() as t using (database_name, table_oid)"
+        " where c.database_name = ? and not t.temporary group by all order by all",
+        [database],
+    ).fetchall()
+    return [
+        Holder(database, schema, table, _key(f"{schema}.{table}", keys or []))
+        for schema, table, keys in rows
+        if keys or f"{schema}.{table}" not in HOLDS_NOBODY
+    ]
+
+
+def _key(table: str, keys: list[str]) -> str:
+    strange = [name for name in keys if not name.endswith("_key")]
+    if not keys or strange:
+        what = f"the column {strange[0]} may be a key" if strange else "it has no key of a subject"
+        raise UsageError(
+            f"nobody knows whose rows {table} holds: {what}",
+            "key it by subject_key or by its purpose's key; if it holds nobody's rows, say so in"
+            " governance/rights/discovery.py",
+            rule="rights.discovery",
+        )
+    return SUBJECT if SUBJECT in keys else keys[0]
