@@ -90,7 +90,8 @@ def steps_of(
     """Return the steps of some customers, oldest first, by (customer id, request id)."""
     rows = connection.execute(
         "select c.id, s.request_id, s.step, s.taken_at, s.actor, s.details"
-        f" from (select unnest(?) as id) as c join kept.steps as s on s.handle = {handle_sql('c.id')}"
+        " from (select unnest(?) as id) as c"
+        f" join kept.steps as s on s.handle = {handle_sql('c.id')}"
         " order by s.taken_at, s.rowid",
         [list(ids)],
     ).fetchall()
