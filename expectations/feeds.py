@@ -95,23 +95,24 @@ def _reconciliation(connection: duckdb.DuckDBPyConnection, rule: Rule, feed: str
             coalesce(sum(rows_quarantined), 0)::bigint,
             coalesce(sum(rows_duplicate), 0)::bigint,
             coalesce(sum(rows_corrected), 0)::bigint,
+            coalesce(sum(rows_suppressed), 0)::bigint,
             (select count(*) from landing.{feed}),
             (select count(*) from landing.quarantine where load_id in (select load_id {loads}))
         {loads}
         """,
         feeds=list(names),
     )
-    count, read, accepted, quarantined, duplicates, gone, held, aside = row
+    count, read, accepted, quarantined, duplicates, gone, suppressed, held, aside = row
     parts = {
         "loads": count, "read": read, "accepted": accepted, "quarantined": quarantined,
-        "duplicates": duplicates, "corrected or removed since": gone, "held": held,
+        "duplicates": duplicates, "suppressed": suppressed, "corrected or removed since": gone, "held": held,
         "in quarantine": aside,
     }  # fmt: skip
     facts = {"account": Table(("rows", "count"), list(parts.items()))}
     if not count and not held:
         return unjudged(rule, "the feed has never been loaded", **facts)
     off = {
-        "read and not accounted for": read - accepted - quarantined - duplicates,
+        "read and not accounted for": read - accepted - quarantined - duplicates - suppressed,
         "held beyond what was accepted": held - (accepted - gone),
         "missing from the quarantine": quarantined - aside,
     }

@@ -25,7 +25,7 @@ class FeedFigures:
 
     Attributes
     ----------
-    read, accepted, quarantined, duplicates
+    read, accepted, quarantined, duplicates, suppressed
         Rows; the first is the sum of the others.
     corrected
         Accepted rows that a later one has superseded (or that were removed since).
@@ -50,6 +50,7 @@ class FeedFigures:
     quarantined: int
     duplicates: int
     corrected: int
+    suppressed: int
     unresolved: int
     reasons: dict[str, int] = field(default_factory=dict)
     rows: int = 0
@@ -81,8 +82,8 @@ def feed_figures(connection: duckdb.DuckDBPyConnection) -> list[FeedFigures]:
     """
     totals = connection.execute(
         "select feed, sum(rows_read)::bigint, sum(rows_accepted)::bigint,"
-        " sum(rows_quarantined)::bigint, sum(rows_duplicate)::bigint, sum(rows_corrected)::bigint"
-        " from landing.loads group by feed"
+        " sum(rows_quarantined)::bigint, sum(rows_duplicate)::bigint, sum(rows_corrected)::bigint,"
+        " sum(rows_suppressed)::bigint from landing.loads group by feed"
     ).fetchall()
     order = [*CONTRACTS]
     totals.sort(key=lambda row: (order.index(table_of(row[0])), row[0]))
@@ -90,7 +91,7 @@ def feed_figures(connection: duckdb.DuckDBPyConnection) -> list[FeedFigures]:
 
 
 def _figures(connection: duckdb.DuckDBPyConnection, totals: tuple[Any, ...]) -> FeedFigures:
-    feed, read, accepted, quarantined, duplicates, corrected = totals
+    feed, read, accepted, quarantined, duplicates, corrected, suppressed = totals
     reasons = connection.execute(
         "select reason, count(*), count(*) filter (where resolved_at is null)"
         " from landing.quarantine where load_id in"
@@ -118,6 +119,7 @@ def _figures(connection: duckdb.DuckDBPyConnection, totals: tuple[Any, ...]) -> 
         quarantined,
         duplicates,
         corrected,
+        suppressed,
         unresolved=sum(open_ for _, _, open_ in reasons),
         reasons={reason: count for reason, count, _ in reasons},
         rows=rows,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Landed:
-    """What became of the rows of one source: read = accepted + quarantined + duplicates.
+    """What became of a source's rows: read = accepted + quarantined + duplicates + suppressed.
 
     ``corrected`` counts the rows that an accepted row has superseded (within this source or of an
     earlier one); they are no longer in the landing table.
@@ -43,6 +43,7 @@ class Landed:
     quarantined: int
     duplicates: int
     corrected: int
+    suppressed: int = 0
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ def _insert(
             f" from {part.projection.typed()} join vault.subjects using (customer_id)"
             f" where not {part.projection.bad}"
         ).fetchall()
-    if done[0][0] != part.survey.rows - part.survey.bad:
+    if done[0][0] != part.survey.rows - part.survey.bad - part.survey.suppressed:
         raise _changed(part)
 
 
@@ -228,16 +229,28 @@ def _note(
         plan.feed,
         part.source.name,
         read=part.survey.rows,
-        accepted=part.survey.rows - bad - outcome.duplicates - outcome.refused,
+        accepted=part.survey.rows
+        - part.survey.suppressed
+        - bad
+        - outcome.duplicates
+        - outcome.refused,
         quarantined=bad + outcome.refused,
         duplicates=outcome.duplicates,
         corrected=outcome.corrected,
+        suppressed=part.survey.suppressed,
     )
     made = replace(part.made, hashed=landing.hash_of_constant(connection))
     landing.record_load(
         connection,
         (load_id, plan.feed, moment.now, part.source.name, made.text()),
-        (done.read, done.accepted, done.quarantined, done.duplicates, done.corrected),
+        (
+            done.read,
+            done.accepted,
+            done.quarantined,
+            done.duplicates,
+            done.corrected,
+            done.suppressed,
+        ),
     )
     return done
 

@@ -63,11 +63,12 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("loaded_at", TIME, "When it was loaded, in UTC"),
         SOURCE,
         Column("fingerprint", TEXT, "What the source and its declaration were, as JSON"),
-        Column("rows_read", COUNT, "Rows read: the sum of the next three"),
+        Column("rows_read", COUNT, "Rows read: accepted, quarantined, duplicate and suppressed"),
         Column("rows_accepted", COUNT, "Rows landed"),
         Column("rows_quarantined", COUNT, "Rows set aside"),
         Column("rows_duplicate", COUNT, "Rows that said again what another said"),
         Column("rows_corrected", COUNT, "Rows that an accepted row has superseded, or removed"),
+        Column("rows_suppressed", COUNT, "Rows of subjects who are erased and may not come back"),
     ),
     "changed_days": (EVENT_DAY, LOAD_ID),
 }
@@ -133,6 +134,9 @@ def create(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(f"create table if not exists landing.{name} ({typed})")
     # Earlier versions kept no note.
     connection.execute("alter table landing.quarantine add column if not exists note varchar")
+    connection.execute(
+        "alter table landing.loads add column if not exists rows_suppressed bigint default 0"
+    )
 
 
 def earlier_loads(connection: duckdb.DuckDBPyConnection, feed: str) -> list[Load]:
@@ -254,10 +258,10 @@ def record_load(
     identity
         load_id, feed, loaded_at, source, fingerprint.
     counts
-        Rows read, accepted, quarantined, duplicate, corrected.
+        Rows read, accepted, quarantined, duplicate, corrected, suppressed.
     """
     connection.execute(
-        f"insert into landing.loads values ({', '.join('?' * 10)})", [*identity, *counts]
+        f"insert into landing.loads values ({', '.join('?' * 11)})", [*identity, *counts]
     )
 
 
@@ -279,7 +283,7 @@ def record_removal(
     """
     if rows:
         identity = (next_load_id(connection), feed, now, why, Fingerprint().text())
-        record_load(connection, identity, (0, 0, 0, 0, rows))
+        record_load(connection, identity, (0, 0, 0, 0, rows, 0))
 
 
 def scalar(connection: duckdb.DuckDBPyConnection, query: str) -> Any:

@@ -14,6 +14,7 @@ import duckdb
 
 from governance import limits
 from governance.policy.words import RESOLUTIONS
+from ingest import suppression
 from ingest.connectors.source import POSITION
 from ingest.landing import scalar, table_of
 from ingest.projection import Projection
@@ -187,6 +188,7 @@ def put_bad_rows(
         f"select {POSITION} as position, {projection.case('reason')} as reason,"
         f" {projection.case('column')} as column_name, customer_id"
         f" from {projection.typed(numbered=True)} where {projection.bad}"
+        f" and {suppression.admitted()}"
     )
     return insert(
         connection,

@@ -12,7 +12,9 @@ from datetime import datetime
 import duckdb
 
 from governance.limits import LONGEST_ID
+from ingest import suppression
 from ingest.connectors.source import ENCODING, MalformedRowsError, reading
+from ingest.landing import scalar
 from ingest.projection import Projection, projected
 from warehouse.errors import UsageError
 
@@ -30,19 +32,23 @@ class Survey:
         All rows, and those that will be quarantined.
     first, last
         The span of the good rows' times (UTC without a zone), None without rows or times.
+    suppressed
+        Rows of subjects who are erased and may not come back; not among the bad ones.
     """
 
     rows: int
     bad: int
     first: datetime | None = None
     last: datetime | None = None
+    suppressed: int = 0
 
 
 NOTHING = Survey(0, 0)
 
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the temporary table of newcomers."""
+    """Make the temporary tables of newcomers and of those who may not come back."""
+    suppression.prepare(connection)
     connection.execute(f"create or replace temp table {NEWCOMERS} (customer_id varchar)")
 
 
@@ -99,7 +105,14 @@ def surveyed(
             f" max({time}) filter (where not {projection.bad}) as last"
             f" from {projection.typed()} group by customer_id"
         )
+    suppressed = 0
     if enrol:
+        suppression.note(connection, "survey")
+        suppressed = scalar(
+            connection,
+            f"select coalesce(sum(n), 0)::bigint from survey where not {suppression.admitted()}",
+        )
+        connection.execute(f"delete from survey where not {suppression.admitted()}")
         connection.execute(
             f"insert into {NEWCOMERS} select customer_id from survey"
             " anti join vault.subjects using (customer_id)"
@@ -110,7 +123,7 @@ def surveyed(
         " from survey"
     ).fetchall()[0]
     connection.execute("drop table survey")
-    return Survey(rows, bad, first, last)
+    return Survey(rows + suppressed, bad, first, last, suppressed)
 
 
 def require_few_bad(

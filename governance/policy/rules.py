@@ -297,7 +297,7 @@ def _of_feeds(policy: Policy) -> Iterator[Rule]:
     for feed in FEEDS:
         yield _rule(
             "reconciliation", feed, about=f"feed {feed}", purpose=None,
-            limit=0, text="read = accepted + quarantined + duplicates",
+            limit=0, text="read = accepted + quarantined + duplicates + suppressed",
         )  # fmt: skip
     for feed in WORD_FEEDS:
         yield _rule(

@@ -230,7 +230,7 @@ def _note_removal(connection: duckdb.DuckDBPyConnection, table: Holder, at: date
         " (select max(load_id) from warehouse.landing.loads) + row_number() over (order by feed)"
         " as load_id, feed, ? as loaded_at, 'erasure' as source, '{}' as fingerprint,"
         " 0 as rows_read, 0 as rows_accepted, 0 as rows_quarantined, 0 as rows_duplicate,"
-        " count(*) as rows_corrected"
+        " count(*) as rows_corrected, 0 as rows_suppressed"
         f" from {table.name} join (select load_id, feed from warehouse.landing.loads)"
         f" using (load_id) where {table.of_leaving} group by feed",
         [at],

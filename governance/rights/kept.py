@@ -14,7 +14,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -22,7 +22,11 @@ from governance import identity
 from warehouse.connect import Store, connected
 from warehouse.home import Home
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 LABEL = "handle"
+OF_FILE = "(select secret from kept.secret)"
 TABLES = {
     "secret": "secret blob not null",
     "steps": (
@@ -60,9 +64,17 @@ def opened() -> Iterator[duckdb.DuckDBPyConnection]:
         os.close(descriptor)
 
 
-def handle_sql(customer_id: str) -> str:
-    """Return the SQL of the handle of a customer id, where the file is attached."""
-    return identity.pseudonym(LABEL, customer_id, "(select secret from kept.secret)")
+def suppression() -> "tuple[bytes, pa.Table]":
+    """Return the secret of the handles, and those of everybody who may not come back."""
+    with opened() as connection:
+        secret = connection.execute("select secret from kept.secret").fetchall()[0][0]
+        handles = connection.execute("select handle::varchar as handle from kept.suppressed")
+        return secret, handles.to_arrow_table()
+
+
+def handle_sql(customer_id: str, secret: str = OF_FILE) -> str:
+    """Return the SQL of the handle of a customer id, given the SQL of the secret."""
+    return identity.pseudonym(LABEL, customer_id, secret)
 
 
 def handle_of(connection: duckdb.DuckDBPyConnection, customer_id: str) -> Any:

@@ -51,10 +51,10 @@ def feeds(as_json: bool) -> None:
         print_json(shown)
         return
     print_label()
-    columns = ["feed", "read", "accepted", "quarantined", "duplicates", "corrected", "subjects",
-               "orders", "value", "first", "last"]  # fmt: skip
-    keys = ["feed", "read", "accepted", "quarantined", "duplicates", "corrected", "subjects",
-            "orders", "value_total", "first_time", "last_time"]  # fmt: skip
+    columns = ["feed", "read", "accepted", "quarantined", "duplicates", "suppressed", "corrected",
+               "subjects", "orders", "value", "first", "last"]  # fmt: skip
+    keys = ["feed", "read", "accepted", "quarantined", "duplicates", "suppressed", "corrected",
+            "subjects", "orders", "value_total", "first_time", "last_time"]  # fmt: skip
     print_table("", columns, [[f.get(key) for key in keys] for f in shown["feeds"]])
     reasons = [(f["feed"], r, n) for f in shown["feeds"] for r, n in f["reasons"].items()]
     if reasons:

@@ -65,9 +65,10 @@ def print_summary(past: date | None = None) -> None:
 
 def _feeds(feeds: dict[str, Any]) -> None:
     print_table(
-        "\nFeeds", ["feed", "read", "accepted", "quarantined", "duplicates", "adds up"],
+        "\nFeeds", ["feed", "read", "accepted", "quarantined", "duplicates", "suppressed", "adds up"],
         [(f["feed"], f["read"], f["accepted"], f["quarantined"], f["duplicates"],
-          f["read"] == f["accepted"] + f["quarantined"] + f["duplicates"]) for f in feeds["feeds"]],
+          f["suppressed"],
+          f["read"] == f["accepted"] + f["quarantined"] + f["duplicates"] + f["suppressed"]) for f in feeds["feeds"]],
     )  # fmt: skip
 
 

@@ -1,0 +1,154 @@
+"""Erasure: a subject leaves every file, is told so by a receipt, and stays away."""
+
+import json
+
+import duckdb
+import pytest
+
+from governance import identity
+from governance.rights import kept, receipt
+from governance.rights.discovery import holders
+from tests.support.installation import own_feeds
+from warehouse.connect import published_store, warehouse_store
+from warehouse.errors import UsageError
+from warehouse.publish import published_purposes
+
+
+def opened(one, who, kind="erasure"):
+    """Open a request and land it; return its number."""
+    done = one.assent("rights", "open", who, kind, "--json")
+    assert done.status == 0, done.said
+    return done.json["request_id"]
+
+
+def erased(one, who):
+    number = opened(one, who)
+    assert one.assent("rights", "verify", number, "--method", "by letter").status == 0
+    done = one.assent("rights", "fulfil", number, "--json")
+    assert done.status == 0, done.said
+    return done.json[0]
+
+
+def rows_of(one, who):
+    """Return the rows that hold a customer, by table of every file."""
+    with one.entered():
+        purposes = published_purposes()
+        beside = [published_store(p, alias=f"p_{p}") for p in purposes]
+        with identity.opened(warehouse_store(), *beside) as connection:
+            keys = identity.purpose_keys(
+                [p for p in purposes if p != "permission"],
+                f"(select * from vault.subjects where customer_id = '{who}')",
+            )
+            connection.execute(f"create temp table leaving as {keys}")
+            found = {
+                table.name: connection.execute(
+                    f"select count(*) from {table.name} where {table.of_leaving}"
+                ).fetchall()[0][0]
+                for database in ("warehouse", *(f"p_{p}" for p in purposes))
+                for table in holders(connection, database)
+            }
+            held = connection.execute(
+                "select count(*) from vault.subjects where customer_id = ?", [who]
+            ).fetchall()[0][0]
+    return {name: count for name, count in found.items() if count}, held
+
+
+@pytest.fixture(scope="module")
+def story(small, tmp_path_factory):
+    """A member who is erased, in an installation of its own; what was there before and after."""
+    folder = tmp_path_factory.mktemp("erasure")
+    one = own_feeds(small.copy(folder / "home"), folder / "feeds")
+    who, other = sorted(one.members())[:2]
+    before, _ = rows_of(one, who)
+    others, _ = rows_of(one, other)
+    keys = one.home.warehouse
+    told = erased(one, who)
+    return one, who, other, before, others, told, keys
+
+
+def test_every_table_that_held_the_subject_is_named_and_holds_it_no_more(story):
+    one, who, _, before, _, told, _ = story
+    assert len(before) > 10  # positive control: marts, assignments, landing, published files
+    named = {
+        f"{database}.{table}" for database, tables in told["rows_found"].items() for table in tables
+    }
+    plain = {name.replace('"', "").replace("p_", "published_", 1) for name in before}
+    assert plain <= named
+    after, held = rows_of(one, who)
+    assert after == {}
+    assert held == 0
+    assert who not in one.members()
+    assert who not in one.in_mart()
+
+
+def test_nobody_else_is_touched(story):
+    one, _, other, _, others, _, _ = story
+    assert rows_of(one, other)[0] == others
+
+
+def test_the_receipt_is_signed_and_names_nobody(story):
+    one, who, _, _, _, told, _ = story
+    assert who not in json.dumps(told)
+    with one.entered():
+        assert receipt.holds(told)
+        assert not receipt.holds(told | {"seconds": 0.1234})
+
+
+def test_the_rules_hold_after_it_and_after_the_next_run(story):
+    one, who, _, _, _, _, _ = story
+    assert one.assent("status").status == 0
+    one.run()
+    assert one.assent("status").status == 0
+    assert who not in one.members()
+
+
+def test_no_feed_brings_the_subject_back(story):
+    """The whole history is read again, with the rows of the erased in it."""
+    one, who, *_ = story
+    before = {f["feed"]: f for f in one.evidence("feeds")["feeds"]}
+    text = one.sources.read_text()
+    assert "future_tolerance_minutes" not in text
+    one.sources.write_text(
+        text.replace("time_zone: ", "future_tolerance_minutes: 61\n    time_zone: ")
+    )
+    one.run()
+    feeds = {f["feed"]: f for f in one.evidence("feeds")["feeds"]}
+    assert rows_of(one, who) == ({}, 0)
+    assert feeds["transactions"]["suppressed"] > 0
+    assert feeds["transactions"]["read"] == before["transactions"]["read"]
+    assert feeds["customers"]["suppressed"] == 1
+    assert one.assent("status").status == 0
+    with one.entered(), kept.opened() as connection:
+        handle = kept.handle_of(connection, who)
+        assert connection.execute(
+            "select count(*) from kept.suppressed where handle = ?", [handle]
+        ).fetchall() == [(1,)]
+        proofs = connection.execute(
+            "select events from kept.proofs where handle = ?", [handle]
+        ).fetchall()
+    assert json.loads(proofs[0][0])[0]["action"] == "granted"
+
+
+def test_nothing_is_destroyed_for_who_isnt_verified(small, tmp_path):
+    one = small.copy(tmp_path / "home")
+    who = min(one.members())
+    number = opened(one, who)
+    done = one.assent("rights", "fulfil", number)
+    assert done.status == 2
+    assert "nobody has verified yet" in done.err
+    assert one.assent("consent", "show", who).status == 0
+
+
+def test_a_table_that_nobody_knows_is_found_or_refused(tmp_path):
+    connection = duckdb.connect()
+    connection.execute("attach ':memory:' as warehouse")
+    connection.execute("create table warehouse.main.new_mart (segmentation_key uuid, x integer)")
+    (table,) = holders(connection, "warehouse")
+    assert (table.table, table.key) == ("new_mart", "segmentation_key")
+    connection.execute("create table warehouse.main.keyless (name varchar)")
+    with pytest.raises(UsageError, match="nobody knows whose rows main.keyless holds"):
+        holders(connection, "warehouse")
+    connection.execute("drop table warehouse.main.keyless")
+    connection.execute("create table warehouse.main.odd (who uuid)")
+    with pytest.raises(UsageError, match="the column who may be a key"):
+        holders(connection, "warehouse")
