@@ -37,6 +37,14 @@ CHECKS = (
         law.unknown_jurisdiction,
     ),
     Check(
+        "Times of their own are set for types of rights requests that there are.",
+        law.request_types,
+    ),
+    Check(
+        "A calendar of public holidays is known (country, or country and subdivision).",
+        law.calendars,
+    ),
+    Check(
         "`permission`, `custody`, `subject`, `row`, `purpose` name no purpose; `as_of` and keys no"
         " column.",
         law.names,

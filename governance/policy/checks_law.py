@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from governance.policy.places import under_gdpr
 from governance.policy.plain import Data, Problems, at, blocks, mapping, one_of, words
-from governance.policy.problems import Path, Problem, nearest
-from governance.policy.words import BUILT_IN_PURPOSES, KEYS_OF_LANDING
+from governance.policy.problems import Path, Problem, nearest, shown
+from governance.policy.words import BUILT_IN_PURPOSES, KEYS_OF_LANDING, REQUEST_TYPES
 
 
 def time_zone(data: Data) -> Problems:
@@ -62,6 +62,44 @@ def unknown_jurisdiction(data: Data) -> Problems:
                 f" '{purpose}' the basis would be {bases[name]}, not {bases[stricter[0]]}",
                 "name the regime that asks most, for every purpose",
             )
+
+
+def request_types(data: Data) -> Problems:
+    """Find times of requests that nobody can make."""
+    for regime, block in blocks(data, "regimes"):
+        for name in mapping(at(block, "requests", "by_type")):
+            if name not in REQUEST_TYPES:
+                yield Problem(
+                    ("regimes", regime, "requests", "by_type", name),
+                    f"no such type of request: '{shown(str(name))}'",
+                    nearest(str(name), REQUEST_TYPES, f"use one of: {', '.join(REQUEST_TYPES)}"),
+                )
+
+
+def calendars(data: Data) -> Problems:
+    """Find calendars of public holidays that don't exist."""
+    for regime, block in blocks(data, "regimes"):
+        code = at(block, "requests", "holidays")
+        if not isinstance(code, str):
+            continue
+        known = _calendars()
+        if code not in known:
+            yield Problem(
+                ("regimes", regime, "requests", "holidays"),
+                f"no such calendar: '{shown(code)}'",
+                nearest(code, known, "use a country, such as DE, or a subdivision, such as US-CA"),
+            )
+
+
+def _calendars() -> list[str]:
+    import holidays
+
+    countries = holidays.list_supported_countries(include_aliases=False)
+    return [
+        code
+        for country, parts in countries.items()
+        for code in (country, *(f"{country}-{part}" for part in parts))
+    ]
 
 
 def names(data: Data) -> Problems:

@@ -133,7 +133,9 @@ def _default(block: Node, key: str) -> str:
     if key in block.get("required", []):
         return "required"
     default = block["properties"][key].get("default")
-    return json.dumps(default) if default else "none"
+    if isinstance(default, dict):
+        default = {name: value for name, value in default.items() if value}
+    return json.dumps(default) if default or default is False else "none"
 
 
 def _classes() -> str:

@@ -34,6 +34,10 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Days = Annotated[int, Field(ge=1, le=36525)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Period = Annotated[
+    str, StringConstraints(pattern=r"^[1-9][0-9]{0,2} (months?|days?|business days?)$")
+]
+Calendar = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")]
 
 
 class Part(BaseModel):
@@ -52,6 +56,38 @@ class Controller(Part):
     )
 
 
+class Times(Part):
+    """How long a rights request may take, from the day on which it is received."""
+
+    acknowledge: Period | None = Field(
+        default=None, description="Within which its receipt is confirmed"
+    )
+    answer: Period = Field(description="Within which it is answered")
+    extension: Period | None = Field(
+        default=None, description="What may be added to the time to answer, if the subject is told"
+    )
+
+
+class Requests(Times):
+    """The times of rights requests, and how they are counted."""
+
+    by_type: dict[Name, Times] = Field(
+        default={},
+        description="Types of requests that have times of their own: for them none of those above "
+        "counts",
+    )
+    ends_on_working_day: bool = Field(
+        default=False,
+        description="Whether a period whose last day is no working day ends with the next one",
+    )
+    holidays: Calendar | None = Field(
+        default=None,
+        description="Whose public holidays are no working days: a country (ISO 3166-1), or a "
+        "subdivision (ISO 3166-2, such as `US-CA`); without it only Saturdays and Sundays are "
+        "none",
+    )
+
+
 class Regime(Part):
     """The rules that apply to the subjects of some jurisdictions."""
 
@@ -61,6 +97,11 @@ class Regime(Part):
     )
     age_of_consent: Annotated[int, Field(ge=0, le=21)] = Field(
         description="The youngest age, in years, at which a subject's own consent counts"
+    )
+    requests: Requests = Field(
+        default=Requests(answer="1 month"),
+        description="Within which times rights requests are answered; without it in one month, "
+        "never extended",
     )
 
 
@@ -261,6 +302,11 @@ class Thresholds(Part):
     )
     smallest_segment: Annotated[int, Field(ge=1)] = Field(
         description="Subjects; a smaller segment isn't published"
+    )
+    request_warning_days: Days = Field(
+        default=7,
+        description="How many days before the last day to answer a rights request a warning is "
+        "given",
     )
     bias: BiasLimits = Field(description="Limits on bias")
     drift: Annotated[float, Field(gt=0)] = Field(

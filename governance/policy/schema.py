@@ -15,6 +15,9 @@ Node = dict[str, Any]
 _PATTERNS = {
     "^[a-z][a-z0-9_]*$": "name (lower-case letters, digits and _, beginning with a letter)",
     "^[A-Z]{2}$": "two capital letters",
+    "^[1-9][0-9]{0,2} (months?|days?|business days?)$": "period (such as 1 month, 45 days,"
+    " 10 business days)",
+    "^[A-Z]{2}(-[A-Z0-9]{1,3})?$": "country or subdivision (such as DE, US-CA)",
 }
 
 

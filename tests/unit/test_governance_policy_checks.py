@@ -69,6 +69,26 @@ POISONS = {
             "name the regime that asks most",
         )
     ],
+    "request_types": [
+        (
+            "by_type: {limit:", "by_type: {^limits:", "regimes.ccpa.requests.by_type.limits",
+            "no such type of request: 'limits'", "did you mean 'limit'?",
+        ),
+        (
+            "by_type: {limit:", "by_type: {^opted_out:", "regimes.ccpa.requests.by_type.opted_out",
+            "no such type of request: 'opted_out'", "use one of: access, portability",
+        ),
+    ],
+    "calendars": [
+        (
+            "holidays: US-CA", "^holidays: US-CAL", "regimes.ccpa.requests.holidays",
+            "no such calendar: 'US-CAL'", "did you mean 'US-CA'?",
+        ),
+        (
+            "holidays: US-CA", "^holidays: QQ", "regimes.ccpa.requests.holidays",
+            "no such calendar: 'QQ'", "use a country, such as DE",
+        ),
+    ],
     "names": [
         (
             "  recipes:\n", "  ^permission:\n", "purposes.permission",

@@ -21,7 +21,7 @@ def test_an_unknown_key_suggests_the_nearest():
     key, said = only_fault("smallest_segment: 50", "smallest_segment: 50\n  ^smalest_segment: 5")
     assert key == "thresholds.smalest_segment"
     assert said.startswith("unknown key 'smalest_segment' -> did you mean 'smallest_segment'?")
-    assert "the keys here are: completeness, freshness_days, smallest_segment, bias" in said
+    assert "the keys here are: completeness, freshness_days, smallest_segment, request_" in said
 
 
 def test_an_unknown_key_without_a_neighbour_lists_what_is_known():
@@ -83,6 +83,14 @@ SHAPES = [
      "expected 1, found 2"),
     ("privacy@example.com, country: US", "privacy@example.com, ^country: usa",
      "controller.country", "expected two capital letters, found text"),
+    ("answer: 45 days", "^answer: 45", "regimes.ccpa.requests.answer",
+     "expected period (such as 1 month, 45 days, 10 business days), found a whole number"),
+    ("answer: 45 days", "^answer: 6 weeks", "regimes.ccpa.requests.answer", "expected period"),
+    ("answer: 45 days", "^answer: 0 days", "regimes.ccpa.requests.answer", "expected period"),
+    ("by_type: {limit: {answer:", "by_type: {limit: {^answr:",
+     "regimes.ccpa.requests.by_type.limit.answr", "did you mean 'answer'?"),
+    ("holidays: US-CA", "^holidays: California", "regimes.ccpa.requests.holidays",
+     "expected country or subdivision (such as DE, US-CA), found text"),
     ("  drift: 0.25", "  drift: 0.25\n  ^completeness: 0.5", "thresholds.completeness",
      "the key stands twice; first in line 94 -> leave one of them"),
 ]  # fmt: skip
@@ -226,3 +234,10 @@ def test_the_hash_covers_what_is_said_and_not_how():
     assert policy_hash(parse_policy(stated_default)) == digest
     assert policy_hash(parse_policy(poisoned("drift: 0.25", "drift: 0.250"))) == digest
     assert policy_hash(parse_policy(poisoned("drift: 0.25", "drift: 0.26"))) != digest
+
+
+def test_a_regime_without_times_answers_in_one_month_and_extends_nothing():
+    requests = parse_policy(SMALL).regimes["gdpr"].requests
+    assert (requests.acknowledge, requests.answer, requests.extension) == (None, "1 month", None)
+    assert (requests.by_type, requests.ends_on_working_day, requests.holidays) == ({}, False, None)
+    assert parse_policy(SMALL).thresholds.request_warning_days == 7
