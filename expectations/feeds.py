@@ -1,11 +1,12 @@
 """The checks of feeds and of holding data: what landed, how fresh it is, how long it is kept.
 
-Belongs here: verdicts on reconciliation, freshness, custody, what decides permission, and who
-consumes marts. Does not belong here: figures of the feeds for people (``ingest.feeds``); this is
-the second count that those are held to.
+Belongs here: verdicts on reconciliation, freshness, due dates, custody, what decides permission,
+and who consumes marts. Does not belong here: figures of the feeds for people (``ingest.feeds``);
+this is the second count that those are held to.
 """
 
-from datetime import date, datetime
+from collections import Counter
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -20,6 +21,7 @@ from governance.lineage.graph import Lineage
 from governance.policy.model import Policy
 from governance.policy.rules import Rule
 from governance.policy.words import FEEDS, WORD_FEEDS
+from governance.rights.deadlines import due_dates, regime_of
 from warehouse.catalogue import columns
 
 # Words that the company's subjects gave to Assent itself land beside those of the feed.
@@ -61,7 +63,7 @@ def check_feeds(
     Returns
     -------
     list of Result
-        ``reconciliation.<feed>``, ``readable.<feed>``,
+        ``reconciliation.<feed>``, ``readable.<feed>``, ``rights.due``,
         ``freshness.transactions``, ``custody.*``,
         ``minimisation.permission``, ``exposure.recipients``.
     """
@@ -71,6 +73,7 @@ def check_feeds(
     return [
         *(_reconciliation(connection, catalogue[f"reconciliation.{feed}"], feed) for feed in FEEDS),
         *(_readable(connection, catalogue[f"readable.{feed}"], feed) for feed in WORD_FEEDS),
+        _due(connection, catalogue["rights.due"], policy, today),
         _freshness(catalogue["freshness.transactions"], clocks, today),
         _custody_retention(connection, catalogue["custody.retention"], clocks),
         _custody_purge(connection, catalogue["custody.purge"], today, rewritten_at),
@@ -136,6 +139,49 @@ def _readable(connection: duckdb.DuckDBPyConnection, rule: Rule, feed: str) -> R
         why = f"{unread} name none: `assent quarantine list`, then `assent quarantine resolve`"
         return result(rule, "broken", unread, why)
     return result(rule, "holds", 0, "every row names a subject, or has been resolved")
+
+
+def _due(connection: duckdb.DuckDBPyConnection, rule: Rule, policy: Policy, today: date) -> Result:
+    """Judge whether a request that nobody has answered is past its last day.
+
+    A request is open until a row of it says otherwise, whoever says so, the feed or Assent; it goes
+    by its earliest receipt. A verdict is read again on later days, so that its reason names days.
+    """
+    if not columns(connection, "landing", "rights_requests"):
+        return unjudged(rule)
+    waiting = connection.execute(
+        """
+        select c.jurisdiction, r.type, r.received_at
+        from (
+            select subject_key, type, min(received_at) as received_at
+            from landing.rights_requests
+            group by subject_key, request_id, type having bool_and(status = 'open')
+        ) as r left join landing.customers as c using (subject_key)
+        """
+    ).fetchall()
+    if not waiting:
+        return result(rule, "holds", 0, "no request is open")
+    due = []
+    for jurisdiction, request_type, received_at in waiting:
+        regime = regime_of(policy, jurisdiction)
+        dates = due_dates(policy, regime, request_type, received_at)
+        due.append((dates.answer_by, (regime, request_type)))
+    first = min(day for day, _ in due)
+    warned = today + timedelta(days=policy.thresholds.request_warning_days)
+    held = Counter(kind for _, kind in due)
+    soon = Counter(kind for day, kind in due if day <= warned)
+    late = Counter(kind for day, kind in due if day < today)
+    heads = ("regime", "type", "open", f"due by {warned}", "late")
+    table = Table(heads, [(*k, held[k], soon[k], late[k]) for k in sorted(held)])
+    if late:
+        why = (
+            f"late on {today}: {late.total()} of {len(due)} open requests, the first since {first}"
+        )
+    elif soon:
+        why = f"due by {warned}: {soon.total()} of {len(due)} open requests, the first on {first}"
+    else:
+        why = f"open requests: {len(due)}, the first due on {first}"
+    return aged(rule, first, today, why, **{"open requests": table})
 
 
 def _freshness(rule: Rule, clocks: Clocks, today: date) -> Result:

@@ -70,10 +70,11 @@ def result(rule: Rule, status: Status, observed: Any, why: str, **details: Any) 
     return Result(rule.id, status, observed, rule.limit, why, details)
 
 
-def aged(rule: Rule, since: date, day: date, why: str) -> Result:
+def aged(rule: Rule, since: date, day: date, why: str, **details: Any) -> Result:
     """Return the verdict on a rule that limits how many days may pass since a day."""
     age, old = aging.judged(since, day, rule.limit)
-    return Result(rule.id, "broken" if old else "holds", age, rule.limit, why, since=since)
+    status: Status = "broken" if old else "holds"
+    return Result(rule.id, status, age, rule.limit, why, details, since=since)
 
 
 def unjudged(rule: Rule, why: str | None = None, **details: Any) -> Result:

@@ -30,7 +30,6 @@ from warehouse.clock import now
 MART_KINDS = (
     "minimisation", "permission", "retention", "special_values", "completeness", "reconciliation",
 )  # fmt: skip
-FEED_KINDS = ("reconciliation", "freshness", "readable")
 
 
 def _rules_of(purpose: str | None, kinds: Sequence[str]) -> list[Rule]:
@@ -122,16 +121,16 @@ def _mart_check(purpose: str) -> dg.AssetChecksDefinition:
 
 
 def _feed_specs() -> list[dg.AssetCheckSpec]:
-    specs = []
-    for feed in FEEDS:
-        found = [r for r in _rules_of(None, FEED_KINDS) if feed in r.id]
-        specs += _specs(["landing", feed], found)
-    return specs
+    return [spec for feed in FEEDS for spec in _specs(["landing", feed], _rules_of_feed(feed))]
+
+
+def _rules_of_feed(feed: str) -> list[Rule]:
+    return [r for r in rules(policy()) if r.about == f"feed {feed}"]
 
 
 @dg.multi_asset_check(name="check_feeds", specs=_feed_specs())
 def check_feeds(context: dg.AssetCheckExecutionContext, writer: Writer) -> Iterator[Any]:
-    """Judge what landed: nothing lost, nothing stale, no consent event unread."""
+    """Judge what landed: nothing lost, nothing stale, no word unread, no request unanswered."""
     from expectations.feeds import check_feeds as judge
     from orchestration.land import landed_clocks
 
@@ -142,10 +141,9 @@ def check_feeds(context: dg.AssetCheckExecutionContext, writer: Writer) -> Itera
         )
         status.put(connection, policy(), results, clocks, about())
     for feed in FEEDS:
-        for kind in FEED_KINDS:
-            found = [r for r in results if r.rule == f"{kind}.{feed}"]
-            if found:
-                yield _evaluated(["landing", feed], kind, found, clocks)
+        ids = {rule.id for rule in _rules_of_feed(feed)}
+        for kind, found in _by_kind(r for r in results if r.rule in ids).items():
+            yield _evaluated(["landing", feed], kind, found, clocks)
 
 
 SEGMENTS_ASSET = ["segmentation", "segments"]

@@ -81,6 +81,12 @@ KINDS: dict[str, Kind] = {
         "every consent event and every rights request names a subject",
         "one that can't be read may be anybody's denial (GDPR Art. 7(3), 17, 18, 21)",
     ),
+    "rights": Kind(
+        "rights.due",
+        "every open rights request can still be answered in time",
+        "a subject waits for the answer (GDPR Art. 12(3); Cal. Civ. Code 1798.130(a)(2))",
+        blocks=False,
+    ),
     "size": Kind(
         "size.segmentation",
         "no segment is smaller than allowed",
@@ -304,6 +310,10 @@ def _of_feeds(policy: Policy) -> Iterator[Rule]:
             "readable", feed, about=f"feed {feed}", purpose=None,
             limit=0, text="no row without a subject",
         )  # fmt: skip
+    yield _rule(
+        "rights", "due", about="feed rights_requests", purpose=None,
+        limit=0, text="no day past the last to answer",
+    )  # fmt: skip
     days = policy.thresholds.freshness_days
     yield _rule(
         "freshness", "transactions", about="feed transactions", purpose=None,

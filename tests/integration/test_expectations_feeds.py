@@ -9,6 +9,7 @@ import pytest
 from expectations.feeds import check_feeds
 from expectations.result import Result, by_id
 from governance.lineage.graph import Form, Lineage, Made, Ref, Relation
+from governance.policy.model import Policy
 from governance.policy.words import FEEDS
 from governance.status import NOT_RUN
 from tests.support import checked
@@ -126,6 +127,74 @@ def test_freshness_counts_days_where_the_policy_lives(
     """At 3 o'clock UTC it is still the day before in New York."""
     night = datetime.fromisoformat("2024-07-02T03:00:00+00:00")
     assert results(warehouse, night)["freshness.transactions"].observed == 1
+
+
+OPEN = "insert into landing.rights_requests by name select '{}'::uuid as subject_key, * from ({})"
+STRANGER = "00000000-0000-0000-0000-0000000000ff"
+
+
+def asked(status: str = "open", kind: str = "access", received: str = "2024-05-27") -> str:
+    """Return the statement by which somebody whom no feed knows has asked."""
+    return OPEN.format(
+        STRANGER,
+        f"select 'q' as request_id, '{kind}' as type, timestamp '{received} 12:00' as received_at,"
+        f" '{status}' as status",
+    )
+
+
+@pytest.mark.parametrize(
+    ("statement", "later", "status", "observed", "why"),
+    [
+        # The twelve of the warehouse came on the evening of 28 June in New York.
+        ("select 1", 0, "holds", -26, "open requests: 12, the first due on 2024-07-28"),
+        ("select 1", 18, "holds", -8, "open requests: 12, the first due on 2024-07-28"),
+        ("select 1", 19, "holds", -7, "due by 2024-07-28: 12 of 12 open requests"),
+        ("select 1", 26, "holds", 0, "due by 2024-08-04: 12 of 12 open requests"),
+        ("select 1", 27, "broken", 1, "late on 2024-07-29: 12 of 12 open requests"),
+        (asked(received="2024-06-08"), 0, "holds", -6,
+         "due by 2024-07-09: 1 of 13 open requests, the first on 2024-07-08"),
+        (asked(), 0, "broken", 5,
+         "late on 2024-07-02: 1 of 13 open requests, the first since 2024-06-27"),
+        # An answer of the feed's, or of Assent's, which lands beside the request.
+        (f"{asked()}; {asked('refused')}", 0, "holds", -26, "open requests: 12"),
+        (f"{asked()}; {asked('partial')}", 0, "holds", -26, "open requests: 12"),
+        (f"{asked()}; {asked('fulfilled', 'portability')}", 0, "broken", 5, "1 of 13"),
+        ("update landing.rights_requests set status = 'fulfilled'", 90, "holds", 0,
+         "no request is open"),
+    ],
+)  # fmt: skip
+def test_due_dates(
+    warehouse: duckdb.DuckDBPyConnection, statement: str, later: int, status: str, observed: int,
+    why: str,
+) -> None:  # fmt: skip
+    warehouse.execute(statement)
+    found = results(warehouse, NOW + timedelta(days=later))["rights.due"]
+    assert (found.status, found.observed) == (status, observed)
+    assert why in found.why
+    assert (found.since is None) == (why == "no request is open")  # else time alone can break it
+    assert not [word for word in (STRANGER, "'q'") if word in f"{found}"]
+
+
+def test_due_dates_go_by_the_regime_of_the_subject(warehouse: duckdb.DuckDBPyConnection) -> None:
+    """Who lives in no known place, or whom no feed knows, falls under the unknown's regime."""
+    said = POLICY.model_dump(by_alias=True)
+    regime = said["regimes"]["gdpr"]
+    said["regimes"]["slow"] = regime | {"jurisdictions": ("Atlantis",)}
+    said["regimes"]["slow"]["requests"] = {"answer": "45 days"}
+    for purpose in said["purposes"].values():
+        purpose["basis"]["slow"] = purpose["basis"]["gdpr"]
+    warehouse.execute(asked())
+    found = check_feeds(warehouse, Policy.model_validate(said), checked.clocks(), now=NOW)
+    (due,) = [r for r in found if r.rule == "rights.due"]
+    assert due.details["open requests"].rows == [
+        ("gdpr", "access", 1, 1, 1), ("gdpr", "erasure", 8, 0, 0), ("slow", "erasure", 4, 0, 0)
+    ]  # fmt: skip
+
+
+def test_due_dates_of_requests_that_never_landed(warehouse: duckdb.DuckDBPyConnection) -> None:
+    warehouse.execute("drop table landing.rights_requests")
+    found = results(warehouse)["rights.due"]
+    assert (found.status, found.why) == ("not judged", NOT_RUN)
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ def test_every_rule_that_is_judged_on_data_is_a_check(defs, graph):
         if rule.kind in ("custody", "exposure"):
             continue  # judged with the feeds, shown by `assent status`
         of_mart = rule.purpose in policy.purposes
-        asset = f"mart_{rule.purpose}" if of_mart else rule.id.split(".")[1]
+        asset = f"mart_{rule.purpose}" if of_mart else rule.about.removeprefix("feed ")
         here = [
             s for s in specs if s.name == rule.kind and s.asset_key.path[-1] in (asset, "segments")
         ]
