@@ -155,6 +155,8 @@ def asked(status: str = "open", kind: str = "access", received: str = "2024-05-2
          "due by 2024-07-09: 1 of 13 open requests, the first on 2024-07-08"),
         (asked(), 0, "broken", 5,
          "late on 2024-07-02: 1 of 13 open requests, the first since 2024-06-27"),
+        # Told twice, by the feed and by Assent: it is one request, received when it first was.
+        (f"{asked()}; {asked(received='2024-06-20')}", 0, "broken", 5, "1 of 13"),
         # An answer of the feed's, or of Assent's, which lands beside the request.
         (f"{asked()}; {asked('refused')}", 0, "holds", -26, "open requests: 12"),
         (f"{asked()}; {asked('partial')}", 0, "holds", -26, "open requests: 12"),

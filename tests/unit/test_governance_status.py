@@ -178,6 +178,19 @@ def test_an_override_ends_with_its_day_whatever_the_feeds_do(
     assert (SIZE not in against) is excused
 
 
+def test_a_request_grows_late_without_a_run_and_keeps_nothing_from_being_published(
+    connection, monkeypatch
+):
+    due = result("rights.due", -1, limit=0, since=date(2024, 3, 20))
+    status.put(connection, POLICY, [due], NOW, ABOUT)
+    for now, days, found in (("2024-03-20", 0, "holds"), ("2024-03-21", 1, "broken")):
+        monkeypatch.setenv("ASSENT_NOW", f"{now}T12:00:00Z")
+        (shown,) = [r for r in status.shown(POLICY)["rules"] if r["rule"] == "rights.due"]
+        assert (shown["status"], shown["observed"]) == (found, days)
+        against = {v.rule for v in status.obstacles(connection, POLICY, "segmentation", NOW)}
+        assert "rights.due" not in against
+
+
 def test_what_is_about_to_land_again_is_not_judged(connection, home):
     """A landing that fails, or is killed, leaves no verdict on the feeds."""
     status.forget_feeds(connection, POLICY)
