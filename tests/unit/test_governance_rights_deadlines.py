@@ -115,17 +115,11 @@ def test_the_regime_of_a_jurisdiction(jurisdiction: str | None, regime: str) -> 
     assert regime_of(SHIPPED, jurisdiction) == regime
 
 
-LGPD = """
-  lgpd:
-    description: Opt-in, or another basis (LGPD Art. 7)
-    jurisdictions: [BR]
-    age_of_consent: 12        # Art. 14 § 1
-    requests: {answer: 1 month, by_type: {access: {answer: 15 days}}, holidays: BR}   # Art. 19 II
-"""
-
-
-def test_a_new_regime_is_a_block_of_the_policy() -> None:
-    text = poisoned("\nunknown_jurisdiction", LGPD + "unknown_jurisdiction")
+def test_a_new_regime_is_the_block_that_the_docs_show() -> None:
+    page = (PROJECT / "docs/checks.md").read_text()
+    block = page.partition("```yaml\nregimes:\n")[2].partition("```")[0]
+    assert "lgpd" in block
+    text = poisoned("unknown_jurisdiction", block + "unknown_jurisdiction")
     policy = parse_policy(text.replace("basis: {gdpr:", "basis: {lgpd: consent, gdpr:"))
     assert regime_of(policy, "br") == "lgpd"
     assert answer_by(policy, "lgpd", "2024-02-20") == "2024-03-06"
