@@ -108,8 +108,8 @@ def _reconciliation(connection: duckdb.DuckDBPyConnection, rule: Rule, feed: str
     count, read, accepted, quarantined, duplicates, gone, suppressed, held, aside = row
     parts = {
         "loads": count, "read": read, "accepted": accepted, "quarantined": quarantined,
-        "duplicates": duplicates, "suppressed": suppressed, "corrected or removed since": gone, "held": held,
-        "in quarantine": aside,
+        "duplicates": duplicates, "suppressed": suppressed, "corrected or removed since": gone,
+        "held": held, "in quarantine": aside,
     }  # fmt: skip
     facts = {"account": Table(("rows", "count"), list(parts.items()))}
     if not count and not held:

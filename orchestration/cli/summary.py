@@ -64,11 +64,11 @@ def print_summary(past: date | None = None) -> None:
 
 
 def _feeds(feeds: dict[str, Any]) -> None:
+    columns = ["read", "accepted", "quarantined", "duplicates", "suppressed"]
     print_table(
-        "\nFeeds", ["feed", "read", "accepted", "quarantined", "duplicates", "suppressed", "adds up"],
-        [(f["feed"], f["read"], f["accepted"], f["quarantined"], f["duplicates"],
-          f["suppressed"],
-          f["read"] == f["accepted"] + f["quarantined"] + f["duplicates"] + f["suppressed"]) for f in feeds["feeds"]],
+        "\nFeeds", ["feed", *columns, "adds up"],
+        [(f["feed"], *(f[c] for c in columns), f["read"] == sum(f[c] for c in columns[1:]))
+         for f in feeds["feeds"]],
     )  # fmt: skip
 
 

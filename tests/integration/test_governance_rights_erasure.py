@@ -146,7 +146,7 @@ def test_a_table_that_nobody_knows_is_found_or_refused(tmp_path):
     (table,) = holders(connection, "warehouse")
     assert (table.table, table.key) == ("new_mart", "segmentation_key")
     connection.execute("create table warehouse.main.keyless (name varchar)")
-    with pytest.raises(UsageError, match="nobody knows whose rows main.keyless holds"):
+    with pytest.raises(UsageError, match=r"nobody knows whose rows main\.keyless holds"):
         holders(connection, "warehouse")
     connection.execute("drop table warehouse.main.keyless")
     connection.execute("create table warehouse.main.odd (who uuid)")
