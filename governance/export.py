@@ -1,12 +1,12 @@
 """Exports: the members of a segment, for one purpose, to one named recipient.
 
-Belongs here: the second check at the moment of export, re-identification, the file and its
-manifest. Does not belong here: the published files themselves (``governance.release``).
+Belongs here: the second check at the moment of export, re-identification, what the file holds, and
+its manifest. Does not belong here: where a file for a recipient may lie, and writing it
+(``governance.handover``), the published files themselves (``governance.release``).
 """
 
 import hashlib
 import json
-import os
 import secrets
 from collections import Counter
 from contextlib import ExitStack
@@ -17,7 +17,7 @@ from typing import Any
 
 import duckdb
 
-from governance import acts, aging, consent, evidence, identity, inbox
+from governance import acts, aging, consent, evidence, handover, identity, inbox
 from governance.consent import KNOWN_NOW
 from governance.policy.columns import purpose_named
 from governance.policy.load import policy_hash
@@ -26,12 +26,11 @@ from governance.policy.problems import nearest
 from governance.policy.rules import override_of
 from governance.policy.words import SEGMENT_PURPOSE
 from governance.release import PERMISSION
-from warehouse import keys
 from warehouse.clock import now, utc_naive, whose
 from warehouse.connect import published_store
 from warehouse.errors import RuleBrokenError, UsageError
-from warehouse.home import PROJECT, Home
-from warehouse.journal import sync_file, sync_folder, write_durably
+from warehouse.home import Home
+from warehouse.journal import write_durably
 from warehouse.sql import identifier, quoted
 
 FORMATS = (".csv", ".parquet")
@@ -92,8 +91,7 @@ def export(
     segment
         A published segment's number or name.
     to
-        A ``.csv`` or ``.parquet`` file outside ``ASSENT_HOME``, the folder of keys and the project
-        (where it would be one `git add` from being passed on); encrypted, ``.age`` is added.
+        A ``.csv`` or ``.parquet`` file; where, see :func:`governance.handover.target`.
 
     Raises
     ------
@@ -107,13 +105,16 @@ def export(
         "purpose": acts.known(purpose, policy.purposes),
         "recipient": acts.known(recipient, policy.recipients),
     }
-    with ExitStack() as taken_back:  # what was written, unless the act came to its end on record
+    with ExitStack() as aside, ExitStack() as taken_back:
         with acts.acting("export", **named) as act:
             manifest, content, target = _prepared(
                 policy, segment, purpose, recipient, to, encrypted=encrypted
             )
             act |= {k: v for k, v in vars(manifest).items() if k not in acts.OURS}
-            _leave(manifest, content, target, taken_back)
+            _write_manifest(manifest, taken_back)
+            put = aside.enter_context(handover.set_aside(target, content))
+        # Only now: no file leaves without its act.
+        put()
         taken_back.pop_all()
     return manifest
 
@@ -124,7 +125,7 @@ def _prepared(
     """Check and work out everything: the manifest, what the file holds, and where it goes."""
     purpose_named(policy, purpose)
     listed = _recipient(policy, recipient, purpose)
-    target = _target(to, encrypted=encrypted)
+    target = handover.target(to, FORMATS, "an export", encrypted=encrypted)
     key = _public_key(listed, recipient) if encrypted else None
     columns = list(listed.receives or ("customer_id",))
     at = now()  # an act's own instant
@@ -153,7 +154,7 @@ def _prepared(
         table, apostrophes = _without_formulas(table)
     else:
         apostrophes = 0
-    content = _encrypted(_encoded(table, to.suffix), key)
+    content = handover.sealed(_encoded(table, to.suffix), key)
     manifest = Manifest(
         release_id=secrets.token_hex(8), at=at.isoformat(), clock=whose(),
         judged_at=judged_at.replace(tzinfo=UTC).isoformat(), actor=acts.actor(), purpose=purpose,
@@ -182,29 +183,6 @@ def _recipient(policy: Policy, name: str, purpose: str) -> Recipient:
             rule="recipient.purpose",
         )
     return listed
-
-
-def _target(to: Path, *, encrypted: bool) -> Path:
-    if to.suffix not in FORMATS:
-        raise UsageError(
-            f"unknown kind of file: '{to.name}'", f"end it in {' or '.join(FORMATS)}", rule="target"
-        )
-    # Resolved, so that neither a link nor `..` leads back into the home.
-    target = to.parent.resolve() / (f"{to.name}.age" if encrypted else to.name)
-    for folder, name in (
-        (Home.current().root, "ASSENT_HOME"), (keys.folder(), "the keys"), (PROJECT, "the project"),
-    ):  # fmt: skip
-        if target.is_relative_to(folder.resolve()):
-            raise UsageError(
-                f"an export doesn't belong under {name}", "name a file elsewhere", rule="target"
-            )
-    if target.exists():
-        raise UsageError(
-            f"{target.name} exists already", "name another file, or remove it", rule="target"
-        )
-    if not target.parent.is_dir():
-        raise UsageError(f"there is no folder {target.parent}", "make it first", rule="target")
-    return target
 
 
 def _public_key(listed: Recipient, name: str) -> str:
@@ -321,41 +299,14 @@ def _without_formulas(table: Any) -> tuple[Any, int]:
     return table, found
 
 
-def _encrypted(content: bytes, key: str | None) -> bytes:
-    if key is None:
-        return content
-    import pyrage
-
-    sealed: bytes = pyrage.encrypt(content, [pyrage.x25519.Recipient.from_str(key)])
-    return sealed
-
-
-def _leave(manifest: Manifest, content: bytes, target: Path, taken_back: ExitStack) -> None:
-    """Write the manifest, then the file, whole or not at all: no file is without its manifest.
+def _write_manifest(manifest: Manifest, taken_back: ExitStack) -> None:
+    """Write the manifest, before the file: no file is without its manifest.
 
     A process killed between the two leaves a manifest without a file, which discloses nothing.
     """
     path = Home.current().make().releases / f"{manifest.release_id}.json"
     taken_back.callback(path.unlink, missing_ok=True)
     write_durably(path, json.dumps(vars(manifest), indent=1, sort_keys=True).encode())
-    aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-    try:
-        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-            sync_file(aside)
-            os.link(aside, target)
-            taken_back.callback(target.unlink, missing_ok=True)
-        finally:
-            aside.unlink()
-        sync_folder(target.parent)
-    except OSError as error:
-        raise UsageError(
-            f"{target} can't be written: {error.strerror}",
-            "name a file in a folder that you may write to, on a disk that has room",
-            rule="target",
-        ) from None
 
 
 def _encoded(table: Any, suffix: str) -> bytes:
