@@ -23,12 +23,22 @@ from governance.policy.words import (
 )
 from warehouse.sql import quoted
 
+# The rules that decide, besides the bases that need no consent; the first that applies.
+HELD = "held: a request that stands, or an unread row"
+TOO_YOUNG = "below the age of consent"
+OBJECTED = "objected or opted out"
+WITHDRAWN = "withdrawn"
+NEVER = "no consent on an accepted notice"
+EXPIRED = "consent expired"
+CONSENTED = "consent"
+
 
 @dataclass(frozen=True)
 class Relations:
     """Where the events and the subjects are: names of tables, or parenthesised selects.
 
-    events: subject_key, action, purpose, occurred_at, recorded_at, notice_version, signal.
+    events: subject_key, action, purpose, occurred_at, recorded_at, notice_version, signal; to tell
+    what decided (:func:`heard_sql`), ``EVIDENCE`` too.
     subjects: subject_key, jurisdiction, age_years, held.
     """
 
@@ -40,50 +50,69 @@ def _listed(words: Iterable[str]) -> str:
     return f"({', '.join(map(quoted, words))})"
 
 
+# What is kept of an event beside what decides.
+EVIDENCE = ("method", "channel", "language", "wording_hash", "evidence_ref")
+
 # Held: a request to erase, object or restrict that is open or was granted, or a row that couldn't
 # be read and may forbid all: a consent event or a request a denial, a customer's row a child's age.
+# A request counts from when it was received; a row that couldn't be read may be of any date.
 LANDED = Relations(
     events="landing.consent_events",
     subjects=f"""(
-        select k.subject_key, c.jurisdiction, c.age_years, (
-            k.subject_key in (
-                select subject_key from landing.rights_requests
+        select k.subject_key, c.jurisdiction, c.age_years, h.held_since is not null as held,
+            h.held_since
+        from (select distinct subject_key from landing.purpose_keys) as k
+        left join landing.customers as c using (subject_key)
+        left join (
+            select subject_key, min(since) as held_since
+            from (
+                select subject_key, coalesce(min(received_at), timestamp '-infinity') as since
+                from landing.rights_requests
                 where type in {_listed(HOLDING_REQUESTS)}
                 group by subject_key, request_id, type
                 having bool_or(status in {_listed(HOLDING_STATES)})
                     and not bool_or(status in {_listed(RELEASING_STATES)})
-            ) or k.subject_key in (
-                select subject_key from landing.quarantine
+                union all
+                select subject_key, timestamp '-infinity' from landing.quarantine
                 where feed in {_listed(HOLDING_FEEDS)} and resolved_at is null
                     and subject_key is not null
             )
-        ) as held
-        from (select distinct subject_key from landing.purpose_keys) as k
-        left join landing.customers as c using (subject_key)
+            group by subject_key
+        ) as h using (subject_key)
     )""",
 )
+
+
+def _known_now(held: str, received: str) -> Relations:
+    """Return what readers judge by, of the holds those that meet a condition."""
+    return Relations(
+        events=f"""(
+            select subject_key, action, purpose, occurred_at, recorded_at, notice_version, signal,
+                {", ".join(EVIDENCE)}
+            from permission.consent_events
+            union all
+            select s.subject_key, w.action, w.purpose, w.occurred_at, w.recorded_at,
+                w.notice_version, w.signal, {", ".join(f"w.{name}" for name in EVIDENCE)}
+            from waiting as w join vault.subjects as s using (customer_id)
+        )""",
+        subjects=f"""(
+            select p.subject_key, p.jurisdiction, p.age_years, {held} or p.subject_key in (
+                select s.subject_key from waiting_requests as w join vault.subjects as s
+                    using (customer_id)
+                where w.type in {_listed(HOLDING_REQUESTS)}
+                    and w.status in {_listed(HOLDING_STATES)} and {received}
+            ) as held
+            from permission.subjects as p
+        )""",
+    )
 
 
 # For readers: the permission file, and words that wait in the inbox (`Waiting.register`; the vault,
 # attached, says whose they are).
-KNOWN_NOW = Relations(
-    events="""(
-        select subject_key, action, purpose, occurred_at, recorded_at, notice_version, signal
-        from permission.consent_events
-        union all
-        select s.subject_key, w.action, w.purpose, w.occurred_at, w.recorded_at, w.notice_version,
-            w.signal
-        from waiting as w join vault.subjects as s using (customer_id)
-    )""",
-    subjects=f"""(
-        select p.subject_key, p.jurisdiction, p.age_years, p.held or p.subject_key in (
-            select s.subject_key from waiting_requests as w join vault.subjects as s
-                using (customer_id)
-            where w.type in {_listed(HOLDING_REQUESTS)} and w.status in {_listed(HOLDING_STATES)}
-        ) as held
-        from permission.subjects as p
-    )""",
-)
+KNOWN_NOW = _known_now("p.held", "true")
+# The same without the requests that came later than $known: not to act upon, but to tell what was
+# known at an earlier moment.
+KNOWN_THEN = _known_now("(p.held and p.held_since <= $known)", "w.received_at <= $known")
 
 
 def moment(connection: duckdb.DuckDBPyConnection, clock: datetime) -> datetime:
@@ -112,6 +141,38 @@ def _literal(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def heard_sql(policy: Policy, events: str, *, known: str = "$known") -> str:
+    """Return the ``select`` of each event that was known, once for each purpose it speaks of.
+
+    Yields the columns of ``events``, and ``about`` (the purpose), valid_days, grants, named (names
+    the purpose), objects, and counts: whether it is no grant on a notice older than is accepted.
+    """
+    purposes = _rows(
+        (
+            (quoted(n), p.notice_version, p.consent_valid_days, p.sale_or_share)
+            for n, p in policy.purposes.items()
+        ),
+        "p(about, least_notice, valid_days, sale_or_share)",
+    )
+    grants = _listed(GRANTS)
+    return f"""
+        select e.*, p.about, p.valid_days,
+            e.action in {grants} as grants,
+            e.purpose is not null as named,
+            e.action in ('objected', 'opted_out') as objects,
+            coalesce(e.action not in {grants} or e.notice_version >= p.least_notice, false)
+                as counts
+        from {events} as e, {purposes}
+        where e.recorded_at <= {known}
+            and coalesce(e.purpose, p.about) = p.about
+            and (
+                e.purpose is not null or p.sale_or_share
+                or lower(coalesce(e.signal, '')) <> 'gpc'
+                or e.action not in {_listed(("opted_out", *GRANTS))}
+            )
+    """
+
+
 def state_sql(
     policy: Policy, relations: Relations, *, at: str = "$at", known: str = "$known"
 ) -> str:
@@ -119,16 +180,10 @@ def state_sql(
 
     ``at`` and ``known`` are SQL: parameters, unless the select has to stand by itself, such as one
     that fills a published file. Yields subject_key, purpose, regime, basis, rule (why), permitted,
-    granted, denied, and until when a consent lasts. Written as totals per subject up to the
-    instant, where dbt walks along the history: two ways to one answer.
+    when the event occurred that decided it (null if none did), and until when a consent lasts.
+    Written as totals per subject up to the instant, where dbt walks along the history: two ways to
+    one answer.
     """
-    purposes = _rows(
-        (
-            (quoted(n), p.notice_version, p.consent_valid_days, p.sale_or_share)
-            for n, p in policy.purposes.items()
-        ),
-        "p(purpose, least_notice, valid_days, sale_or_share)",
-    )
     bases = _rows(
         (
             (quoted(n), quoted(regime), quoted(basis))
@@ -149,24 +204,11 @@ def state_sql(
         ((quoted(n), r.age_of_consent) for n, r in policy.regimes.items()),
         "a(regime, least_age)",
     )
-    grants = _listed(GRANTS)
     return f"""
     with speaking as (
-        select e.subject_key, p.purpose, p.valid_days,
-            e.action in {grants} as grants,
-            e.purpose is not null as named,
-            e.action in ('objected', 'opted_out') as objects,
-            e.occurred_at as moment,
-            e.notice_version
-        from {relations.events} as e, {purposes}
-        where e.recorded_at <= {known}
-            and coalesce(e.purpose, p.purpose) = p.purpose
-            and (
-                e.purpose is not null or p.sale_or_share
-                or lower(coalesce(e.signal, '')) <> 'gpc'
-                or e.action not in {_listed(("opted_out", *GRANTS))}
-            )
-            and (e.action not in {grants} or e.notice_version >= p.least_notice)
+        select subject_key, about as purpose, valid_days, grants, named, objects,
+            e.occurred_at as moment
+        from ({heard_sql(policy, relations.events, known=known)}) as e where counts
     ),
     totals as (
         select subject_key, purpose, any_value(valid_days) as valid_days,
@@ -184,18 +226,25 @@ def state_sql(
     )
     select placed.subject_key, b.purpose, placed.regime, b.basis,
         case
-            when placed.held then 'held: a request that stands, or an unread row'
-            when placed.age_years < a.least_age then 'below the age of consent'
-            when objected >= coalesce(named, '-infinity') then 'objected or opted out'
-            when withdrawn >= coalesce(granted, '-infinity') then 'withdrawn'
+            when placed.held then {quoted(HELD)}
+            when placed.age_years < a.least_age then {quoted(TOO_YOUNG)}
+            when objected >= coalesce(named, '-infinity') then {quoted(OBJECTED)}
+            when withdrawn >= coalesce(granted, '-infinity') then {quoted(WITHDRAWN)}
             when b.basis <> 'consent' then b.basis
-            when granted is null then 'no consent on an accepted notice'
-            when granted + to_days(valid_days) <= {at} then 'consent expired'
-            else 'consent'
+            when granted is null then {quoted(NEVER)}
+            when granted + to_days(valid_days) <= {at} then {quoted(EXPIRED)}
+            else {quoted(CONSENTED)}
         end as rule,
-        rule in ('consent', b.basis) as permitted,
-        totals.granted, greatest(totals.withdrawn, totals.objected) as denied,
-        case when rule = 'consent' then granted + to_days(valid_days) end as until
+        rule in ({quoted(CONSENTED)}, b.basis) as permitted,
+        case rule
+            when {quoted(OBJECTED)} then objected
+            when {quoted(WITHDRAWN)} then withdrawn
+            when {quoted(CONSENTED)} then granted
+            when {quoted(EXPIRED)} then granted
+            -- Without a consent, a grant decides where it took back a denial.
+            when b.basis then if(objected is null and withdrawn is null, null, granted)
+        end as decided_at,
+        case when rule = {quoted(CONSENTED)} then granted + to_days(valid_days) end as until
     from placed
     join {bases} on b.regime = placed.regime
     join {ages} on a.regime = placed.regime

@@ -3,7 +3,7 @@
 Belongs here: the bounds of ids, texts, notices and times, and what can't be seen, in one place:
 around an id or a word it makes no difference, inside an id it makes it unreadable. Does not belong
 here: what becomes of a row beyond them (``ingest.projection``,
-``governance.subject_consent``).
+``governance.subject_word``).
 """
 
 import unicodedata

@@ -1,60 +1,93 @@
-"""One subject's consent: showing its state, recording its word.
+"""One subject's consent: its state, and what it has said.
 
-Belongs here: what ``assent consent`` does, and the door to a subject's key for a purpose. Does not
-belong here: the derivation (``governance.consent``), the inbox's file (``governance.inbox``), what
-is published under the key (``governance.subject_segment``).
+Belongs here: reading both for one subject, ``assent consent show``, and the door to a subject's key
+for a purpose. Does not belong here: the derivation (``governance.consent``), recording a word
+(``governance.subject_word``), the subject's own copy (``governance.consent_receipt``), what is
+published under the key (``governance.subject_segment``).
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import duckdb
 
-from governance import acts, consent, identity, inbox, limits
-from governance.consent import Relations
+from governance import acts, consent, consent_words, identity, inbox
+from governance.consent import KNOWN_NOW, KNOWN_THEN, Relations
 from governance.policy.columns import purpose_named
 from governance.policy.model import Policy
-from governance.policy.words import ACTIONS, GRANTS
 from governance.release import PERMISSION
 from warehouse.clock import now, utc_naive
-from warehouse.connect import connected, published_store
-from warehouse.errors import DAMAGED, NO_FILE, AssentError, KeyMissingError, UsageError
+from warehouse.connect import published_store
+from warehouse.errors import UsageError
+from warehouse.sql import quoted
+
+
+@dataclass(frozen=True)
+class Event:
+    """A consent event as it was said; times in UTC. Without a ``purpose`` it speaks of all."""
+
+    event_id: str
+    action: str
+    purpose: str | None
+    occurred_at: datetime
+    recorded_at: datetime
+    notice_version: int | None
+    method: str | None
+    channel: str | None
+    language: str | None
+    wording_hash: str | None
+    evidence_ref: str | None
+    signal: str | None
 
 
 @dataclass(frozen=True)
 class State:
-    """A subject's state for one purpose, and the rule that decided it; times in UTC."""
+    """A subject's state for one purpose: the rule that decided it, why, and by which event.
+
+    ``until`` is when a consent ends, in UTC.
+    """
 
     purpose: str
     permitted: bool
     rule: str
+    why: str
     regime: str
     basis: str
-    granted: datetime | None
-    denied: datetime | None
+    until: datetime | None
+    event: Event | None
 
 
 @dataclass(frozen=True)
-class Recorded:
-    """An event in the inbox; ``known`` says whether there is such a customer, None: can't say.
+class Heard:
+    """An event as it bears on one purpose; ``counts``: a grant on too old a notice doesn't."""
 
-    ``at`` is the moment it counts as recorded, in UTC; ``behind`` says that the clock was behind
-    that.
-    """
+    purpose: str
+    counts: bool
+    event: Event
 
-    event_id: int
-    known: bool | None
+
+@dataclass(frozen=True)
+class Account:
+    """What is known of one subject's consent at a moment (``at``, in UTC)."""
+
+    customer_id: str
+    key: UUID
+    jurisdiction: str | None
     at: datetime
-    behind: bool
+    states: list[State]
+    heard: list[Heard]
 
 
 def show(
     policy: Policy, customer_id: str, *, at: datetime | None = None, known: datetime | None = None
 ) -> list[State]:
     """Return a subject's state by purpose at one instant, with what was known at another.
+
+    Where the subject lives and how old it is are those that are known now: landing keeps no other.
 
     Parameters
     ----------
@@ -72,7 +105,38 @@ def show(
         at = act["as_of"] = at or present
         known = act["known_at"] = known or at
         key = act["subject_key"] = identity.subject_key_of(connection, customer_id)
-        return _states(connection, policy, key, at=at, known=known)
+        relations = KNOWN_NOW
+        if known < present:
+            _require_holds(connection)
+            relations = KNOWN_THEN
+        return _states(connection, policy, relations, key, at=at, known=known)
+
+
+def account(policy: Policy, customer_id: str) -> Account:
+    """Return what is known now of a subject's consent: its state, and all that it has said.
+
+    For an act that is on record; it names the subject by ``key``.
+
+    Raises
+    ------
+    UsageError
+        If no subject has that id, or nothing of it has landed.
+    """
+    with _permission() as (connection, present):
+        key = identity.subject_key_of(connection, customer_id)
+        states = _states(connection, policy, KNOWN_NOW, key, at=present, known=present)
+        if not states:
+            raise _nothing_landed()
+        jurisdiction = connection.execute(
+            "select jurisdiction from permission.subjects where subject_key = ?", [key]
+        ).fetchone()
+        rows = connection.execute(
+            "select * exclude (grants, objects) from heard"
+            " order by occurred_at, recorded_at, event_id, about"
+        )
+        heard = [Heard(about, counts, Event(*said)) for about, counts, *said in rows.fetchall()]
+    where = jurisdiction[0] if jurisdiction else None
+    return Account(identity.as_landed(customer_id), key, where, present, states, heard)
 
 
 def permitted_key(
@@ -88,10 +152,10 @@ def permitted_key(
     purpose_named(policy, purpose)
     with _permission() as (connection, present):
         key = identity.subject_key_of(connection, customer_id)
-        states = _states(connection, policy, key, at=present, known=present)
+        states = _states(connection, policy, KNOWN_NOW, key, at=present, known=present)
         state = next((s for s in states if s.purpose == purpose), None)
         if state is None:
-            raise UsageError("nothing has landed of that subject yet", "run `assent run`")
+            raise _nothing_landed()
         if not state.permitted:
             return key, state, None
         one = f"(select * from vault.subjects where subject_key = '{key}'::uuid)"
@@ -111,108 +175,68 @@ def _permission() -> Iterator[tuple[duckdb.DuckDBPyConnection, datetime]]:
         yield connection, consent.moment(connection, utc_naive(now()))
 
 
+def _nothing_landed() -> UsageError:
+    return UsageError("nothing has landed of that subject yet", "run `assent run`")
+
+
+def _require_holds(connection: duckdb.DuckDBPyConnection) -> None:
+    """Refuse a question about what was known where it isn't on file since when a request holds."""
+    there = connection.execute(
+        "select count(*) from duckdb_columns() where database_name = 'permission'"
+        " and table_name = 'subjects' and column_name = 'held_since'"
+    ).fetchall()[0][0]
+    if not there:
+        raise UsageError(
+            "what decides permission was published by an earlier version", "run `assent run`"
+        )
+
+
 def _states(
-    connection: duckdb.DuckDBPyConnection, policy: Policy, key: UUID, *, at: datetime,
-    known: datetime,
+    connection: duckdb.DuckDBPyConnection, policy: Policy, relations: Relations, key: UUID, *,
+    at: datetime, known: datetime,
 ) -> list[State]:  # fmt: skip
-    """Return one subject's state by purpose, from the permission file and the inbox."""
+    """Return one subject's state by purpose; leaves ``heard``, what it has said of each."""
     one = f"subject_key = '{key}'::uuid"
-    relations = Relations(
-        f"(select * from {consent.KNOWN_NOW.events} where {one})",
-        f"(select * from {consent.KNOWN_NOW.subjects} where {one})",
+    events = f"(select * from {relations.events} where {one})"
+    subjects = f"(select * from {relations.subjects} where {one})"
+    consent.state(connection, policy, Relations(events, subjects), at=at, known=known, into="state")
+    connection.execute(
+        f"""
+        create or replace temp table heard as
+        select about, counts, grants, objects,
+            -- The same in the inbox as where it has landed: a word may be in both for a moment.
+            sha256(concat_ws('|', subject_key, action, coalesce(purpose, ''), occurred_at,
+                coalesce(notice_version, 0), lower(coalesce(signal, ''))))[1:16] as event_id,
+            action, purpose, occurred_at, recorded_at, notice_version, method, channel, language,
+            wording_hash, evidence_ref, signal
+        from ({consent.heard_sql(policy, events)})
+        qualify row_number() over (
+            partition by about, event_id order by recorded_at, evidence_ref, method
+        ) = 1
+        """,
+        {"known": known},
     )
-    consent.state(connection, policy, relations, at=at, known=known, into="state")
     rows = connection.execute(
-        "select purpose, permitted, rule, regime, basis, granted, denied from state"
-        " order by purpose"
+        f"""
+        select s.purpose, s.permitted, s.rule, s.regime, s.basis, s.until,
+            h.* exclude (about, counts, grants, objects)
+        from state as s left join heard as h
+            on h.about = s.purpose and h.occurred_at = s.decided_at and h.counts
+            and case s.rule when {quoted(consent.OBJECTED)} then h.objects
+                when {quoted(consent.WITHDRAWN)} then not (h.grants or h.objects)
+                else h.grants end
+        -- Of two at the same instant, the one that names the purpose; then the first known.
+        qualify row_number() over (
+            partition by s.purpose order by h.purpose is null, h.recorded_at, h.event_id
+        ) = 1
+        order by s.purpose
+        """
     ).fetchall()
-    return [State(*row) for row in rows]
+    return [_state(policy, row[:6], row[6:]) for row in rows]
 
 
-def record(
-    policy: Policy,
-    customer_id: str,
-    action: str,
-    *,
-    purpose: str | None = None,
-    occurred_at: datetime | None = None,
-    notice_version: int | None = None,
-    method: str = "",
-    evidence_ref: str | None = None,
-) -> Recorded:
-    """Put a subject's word into the inbox, if a run could land it.
-
-    A subject that isn't known yet may be: the event applies when it appears.
-
-    Raises
-    ------
-    UsageError
-        If the action or the purpose is unknown, a grant names no notice, or a value is beyond the
-        limits.
-    """
-    named = {
-        "action": acts.known(action, ACTIONS),
-        "purpose": acts.known(purpose or "", policy.purposes),
-    }
-    with acts.acting("consent.record", **named) as act:
-        _require_known(policy, action, purpose, notice_version)
-        identity.require_an_id(customer_id)
-        limits.require_short(method, evidence_ref)
-        clock = utc_naive(now())
-        recorded_at = _newest_known(clock)
-        _require_possible(notice_version, occurred_at, recorded_at)
-        number = inbox.add(
-            "consent_events",
-            {
-                "customer_id": identity.as_landed(customer_id),
-                "action": action, "purpose": purpose,
-                "occurred_at": occurred_at or recorded_at, "recorded_at": recorded_at,
-                "notice_version": notice_version, "method": method, "evidence_ref": evidence_ref,
-            }
-        )  # fmt: skip
-        known, act["subject_key"] = identity.look_up(customer_id)
-    return Recorded(number, known, recorded_at, behind=recorded_at > clock)
-
-
-def _newest_known(clock: datetime) -> datetime:
-    """Return the moment a word counts as recorded: never before what is known already.
-
-    By a clock that is behind, a denial would come before the grant that it takes back. Whoever
-    takes words down needs no key to what decides permission; without it, the clock counts.
-    """
-    try:
-        with connected(published_store(PERMISSION, alias="permission")) as connection:
-            inbox.waiting().register(connection)
-            return consent.moment(connection, clock)
-    except AssentError as error:
-        if error.rule not in (KeyMissingError.rule, NO_FILE, DAMAGED):
-            raise
-        return clock
-
-
-def _require_known(
-    policy: Policy, action: str, purpose: str | None, notice_version: int | None
-) -> None:
-    if action not in ACTIONS:
-        raise UsageError(f"unknown action '{action}'", f"use one of {', '.join(ACTIONS)}")
-    if purpose is not None:
-        purpose_named(policy, purpose)
-    if action in GRANTS and notice_version is None:
-        raise UsageError("a grant needs the notice that was shown", "pass --notice-version")
-
-
-def _require_possible(
-    notice_version: int | None, occurred_at: datetime | None, recorded_at: datetime
-) -> None:
-    if notice_version is not None and not 1 <= notice_version <= limits.GREATEST_NOTICE:
-        raise UsageError(
-            f"there is no notice {notice_version}", "notices are numbered from 1, see the policy"
-        )
-    if occurred_at is None:
-        return
-    if occurred_at < limits.EARLIEST:
-        raise UsageError(
-            f"--occurred-at is before {limits.EARLIEST.year}", "say when the subject said so"
-        )
-    if occurred_at > recorded_at + timedelta(minutes=limits.FUTURE_TOLERANCE_MINUTES):
-        raise UsageError("--occurred-at is in the future", "write it in UTC, or leave it out")
+def _state(policy: Policy, decided: tuple[Any, ...], event: tuple[Any, ...]) -> State:
+    purpose, permitted, rule, regime, basis, until = decided
+    why = consent_words.why(policy, purpose, regime, rule)
+    said = Event(*event) if event[0] else None
+    return State(purpose, permitted, rule, why, regime, basis, until, said)

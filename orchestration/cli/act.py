@@ -53,19 +53,25 @@ def export(
 @click.option("--occurred-at", type=click.DateTime(), help="In UTC; default: now.")
 @click.option("--notice-version", type=int, help="Needed for a grant: the notice that was shown.")
 @click.option("--method", default="recorded by the company", show_default=True)
+@click.option("--channel", help="Where the subject expressed it, such as phone.")
+@click.option("--language", help="Language of the wording shown, such as en.")
+@click.option("--wording-hash", help="Hash of the wording shown.")
 @click.option("--evidence", help="Where the evidence is kept.")
+@click.option("--signal", help="Name of the raw signal, if one was received, such as gpc.")
 @json_option
 def record(
     subject: str, action: str, purpose: str | None, occurred_at: datetime | None,
-    notice_version: int | None, method: str, evidence: str | None, as_json: bool,
+    notice_version: int | None, method: str, channel: str | None, language: str | None,
+    wording_hash: str | None, evidence: str | None, signal: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Record a subject's word: at once for exports, with the next run for everything else."""
-    from governance.subject_consent import record as keep
+    from governance.subject_word import record as keep
     from orchestration.manifest import policy
 
     kept = keep(
         policy(), subject, action, purpose=purpose, occurred_at=occurred_at,
-        notice_version=notice_version, method=method, evidence_ref=evidence,
+        notice_version=notice_version, method=method, channel=channel, language=language,
+        wording_hash=wording_hash, evidence_ref=evidence, signal=signal,
     )  # fmt: skip
     if as_json:
         print_json(

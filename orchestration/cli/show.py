@@ -4,6 +4,7 @@ Belongs here: asking another room and printing its answer. Does not belong here:
 changes state (``orchestration.cli.act``).
 """
 
+from dataclasses import asdict
 from datetime import datetime, time
 from math import isnan
 
@@ -130,6 +131,7 @@ def consent_show(
 ) -> None:
     """Show the state of a subject (by customer id) for every purpose, and what decided it."""
     from governance.clocks import last_instant
+    from governance.consent_words import said
     from governance.subject_consent import show
     from orchestration.manifest import policy
 
@@ -141,12 +143,19 @@ def consent_show(
     states = show(policy(), subject, at=instant(as_of), known=instant(known_at))
     print_label(aside=as_json)
     if as_json:
-        print_json([vars(state) for state in states])
-    else:
-        print_table(
-            "", ["purpose", "permitted", "rule", "regime", "granted", "denied"],
-            [(s.purpose, s.permitted, s.rule, s.regime, s.granted, s.denied) for s in states],
-        )  # fmt: skip
+        print_json([asdict(state) for state in states])
+        return
+    print_table(
+        "", ["purpose", "permitted", "why", "regime", "until (UTC)"],
+        [(s.purpose, s.permitted, s.why, s.regime, s.until) for s in states],
+    )  # fmt: skip
+    print_table(
+        "\nThe event that decided",
+        ["purpose", "said", "when (UTC)", "known (UTC)", "notice", "method", "channel"],
+        [(s.purpose, said(e.action, e.purpose), e.occurred_at, e.recorded_at, e.notice_version,
+          e.method, e.channel) if (e := s.event) else (s.purpose, "no event", *[None] * 5)
+         for s in states],
+    )  # fmt: skip
 
 
 @click.command()

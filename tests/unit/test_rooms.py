@@ -13,7 +13,12 @@ from warehouse.home import PROJECT
 ROOMS = ("orchestration", "ingest", "warehouse", "models", "expectations", "governance")
 VAULT = "governance.identity"
 # Landing, release, and rights (of which showing and recording a subject's consent is the first).
-CALLERS = {"ingest.load", "governance.export", "governance.subject_consent"}
+CALLERS = {
+    "ingest.load",
+    "governance.export",
+    "governance.subject_consent",
+    "governance.subject_word",
+}
 
 
 def modules() -> dict[str, ast.Module]:

@@ -1,0 +1,163 @@
+"""Recording one subject's word.
+
+Belongs here: what ``assent consent record`` keeps, and the bounds of it. Does not belong here: the
+inbox's file (``governance.inbox``), what the word leads to (``governance.subject_consent``).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from governance import acts, consent, identity, inbox, limits
+from governance.policy.columns import purpose_named
+from governance.policy.model import Policy
+from governance.policy.words import ACTIONS, GRANTS
+from governance.release import PERMISSION
+from warehouse.clock import now, utc_naive
+from warehouse.connect import connected, published_store
+from warehouse.errors import DAMAGED, NO_FILE, AssentError, KeyMissingError, UsageError
+
+WORDS = ("channel", "language", "wording_hash", "signal")  # on one line; the others are free
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """An event in the inbox; ``known`` says whether there is such a customer, None: can't say.
+
+    ``at`` is the moment it counts as recorded, in UTC; ``behind`` says that the clock was behind
+    that.
+    """
+
+    event_id: int
+    known: bool | None
+    at: datetime
+    behind: bool
+
+
+def record(
+    policy: Policy,
+    customer_id: str,
+    action: str,
+    *,
+    purpose: str | None = None,
+    occurred_at: datetime | None = None,
+    notice_version: int | None = None,
+    method: str = "",
+    channel: str | None = None,
+    language: str | None = None,
+    wording_hash: str | None = None,
+    evidence_ref: str | None = None,
+    signal: str | None = None,
+) -> Recorded:
+    """Put a subject's word into the inbox, if a run could land it.
+
+    A subject that isn't known yet may be: the event applies when it appears.
+
+    Parameters
+    ----------
+    method, channel
+        How and where the subject expressed it.
+    language, wording_hash
+        The language of the wording shown, and its hash.
+    evidence_ref
+        Where the evidence is kept.
+    signal
+        Name of the raw signal, if one was received: of ``gpc`` that names no purpose only what is
+        sold or shared is meant.
+
+    Raises
+    ------
+    UsageError
+        If the action or the purpose is unknown, a grant names no notice, or a value is beyond the
+        limits.
+    """
+    named = {
+        "action": acts.known(action, ACTIONS),
+        "purpose": acts.known(purpose or "", policy.purposes),
+    }
+    with acts.acting("consent.record", **named) as act:
+        _require_known(policy, action, purpose, notice_version)
+        identity.require_an_id(customer_id)
+        texts = {"method": method, "channel": channel, "language": language,
+                 "wording_hash": wording_hash, "evidence_ref": evidence_ref,
+                 "signal": _word(signal)}  # fmt: skip
+        _require_texts(texts)
+        clock = utc_naive(now())
+        recorded_at = _newest_known(clock)
+        _require_possible(notice_version, occurred_at, recorded_at)
+        number = inbox.add(
+            "consent_events",
+            {
+                "customer_id": identity.as_landed(customer_id),
+                "action": action, "purpose": purpose,
+                "occurred_at": occurred_at or recorded_at, "recorded_at": recorded_at,
+                "notice_version": notice_version, **texts,
+            }
+        )  # fmt: skip
+        known, act["subject_key"] = identity.look_up(customer_id)
+    return Recorded(number, known, recorded_at, behind=recorded_at > clock)
+
+
+def _newest_known(clock: datetime) -> datetime:
+    """Return the moment a word counts as recorded: never before what is known already.
+
+    By a clock that is behind, a denial would come before the grant that it takes back. Whoever
+    takes words down needs no key to what decides permission; without it, the clock counts.
+    """
+    try:
+        with connected(published_store(PERMISSION, alias="permission")) as connection:
+            inbox.waiting().register(connection)
+            return consent.moment(connection, clock)
+    except AssentError as error:
+        if error.rule not in (KeyMissingError.rule, NO_FILE, DAMAGED):
+            raise
+        return clock
+
+
+def _require_known(
+    policy: Policy, action: str, purpose: str | None, notice_version: int | None
+) -> None:
+    if action not in ACTIONS:
+        raise UsageError(f"unknown action '{action}'", f"use one of {', '.join(ACTIONS)}")
+    if purpose is not None:
+        purpose_named(policy, purpose)
+    if action in GRANTS and notice_version is None:
+        raise UsageError("a grant needs the notice that was shown", "pass --notice-version")
+
+
+def _require_possible(
+    notice_version: int | None, occurred_at: datetime | None, recorded_at: datetime
+) -> None:
+    if notice_version is not None and not 1 <= notice_version <= limits.GREATEST_NOTICE:
+        raise UsageError(
+            f"there is no notice {notice_version}", "notices are numbered from 1, see the policy"
+        )
+    if occurred_at is None:
+        return
+    if occurred_at < limits.EARLIEST:
+        raise UsageError(
+            f"--occurred-at is before {limits.EARLIEST.year}", "say when the subject said so"
+        )
+    if occurred_at > recorded_at + timedelta(minutes=limits.FUTURE_TOLERANCE_MINUTES):
+        raise UsageError("--occurred-at is in the future", "write it in UTC, or leave it out")
+
+
+def _word(text: str | None) -> str | None:
+    """Return a word as landing writes it: capitals, blanks around and ``-`` make no difference."""
+    return text and text.strip(limits.BLANKS).lower().translate(str.maketrans("- ", "__"))
+
+
+def _require_texts(texts: Mapping[str, str | None]) -> None:
+    """Refuse texts that are too long, or that aren't text: a terminal passes on any bytes."""
+    for name, text in texts.items():
+        said = f"the {name.replace('_', ' ')}"
+        try:
+            size = len((text or "").encode())
+        except UnicodeEncodeError:
+            raise UsageError(f"{said} isn't valid UTF-8", "write it as text") from None
+        if size > limits.LONGEST_TEXT:
+            raise UsageError(
+                f"{said} is longer than {limits.LONGEST_TEXT} bytes", "name where it is kept"
+            )
+        if name in WORDS and set(text or "") & set(limits.UNSEEN):
+            raise UsageError(f"{said} holds a character that can't be seen", "write it on one line")
