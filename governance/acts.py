@@ -61,7 +61,7 @@ def acting(act: str, **details: Any) -> Iterator[dict[str, Any]]:
     Parameters
     ----------
     act
-        ``query``, ``export``, ``consent.record``, ``consent.show``,
+        ``query``, ``export``, ``consent.record``, ``consent.show``, ``consent.receipt``,
         ``consent.new_inbox``, ``segment.explain``, ``quarantine.list``, ``quarantine.resolve``.
     **details
         JSON-able facts about the act, without values of rows. Times without a zone are in UTC, as

@@ -231,7 +231,7 @@ def public_keys(data: Data) -> Problems:
     """Find public keys that nothing can be encrypted to."""
     for recipient, block in blocks(data, "recipients"):
         key = block.get("public_key")
-        if isinstance(key, str) and not _is_age_key(key):
+        if isinstance(key, str) and not is_age_key(key):
             yield Problem(
                 ("recipients", recipient, "public_key"),
                 "not an age public key",
@@ -239,7 +239,8 @@ def public_keys(data: Data) -> Problems:
             )
 
 
-def _is_age_key(key: str) -> bool:
+def is_age_key(key: str) -> bool:
+    """Tell whether something can be encrypted to an age public key."""
     import pyrage
 
     try:

@@ -1,4 +1,4 @@
-"""Commands that act: export, consent record, quarantine.
+"""Commands that act: export, consent record and receipt, quarantine.
 
 Belongs here: arguments of acts and printing what came of them. Does not belong here: the acts
 themselves (``governance``, ``ingest``).
@@ -89,6 +89,30 @@ def record(
             f"the clock is behind what is known: this counts as of {kept.at} UTC, the newest of it",
             err=True,
         )
+
+
+@consent.command("receipt")
+@click.argument("subject")
+@click.option("--to", required=True, type=click.Path(path_type=Path), help="A .json or .html file.")
+@click.option("--public-key", help="The subject's age public key, to encrypt to.")
+@click.option("--unencrypted", is_flag=True, help="Write it in clear.")
+@json_option
+def receipt(
+    subject: str, to: Path, public_key: str | None, unencrypted: bool, as_json: bool
+) -> None:
+    """Write a subject's own copy of its consent: what is allowed now, why, what it has said."""
+    from governance.consent_receipt import issue
+    from orchestration.manifest import policy
+
+    issued = issue(policy(), subject, to=to, encrypted=not unencrypted, public_key=public_key)
+    print_label(aside=as_json)
+    if as_json:
+        print_json(vars(issued))
+        return
+    click.echo(
+        f"written: {issued.permitted} of {issued.purposes} purposes allowed, {issued.events}"
+        f" event(s); receipt {issued.receipt_id}"
+    )
 
 
 @consent.command("new-inbox")
