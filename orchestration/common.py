@@ -55,7 +55,7 @@ def require_keys() -> None:
     """
     if production():
         published = [f"published_{name}" for name in ("permission", *policy().purposes)]
-        keys.require(["warehouse", "vault", "salts", "inbox", *published])
+        keys.require(["warehouse", "vault", "salts", "inbox", "kept", "receipts", *published])
 
 
 def about() -> dict[str, Any]:

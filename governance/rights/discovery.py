@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import duckdb
 
 from warehouse.errors import UsageError
-from warehouse.sql import identifier
+from warehouse.sql import identifier, quoted
 
-SUBJECT, PURPOSE = "subject_key", "purpose_key"
+SUBJECT = "subject_key"
 LEAVING = "leaving"  # temporary table of keys: subject_key, purpose, purpose_key
 
 # What holds no row of a subject: notes of the feeds, clocks, verdicts, aggregates, facts of a file.
@@ -44,14 +44,18 @@ class Holder:
         return ".".join(map(identifier, (self.database, self.schema, self.table)))
 
     @property
+    def purpose(self) -> str | None:
+        """The purpose whose key it is; None where it is the subject's own."""
+        return None if self.key == SUBJECT else self.key.removesuffix("_key")
+
+    @property
     def of_leaving(self) -> str:
         """SQL that is true for the rows of those in the temporary table of keys."""
-        if self.key in (SUBJECT, PURPOSE):
-            return f"{self.key} in (select {self.key} from {LEAVING})"
-        purpose = self.key.removesuffix("_key")
+        if self.purpose is None:
+            return f"{self.key} in (select subject_key from {LEAVING})"
         return (
             f"{identifier(self.key)} in"
-            f" (select purpose_key from {LEAVING} where purpose = '{purpose}')"
+            f" (select purpose_key from {LEAVING} where purpose = {quoted(self.purpose)})"
         )
 
 
@@ -79,7 +83,7 @@ def holders(connection: duckdb.DuckDBPyConnection, database: str) -> list[Holder
 
 def _key(table: str, keys: list[str]) -> str:
     strange = [name for name in keys if not name.endswith("_key")]
-    if not keys or strange:
+    if not keys or strange or keys == ["purpose_key"]:
         what = f"the column {strange[0]} may be a key" if strange else "it has no key of a subject"
         raise UsageError(
             f"nobody knows whose rows {table} holds: {what}",

@@ -25,11 +25,12 @@ from governance.rights.requests import Request, require_open, require_verified
 from warehouse import catalogue, journal
 from warehouse.clock import now, utc_naive
 from warehouse.connect import connected, published_store, warehouse_store
+from warehouse.errors import UsageError
 from warehouse.journal import Step
 from warehouse.publish import BEFORE, publish, published_purposes
 from warehouse.sql import identifier, quoted
 
-KIND = "erase"
+KIND, ERASURE = "erase", "erasure"
 
 
 def erase(requests: Sequence[Request]) -> list[dict[str, Any]]:
@@ -47,6 +48,10 @@ def erase(requests: Sequence[Request]) -> list[dict[str, Any]]:
         holds; then nothing is erased.
     """
     for request in requests:
+        if request.type != ERASURE:
+            raise UsageError(
+                f"{request.request_id} asks for no erasure", "see `assent rights show`"
+            )
         require_open(request)
         require_verified(request)
     with acts.acting("rights.erase", requests=[r.request_id for r in requests]):
@@ -70,13 +75,12 @@ def finish(payload: dict[str, Any]) -> None:
     subjects = list(payload["requests"])
     beside = [published_store(purpose, alias=_alias(purpose)) for purpose in published_purposes()]
     with identity.opened(warehouse_store(read_only=True), *beside) as connection:
-        _mark(connection, subjects)
-        found = {
-            database: _counts(connection, holders(connection, database))
-            for database in ["warehouse", *(store.alias for store in beside)]
-        }
+        databases = ["warehouse", *(store.alias for store in beside)]
+        tables = {database: holders(connection, database) for database in databases}
+        _mark(connection, subjects, [table for found in tables.values() for table in found])
+        rows = {database: _counts(connection, tables[database]) for database in databases}
         keep = _to_keep(connection)
-    _keep(payload, keep, found)
+    _keep(payload, keep, rows)
     inbox.forget([customer_id for customer_id, *_ in keep])
     _leave_published(subjects)
     _leave_warehouse(subjects, datetime.fromisoformat(payload["at"]))
@@ -88,18 +92,19 @@ def _alias(purpose: str) -> str:
     return f"published_{purpose}"
 
 
-def _mark(connection: duckdb.DuckDBPyConnection, subjects: Sequence[str]) -> None:
-    """Fill the temporary table of keys, from the vault and the salts; none of who has left."""
+def _mark(
+    connection: duckdb.DuckDBPyConnection, subjects: Sequence[str], tables: Sequence[Holder]
+) -> None:
+    """Fill the temporary table of keys for some tables, from the vault and the salts."""
     leaving = (
         "(select * from vault.subjects where subject_key in"
         f" ({', '.join(f'{quoted(key)}::uuid' for key in subjects)}))"
     )
-    rows = connection.execute(
-        "select distinct purpose from warehouse.landing.purpose_keys order by all"
-    ).fetchall()
-    purposes = [purpose for (purpose,) in rows]
+    purposes = sorted({table.purpose for table in tables if table.purpose})
     connection.execute(
-        f"create or replace temp table {LEAVING} as {identity.purpose_keys(purposes, leaving)}"
+        f"create or replace temp table {LEAVING} as"
+        f" select subject_key, null::varchar as purpose, null::uuid as purpose_key from {leaving}"
+        f" union all {identity.purpose_keys(purposes, leaving)}"
     )
 
 
@@ -179,12 +184,9 @@ def _leave_published(subjects: Sequence[str]) -> None:
         with identity.opened(
             warehouse_store(read_only=True), published_store(purpose, alias=alias)
         ) as connection:
-            _mark(connection, subjects)
-            left = {
-                table.table: left
-                for table in holders(connection, alias)
-                if (left := _without(connection, table))
-            }
+            tables = holders(connection, alias)
+            _mark(connection, subjects, tables)
+            left = {table.table: left for table in tables if (left := _without(connection, table))}
         if not left:
             continue
         with connected(published_store(purpose)) as connection:
@@ -206,7 +208,8 @@ def _without(connection: duckdb.DuckDBPyConnection, table: Holder) -> str:
 
 def _leave_warehouse(subjects: Sequence[str], at: datetime) -> None:
     with identity.opened(warehouse_store()) as connection:
-        _mark(connection, subjects)
+        tables = holders(connection, "warehouse")
+        _mark(connection, subjects, tables)
         connection.execute("begin")
         connection.execute(
             "update warehouse.landing.quarantine set resolved_at = coalesce(resolved_at, ?),"
@@ -214,7 +217,7 @@ def _leave_warehouse(subjects: Sequence[str], at: datetime) -> None:
             f" where subject_key in (select subject_key from {LEAVING})",
             [at],
         )
-        for table in holders(connection, "warehouse"):
+        for table in tables:
             if table.schema == "landing":
                 _note_removal(connection, table, at)
             connection.execute(f"delete from {table.name} where {table.of_leaving}")

@@ -11,6 +11,7 @@ import click
 
 from governance.policy.words import REQUEST_TYPES
 from orchestration.cli.output import json_option, print_json, print_label, print_table
+from warehouse.errors import UsageError
 
 subject_option = click.option("--subject", help="The customer, where several have that number.")
 
@@ -146,7 +147,7 @@ def lift(request_id: str, told: str, subject: str | None) -> None:
 @subject_option
 @json_option
 def fulfil(request_ids: tuple[str, ...], subject: str | None, as_json: bool) -> None:
-    """Do what requests ask for; several of one type are done together."""
+    """Erase the subjects of requests for erasure; several are done together."""
     from governance.rights.erasure import erase
     from governance.rights.requests import find
     from orchestration.runner import writing_alone
@@ -159,6 +160,21 @@ def fulfil(request_ids: tuple[str, ...], subject: str | None, as_json: bool) -> 
     for receipt in receipts:
         rows = sum(sum(tables.values()) for tables in receipt["rows_found"].values())
         click.echo(f"{receipt['request_id']}: erased, {rows} rows in {receipt['seconds']} s")
+
+
+@rights.command("done")
+@click.argument("request_id")
+@click.option("--how", required=True, help="What was done, and how the subject was told.")
+@subject_option
+def done(request_id: str, how: str, subject: str | None) -> None:
+    """Note that a request was fulfilled outside of Assent (an erasure can't be: see fulfil)."""
+    from governance.rights.requests import find
+
+    if find(request_id, subject).type == "erasure":
+        raise UsageError(
+            "an erasure is done by Assent, not noted", f"`assent rights fulfil {request_id}`"
+        )
+    _step(request_id, subject, "fulfilled", how=how)
 
 
 COMMANDS = [rights]

@@ -139,6 +139,49 @@ def test_nothing_is_destroyed_for_who_isnt_verified(small, tmp_path):
     assert one.assent("consent", "show", who).status == 0
 
 
+def test_nothing_is_destroyed_by_another_request(small, tmp_path):
+    one = small.copy(tmp_path / "home")
+    who = min(one.members())
+    number = opened(one, who, "access")
+    assert one.assent("rights", "verify", number, "--method", "by letter").status == 0
+    done = one.assent("rights", "fulfil", number)
+    assert done.status == 2
+    assert "asks for no erasure" in done.err
+    assert who in one.members()
+    assert one.assent("rights", "done", number, "--how", "sent by post").status == 0
+    assert "fulfilled" in one.assent("rights", "show", number).out
+
+
+def test_a_request_holds_at_once_and_its_refusal_releases(small, tmp_path):
+    one = small.copy(tmp_path / "home")
+    members = one.members()
+    who = min(members)
+    number = opened(one, who, "objection")
+
+    def exported():
+        done = one.assent(
+            "export", str(members[who]), "--purpose", "segmentation", "--recipient",
+            "store_planning", "--to", str(tmp_path / f"{len(one.acts())}.csv"), "--unencrypted",
+            "--json",
+        )  # fmt: skip
+        assert done.status == 0, done.said
+        return done.json["held_back"]
+
+    assert sum(exported().values()) == 1
+    listed = one.assent("rights", "list", "--json")
+    assert number in listed.out
+    assert who not in listed.said
+    assert one.assent("run", "--select", "key:landing/clocks").status == 0  # lands the request
+    assert who not in one.members()
+    done = one.assent("rights", "refuse", number, "--ground", "no ground given", "--complaint", "X")
+    assert done.status == 0, done.said
+    assert one.assent("rights", "refuse", number, "--ground", "x", "--complaint", "X").status == 2
+    one.run()
+    assert who in one.members()
+    steps = one.assent("rights", "show", number, "--json").json["steps"]
+    assert [step["step"] for step in steps] == ["refused"]
+
+
 def test_a_table_that_nobody_knows_is_found_or_refused(tmp_path):
     connection = duckdb.connect()
     connection.execute("attach ':memory:' as warehouse")

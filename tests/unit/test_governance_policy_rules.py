@@ -99,7 +99,7 @@ def test_the_catalogue_of_the_small_policy():
         ),
         (
             "reconciliation.consent_events", None, "feed consent_events", 0,
-            "read = accepted + quarantined + duplicates",
+            "read = accepted + quarantined + duplicates + suppressed",
         ),
     ],
 )  # fmt: skip

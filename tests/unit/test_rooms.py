@@ -12,12 +12,15 @@ from warehouse.home import PROJECT
 
 ROOMS = ("orchestration", "ingest", "warehouse", "models", "expectations", "governance")
 VAULT = "governance.identity"
-# Landing, release, and rights (of which showing and recording a subject's consent is the first).
+# Landing, release, and rights: consent and requests of a subject.
 CALLERS = {
     "ingest.load",
     "governance.export",
     "governance.subject_consent",
     "governance.subject_word",
+    "governance.rights.requests",
+    "governance.rights.kept",
+    "governance.rights.erasure",
 }
 
 
