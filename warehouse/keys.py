@@ -2,8 +2,9 @@
 
 Belongs here: finding, making and withholding keys. Does not belong here: using one
 (``warehouse.connect``). A key is named after its file: ``warehouse``, ``vault``, ``salts``,
-``inbox``, ``kept``, ``published_<purpose>``; with ``receipts``, receipts are signed. It comes from ``ASSENT_KEY_<NAME>``, else from the file that
-``ASSENT_KEY_<NAME>_FILE`` names, else from the folder ``ASSENT_KEYS``
+``inbox``, ``kept``, ``published_<purpose>``; with ``receipts``, receipts are signed. It comes from
+``ASSENT_KEY_<NAME>``, else from the file that ``ASSENT_KEY_<NAME>_FILE`` names, else from the
+folder ``ASSENT_KEYS``
 (default: beside ``ASSENT_HOME``, so that a copy of the state doesn't carry its keys along). In
 production mode a key is supplied by one of the three: what lies in the default folder, a local run
 may have made.
