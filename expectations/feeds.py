@@ -222,7 +222,7 @@ def _custody_purge(
     removals, first = one(
         connection,
         "select count(*), min(loaded_at)::date from landing.loads where rows_read = 0"
-        " and rows_corrected > 0 and ($since::timestamp is null or loaded_at >= $since)",
+        " and rows_corrected > 0 and ($since::timestamp is null or loaded_at > $since)",
         since=rewritten_at,
     )
     if not removals:

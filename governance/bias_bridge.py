@@ -8,8 +8,9 @@ single subject does, and no joined table is ever made. Does not belong here: wha
 The two marts have different keys for a subject, so that nobody can join them with published data
 alone. The crosswalk ``landing.purpose_keys`` is read by ``int_*`` models and by this module; beside
 them only by what lists the subjects of landing (``governance.consent``), by what holds marts to it
-(``expectations.proof``), by what finds whose basis has lapsed (``governance.lapse``) and by what
-finds purposes that the policy no longer has (``governance.removal``); tested.
+(``expectations.proof``), by what finds whose basis has lapsed (``governance.lapse``), by what
+misses a lost vault (``governance.identity``) and by what finds purposes that the policy no longer
+has (``governance.removal``); tested.
 """
 
 from collections import Counter

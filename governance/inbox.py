@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -21,6 +22,7 @@ from governance.release import PERMISSION
 from warehouse.connect import Store, connected
 from warehouse.errors import UsageError
 from warehouse.home import Home
+from warehouse.journal import sync_file, sync_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -69,6 +71,18 @@ class Waiting:
 
 
 @contextmanager
+def _alone() -> Iterator[Home]:
+    """Let nobody else open the inbox meanwhile."""
+    home = Home.current().make()
+    descriptor = os.open(home.root / "inbox.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield home
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
 def opened(*, anew: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the inbox; others wait for these few milliseconds.
 
@@ -82,10 +96,7 @@ def opened(*, anew: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
     UsageError
         If it is lost: whatever has been published was landed, and landing makes an inbox.
     """
-    home = Home.current().make()
-    descriptor = os.open(home.root / "inbox.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with _alone() as home:
         published = home.published_file(PERMISSION).exists()
         if published and not anew and not home.inbox.exists():
             raise UsageError(
@@ -94,15 +105,36 @@ def opened(*, anew: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
                 " one, and what it held has to be recorded again",
                 rule="inbox.missing",
             )
-        with connected(Store("inbox", home.inbox, "inbox")) as connection:
-            for feed, columns in COLUMNS.items():
-                typed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
-                connection.execute(
-                    f"create table if not exists inbox.{feed} (event_id bigint, {typed})"
-                )
+        with _connected(home.inbox) as connection:
             yield connection
-    finally:
-        os.close(descriptor)
+
+
+@contextmanager
+def _connected(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    with connected(Store("inbox", path, "inbox")) as connection:
+        for feed, columns in COLUMNS.items():
+            typed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+            connection.execute(
+                f"create table if not exists inbox.{feed} (event_id bigint, {typed})"
+            )
+        yield connection
+
+
+def rewrite() -> bool:
+    """Write the file anew if nothing waits in it: dropped words leave the disk; tell whether."""
+    with _alone() as home:
+        with _connected(home.inbox) as connection:
+            for feed in COLUMNS:
+                if connection.execute(f"select 1 from inbox.{feed} limit 1").fetchall():
+                    return False
+        aside = home.inbox.with_name(".inbox.rewritten")
+        aside.unlink(missing_ok=True)
+        with _connected(aside) as connection:
+            connection.execute("checkpoint inbox")
+        sync_file(aside)
+        os.replace(aside, home.inbox)
+        sync_folder(home.root)
+    return True
 
 
 def begin_anew() -> None:

@@ -19,6 +19,7 @@ from governance.clocks import Clocks
 from governance.gate import judge_columns
 from governance.policy.rules import KINDS, Rule, rules
 from governance.policy.words import FEEDS, SEGMENT_PURPOSE
+from governance.rights.purge import rewritten_at
 from models.markdown import escaped
 from orchestration import ran
 from orchestration.common import SEGMENT_KINDS, about, provenance
@@ -137,8 +138,9 @@ def check_feeds(context: dg.AssetCheckExecutionContext, writer: Writer) -> Itera
     with writer.warehouse() as connection:
         clocks = landed_clocks(connection)
         results = judge(
-            connection, policy(), clocks, now=now(), manifest=manifest(), lineage=lineage()
-        )
+            connection, policy(), clocks, now=now(), manifest=manifest(), lineage=lineage(),
+            rewritten_at=rewritten_at(connection),
+        )  # fmt: skip
         status.put(connection, policy(), results, clocks, about())
     for feed in FEEDS:
         ids = {rule.id for rule in _rules_of_feed(feed)}

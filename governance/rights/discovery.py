@@ -20,6 +20,7 @@ LEAVING = "leaving"  # temporary table of keys: subject_key, purpose, purpose_ke
 HOLDS_NOBODY = frozenset(
     {
         "landing.changed_days", "landing.clocks", "landing.loads", "governance.rule_verdicts",
+        "governance.rewritten",
         "consented.int_transactions_special_values", "segmentation.segments",
         "main.segments", "main.about", "main.unread",
     }

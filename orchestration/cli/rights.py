@@ -177,4 +177,17 @@ def done(request_id: str, how: str, subject: str | None) -> None:
     _step(request_id, subject, "fulfilled", how=how)
 
 
+@rights.command("purge")
+def purge() -> None:
+    """Write the files of the state anew, without the rows that were deleted."""
+    from governance.rights.purge import purge as write_anew
+    from orchestration.runner import writing_alone
+
+    with writing_alone("rights purge"):
+        whole = write_anew()
+    click.echo("written anew: nothing that was deleted is left in them")
+    if not whole:
+        click.echo("but for the inbox, as words wait in it: `assent run` lands them", err=True)
+
+
 COMMANDS = [rights]

@@ -17,7 +17,8 @@ from tests.support.checked import NOW
 
 POLICY = checked.policy()
 ERASED = (
-    "insert into landing.loads values (9, 'customers', '2024-07-01', 'erasure', '', 0, 0, 0, 0, 5)"
+    "insert into landing.loads"
+    " values (9, 'customers', '2024-07-01', 'erasure', '', 0, 0, 0, 0, 5, 0)"
 )
 CARDS = {
     "name": "cards",
@@ -61,6 +62,9 @@ POISON = {
         "insert into landing.rights_requests from landing.rights_requests limit 1", 1,
     ),
     "a quarantined row lost": ("customers", "delete from landing.quarantine where load_id = 1", 1),
+    "a suppressed row that wasn't read": (
+        "transactions", "update landing.loads set rows_suppressed = 1 where load_id = 2", 1,
+    ),
     "rows without a load": ("customers", "delete from landing.loads where load_id = 1", 120),
     "faults that cancel out": (
         "transactions", "update landing.loads set rows_accepted = rows_accepted - 1,"
@@ -90,7 +94,8 @@ def test_corrections_removals_and_the_inbox_are_accounted_for(
     warehouse.execute("insert into landing.consent_events from landing.consent_events limit 3")
     assert results(warehouse)["reconciliation.consent_events"].observed == 3
     warehouse.execute(
-        "insert into landing.loads values (10, 'inbox', '2024-07-01', 'inbox', '', 3, 3, 0, 0, 0)"
+        "insert into landing.loads"
+        " values (10, 'inbox', '2024-07-01', 'inbox', '', 3, 3, 0, 0, 0, 0)"
     )
     assert results(warehouse)["reconciliation.consent_events"].status == "holds"
 

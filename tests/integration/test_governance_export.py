@@ -114,8 +114,7 @@ def test_a_name_in_a_csv_is_no_formula(small, tmp_path):
             "Anna Example",
         ]  # fmt: skip
         connection.execute(
-            "update vault.identifiers"
-            " set full_name = ($1::varchar[])[(1 + hash(subject_key) % len($1))::int]",
+            "update vault.identifiers set full_name = ($1::varchar[])[(1 + rowid % len($1))::int]",
             [formulas],
         )
     asked = ("export", "1", "--purpose", "personalised_offers", "--recipient", "offers_partner",

@@ -63,7 +63,7 @@ def test_a_word_waits_until_the_lost_vault_is_back(small, tmp_path):
     assert done.err.count("\n  -> ") == 1
     assert not one.home.vault.exists()
     with one.entered():
-        assert inbox.waiting().num_rows == 1
+        assert inbox.waiting().consent_events.num_rows == 1
     kept.rename(one.home.vault)
     one.run(*LAND[1:])
     assert who not in one.in_mart()
@@ -98,6 +98,6 @@ def test_recorded_words_are_missed_in_a_warehouse_that_is_lost_or_older(small, t
     assert one.assent("consent", "record", who, "withdrawn").status == 0
     one.run(*LAND[1:])
     with one.entered():
-        assert inbox.waiting().num_rows == 0
+        assert not inbox.waiting().by_feed
     states = one.assent("consent", "show", who, "--json").json
     assert not [state for state in states if state["permitted"]]

@@ -42,7 +42,8 @@ def test_figures_and_clocks(tmp_path):
         assert str(feed_clocks(connection, whole)[1]) == "2024-06-02"
     assert figures["transactions"] == {
         "feed": "transactions", "read": 4, "accepted": 3, "quarantined": 1, "duplicates": 0,
-        "corrected": 0, "unresolved": 1, "reasons": {"unparseable_value": 1}, "rows": 3,
+        "corrected": 0, "suppressed": 0, "unresolved": 1,
+        "reasons": {"unparseable_value": 1}, "rows": 3,
         "subjects": 1, "orders": 2, "value_total": "19.99",
         "first_time": "2024-05-01 10:00:00", "last_time": "2024-06-02 10:00:00",
     }  # fmt: skip

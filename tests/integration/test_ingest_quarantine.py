@@ -7,6 +7,7 @@ import pytest
 
 from governance import identity
 from governance.consent import LANDED
+from governance.inbox import Waiting
 from governance.release import UNREAD
 from ingest.quarantine import quarantine_list, quarantine_resolve
 from tests.support.feeds import (
@@ -270,7 +271,8 @@ def test_neither_what_came_with_a_row_nor_the_inbox_corrects_it(tmp_path, unread
         resolved(1)
     word = dict(zip(EVENTS, event(occurred_at=NOW.replace(tzinfo=None)), strict=True))
     recorded = pa.table({name: [value] for name, value in word.items()})
-    load(sources, now=NOW + timedelta(days=1), extra_consent_events=recorded)
+    none = pa.table({"customer_id": pa.array([], pa.string())})
+    load(sources, now=NOW + timedelta(days=1), recorded=Waiting(recorded, none))
     assert ask("select count(*) from landing.consent_events") == [(2,)]
     with pytest.raises(UsageError, match="consent_events has accepted nothing"):
         resolved(1)

@@ -158,7 +158,8 @@ IN_MARTS = "i % 10 < 6"
 _LANDING = (
     "create table landing.loads (load_id integer, feed varchar, loaded_at timestamp,"
     " source varchar, fingerprint varchar, rows_read bigint, rows_accepted bigint,"
-    " rows_quarantined bigint, rows_duplicate bigint, rows_corrected bigint)",
+    " rows_quarantined bigint, rows_duplicate bigint, rows_corrected bigint,"
+    " rows_suppressed bigint)",
     "create table people as select range::integer as i from range({subjects})",
     f"insert into landing.customers by name select {S} as subject_key,"
     " case i % 3 when 0 then 'eu ' when 1 then 'Atlantis' end as jurisdiction,"
@@ -201,7 +202,7 @@ _LANDING = (
     " from people, (values ('segmentation', '01'), ('offers', '02'), ('bias_monitoring', '03'))"
     " p(purpose, n)",
     "insert into landing.loads select load_id, feed, timestamp '2024-07-01', feed, '', held + 2,"
-    " held, 1, 1, 0 from ("
+    " held, 1, 1, 0, 0 from ("
     " select 1 as load_id, 'customers' as feed, count(*) as held from landing.customers"
     " union all select 2, 'transactions', count(*) from landing.transactions"
     " union all select 3, 'consent_events', count(*) from landing.consent_events"

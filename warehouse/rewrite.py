@@ -1,0 +1,60 @@
+"""Writing files anew: what was deleted leaves the disk, not only the tables.
+
+Belongs here: copying what a file still holds into a new one and swapping it in. A row that SQL no
+longer sees lies in the file's blocks until they are written over. Does not belong here: deleting
+rows (``governance.rights``), published files (``publish`` writes those anew each time).
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from warehouse.connect import Store, connected
+from warehouse.home import Home
+from warehouse.journal import Step, begin, sync_file, sync_folder
+from warehouse.sql import identifier
+
+KIND = "rewrite"
+
+
+def rewrite(stores: Sequence[Store]) -> None:
+    """Write files anew with what they hold; the caller holds the writer's lock.
+
+    All are built aside before any is swapped in; a process that is killed before leaves the old
+    ones, and one that is killed later, what the journal finishes.
+    """
+    for store in stores:
+        _build(store)
+    entry = begin(KIND, {"files": [store.path.name for store in stores]})
+    swap(entry.payload)
+    entry.close()
+
+
+def swap(payload: dict[str, Any]) -> None:
+    """Swap in every file built aside; done twice, the second time finds nothing to do."""
+    root = Home.current().root
+    for name in payload["files"]:
+        aside = _aside(root / name)
+        if aside.exists():
+            os.replace(aside, root / name)
+    sync_folder(root)
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.rewritten")
+
+
+def _build(store: Store) -> None:
+    aside = _aside(store.path)
+    for leftover in aside.parent.glob(f"{aside.name}*"):
+        leftover.unlink()
+    target = replace(store, alias="rewritten", path=aside)
+    with connected(store, target) as connection:
+        connection.execute(f"copy from database {identifier(store.alias)} to rewritten")
+        connection.execute("checkpoint rewritten")
+    sync_file(aside)
+
+
+STEPS: Mapping[str, Step] = {KIND: swap}
