@@ -20,7 +20,7 @@ from governance.gate import judge_columns
 from governance.lineage.graph import Lineage
 from governance.policy.model import Policy
 from governance.policy.rules import Rule
-from governance.policy.words import FEEDS, WORD_FEEDS
+from governance.policy.words import FEEDS, REMOVALS, WORD_FEEDS
 from governance.rights.deadlines import due_dates, regime_of
 from warehouse.catalogue import columns
 
@@ -222,7 +222,9 @@ def _custody_purge(
     removals, first = one(
         connection,
         "select count(*), min(loaded_at)::date from landing.loads where rows_read = 0"
-        " and rows_corrected > 0 and ($since::timestamp is null or loaded_at > $since)",
+        " and list_contains($removals, source)"
+        " and ($since::timestamp is null or loaded_at > $since)",
+        removals=list(REMOVALS),
         since=rewritten_at,
     )
     if not removals:

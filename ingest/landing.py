@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 
 from governance.policy.model import Policy
-from governance.policy.words import INBOX
+from governance.policy.words import INBOX, REMOVALS
 from ingest.contract import (
     CONTRACTS,
     EVENT_DAY,
@@ -243,7 +243,12 @@ def clear(connection: duckdb.DuckDBPyConnection, feed: str, *, load_id: int, now
         f" where resolved_at is null and load_id in {loads}",
         [now],
     )
-    connection.execute("delete from landing.loads where feed = ?", [feed])
+    # What was removed before may lie in the file still: that is remembered, without its rows.
+    removal = f"source in ({', '.join(map(quoted, REMOVALS))}) and rows_read = 0"
+    connection.execute(
+        f"update landing.loads set rows_corrected = 0 where feed = ? and {removal}", [feed]
+    )
+    connection.execute(f"delete from landing.loads where feed = ? and not ({removal})", [feed])
 
 
 def record_load(
@@ -279,7 +284,7 @@ def record_removal(
     now
         When, UTC without a zone.
     why
-        One word, such as ``retention``.
+        One of ``REMOVALS``.
     """
     if rows:
         identity = (next_load_id(connection), feed, now, why, Fingerprint().text())
