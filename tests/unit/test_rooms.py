@@ -21,6 +21,7 @@ CALLERS = {
     "governance.rights.requests",
     "governance.rights.kept",
     "governance.rights.erasure",
+    "governance.rights.purge",
 }
 
 
