@@ -54,6 +54,17 @@ def erase(requests: Sequence[Request]) -> list[dict[str, Any]]:
             )
         require_open(request)
         require_verified(request)
+        if request.subject_key is None:
+            raise UsageError(
+                f"nothing is held of the customer of {request.request_id}",
+                "tell them so, and `assent rights refuse` it with that ground",
+                rule="subject.unknown",
+            )
+    if len({request.subject_key for request in requests}) < len(requests):
+        raise UsageError(
+            "two of these requests are of one customer",
+            "fulfil one of them: with it, the other goes as well",
+        )
     with acts.acting("rights.erase", requests=[r.request_id for r in requests]):
         payload = {
             "at": utc_naive(now()).isoformat(),

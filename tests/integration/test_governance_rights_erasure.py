@@ -174,6 +174,19 @@ def test_nothing_is_destroyed_by_another_request(small, tmp_path):
     assert "fulfilled" in one.assent("rights", "show", number).out
 
 
+def test_nobody_is_erased_twice_and_nobody_unknown(small, tmp_path):
+    one = small.copy(tmp_path / "home")
+    who = min(one.members())
+    twice, unknown = [opened(one, who), opened(one, who)], opened(one, "nobody-we-know")
+    for number in (*twice, unknown):
+        assert one.assent("rights", "verify", number, "--method", "by letter").status == 0
+    for numbers, said in ((twice, "of one customer"), ([unknown], "nothing is held")):
+        done = one.assent("rights", "fulfil", *numbers)
+        assert done.status == 2
+        assert said in done.err
+    assert who in one.members()
+
+
 def test_a_request_holds_at_once_and_its_refusal_releases(small, tmp_path):
     one = small.copy(tmp_path / "home")
     members = one.members()
