@@ -7,6 +7,7 @@ Does not belong here: the graph of it (``governance.lineage.ran``), running dbt
 
 import json
 from collections.abc import Collection
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +56,15 @@ def end() -> None:
 def findings() -> list[Finding]:
     """Return what the column gate finds in what dbt ran; nothing if it is what was judged."""
     path = target() / "manifest.json"
-    wrote = json.loads(path.read_bytes()) if path.exists() else manifest()
-    graph = graph_of_run(manifest(), wrote, _kept())
-    return judge_columns(policy(), graph) if graph else []
+    wrote = path.read_bytes() if path.exists() else b""
+    return list(_judged(wrote, json.dumps(_kept())))
+
+
+@lru_cache(maxsize=1)  # each mart's checks ask; what was run is the same for all
+def _judged(wrote: bytes, kept: str) -> tuple[Finding, ...]:
+    run = json.loads(wrote) if wrote else manifest()
+    graph = graph_of_run(manifest(), run, json.loads(kept))
+    return tuple(judge_columns(policy(), graph)) if graph else ()
 
 
 def _file() -> Path:

@@ -7,6 +7,8 @@ SQL; compiling the project (``orchestration.manifest``).
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import dagster as dg
 import duckdb
 from dagster_dbt import DagsterDbtTranslator, DbtCliInvocation, DbtCliResource, dbt_assets
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
+from packaging.version import Version
 
 from governance import clocks as clock_row
 from governance import evidence, status
@@ -79,6 +82,11 @@ class Dbt(DbtCliResource):
         os.environ[RUN] = str(os.getpid())
         with withheld():
             return super().cli(*args, **kwargs)
+
+    @cached_property
+    def _cli_version(self) -> Version:
+        """What is installed; asking the command line would load the whole of dbt once more."""
+        return Version(version("dbt-core"))
 
     def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> None:
         """Open no second connection: the warehouse is for one process, and lineage is our own."""

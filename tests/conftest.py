@@ -1,6 +1,8 @@
 """Fixtures that every kind of test may use."""
 
 import json
+import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,13 @@ from warehouse.home import Home
 PROPERTIES = Path(__file__).parent / "properties"
 SETTINGS = ("ASSENT_NOW", "ASSENT_POLICY", "ASSENT_SOURCES", "ASSENT_KEYS", "ASSENT_PRODUCTION",
             "ASSENT_ACTOR")  # fmt: skip
+MEMORY, ENOUGH = Path("/dev/shm"), 8 << 30  # noqa: S108  # bytes; a whole session writes half of it
+
+
+def pytest_configure() -> None:
+    """Keep what tests write in memory, where there is room: their many small files sync often."""
+    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

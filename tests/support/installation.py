@@ -39,6 +39,7 @@ COMMAND = str(Path(sys.executable).with_name("assent"))
 CACHED = (
     ("orchestration.manifest", "policy"), ("orchestration.manifest", "manifest"),
     ("orchestration.manifest", "lineage"), ("orchestration.land", "feeds"),
+    ("orchestration.ran", "_judged"),
 )  # fmt: skip
 
 
