@@ -1,7 +1,7 @@
-"""What may no longer stand in what is published: taken out as soon as that is known.
+"""What may no longer stand in marts, segments and published files: taken out once it is known.
 
-Belongs here: whom a published file holds without a basis now, by what has landed and by the policy
-in force, and what it holds of the others that the policy doesn't allow any more. Publishing
+Belongs here: whom they hold without a basis now, by what has landed and by the policy in force, and
+what a published file holds of the others that the policy doesn't allow any more. Publishing
 replaces a file only if every rule lets it; nobody stays published because a feed is stale or a
 segment too small. Does not belong here: how anybody stands (``lapse``, ``consent``), how a file is
 replaced (``warehouse.publish``), what becomes of figures that were made from more than the policy
@@ -31,6 +31,9 @@ from warehouse.sql import identifier, quoted
 def take_out(policy: Policy, known_at: datetime) -> dict[str, int]:
     """Take those who have no basis any more, and what isn't allowed, out of published files.
 
+    Out of marts and segments in the warehouse goes who has none as of what has landed; whose basis
+    ends by itself since then stays there until the next run, and is held back by publishing.
+
     Parameters
     ----------
     policy
@@ -41,14 +44,17 @@ def take_out(policy: Policy, known_at: datetime) -> dict[str, int]:
     Returns
     -------
     dict
-        How many subjects were taken out, by purpose, and of how many others a value was, by
-        ``<purpose>.<column>``; those of whom there are none aren't named.
+        How many subjects were taken out of published files, by purpose, and of how many others a
+        value was, by ``<purpose>.<column>``; those of whom there are none aren't named.
     """
     at = max(utc_naive(now()), known_at)
     purposes = [purpose for purpose in published_purposes() if purpose in policy.purposes]
     counts: dict[str, int] = {}
     for purpose in purposes:
         counts |= _take_out(policy, purpose, at)
+    with connected(warehouse_store()) as connection:
+        for purpose in policy.purposes:
+            _take_out_of_made(connection, policy, purpose, known_at)
     return counts
 
 
@@ -78,6 +84,27 @@ def _take_out(policy: Policy, purpose: str, at: datetime) -> dict[str, int]:
         }}, over=True)  # fmt: skip
         lapse.show(purpose, found)
     return lost | ({purpose: found.held_back} if found.held_back else {})
+
+
+def _take_out_of_made(
+    connection: duckdb.DuckDBPyConnection, policy: Policy, purpose: str, known_at: datetime
+) -> None:
+    key = identifier(f"{purpose}_key")
+    made = [
+        f"{identifier(schema)}.{identifier(name)}"
+        for schema in ("marts", purpose)
+        for name in catalogue.tables(connection, schema)
+        if f"{purpose}_key" in catalogue.columns(connection, schema, name)
+    ]
+    if not made:
+        return
+    keys = " union ".join(f"select {key} from {table}" for table in made)
+    found = lapse.standing(connection, policy, purpose, known_at, mart=f"({keys})")
+    if found.held_back:
+        connection.execute("begin")
+        for table in made:
+            connection.execute(f"delete from {table} where not ({found.permitted})")
+        connection.execute("commit")
 
 
 def _kept(

@@ -27,6 +27,16 @@ def taken_out(one, policy):
         return unpublish.take_out(policy, known_at)
 
 
+def in_warehouse(one):
+    """Return the rows that the warehouse holds of each subject for segmentation, by table."""
+    found = {}
+    with one.warehouse() as connection:
+        for table in ("marts.mart_segmentation", "segmentation.assignments"):
+            rows = connection.execute(f"select segmentation_key from {table}").fetchall()
+            found[table] = {key for (key,) in rows}
+    return found
+
+
 def test_nobody_is_taken_out_who_may_stay(small, tmp_path):
     one = small.copy(tmp_path / "home")
     files = {path: path.read_bytes() for path in one.home.published.iterdir()}
@@ -56,6 +66,7 @@ def test_a_stricter_policy_holds_for_what_is_published_already(small, tmp_path):
             " select segmentation_key from assignments").fetchall()}  # fmt: skip
         assert connection.execute("select count(*) from segments").fetchall()[0][0] > 2
     assert left <= still
+    assert all(keys and keys <= still for keys in in_warehouse(one).values())
     assert 0 < len(one.in_mart()) < len(marts)
     assert counts == {"segmentation": len(marts) - len(one.in_mart())}
     assert set(one.members()) == one.in_mart() & set(members)
@@ -151,8 +162,10 @@ def test_a_broken_feed_keeps_nobody_published(small, tmp_path, harm):
     landed = "select count(*) from landing.transactions"
     with one.warehouse() as connection:
         before = connection.execute(landed).fetchall()
+    made = {table: len(keys) for table, keys in in_warehouse(one).items()}
     done = one.assent("run")
     assert done.status
+    assert {t: len(keys) + 1 for t, keys in in_warehouse(one).items()} == made
     assert said in done.err
     assert first not in one.in_mart()
     assert first not in one.members()
@@ -166,7 +179,7 @@ def test_a_broken_feed_keeps_nobody_published(small, tmp_path, harm):
     if harm is broken_file:
         rules = {r["rule"]: r["status"] for r in one.assent("status", "--json").json["rules"]}
         assert rules["freshness.transactions"] == "holds"  # on the feeds as they were landed
-        assert rules["permission.segmentation"] == "not judged"  # the mart still has the first
+        assert rules["permission.segmentation"] == "not judged"  # the mart is another
 
 
 def test_a_fault_of_ours_keeps_nobody_published_either(small, tmp_path, monkeypatch):
