@@ -26,6 +26,7 @@ from governance.policy.problems import nearest
 from governance.policy.rules import override_of
 from governance.policy.words import SEGMENT_PURPOSE
 from governance.release import PERMISSION
+from governance.rights import recipients
 from warehouse.clock import now, utc_naive, whose
 from warehouse.connect import published_store
 from warehouse.errors import RuleBrokenError, UsageError
@@ -107,11 +108,12 @@ def export(
     }
     with ExitStack() as aside, ExitStack() as taken_back:
         with acts.acting("export", **named) as act:
-            manifest, content, target = _prepared(
+            manifest, content, target, subjects = _prepared(
                 policy, segment, purpose, recipient, to, encrypted=encrypted
             )
             act |= {k: v for k, v in vars(manifest).items() if k not in acts.OURS}
             _write_manifest(manifest, taken_back)
+            _remember(manifest, subjects, taken_back)
             put = aside.enter_context(handover.set_aside(target, content))
         # Only now: no file leaves without its act.
         put()
@@ -121,8 +123,8 @@ def export(
 
 def _prepared(
     policy: Policy, segment: str, purpose: str, recipient: str, to: Path, *, encrypted: bool
-) -> tuple[Manifest, bytes, Path]:
-    """Check and work out everything: the manifest, what the file holds, and where it goes."""
+) -> tuple[Manifest, bytes, Path, Any]:
+    """Check and work out everything: manifest, what the file holds, where it goes, who is in it."""
     purpose_named(policy, purpose)
     listed = _recipient(policy, recipient, purpose)
     target = handover.target(to, FORMATS, "an export", encrypted=encrypted)
@@ -150,6 +152,7 @@ def _prepared(
         members = int(connection.execute("select count(*) from audience").fetchall()[0][0])
         _require_size(policy, name, members, day)
         table = _table(connection, columns)
+        subjects = _table(connection, ["customer_id"])
     if to.suffix == ".csv":
         table, apostrophes = _without_formulas(table)
     else:
@@ -165,7 +168,7 @@ def _prepared(
         file_sha256=hashlib.sha256(content).hexdigest(),
         label=evidence.label(),
     )  # fmt: skip
-    return manifest, content, target
+    return manifest, content, target, subjects
 
 
 def _recipient(policy: Policy, name: str, purpose: str) -> Recipient:
@@ -307,6 +310,22 @@ def _write_manifest(manifest: Manifest, taken_back: ExitStack) -> None:
     path = Home.current().make().releases / f"{manifest.release_id}.json"
     taken_back.callback(path.unlink, missing_ok=True)
     write_durably(path, json.dumps(vars(manifest), indent=1, sort_keys=True).encode())
+
+
+def _remember(manifest: Manifest, subjects: Any, taken_back: ExitStack) -> None:
+    """Remember who is in it, before the file: nobody is handed over without its being known.
+
+    A process killed between the two leaves a subject told of a file that never was, which is the
+    safe side to err on.
+    """
+    taken_back.callback(recipients.take_back, manifest.release_id)
+    recipients.remember(
+        subjects,
+        recipients.HandedOver(
+            manifest.release_id, manifest.recipient, manifest.purpose,
+            utc_naive(datetime.fromisoformat(manifest.at)), tuple(manifest.columns),
+        ),
+    )  # fmt: skip
 
 
 def _encoded(table: Any, suffix: str) -> bytes:

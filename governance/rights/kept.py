@@ -1,10 +1,11 @@
 """What is kept of requests and of those who are gone, under a key of its own.
 
-Belongs here: the file ``kept``: steps taken on requests, receipts, proof of consent, and who is
-suppressed. Nothing in it bears a customer id: rows are found by a handle, a keyed hash of the id
-under a secret that lies in the file, so only who supplies an id finds what is kept of it
-(GDPR Art. 5(2), 7(1), 17(3)(e); the secret stays when the file's key is changed, or nothing in it
-could be found again). The file is open only for the moment of reading or writing, as the inbox is.
+Belongs here: the file ``kept``: steps taken on requests, receipts, proof of consent, who is
+suppressed, and who was in which export. Nothing in it bears a customer id: rows are found by a
+handle, a keyed hash of the id under a secret that lies in the file, so only who supplies an id
+finds what is kept of it (GDPR Art. 5(2), 7(1), 17(3)(e); the secret stays when the file's key is
+changed, or nothing in it could be found again). The file is open only for the moment of reading or
+writing, as the inbox is.
 Does not belong here: what a step means (``requests``), what is deleted (``erasure``).
 """
 
@@ -37,6 +38,10 @@ TABLES = {
     "suppressed": "handle uuid primary key, since timestamp not null, request_id varchar not null",
     "proofs": "handle uuid not null, request_id varchar not null, events varchar not null",
     "receipts": "request_id varchar primary key, handle uuid not null, receipt varchar not null",
+    "handed_over": (
+        "handle uuid not null, release_id varchar not null, recipient varchar not null,"
+        ' purpose varchar not null, "at" timestamp not null, columns varchar[] not null'
+    ),
 }
 
 

@@ -179,6 +179,7 @@ def test_it_leaves_a_manifest_and_one_act(one, export, tmp_path):
     assert act["clock"] == "set"
     assert act["keys"] == [
         "inbox",
+        "kept",
         "published_permission",
         "published_segmentation",
         "salts",
