@@ -62,7 +62,8 @@ def acting(act: str, **details: Any) -> Iterator[dict[str, Any]]:
     ----------
     act
         ``query``, ``export``, ``consent.record``, ``consent.show``, ``consent.receipt``,
-        ``consent.new_inbox``, ``segment.explain``, ``quarantine.list``, ``quarantine.resolve``.
+        ``consent.new_inbox``, ``segment.explain``, ``quarantine.list``, ``quarantine.resolve``,
+        ``rights.open``, ``rights.step``, ``rights.erase``, ``rights.answer``, ``rights.purge``.
     **details
         JSON-able facts about the act, without values of rows. Times without a zone are in UTC, as
         in the tables; all are written as the act's own moment is.
@@ -149,10 +150,17 @@ def _text(value: Any) -> str:
     return (value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()
 
 
-def recorded() -> list[dict[str, Any]]:
-    """Return every act, oldest first."""
+def recorded(about: str = "") -> list[dict[str, Any]]:
+    """Return every act, oldest first.
+
+    Parameters
+    ----------
+    about
+        Only those that this text occurs in, such as a subject's key.
+    """
     path = _path()
     if not path.exists():
         return []
     # Not by splitlines(), to which more characters than this one end a line.
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+    lines = path.read_text(encoding="utf-8").split("\n")
+    return [json.loads(line) for line in lines if line and about in line]

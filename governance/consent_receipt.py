@@ -15,11 +15,9 @@ from zoneinfo import ZoneInfo
 
 from governance import acts, consent_page, evidence, handover
 from governance.consent_record import Data, Effect, Event, Receipt, Receiver, Record
-from governance.policy.checks_law import is_age_key
 from governance.policy.model import Policy
 from governance.subject_consent import Account, Heard, State, account
 from warehouse.clock import now
-from warehouse.errors import UsageError
 
 FORMATS = (".json", ".html")
 WITHDRAWAL = (
@@ -63,7 +61,7 @@ def issue(
     with ExitStack() as aside:
         with acts.acting("consent.receipt") as act:
             target = handover.target(to, FORMATS, "a receipt", encrypted=encrypted)
-            key = _public_key(public_key) if encrypted else None
+            key = handover.key_of_subject(public_key) if encrypted else None
             found = account(policy, customer_id)
             act["subject_key"] = found.key
             receipt = filled(policy, found)
@@ -159,26 +157,3 @@ def _encoded(receipt: Receipt, suffix: str) -> bytes:
     if suffix == ".html":
         return consent_page.page(receipt)
     return (receipt.model_dump_json(indent=2) + "\n").encode()
-
-
-def _public_key(key: str | None) -> str:
-    """Return the subject's age public key.
-
-    Raises
-    ------
-    UsageError
-        If there is none, or it isn't one (the message doesn't repeat it).
-    """
-    if key is None:
-        raise UsageError(
-            "there is no key to encrypt the receipt to",
-            "pass the subject's own with --public-key age1..., or pass --unencrypted",
-            rule="subject.public_key",
-        )
-    if not is_age_key(key):
-        raise UsageError(
-            "that is no age public key",
-            "copy the whole line `age1...` that the subject's age-keygen prints",
-            rule="subject.public_key",
-        )
-    return key

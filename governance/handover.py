@@ -1,19 +1,21 @@
 """Files for a recipient: where they may lie, what seals them, and writing them.
 
 Belongs here: what every file that leaves has in common, whatever it holds. Does not belong here:
-what an export or a receipt consists of (``governance.export``, ``governance.consent_receipt``).
+what an export, a receipt or an answer consists of (``governance.export``,
+``governance.consent_receipt``, ``governance.rights``).
 """
 
+import errno
 import os
 import secrets
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from governance.policy.checks_law import is_age_key
 from warehouse import keys
 from warehouse.errors import UsageError
 from warehouse.home import PROJECT, Home
-from warehouse.journal import sync_file, sync_folder
 
 
 def target(to: Path, formats: Collection[str], what: str, *, encrypted: bool) -> Path:
@@ -47,7 +49,9 @@ def target(to: Path, formats: Collection[str], what: str, *, encrypted: bool) ->
             raise UsageError(
                 f"{what} doesn't belong under {name}", "name a file elsewhere", rule="target"
             )
-    if found.exists():
+    with _explained(found):
+        there = found.exists()
+    if there:
         raise UsageError(
             f"{found.name} exists already", "name another file, or remove it", rule="target"
         )
@@ -66,39 +70,81 @@ def sealed(content: bytes, key: str | None) -> bytes:
     return encrypted
 
 
+def key_of_subject(key: str | None) -> str:
+    """Return the age public key of a subject, or of who acts for it, if it is one.
+
+    Raises
+    ------
+    UsageError
+        If there is none, or it isn't one (the message doesn't repeat it).
+    """
+    if key is None:
+        raise UsageError(
+            "there is no key to encrypt to",
+            "pass the subject's own with --public-key age1..., or pass --unencrypted",
+            rule="subject.public_key",
+        )
+    if not is_age_key(key):
+        raise UsageError(
+            "that is no age public key",
+            "copy the whole line `age1...` that the subject's age-keygen prints",
+            rule="subject.public_key",
+        )
+    return key
+
+
 @contextmanager
 def set_aside(path: Path, content: bytes) -> Iterator[Callable[[], None]]:
-    """Write a file beside its place; yield what puts it there, whole or not at all.
+    """Write a file aside; yield what puts it in its place, whole or not at all.
 
     So its act can be put on record in between: whatever could fail has been done by then. What
-    isn't put there is gone at the end.
+    isn't put there is gone at the end, and where the system has files without a name, with the
+    process, however that ends.
 
     Raises
     ------
     UsageError
         If it can't be written there.
     """
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    with _explained(path):
+        descriptor, aside = _begun(path)
 
     def put() -> None:
         with _explained(path):
-            os.link(aside, path)  # which replaces nothing
+            folder = os.open(path.parent, os.O_RDONLY)
             try:
-                sync_folder(path.parent)
-            except OSError:
-                path.unlink()
-                raise
+                # Which replaces nothing; with the folder named, a link by the number is followed.
+                os.link(aside or f"/proc/self/fd/{descriptor}", path.name, dst_dir_fd=folder)
+                try:
+                    os.fsync(folder)
+                except OSError:
+                    path.unlink()
+                    raise
+            finally:
+                os.close(folder)
 
-    with _explained(path):
-        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with _explained(path):
-            with os.fdopen(descriptor, "wb") as file:
+            with os.fdopen(descriptor, "wb", closefd=False) as file:
                 file.write(content)
-            sync_file(aside)
+            os.fsync(descriptor)
         yield put
     finally:
-        aside.unlink()
+        os.close(descriptor)
+        if aside:
+            aside.unlink()
+
+
+def _begun(path: Path) -> tuple[int, Path | None]:
+    """Open a file beside another: one without a name where the system has such, else its name."""
+    if hasattr(os, "O_TMPFILE"):
+        try:
+            return os.open(path.parent, os.O_WRONLY | os.O_TMPFILE, 0o600), None
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR):
+                raise
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    return os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), aside
 
 
 @contextmanager

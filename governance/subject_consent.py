@@ -25,6 +25,8 @@ from warehouse.connect import published_store
 from warehouse.errors import UsageError
 from warehouse.sql import quoted
 
+NOTHING_LANDED = "subject.nothing_landed"
+
 
 @dataclass(frozen=True)
 class Event:
@@ -176,7 +178,9 @@ def _permission() -> Iterator[tuple[duckdb.DuckDBPyConnection, datetime]]:
 
 
 def _nothing_landed() -> UsageError:
-    return UsageError("nothing has landed of that subject yet", "run `assent run`")
+    return UsageError(
+        "nothing has landed of that subject yet", "run `assent run`", rule=NOTHING_LANDED
+    )
 
 
 def _require_holds(connection: duckdb.DuckDBPyConnection) -> None:

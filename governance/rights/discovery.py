@@ -1,20 +1,22 @@
 """Where a subject is held: every table with one of its keys, told from the files themselves.
 
 Belongs here: finding, by the columns of a database, which tables hold rows of subjects and by which
-key. Nothing is listed but what holds nobody: a table that nobody told this module of is found by
-its key, and one without any key is refused. Does not belong here: deleting (``erasure``), showing
-(``access``).
+key, and the keys of some subjects. Nothing is listed but what holds nobody: a table that nobody
+told this module of is found by its key, and one without any key is refused. Does not belong here:
+deleting (``erasure``), reading the rows (``holding``).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import duckdb
 
+from governance import identity
 from warehouse.errors import UsageError
 from warehouse.sql import identifier, quoted
 
 SUBJECT = "subject_key"
-LEAVING = "leaving"  # temporary table of keys: subject_key, purpose, purpose_key
+LEAVING = "leaving"  # temporary table of keys: subject_key, purpose, purpose_key (``mark``)
 
 # What holds no row of a subject: notes of the feeds, clocks, verdicts, aggregates, facts of a file.
 HOLDS_NOBODY = frozenset(
@@ -80,6 +82,30 @@ def holders(connection: duckdb.DuckDBPyConnection, database: str) -> list[Holder
         for schema, table, keys in rows
         if keys or f"{schema}.{table}" not in HOLDS_NOBODY
     ]
+
+
+def alias_of(purpose: str) -> str:
+    """Return what a purpose's published file is attached as, beside the warehouse."""
+    return f"published_{purpose}"
+
+
+def mark(
+    connection: duckdb.DuckDBPyConnection, subjects: Sequence[str], tables: Sequence[Holder]
+) -> None:
+    """Fill the temporary table of keys (``LEAVING``) for some tables, from vault and salts.
+
+    From each subject's own salt: nobody else's key is computed.
+    """
+    leaving = (
+        "(select * from vault.subjects where subject_key in"
+        f" ({', '.join(f'{quoted(key)}::uuid' for key in subjects)}))"
+    )
+    purposes = sorted({table.purpose for table in tables if table.purpose})
+    connection.execute(
+        f"create or replace temp table {LEAVING} as"
+        f" select subject_key, null::varchar as purpose, null::uuid as purpose_key from {leaving}"
+        f" union all {identity.purpose_keys(purposes, leaving)}"
+    )
 
 
 def _key(table: str, keys: list[str]) -> str:

@@ -20,7 +20,7 @@ import duckdb
 from governance import acts, identity, inbox
 from governance.policy.words import FEEDS
 from governance.rights import kept, receipt
-from governance.rights.discovery import LEAVING, Holder, holders
+from governance.rights.discovery import LEAVING, Holder, alias_of, holders, mark
 from governance.rights.requests import Request, require_open, require_verified
 from warehouse import catalogue, journal
 from warehouse.clock import now, utc_naive
@@ -84,11 +84,11 @@ def finish(payload: dict[str, Any]) -> None:
     """Do what the journal says; done again after a kill, it finds what is left to do."""
     began = time.monotonic()
     subjects = list(payload["requests"])
-    beside = [published_store(purpose, alias=_alias(purpose)) for purpose in published_purposes()]
+    beside = [published_store(purpose, alias=alias_of(purpose)) for purpose in published_purposes()]
     with identity.opened(warehouse_store(read_only=True), *beside) as connection:
         databases = ["warehouse", *(store.alias for store in beside)]
         tables = {database: holders(connection, database) for database in databases}
-        _mark(connection, subjects, [table for found in tables.values() for table in found])
+        mark(connection, subjects, [table for found in tables.values() for table in found])
         rows = {database: _counts(connection, tables[database]) for database in databases}
         keep = _to_keep(connection)
     _keep(payload, keep, rows)
@@ -97,26 +97,6 @@ def finish(payload: dict[str, Any]) -> None:
     _leave_warehouse(subjects, datetime.fromisoformat(payload["at"]))
     identity.forget(subjects)
     _sign(payload, time.monotonic() - began)
-
-
-def _alias(purpose: str) -> str:
-    return f"published_{purpose}"
-
-
-def _mark(
-    connection: duckdb.DuckDBPyConnection, subjects: Sequence[str], tables: Sequence[Holder]
-) -> None:
-    """Fill the temporary table of keys for some tables, from the vault and the salts."""
-    leaving = (
-        "(select * from vault.subjects where subject_key in"
-        f" ({', '.join(f'{quoted(key)}::uuid' for key in subjects)}))"
-    )
-    purposes = sorted({table.purpose for table in tables if table.purpose})
-    connection.execute(
-        f"create or replace temp table {LEAVING} as"
-        f" select subject_key, null::varchar as purpose, null::uuid as purpose_key from {leaving}"
-        f" union all {identity.purpose_keys(purposes, leaving)}"
-    )
 
 
 def _counts(
@@ -191,12 +171,12 @@ def _keep(
 
 def _leave_published(subjects: Sequence[str]) -> None:
     for purpose in published_purposes():
-        alias = _alias(purpose)
+        alias = alias_of(purpose)
         with identity.opened(
             warehouse_store(read_only=True), published_store(purpose, alias=alias)
         ) as connection:
             tables = holders(connection, alias)
-            _mark(connection, subjects, tables)
+            mark(connection, subjects, tables)
             left = {table.table: left for table in tables if (left := _without(connection, table))}
         if not left:
             continue
@@ -220,7 +200,7 @@ def _without(connection: duckdb.DuckDBPyConnection, table: Holder) -> str:
 def _leave_warehouse(subjects: Sequence[str], at: datetime) -> None:
     with identity.opened(warehouse_store()) as connection:
         tables = holders(connection, "warehouse")
-        _mark(connection, subjects, tables)
+        mark(connection, subjects, tables)
         connection.execute("begin")
         connection.execute(
             "update warehouse.landing.quarantine set resolved_at = coalesce(resolved_at, ?),"

@@ -37,7 +37,10 @@ TABLES = {
     ),
     "suppressed": "handle uuid primary key, since timestamp not null, request_id varchar not null",
     "proofs": "handle uuid not null, request_id varchar not null, events varchar not null",
-    "receipts": "request_id varchar primary key, handle uuid not null, receipt varchar not null",
+    "receipts": (
+        "request_id varchar not null, handle uuid not null, receipt varchar not null,"
+        " primary key (request_id, handle)"  # two customers' feeds may give one number
+    ),
     "handed_over": (
         "handle uuid not null, release_id varchar not null, recipient varchar not null,"
         ' purpose varchar not null, "at" timestamp not null, columns varchar[] not null'

@@ -70,4 +70,7 @@ def recipients_of(connection: duckdb.DuckDBPyConnection, customer_id: str) -> li
         ' where handle = ? order by "at", release_id',
         [kept.handle_of(connection, customer_id)],
     ).fetchall()
-    return [HandedOver(*row[:-1], tuple(row[-1])) for row in rows]
+    return [
+        HandedOver(release_id, recipient, purpose, at, tuple(columns))
+        for release_id, recipient, purpose, at, columns in rows
+    ]

@@ -5,6 +5,7 @@ Belongs here: arguments and printing. Does not belong here: what a request does
 """
 
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -145,21 +146,34 @@ def lift(request_id: str, told: str, subject: str | None) -> None:
 @rights.command("fulfil")
 @click.argument("request_ids", metavar="REQUEST...", nargs=-1, required=True)
 @subject_option
+@click.option("--to", type=click.Path(path_type=Path), help="The folder that an answer goes to.")
+@click.option("--public-key", help="The subject's age public key, to encrypt to.")
+@click.option("--unencrypted", is_flag=True, help="Write the answer in clear.")
 @json_option
-def fulfil(request_ids: tuple[str, ...], subject: str | None, as_json: bool) -> None:
-    """Erase the subjects of requests for erasure; several are done together."""
-    from governance.rights.erasure import erase
+def fulfil(
+    request_ids: tuple[str, ...], subject: str | None, to: Path | None, public_key: str | None,
+    unencrypted: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Fulfil a request: write the answer to it, or erase; several erasures are done together."""
+    from governance.rights.fulfil import fulfil as fulfil_requests
     from governance.rights.requests import find
+    from orchestration.manifest import policy
+    from orchestration.meanings import meanings
     from orchestration.runner import writing_alone
 
     with writing_alone("rights fulfil"):
-        receipts = erase([find(request_id, subject) for request_id in request_ids])
+        receipts = fulfil_requests(
+            policy(), [find(request_id, subject) for request_id in request_ids], meanings(),
+            to=to, encrypted=not unencrypted, public_key=public_key,
+        )  # fmt: skip
+    print_label(aside=as_json)
     if as_json:
         print_json(receipts)
         return
     for receipt in receipts:
         rows = sum(sum(tables.values()) for tables in receipt["rows_found"].values())
-        click.echo(f"{receipt['request_id']}: erased, {rows} rows in {receipt['seconds']} s")
+        done = f"{', '.join(receipt['files'])} written" if "files" in receipt else "erased"
+        click.echo(f"{receipt['request_id']}: {done}, {rows} rows in {receipt['seconds']} s")
 
 
 @rights.command("done")

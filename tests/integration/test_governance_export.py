@@ -312,8 +312,7 @@ def test_what_the_policy_does_not_allow_is_refused(one, export, tmp_path, change
         ("nowhere/audience.csv", "no folder"),
         ("audience.txt", "audience.txt"),
         ("there.csv", "exists already"),
-        # What it is called while it is written is longer.
-        pytest.param(f"{'n' * 244}.csv", "can't be written", id="too long"),
+        pytest.param(f"{'n' * 252}.csv", "can't be written", id="too long"),
     ],
 )
 def test_where_it_does_not_belong_it_is_refused(one, export, tmp_path, name, said):

@@ -20,7 +20,9 @@ CALLERS = {
     "governance.subject_word",
     "governance.rights.requests",
     "governance.rights.kept",
+    "governance.rights.discovery",
     "governance.rights.erasure",
+    "governance.rights.holding",
     "governance.rights.purge",
 }
 

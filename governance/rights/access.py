@@ -1,0 +1,249 @@
+"""Access: everything that is held of a subject, and all that it may know of it (GDPR Art. 15).
+
+Belongs here: what the answer tells, and where from. Does not belong here: which tables hold rows
+(``discovery``: a new one is in the answer by itself), the readable page (``access_page``), handing
+the answer over (``fulfil``).
+
+Rows of segments and other figures over many aren't in it: they are of nobody. The salt, by which
+pseudonyms are made, is held too and not shown: it would undo what it protects.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import duckdb
+
+from governance import acts, consent_receipt
+from governance.consent_record import Receipt
+from governance.policy.model import Policy
+from governance.policy.words import SEGMENT_PURPOSE, TRANSACTION_ATTRIBUTES
+from governance.rights import kept
+from governance.rights.access_page import page
+from governance.rights.answer import Answer, Meanings, as_json, opening
+from governance.rights.explanation import explained
+from governance.rights.holding import Held, held, plain
+from governance.rights.recipients import recipients_of
+from governance.rights.requests import Request, listing
+from governance.subject_consent import NOTHING_LANDED, account
+from warehouse.connect import connected, warehouse_store
+from warehouse.errors import UsageError
+
+NOT_SHOWN = (
+    "a random secret (salt) from which pseudonyms are made: shown, it would undo what it protects"
+)
+RIGHTS = (
+    "You may ask us to correct or delete what we hold, to restrict what we do with it, to give it"
+    " to you for another company, and you may object to its use, free of charge. You may complain"
+    " to the supervisory authority where you live or work."
+)
+
+
+def answer(policy: Policy, request: Request, meanings: Meanings) -> Answer:
+    """Return everything that is held of the subject of a request."""
+    found = held(request.subject_key, request.customer_id)
+    consent = _consent(policy, request)
+    told = opening(policy, request) | {
+        "identifiers": _identifiers(found),
+        "purposes": consent.model_dump(mode="json")["records"] if consent else [],
+        "custody": policy.custody.model_dump(mode="json"),
+        "retention": _retention(policy, found),
+        "memberships": [_membership(request, meanings)] if request.subject_key else [],
+        "provenance": _provenance(found, meanings),
+        "requests": [_request(one) for one in listing(request.customer_id)],
+        "consulted": _consulted(request),
+        **_kept(policy, request.customer_id),
+        "rights": RIGHTS,
+        "not_shown": NOT_SHOWN,
+        "tables": [_table(table, meanings) for table in found],
+    }
+    rows: dict[str, dict[str, int]] = {}
+    for table in found:
+        rows.setdefault(table.file, {})[table.table] = len(table.rows)
+    files = {"access.json": as_json(told), "access.html": page(policy, told, consent)}
+    return Answer(told["answer_id"], files, rows)
+
+
+def _identifiers(found: Sequence[Held]) -> dict[str, Any]:
+    return {
+        name: value
+        for table in found
+        if table.file == "vault"
+        for record in table.records()
+        for name, value in record.items()
+        if value is not None
+    }
+
+
+def _consent(policy: Policy, request: Request) -> Receipt | None:
+    """Return the state and history of consent; None of somebody of whom nothing has landed."""
+    if request.subject_key is None:
+        return None
+    try:
+        return consent_receipt.filled(policy, account(policy, request.customer_id))
+    except UsageError as error:
+        if error.rule != NOTHING_LANDED:
+            raise
+        return None
+
+
+def _retention(policy: Policy, found: Sequence[Held]) -> list[dict[str, Any]]:
+    """Return until when each attribute is used for each purpose: its oldest and newest value."""
+    days = {
+        table.table: sorted(
+            record[column] for record in table.records() if record[column] is not None
+        )
+        for table in found
+        for column in [{"landing.transactions": "event_day", "landing.customers": "recorded_on"}
+                       .get(table.table)]
+        if column
+    }  # fmt: skip
+    told = []
+    for name, purpose in policy.purposes.items():
+        for attribute, allowance in purpose.attributes.items():
+            of = "transactions" if attribute in TRANSACTION_ATTRIBUTES else "customers"
+            if ages := days.get(f"landing.{of}"):
+                told.append({
+                    "purpose": name,
+                    "attribute": attribute,
+                    "retention_days": allowance.retention_days,
+                    "oldest_until": _until(ages[0], allowance.retention_days),
+                    "newest_until": _until(ages[-1], allowance.retention_days),
+                })  # fmt: skip
+    return told
+
+
+def _until(day: str, days: int) -> str:
+    return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
+
+
+def _membership(request: Request, meanings: Meanings) -> dict[str, Any]:
+    try:
+        return explained(meanings, request.customer_id)
+    except UsageError as error:  # of what is published, which the rest of the answer doesn't need
+        return {"purpose": SEGMENT_PURPOSE, "segment": None, "sentence": f"{error.what}."}
+
+
+def _provenance(found: Sequence[Held], meanings: Meanings) -> list[dict[str, Any]]:
+    """Return where rows came from: by feed and load, how many."""
+    loads = Counter(
+        record["load_id"]
+        for table in found
+        if table.file == "warehouse" and table.table.startswith("landing.")
+        for record in table.records()
+        if record.get("load_id") is not None
+    )
+    if not loads:
+        return []
+    with connected(warehouse_store(read_only=True)) as connection:
+        rows = connection.execute(
+            "select load_id, feed, source, loaded_at from landing.loads"
+            " where list_contains(?, load_id) order by load_id",
+            [list(loads)],
+        ).fetchall()
+    return [
+        {
+            "feed": feed,
+            "provenance": meanings.provenance.get(feed, "recorded by us"),
+            "source": source.rpartition("/")[2],
+            "loaded_at": plain(loaded_at),
+            "rows": loads[load_id],
+        }
+        for load_id, feed, source, loaded_at in rows
+    ]
+
+
+def _request(request: Request) -> dict[str, Any]:
+    """Return a request with its steps; who of the company took them is theirs (Art. 15(4))."""
+    return {
+        "request_id": request.request_id,
+        "right": request.type,
+        "received_at": plain(request.received_at),
+        "status": request.status,
+        "channel": request.channel,
+        "steps": [
+            {name: plain(value) for name, value in step.items() if name != "actor"}
+            for step in request.steps
+        ],
+    }
+
+
+def _consulted(request: Request) -> list[dict[str, Any]]:
+    """Return when the subject's data was acted upon, and for what (CJEU C-579/21), by whom not."""
+    if request.subject_key is None:
+        return []
+    key = str(request.subject_key)
+    return [
+        {name: act.get(name) for name in ("at", "act", "purpose")}
+        for act in acts.recorded(about=key)
+        if act.get("subject_key") == key
+    ]
+
+
+def _kept(policy: Policy, customer_id: str) -> dict[str, Any]:
+    """Return to whom the subject was handed over, and what the law lets one keep of it."""
+    with kept.opened() as connection:
+        handed = [
+            {
+                **{name: plain(value) for name, value in vars(one).items()},
+                **_recipient(policy, one.recipient),
+            }
+            for one in recipients_of(connection, customer_id)
+        ]
+        handle = kept.handle_of(connection, customer_id)
+        return {
+            "handed_over": handed,
+            "kept": {
+                "suppressed_since": [
+                    plain(since) for (since,) in _of(connection, "since", "suppressed", handle)
+                ],
+                "proofs_of_consent": [
+                    {"request_id": number, "events": json.loads(events)}
+                    for number, events in _of(connection, "request_id, events", "proofs", handle)
+                ],
+                "receipts": [
+                    json.loads(text)
+                    for (text,) in _of(connection, "receipt", "receipts", handle)
+                ],
+            },
+        }  # fmt: skip
+
+
+def _of(
+    connection: duckdb.DuckDBPyConnection, columns: str, table: str, handle: Any
+) -> list[tuple[Any, ...]]:
+    return connection.execute(
+        f"select {columns} from kept.{table} where handle = ? order by all", [handle]
+    ).fetchall()
+
+
+def _recipient(policy: Policy, name: str) -> dict[str, Any]:
+    """Return who a recipient is, if the policy still lists it."""
+    listed = policy.recipients.get(name)
+    if listed is None:
+        return {}
+    return {"description": listed.description, "role": listed.role, "country": listed.country}
+
+
+def _table(table: Held, meanings: Meanings) -> dict[str, Any]:
+    meaning = _meaning(table, meanings)
+    return {
+        "file": table.file,
+        "table": table.table,
+        "meaning": meaning.get("", ""),
+        "columns": {name: meaning.get(name, "") for name in table.columns},
+        "rows": table.records(),
+    }
+
+
+def _meaning(table: Held, meanings: Meanings) -> dict[str, str]:
+    """Return what a table and its columns mean; a published one has the meaning of its model."""
+    name = table.table.rpartition(".")[2]
+    own = meanings.tables.get(table.table)
+    if own is None:
+        own = next(
+            (m for full, m in meanings.tables.items() if full.rpartition(".")[2] == name), {}
+        )
+    return dict(own)

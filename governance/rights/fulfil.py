@@ -1,0 +1,134 @@
+"""Fulfilling requests: which of them Assent fulfils, and handing an answer over.
+
+Belongs here: the choice by the right that is exercised, the act, the files for the subject and the
+receipt of an answer. Does not belong here: what an answer tells (``access``, ``portability``,
+``explanation``), erasing (``erasure``), where files may lie (``governance.handover``).
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from governance import acts, handover
+from governance.policy.model import Policy
+from governance.rights import access, explanation, kept, portability, receipt
+from governance.rights.answer import Answer, Meanings
+from governance.rights.erasure import ERASURE, erase
+from governance.rights.requests import Request, note_step, require_open, require_verified
+from warehouse.clock import now
+from warehouse.errors import UsageError
+
+ANSWERS: Mapping[str, Callable[[Policy, Request, Meanings], Answer]] = {
+    "access": access.answer,
+    "portability": portability.answer,
+    "explanation": explanation.answer,
+}
+FORMATS = (".json", ".html", ".csv")
+
+
+def fulfil(
+    policy: Policy, requests: Sequence[Request], meanings: Meanings, *, to: Path | None = None,
+    encrypted: bool = True, public_key: str | None = None,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Fulfil requests, each by the right that it exercises; the caller holds the writer's lock.
+
+    Erasures are done together; a request that is answered with files is fulfilled alone.
+
+    Parameters
+    ----------
+    meanings
+        What only the rooms above know of the tables.
+    to
+        The folder that the files go to; where, see :func:`governance.handover.target`.
+    encrypted, public_key
+        Whether, and to whose age public key: the subject's, or that of who acts for it.
+
+    Returns
+    -------
+    list of dict
+        A signed receipt for each request.
+
+    Raises
+    ------
+    UsageError
+        If a request has ended, isn't verified or can't be fulfilled by Assent, or the files can't
+        be written there; then nothing is done.
+    """
+    if all(request.type == ERASURE for request in requests):
+        if to is not None:
+            raise UsageError("an erasure writes no file", "leave out --to")
+        return erase(requests)
+    if len(requests) > 1:
+        raise UsageError(
+            "only erasures are fulfilled together", "fulfil the others one by one: each has files"
+        )
+    (request,) = requests
+    with ExitStack() as aside:
+        with acts.acting(
+            "rights.answer", type=request.type, request_id=request.request_id,
+            subject_key=request.subject_key,
+        ) as act:  # fmt: skip
+            told, puts = _prepared(
+                policy, request, meanings, to, aside, public_key, encrypted=encrypted
+            )
+            act |= {"files": told["files"], "rows": told["rows_found"], "encrypted": encrypted}
+        # Only now: nothing is handed over without its act.
+        for put in puts:
+            put()
+        _keep(request, told)
+    return [told]
+
+
+def _prepared(
+    policy: Policy, request: Request, meanings: Meanings, to: Path | None, aside: ExitStack,
+    public_key: str | None, *, encrypted: bool,
+) -> tuple[dict[str, Any], list[Callable[[], None]]]:  # fmt: skip
+    """Work everything out, with the files aside; return the receipt and what puts them there."""
+    began = time.monotonic()
+    if request.type not in ANSWERS:
+        raise UsageError(
+            f"Assent doesn't fulfil a request for {request.type} by itself",
+            f"fulfil it, then `assent rights done {request.request_id} --how ...`",
+        )
+    require_open(request)
+    require_verified(request)
+    if to is None:
+        raise UsageError(
+            "the answer has to go to a folder", "name one outside of here: --to FOLDER"
+        )
+    key = handover.key_of_subject(public_key) if encrypted else None
+    answer = ANSWERS[request.type](policy, request, meanings)
+    files = {
+        handover.target(to / name, FORMATS, "an answer", encrypted=encrypted):
+            handover.sealed(content, key)
+        for name, content in answer.files.items()
+    }  # fmt: skip
+    puts = [aside.enter_context(handover.set_aside(*file)) for file in files.items()]
+    told = {
+        "request_id": request.request_id,
+        "type": request.type,
+        "answer_id": answer.answer_id,
+        "answered_at": now().isoformat(),
+        "encrypted": encrypted,
+        "files": {
+            path.name: hashlib.sha256(content).hexdigest() for path, content in files.items()
+        },
+        "rows_found": answer.rows,
+        "seconds": round(time.monotonic() - began, 3),
+    }
+    return receipt.signed(told), puts
+
+
+def _keep(request: Request, told: dict[str, Any]) -> None:
+    """Keep the receipt and end the request; killed before, it stands and can be fulfilled anew."""
+    with kept.opened() as connection:
+        handle = kept.handle_of(connection, request.customer_id)
+        connection.execute(
+            "insert or replace into kept.receipts values (?, ?, ?)",
+            [request.request_id, handle, json.dumps(told)],
+        )
+    note_step(request, "fulfilled", answer=told["answer_id"])
