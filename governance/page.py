@@ -40,6 +40,8 @@ td ul { list-style: none; padding: 0; }
 th, td { text-align: left; vertical-align: top; padding: .4rem .6rem .4rem 0;
   border-bottom: 1px solid #e6eaef; }
 th { color: #55606e; font-weight: 600; }
+details { margin: .4rem 0; }
+summary { cursor: pointer; }
 @media (max-width: 36rem) { dl { grid-template-columns: 1fr; } dt { margin-top: .4rem; } }
 """
 

@@ -10,6 +10,7 @@ from governance.rights.answer import Meanings
 from ingest.contract import CONTRACTS
 from ingest.landing import TABLES
 from orchestration.explain import explain
+from orchestration.land import TABLES as LANDED
 from orchestration.land import feeds
 from orchestration.manifest import manifest
 
@@ -24,7 +25,10 @@ def meanings() -> Meanings:
         for node in models_of(manifest()).values()
     }
     landing = {
-        f"landing.{name}": {column.name: column.description for column in columns}
+        f"landing.{name}": {
+            "": LANDED.get(name, ""),
+            **{column.name: column.description for column in columns},
+        }
         for name, columns in TABLES.items()
     }
     return Meanings(

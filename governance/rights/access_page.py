@@ -94,14 +94,18 @@ def _retention(body: Element, policy: Policy, told: Mapping[str, Any]) -> None:
     custody = told["custody"]
     add(
         body, "p",
-        f"Each value is used only until the day given here. Nothing is held for longer than"
-        f" {custody['retention_days']} days ({consent_page.BASES[custody['basis']]}), and what is"
-        f" deleted leaves the disk within {custody['purge_within_days']} days.",
+        "Where a purpose is allowed, a value is used for it until the day given here and no longer."
+        f" Nothing is held for longer than {custody['retention_days']} days"
+        f" ({consent_page.BASES[custody['basis']]}), and what is deleted leaves the disk within"
+        f" {custody['purge_within_days']} days.",
     )  # fmt: skip
-    rows = table(body, ("Purpose", "What", "Oldest value until", "Newest value until"))
+    together: dict[tuple[str, str, str], list[str]] = {}
     for one in told["retention"]:
-        attribute = policy.attributes[one["attribute"]].description
-        _row(rows, one["purpose"], attribute, _day(one["oldest_until"]), _day(one["newest_until"]))
+        alike = (one["purpose"], one["oldest_until"], one["newest_until"])
+        together.setdefault(alike, []).append(policy.attributes[one["attribute"]].description)
+    rows = table(body, ("Purpose", "What", "Oldest value until", "Newest value until"))
+    for (purpose, oldest, newest), attributes in together.items():
+        _row(rows, purpose, "; ".join(attributes), _day(oldest), _day(newest))
 
 
 def _handed_over(body: Element, told: Mapping[str, Any], zone: str) -> None:
@@ -174,8 +178,8 @@ def _tables(body: Element, told: Mapping[str, Any]) -> None:
         where = FILES.get(one["file"], f"published for {one['file'].removeprefix('published_')}")
         number = len(one["rows"])
         details = SubElement(body, "details")
-        add(details, "summary", f"{one['meaning'] or one['table']}: {number:,}"
-            f" row{'' if number == 1 else 's'} ({one['table']}, {where})")  # fmt: skip
+        add(details, "summary", f"{one['table']} ({where}): {number:,}"
+            f" row{'' if number == 1 else 's'}. {one['meaning']}".rstrip())  # fmt: skip
         if number == 1:
             facts(details, {
                 f"{one['columns'][name] or name} ({name})" if one["columns"][name] else name:

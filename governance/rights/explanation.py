@@ -15,9 +15,9 @@ from governance.rights.holding import plain
 from governance.rights.requests import Request
 
 HUMAN = (
-    "Segments describe groups of customers who shop alike. They are made by a statistical model,"
-    " without a person looking at you. Assent takes no decision about you by them; if we have, tell"
-    " us, and a person will look at it again."
+    "Segments are groups of customers who shop alike. A statistical model puts you into one by the"
+    " figures below; no person looks at them. They are not meant for decisions about one person: if"
+    " you think that one was taken about you, tell us, and a person looks at it again."
 )
 TITLE = "Why you are in your segment"
 

@@ -164,11 +164,11 @@ def test_nothing_is_destroyed_for_who_isnt_verified(small, tmp_path):
 def test_nothing_is_destroyed_by_another_request(small, tmp_path):
     one = small.copy(tmp_path / "home")
     who = min(one.members())
-    number = opened(one, who, "access")
+    number = opened(one, who, "limit")
     assert one.assent("rights", "verify", number, "--method", "by letter").status == 0
     done = one.assent("rights", "fulfil", number)
     assert done.status == 2
-    assert "asks for no erasure" in done.err
+    assert "doesn't fulfil a request for limit" in done.err
     assert who in one.members()
     assert one.assent("rights", "done", number, "--how", "sent by post").status == 0
     assert "fulfilled" in one.assent("rights", "show", number).out

@@ -1,0 +1,292 @@
+"""Access, portability and explanation: what the customer gets to read, and nobody else's data."""
+
+import csv
+import io
+import json
+
+import jsonschema
+import pyrage
+import pytest
+
+from governance import identity
+from governance.rights import receipt
+from governance.rights.discovery import alias_of, holders, mark
+from tests.support.canaries import Search
+from warehouse.connect import published_store, warehouse_store
+from warehouse.publish import published_purposes
+
+UNTOLD = "marts.mart_that_nobody_told_of"
+OWN, OTHERS = "own-canary-7f3a", "other-canary-91bc"
+
+
+def opened(one, who, kind, *, verified=True):
+    number = one.assent("rights", "open", who, kind, "--json").json["request_id"]
+    if verified:
+        assert one.assent("rights", "verify", number, "--method", "by letter").status == 0
+    return number
+
+
+def fulfilled(one, number, to, *more):
+    return one.assent("rights", "fulfil", number, "--to", str(to), "--json", *more)
+
+
+def answered(one, who, kind, to):
+    to.mkdir()
+    done = fulfilled(one, opened(one, who, kind), to, "--unencrypted")
+    assert done.status == 0, done.said
+    return done.json[0]
+
+
+def words_of(one, who, *, other_than):
+    """Return ids, direct identifiers and keys of a customer, or of all others."""
+    chosen = "customer_id <> ?" if other_than else "customer_id = ?"
+    with one.entered(), identity.opened() as connection:
+        purposes = [p for p in published_purposes() if p != "permission"]
+        keys = identity.purpose_keys(purposes)
+        rows = connection.execute(
+            f"select customer_id, subject_key::varchar, full_name, email, phone, postal_address"
+            f" from vault.subjects left join vault.identifiers using (subject_key) where {chosen}"
+            f" union all select purpose_key::varchar, null, null, null, null, null from ({keys})"
+            f" join vault.subjects using (subject_key) where {chosen}",
+            [who, who],
+        ).fetchall()
+    return {word for row in rows for word in row if word}
+
+
+@pytest.fixture(scope="module")
+def story(small, tmp_path_factory):
+    """A member who was exported, has withdrawn and has rows in a new table, and asks for access."""
+    folder = tmp_path_factory.mktemp("answers")
+    one = small.copy(folder / "home")
+    members = one.members()
+    who, other = sorted(members)[:2]
+    done = one.assent("export", str(members[who]), "--purpose", "segmentation", "--recipient",
+                      "store_planning", "--to", str(folder / "a.csv"), "--json")  # fmt: skip
+    assert done.status == 2  # it has no key: nothing leaves, nothing is remembered
+    done = one.assent("export", str(members[who]), "--purpose", "segmentation", "--recipient",
+                      "store_planning", "--to", str(folder / "a.csv"), "--unencrypted",
+                      "--json")  # fmt: skip
+    assert done.status == 0, done.said
+    assert one.assent("consent", "record", who, "withdrawn", "--purpose",
+                      "churn_prevention").status == 0  # fmt: skip
+    with one.entered(), identity.opened(warehouse_store()) as connection:
+        keys = identity.purpose_keys(["segmentation"])
+        connection.execute(
+            f"create table warehouse.{UNTOLD} as select purpose_key as segmentation_key,"
+            f" if(customer_id = ?, '{OWN}', '{OTHERS}') as note from ({keys})"
+            " join vault.subjects using (subject_key) where customer_id in (?, ?)",
+            [who, who, other],
+        )
+    told = answered(one, who, "access", folder / "access")
+    return one, who, folder / "access", told, done.json
+
+
+@pytest.fixture
+def report(story):
+    return json.loads((story[2] / "access.json").read_text())
+
+
+def test_access_tells_every_row_of_every_table_even_one_that_nobody_told_of(story, report):
+    one, who, _, told, _ = story
+    found = {(t["file"], t["table"]): len(t["rows"]) for t in report["tables"]}
+    with one.entered():
+        purposes = published_purposes()
+        beside = [warehouse_store(), *(published_store(p, alias=alias_of(p)) for p in purposes)]
+        with identity.opened(*beside) as connection:
+            tables = [t for store in beside for t in holders(connection, store.alias)]
+            key = str(identity.subject_key_of(connection, who))
+            mark(connection, [key], tables)
+            held = {
+                (t.database, f"{t.schema}.{t.table}"): count
+                for t in tables
+                if (count := connection.execute(
+                    f"select count(*) from {t.name} where {t.of_leaving}").fetchall()[0][0])
+            }  # fmt: skip
+    assert len(held) > 10  # positive control
+    assert held.items() <= found.items()
+    untold = next(t for t in report["tables"] if t["table"] == UNTOLD)
+    assert [row["note"] for row in untold["rows"]] == [OWN]
+    assert {f for f, _ in found} >= {"vault", "warehouse", "inbox", "published_permission",
+                                     "published_segmentation"}  # fmt: skip
+    assert sum(found.values()) == sum(sum(t.values()) for t in told["rows_found"].values())
+
+
+def test_access_tells_what_article_15_asks_for(story, report):
+    one, who, _, _, manifest = story
+    assert report["customer_id"] == who
+    assert report["identifiers"]["email"]
+    purposes = {p["purpose"]: p for p in report["purposes"]}
+    assert purposes["churn_prevention"]["permitted"] is False
+    assert purposes["churn_prevention"]["events"][-1]["action"] == "withdrawn"
+    assert purposes["segmentation"]["basis"] == "consent"
+    (handed,) = report["handed_over"]
+    assert handed["release_id"] == manifest["release_id"]
+    assert (handed["recipient"], handed["country"], handed["columns"]) == (
+        "store_planning", "US", ["customer_id"])  # fmt: skip
+    (member,) = report["memberships"]
+    explained = one.assent("explain", who, "--json").json
+    assert member["sentence"] == explained["sentence"]
+    assert {p["feed"] for p in report["provenance"]} >= {"customers", "transactions"}
+    assert all(p["rows"] > 0 and p["provenance"] for p in report["provenance"])
+    (request,) = [r for r in report["requests"] if r["right"] == "access"]
+    assert [step["step"] for step in request["steps"]] == ["verified"]
+    assert "actor" not in json.dumps(report["requests"])
+    assert {"rights.open", "consent.record"} <= {act["act"] for act in report["consulted"]}
+    days = {(r["purpose"], r["attribute"]): r for r in report["retention"]}
+    landed = next(t for t in report["tables"] if t["table"] == "landing.transactions")
+    oldest = min(row["event_day"] for row in landed["rows"])
+    assert days["segmentation", "value"]["oldest_until"] > oldest
+
+
+def test_the_page_stands_by_itself_and_shows_what_the_data_says(story, report):
+    page = (story[2] / "access.html").read_text()
+    assert "default-src 'none'" in page
+    assert not [tag for tag in ("<script", "<link", "<img", 'http-equiv="refresh') if tag in page]
+    for told in (OWN, report["identifiers"]["email"], "To whom we gave it", "Until when it is used",
+                 "Where we have it from", "Your rights"):  # fmt: skip
+        assert told in page
+
+
+@pytest.mark.parametrize("kind", ["access", "portability", "explanation"])
+def test_nobody_elses_data_is_in_an_answer(story, tmp_path, kind):
+    one, who, *_ = story
+    answered(one, who, kind, tmp_path / "out")
+    search = Search(words_of(one, who, other_than=True) | {OTHERS})
+    assert search.in_files(tmp_path / "out") == {}
+    found = Search(words_of(one, who, other_than=False)).in_files(tmp_path / "out")
+    assert found  # positive control
+
+
+def test_the_receipt_is_signed_counts_and_names_nobody(story):
+    one, who, _, told, _ = story
+    assert not Search(words_of(one, who, other_than=False)).found(json.dumps(told).encode())
+    with one.entered():
+        assert receipt.holds(told)
+        assert not receipt.holds(told | {"rows_found": {}})
+    (act,) = [a for a in one.acts() if a.get("request_id") == told["request_id"]
+              and a["act"] == "rights.answer"]  # fmt: skip
+    assert act["files"] == told["files"]
+    shown = one.assent("rights", "show", told["request_id"], "--json").json
+    assert shown["status"] == "fulfilled"
+    again = fulfilled(one, told["request_id"], story[2], "--unencrypted")
+    assert again.status == 2
+    assert "has ended" in again.err
+
+
+def test_by_default_it_is_encrypted_to_the_subject(story, tmp_path):
+    one, who, *_ = story
+    own = pyrage.x25519.Identity.generate()
+    number = opened(one, who, "access")
+    done = fulfilled(one, number, tmp_path)
+    assert done.status == 2
+    assert "no key to encrypt to" in done.err
+    done = fulfilled(one, number, tmp_path, "--public-key", str(own.to_public()))
+    assert done.status == 0, done.said
+    assert {p.name for p in tmp_path.iterdir()} == {"access.json.age", "access.html.age"}
+    assert not Search(words_of(one, who, other_than=False)).in_files(tmp_path)
+    content = pyrage.decrypt((tmp_path / "access.json.age").read_bytes(), [own])
+    assert json.loads(content)["customer_id"] == who
+
+
+def test_portability_comes_back_as_it_was_provided(story, tmp_path):
+    one, who, *_ = story
+    answered(one, who, "portability", tmp_path / "out")
+    files = {p.name: p.read_text() for p in (tmp_path / "out").iterdir()}
+    told, schema = (json.loads(files[f"portability{n}.json"]) for n in ("", ".schema"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(told, schema, cls=jsonschema.Draft202012Validator)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**told, "feeds": {**told["feeds"], "customers": [{"a": 1}]}}, schema)
+    assert {len(rows) > 0 for rows in told["feeds"].values()} == {True}
+    for feed, rows in told["feeds"].items():
+        read = list(csv.DictReader(io.StringIO(files[f"{feed}.csv"])))
+        assert read == [{k: "" if v is None else str(v) for k, v in row.items()} for row in rows]
+        inferred = {"subject_key", "row_key", "load_id", "event_day", "recorded_on"}
+        assert not inferred & set(rows[0])
+    with one.entered(), identity.opened(warehouse_store(read_only=True)) as connection:
+        landed = connection.execute(
+            "select occurred_at, value, product_id from warehouse.landing.transactions"
+            " join vault.subjects using (subject_key) where customer_id = ?", [who],
+        ).fetchall()  # fmt: skip
+    assert sorted((f"{at.isoformat()}Z", str(value), product) for at, value, product in landed) == (
+        sorted((r["occurred_at"], r["value"], r["product_id"])
+               for r in told["feeds"]["transactions"])
+    )  # fmt: skip
+    assert told["feeds"]["customers"][0]["email"]
+    assert "segment" not in files["portability.json"].replace("segmentation", "")
+
+
+def test_an_explanation_says_it_in_words(story, tmp_path):
+    one, who, *_ = story
+    answered(one, who, "explanation", tmp_path / "out")
+    told = json.loads((tmp_path / "out" / "explanation.json").read_text())
+    explained = one.assent("explain", who, "--json").json
+    (member,) = told["memberships"]
+    assert {k: member[k] for k in ("segment", "name", "sentence", "features")} == {
+        k: explained[k] for k in ("segment", "name", "sentence", "features")
+    }
+    page = (tmp_path / "out" / "explanation.html").read_text()
+    assert explained["features"][0]["label"] in page
+    assert "no person looks at them" in page
+
+
+@pytest.mark.parametrize(
+    ("kind", "verified", "to", "said"),
+    [
+        ("access", False, "{out}", "nobody has verified"),
+        ("portability", False, "{out}", "nobody has verified"),
+        ("explanation", False, "{out}", "nobody has verified"),
+        ("access", True, "{home}/releases", "ASSENT_HOME"),
+        ("access", True, "{home}/../home.keys", "the keys"),
+        ("access", True, "{out}/nowhere", "no folder"),
+        ("limit", True, "{out}", "doesn't fulfil a request for limit"),
+        ("erasure", True, "{out}", "writes no file"),
+    ],
+)
+def test_what_may_not_be_is_refused_and_leaves_nothing(story, tmp_path, kind, verified, to, said):
+    one, who, *_ = story
+    number = opened(one, who, kind, verified=verified)
+    before = {p for p in one.root.parent.rglob("*") if p.suffix in (".html", ".age")}
+    done = fulfilled(one, number, to.format(home=one.root, out=tmp_path), "--unencrypted")
+    assert done.status == 2
+    assert said in done.err
+    assert list(tmp_path.iterdir()) == []
+    assert {p for p in one.root.parent.rglob("*") if p.suffix in (".html", ".age")} == before
+    assert one.assent("rights", "show", number, "--json").json["status"] == "open"
+    assert one.assent("rights", "refuse", number, "--ground", "x", "--complaint", "y").status == 0
+
+
+def test_an_answer_needs_a_folder_and_a_request_of_its_own(story):
+    one, who, *_ = story
+    first, second = opened(one, who, "access"), opened(one, who, "access")
+    done = one.assent("rights", "fulfil", first, "--unencrypted")
+    assert (done.status, "--to FOLDER" in done.err) == (2, True)
+    done = one.assent("rights", "fulfil", first, second, "--unencrypted")
+    assert (done.status, "only erasures" in done.err) == (2, True)
+
+
+def test_a_table_whose_rows_are_anybodys_stops_the_answer(small, tmp_path):
+    one = small.copy(tmp_path / "home")
+    number = opened(one, min(one.members()), "access")
+    with one.warehouse() as connection:
+        connection.execute("create table marts.keyless (name varchar)")
+    (tmp_path / "out").mkdir()
+    done = fulfilled(one, number, tmp_path / "out", "--unencrypted")
+    assert done.status == 2
+    assert "nobody knows whose rows" in done.err
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_who_was_erased_is_told_what_is_kept(story, tmp_path):
+    one, *_ = story
+    who = sorted(one.members())[3]
+    number = opened(one, who, "erasure")
+    assert one.assent("rights", "fulfil", number).status == 0
+    answered(one, who, "access", tmp_path / "out")
+    told = json.loads((tmp_path / "out" / "access.json").read_text())
+    assert told["purposes"] == told["memberships"] == []
+    assert {t["file"] for t in told["tables"]} == {"inbox"}
+    kept = told["kept"]
+    assert len(kept["suppressed_since"]) == 1
+    assert kept["proofs_of_consent"][0]["events"]
+    assert kept["receipts"][0]["request_id"] == number
