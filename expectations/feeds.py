@@ -16,11 +16,18 @@ from expectations.exposures import exposures, faults_of
 from expectations.result import Result, Status, Table, aged, by_id, result, unjudged
 from expectations.sql import one
 from governance.clocks import Clocks
+from governance.consent import RESTRICTED
 from governance.gate import judge_columns
 from governance.lineage.graph import Lineage
 from governance.policy.model import Policy
 from governance.policy.rules import Rule
-from governance.policy.words import FEEDS, REMOVALS, WORD_FEEDS
+from governance.policy.words import (
+    FEEDS,
+    OF_LANDING,
+    PERMISSION_ATTRIBUTES,
+    REMOVALS,
+    WORD_FEEDS,
+)
 from governance.rights.deadlines import due_dates, regime_of
 from warehouse.catalogue import columns
 
@@ -189,11 +196,23 @@ def _freshness(rule: Rule, clocks: Clocks, today: date) -> Result:
 
 
 def _custody_retention(connection: duckdb.DuckDBPyConnection, rule: Rule, clocks: Clocks) -> Result:
-    """Judge how old the oldest row of landing is at the end of ``as_of`` (see ``ages``)."""
+    """Judge how old the oldest row of landing is at the end of ``as_of`` (see ``ages``).
+
+    But for those of subjects under a restriction, and of customers those that say no more than what
+    decides permission.
+    """
     oldest: dict[str, date] = {}
+    asked = columns(connection, "landing", "rights_requests")
+    free = f"subject_key not in {RESTRICTED}" if asked else "true"
     for table, day in AGED_BY.items():
-        if day in columns(connection, "landing", table):
-            (found,) = one(connection, f"select min({day}) from landing.{table}")
+        known = columns(connection, "landing", table)
+        if day in known:
+            says = [name for name in known if name not in (*OF_LANDING, *PERMISSION_ATTRIBUTES)]
+            (found,) = one(
+                connection,
+                f"select min({day}) from landing.{table} where {free}"
+                f" and ({' or '.join(f'{name} is not null' for name in says)})",
+            )
             if found is not None:
                 oldest[table] = found
     if not oldest:

@@ -82,6 +82,18 @@ LANDED = Relations(
     )""",
 )
 
+# Whose rows stay, however old: subjects under a restriction that stands (a legal hold is one: GDPR
+# Art. 18(1)(c)), or of whom a request couldn't be read, which may be one.
+RESTRICTED = f"""(
+    select subject_key from landing.rights_requests where type = 'restriction'
+    group by subject_key, request_id
+    having bool_or(status in {_listed(HOLDING_STATES)})
+        and not bool_or(status in {_listed(RELEASING_STATES)})
+    union all
+    select subject_key from landing.quarantine
+    where feed = 'rights_requests' and resolved_at is null and subject_key is not null
+)"""
+
 
 def _known_now(held: str, received: str) -> Relations:
     """Return what readers judge by, of the holds those that meet a condition."""

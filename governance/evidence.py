@@ -20,7 +20,7 @@ SEGMENTS = "segments"
 PERMISSION = "permission"
 FILES = "files"
 PUBLISHED = "published"
-VERSION = 2  # rises when a file comes to hold other fields
+VERSION = 3  # rises when a file comes to hold other fields
 MEND = "run `assent run`, which writes it anew"
 
 

@@ -120,21 +120,25 @@ def _connected(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-def rewrite() -> bool:
-    """Write the file anew if nothing waits in it: dropped words leave the disk; tell whether."""
+def rewrite() -> None:
+    """Write the file anew with the words that wait: dropped ones leave the disk."""
     with _alone() as home:
-        with _connected(home.inbox) as connection:
-            for feed in COLUMNS:
-                if connection.execute(f"select 1 from inbox.{feed} limit 1").fetchall():
-                    return False
         aside = home.inbox.with_name(".inbox.rewritten")
         aside.unlink(missing_ok=True)
+        with _connected(home.inbox) as connection:
+            waiting = {
+                feed: connection.execute(f"select * from inbox.{feed}").to_arrow_table()
+                for feed in COLUMNS
+            }
         with _connected(aside) as connection:
+            for feed, words in waiting.items():
+                connection.register("words", words)
+                connection.execute(f"insert into inbox.{feed} select * from words")
+                connection.unregister("words")
             connection.execute("checkpoint inbox")
         sync_file(aside)
         os.replace(aside, home.inbox)
         sync_folder(home.root)
-    return True
 
 
 def begin_anew() -> None:

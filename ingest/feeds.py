@@ -12,11 +12,14 @@ from typing import Any
 
 import duckdb
 
+from governance.policy.words import REMOVALS
 from ingest.contract import CONTRACTS
 from ingest.landing import table_of
 from ingest.model import Sources
 from warehouse.errors import UsageError
 from warehouse.sql import quoted
+
+REMOVAL = ("feed", "why", "day", "rows", "emptied")
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,18 @@ def feed_figures(connection: duckdb.DuckDBPyConnection) -> list[FeedFigures]:
     order = [*CONTRACTS]
     totals.sort(key=lambda row: (order.index(table_of(row[0])), row[0]))
     return [_figures(connection, row) for row in totals]
+
+
+def removals(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """Return how many rows have left landing, or lost values, by feed, reason and day (in UTC)."""
+    rows = connection.execute(
+        "select feed, source, loaded_at::date::varchar, sum(rows_corrected)::bigint,"
+        " sum(rows_emptied)::bigint from landing.loads"
+        " where rows_read = 0 and list_contains(?, source) group by all"
+        " having sum(rows_corrected) + sum(rows_emptied) > 0 order by all",
+        [list(REMOVALS)],
+    ).fetchall()
+    return [dict(zip(REMOVAL, row, strict=True)) for row in rows]
 
 
 def _figures(connection: duckdb.DuckDBPyConnection, totals: tuple[Any, ...]) -> FeedFigures:

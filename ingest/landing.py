@@ -69,6 +69,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("rows_duplicate", COUNT, "Rows that said again what another said"),
         Column("rows_corrected", COUNT, "Rows that an accepted row has superseded, or removed"),
         Column("rows_suppressed", COUNT, "Rows of subjects who are erased and may not come back"),
+        Column("rows_emptied", COUNT, "Rows that stay and have lost what was past its days"),
     ),
     "changed_days": (EVENT_DAY, LOAD_ID),
 }
@@ -134,9 +135,10 @@ def create(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(f"create table if not exists landing.{name} ({typed})")
     # Earlier versions kept no note.
     connection.execute("alter table landing.quarantine add column if not exists note varchar")
-    connection.execute(
-        "alter table landing.loads add column if not exists rows_suppressed bigint default 0"
-    )
+    for added in ("rows_suppressed", "rows_emptied"):
+        connection.execute(
+            f"alter table landing.loads add column if not exists {added} bigint default 0"
+        )
 
 
 def earlier_loads(connection: duckdb.DuckDBPyConnection, feed: str) -> list[Load]:
@@ -266,29 +268,8 @@ def record_load(
         Rows read, accepted, quarantined, duplicate, corrected, suppressed.
     """
     connection.execute(
-        f"insert into landing.loads values ({', '.join('?' * 11)})", [*identity, *counts]
+        f"insert into landing.loads values ({', '.join('?' * 11)}, 0)", [*identity, *counts]
     )
-
-
-def record_removal(
-    connection: duckdb.DuckDBPyConnection, feed: str, rows: int, *, now: datetime, why: str
-) -> None:
-    """Note that rows left a landing table (retention, erasure), so that it still reconciles.
-
-    Parameters
-    ----------
-    feed
-        The feed whose rows were removed.
-    rows
-        How many.
-    now
-        When, UTC without a zone.
-    why
-        One of ``REMOVALS``.
-    """
-    if rows:
-        identity = (next_load_id(connection), feed, now, why, Fingerprint().text())
-        record_load(connection, identity, (0, 0, 0, 0, rows, 0))
 
 
 def scalar(connection: duckdb.DuckDBPyConnection, query: str) -> Any:

@@ -21,7 +21,8 @@ from governance.policy.load import policy_hash
 from governance.policy.model import Policy
 from governance.policy.words import FEEDS
 from governance.removal import withdraw_removed
-from ingest.feeds import feed_clocks, feed_figures, newest_event
+from governance.rights import custody, purge
+from ingest.feeds import feed_clocks, feed_figures, newest_event, removals
 from ingest.model import Sources
 from ingest.sources import load_sources, watched_files
 from orchestration.common import (
@@ -85,10 +86,17 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
             context.log.info(f"withdrawn, for the policy no longer has it: {withdrawn}")
         try:
             files = state_of_files(feeds(), policy())
+            if purge.due(policy()):
+                purge.purge()
+                context.log.info("written anew, without rows that were deleted")
             load_feeds(
                 feeds(), policy(), now=now(), recorded=waiting, progress=progress,
                 before_commit=lambda connection: status.forget_feeds(connection, policy()),
             )  # fmt: skip
+            with writer.warehouse() as connection:
+                current = landed_clocks(connection)
+            if expired := custody.let_expire(policy(), current):
+                context.log.info(f"too old on {current.newest_day}: {expired}")
         except Exception:  # a fault of ours, too, keeps nobody published
             _heed_alone(context, writer, waiting)
             raise
@@ -151,13 +159,22 @@ def _heed_alone(context: dg.AssetExecutionContext, writer: Writer, waiting: inbo
 def _show(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
     """Leave the feeds' figures and the newest complete day where anyone may read them."""
     figures = [found.summary() for found in feed_figures(connection)]
+    left = removals(connection)
     clocks = landed_clocks(connection)
     evidence.show(
         evidence.FEEDS,
         {"label": feeds().label, "newest_day": clocks.newest_day, "known_at": clocks.known_at,
-         "feeds": figures},
+         "feeds": figures, "removals": left},
     )  # fmt: skip
-    return {found["feed"]: _shown(found) for found in figures}
+    return {found["feed"]: _shown(found) | _left(found["feed"], left) for found in figures}
+
+
+def _left(feed: str, left: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what has left of one feed as metadata, by reason and day."""
+    return {
+        f"feed/left: {row['why']}, {row['day']}": f"{row['rows']} rows, {row['emptied']} emptied"
+        for row in left if row["feed"] == feed
+    }  # fmt: skip
 
 
 def _shown(figures: dict[str, Any]) -> dict[str, Any]:

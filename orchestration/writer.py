@@ -11,14 +11,14 @@ import click
 import dagster as dg
 import duckdb
 
-from governance.rights import erasure
+from governance.rights import custody, erasure
 from orchestration.common import require_keys
 from warehouse import alive, journal, publish, rewrite
 from warehouse.connect import Store, connected, warehouse_store
 from warehouse.lock import writer_lock
 
 # How work that a killed process left is finished, by its kind.
-STEPS = {**publish.STEPS, **rewrite.STEPS, **erasure.STEPS}
+STEPS = {**publish.STEPS, **rewrite.STEPS, **erasure.STEPS, **custody.STEPS}
 
 
 class Writer(dg.ConfigurableResource):

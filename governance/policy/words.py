@@ -20,6 +20,7 @@ CustodyBasis = Literal["contract", "legal_obligation", "legitimate_interest", "c
 Form = Literal["raw", "banded", "aggregated"]
 Role = Literal["controller", "joint_controller", "processor", "third_party"]
 PermissionAttribute = Literal["jurisdiction", "age_years"]
+PERMISSION_ATTRIBUTES: tuple[PermissionAttribute, ...] = get_args(PermissionAttribute)
 
 # From the most delicate to the least: a column that mixes attributes takes the first that occurs.
 DELICACY: tuple[AttributeClass, ...] = (
@@ -38,12 +39,15 @@ KEYS_OF_LANDING = ("subject", "row", "purpose")
 SEGMENT_PURPOSE = "segmentation"  # whose subjects are put into segments
 BIAS_PURPOSE = "bias_monitoring"  # the only one that may see protected attributes
 
+# What landing itself knows of a customer's row.
+OF_LANDING = ("subject_key", "row_key", "load_id", "recorded_on")
+
 FeedName = Literal["customers", "transactions", "consent_events", "rights_requests"]
 FEEDS: tuple[FeedName, ...] = get_args(FeedName)
 # The feeds of words that Assent recorded itself, by the feed that they land with.
 INBOX: dict[FeedName, str] = {"consent_events": "inbox", "rights_requests": "inbox_requests"}
 # Why rows leave landing; a load of no rows is noted as come from there.
-REMOVALS = ("erasure", "retention")
+REMOVALS = ("erasure", "retention", "no_purpose")
 # A row of these that can't be read may be a denial; this is what may become of it.
 WORD_FEEDS: tuple[FeedName, ...] = ("consent_events", "rights_requests")
 # A row of these that can't be read holds its subject: it may say that the subject is a child, too.

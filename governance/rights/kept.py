@@ -1,15 +1,16 @@
 """What is kept of requests and of those who are gone, under a key of its own.
 
 Belongs here: the file ``kept``: steps taken on requests, receipts, proof of consent, who is
-suppressed, and who was in which export. Nothing in it bears a customer id: rows are found by a
-handle, a keyed hash of the id under a secret that lies in the file, so only who supplies an id
-finds what is kept of it (GDPR Art. 5(2), 7(1), 17(3)(e); the secret stays when the file's key is
-changed, or nothing in it could be found again). The file is open only for the moment of reading or
-writing, as the inbox is.
+suppressed, and who was in which export. Nothing in it bears a customer id: rows are found by a handle, a keyed hash of the id
+under a secret that lies in the file, and proofs are sealed with a key that is made from both, so
+only who supplies an id finds and reads what is kept of it (GDPR Art. 5(2), 7(1), 17(3)(e); the
+secret stays when the file's key is changed, or nothing in it could be found again). The file is
+open only for the moment of reading or writing, as the inbox is.
 Does not belong here: what a step means (``requests``), what is deleted (``erasure``).
 """
 
 import fcntl
+import hmac
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -25,8 +26,10 @@ from warehouse.home import Home
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-LABEL = "handle"
+LABEL, SEAL_LABEL = "handle", "seal"
+NONCE_BYTES = 12
 OF_FILE = "(select secret from kept.secret)"
 TABLES = {
     "secret": "secret blob not null",
@@ -36,7 +39,7 @@ TABLES = {
         " details varchar"
     ),
     "suppressed": "handle uuid primary key, since timestamp not null, request_id varchar not null",
-    "proofs": "handle uuid not null, request_id varchar not null, events varchar not null",
+    "proofs": "handle uuid not null, request_id varchar not null, events blob not null",
     "receipts": (
         "request_id varchar not null, handle uuid not null, receipt varchar not null,"
         " primary key (request_id, handle)"  # two customers' feeds may give one number
@@ -91,6 +94,33 @@ def handle_of(connection: duckdb.DuckDBPyConnection, customer_id: str) -> Any:
         f"select {handle_sql('id')} from (select ?::varchar as id)",
         [identity.as_landed(customer_id)],
     ).fetchall()[0][0]
+
+
+def sealed(connection: duckdb.DuckDBPyConnection, customer_id: str, text: str) -> bytes:
+    """Return a text sealed (AES-GCM, RFC 5116) so that only who supplies the id can read it."""
+    nonce = os.urandom(NONCE_BYTES)
+    return nonce + _seal(connection, customer_id).encrypt(nonce, text.encode(), None)
+
+
+def proofs_of(connection: duckdb.DuckDBPyConnection, customer_id: str) -> dict[str, Any]:
+    """Return the consent events that are kept of a customer, by what it left by."""
+    rows = connection.execute(
+        "select request_id, events from kept.proofs where handle = ?",
+        [handle_of(connection, customer_id)],
+    ).fetchall()
+    seal = _seal(connection, customer_id)
+    return {
+        left_by: json.loads(seal.decrypt(events[:NONCE_BYTES], events[NONCE_BYTES:], None))
+        for left_by, events in rows
+    }
+
+
+def _seal(connection: duckdb.DuckDBPyConnection, customer_id: str) -> "AESGCM":
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    secret = connection.execute("select secret from kept.secret").fetchall()[0][0]
+    message = f"{SEAL_LABEL}:{identity.as_landed(customer_id)}".encode()
+    return AESGCM(hmac.digest(secret, message, "sha256"))
 
 
 def add_step(

@@ -1,6 +1,7 @@
 """Purging: deleted rows leave the disk, within the policy's days.
 
-Belongs here: which files are written anew, and since when they hold nothing deleted. Does not
+Belongs here: which files are written anew, when that is due, and since when they hold nothing
+deleted. Does not
 belong here: writing them (``warehouse.rewrite``), judging how long deleted rows have lain there
 (rule ``custody.purge``).
 """
@@ -10,34 +11,60 @@ from datetime import datetime
 import duckdb
 
 from governance import acts, identity, inbox
+from governance.policy.model import Policy
+from governance.policy.words import REMOVALS
 from warehouse import catalogue
 from warehouse.clock import now, utc_naive
 from warehouse.connect import connected, warehouse_store
+from warehouse.home import Home
 from warehouse.rewrite import rewrite
 
 TABLE = "governance.rewritten"
 
 
-def purge() -> bool:
+def purge() -> None:
     """Write the warehouse, the vault, the salts and the inbox anew, without what was deleted.
 
     The caller holds the writer's lock. Published files are written anew whenever they change.
-
-    Returns
-    -------
-    bool
-        Whether the inbox is among them: while words wait in it, it is left as it is.
     """
-    with acts.acting("rights.purge") as act:
+    with acts.acting("rights.purge"):
         at = utc_naive(now())
         rewrite([warehouse_store(), *identity.stores()])
-        act["inbox"] = whole = inbox.rewrite()
+        inbox.rewrite()
         with connected(warehouse_store()) as connection:
             connection.execute("create schema if not exists governance")
             connection.execute(
                 f"create or replace table {TABLE} as select ?::timestamp as at", [at]
             )
-    return whole
+
+
+def due(policy: Policy) -> bool:
+    """Tell whether deleted rows have lain in the files for half of the days that they may.
+
+    Whoever is asked every day has the other half to try again in.
+    """
+    if not Home.current().warehouse.exists():
+        return False
+    with connected(warehouse_store(read_only=True)) as connection:
+        first = first_removal(connection)
+    if first is None:
+        return False
+    return (utc_naive(now()) - first).days >= policy.custody.purge_within_days // 2
+
+
+def first_removal(connection: duckdb.DuckDBPyConnection) -> datetime | None:
+    """Return since when deleted rows lie in the files, UTC without a zone; None if none do.
+
+    Landing notes every removal as a load that read nothing.
+    """
+    if not catalogue.columns(connection, "landing", "loads"):
+        return None
+    found: datetime | None = connection.execute(
+        "select min(loaded_at) from landing.loads where rows_read = 0 and list_contains($whys,"
+        " source) and loaded_at > coalesce($since, timestamp '-infinity')",
+        {"whys": list(REMOVALS), "since": rewritten_at(connection)},
+    ).fetchall()[0][0]
+    return found
 
 
 def rewritten_at(connection: duckdb.DuckDBPyConnection) -> datetime | None:

@@ -198,10 +198,8 @@ def purge() -> None:
     from orchestration.runner import writing_alone
 
     with writing_alone("rights purge"):
-        whole = write_anew()
+        write_anew()
     click.echo("written anew: nothing that was deleted is left in them")
-    if not whole:
-        click.echo("but for the inbox, as words wait in it: `assent run` lands them", err=True)
 
 
 COMMANDS = [rights]

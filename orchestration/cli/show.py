@@ -60,6 +60,8 @@ def feeds(as_json: bool) -> None:
     reasons = [(f["feed"], r, n) for f in shown["feeds"] for r, n in f["reasons"].items()]
     if reasons:
         print_table("\nQuarantined", ["feed", "reason", "rows"], reasons)
+    if left := shown["removals"]:
+        print_table("\nLeft, or emptied", list(left[0]), [list(row.values()) for row in left])
 
 
 @click.group()

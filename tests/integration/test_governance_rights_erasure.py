@@ -145,10 +145,9 @@ def test_no_feed_brings_the_subject_back(story):
         assert connection.execute(
             "select count(*) from kept.suppressed where handle = ?", [handle]
         ).fetchall() == [(1,)]
-        proofs = connection.execute(
-            "select events from kept.proofs where handle = ?", [handle]
-        ).fetchall()
-    assert json.loads(proofs[0][0])[0]["action"] == "granted"
+        (proof,) = kept.proofs_of(connection, who).values()
+        assert kept.proofs_of(connection, "somebody else") == {}
+    assert proof[0]["action"] == "granted"
 
 
 def test_nothing_is_destroyed_for_who_isnt_verified(small, tmp_path):

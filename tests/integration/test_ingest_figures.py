@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from ingest import landing
+from governance.rights.leaving import note_removal
 from ingest.feeds import feed_clocks, feed_figures
 from tests.support.feeds import (
     ask,
@@ -63,12 +63,13 @@ def test_a_row_that_vanishes_is_noticed_unless_its_removal_is_noted(tmp_path):
     fill(tmp_path)
     load(sources_in(tmp_path))
     with connected(warehouse_store()) as connection:
+        connection.execute("create table main.gone as from landing.transactions")
         connection.execute("delete from landing.transactions")
     assert unreconciled() == ["transactions"]
     with connected(warehouse_store()) as connection:
-        landing.record_removal(
-            connection, "transactions", 1, now=datetime(2024, 7, 2), why="retention"
-        )
+        connection.execute("insert into landing.transactions from main.gone")
+        note_removal(connection, "transactions", "true", at=datetime(2024, 7, 2), why="retention")
+        connection.execute("delete from landing.transactions")
     assert unreconciled() == []
     # Read from the beginning, the feed brings its rows; that some lie in the file is remembered.
     load(sources_in(tmp_path, transactions=declared("transactions", future_tolerance_minutes=61)))

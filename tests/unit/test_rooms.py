@@ -23,6 +23,9 @@ CALLERS = {
     "governance.rights.discovery",
     "governance.rights.erasure",
     "governance.rights.holding",
+    "governance.rights.custody",
+    "governance.rights.erasure",
+    "governance.rights.leaving",
     "governance.rights.purge",
 }
 

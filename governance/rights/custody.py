@@ -1,0 +1,154 @@
+"""Custody: what has been held for as many days as the policy allows leaves, as days go by.
+
+Belongs here: which rows are too old on a day, and of which subjects nothing needs to be held any
+more. Rows of transactions leave; a row of a customer loses what isn't needed to decide permission;
+a subject of whom only old words are left leaves altogether, unless forgetting one of these would
+permit what it denied. A restriction that stands, a legal hold for one (GDPR Art. 18(1)(c)), beats
+all of that. Does not belong here: how a subject leaves (``leaving``), how old a value may be for a
+purpose (the marts), judging that nothing is too old (``expectations.feeds``).
+
+GDPR Art. 5(1)(e).
+"""
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import duckdb
+
+from governance import acts, consent, identity
+from governance.clocks import Clocks, last_instant
+from governance.policy.model import Policy
+from governance.policy.words import OF_LANDING, PERMISSION_ATTRIBUTES
+from governance.rights import kept, leaving
+from governance.rights.discovery import SUBJECT, holders, mark
+from warehouse import catalogue, journal
+from warehouse.clock import now, utc_naive
+from warehouse.connect import connected, warehouse_store
+from warehouse.journal import Step
+from warehouse.sql import identifier, quoted
+
+KIND = "custody"
+
+
+def newest_expired(policy: Policy, as_of: date) -> date:
+    """Return the newest day whose rows are too old at the end of ``as_of``.
+
+    A row of the day itself is 1 day old, as in every rule on ages.
+
+    >>> from governance.policy.load import load_policy
+    >>> from warehouse.home import PROJECT
+    >>> newest_expired(load_policy(PROJECT / "policy.yaml"), date(2020, 12, 31))
+    datetime.date(2018, 1, 1)
+    """
+    return as_of - timedelta(days=policy.custody.retention_days)
+
+
+def let_expire(policy: Policy, clocks: Clocks) -> dict[str, int]:
+    """Let go what is too old on the newest complete day; the caller holds the writer's lock.
+
+    Done again on the same day, it finds nothing. A past ``as_of`` never comes here.
+
+    Returns
+    -------
+    dict
+        Rows that left by feed table, ``emptied`` rows of customers, and ``subjects`` who left
+        altogether; what there is none of isn't named.
+    """
+    with acts.acting("custody.expire", as_of=clocks.newest_day) as act:
+        at = utc_naive(now())
+        with connected(warehouse_store()) as connection:
+            found = _rows(connection, policy, clocks.newest_day, at)
+        with identity.opened(warehouse_store(read_only=True)) as connection:
+            connection.execute("use warehouse")
+            subjects = _nothing_needed(connection, policy, clocks)
+        if subjects:
+            payload = {"at": at.isoformat(), "subjects": subjects,
+                       "left_by": f"custody {clocks.newest_day}"}  # fmt: skip
+            entry = journal.begin(KIND, payload)
+            finish(entry.payload)
+            entry.close()
+            found["subjects"] = len(subjects)
+        act.update(found)
+    return found
+
+
+def finish(payload: Mapping[str, Any]) -> None:
+    """Do what the journal says; done again after a kill, it finds what is left to do."""
+    subjects = payload["subjects"]
+    with identity.opened(warehouse_store(read_only=True)) as connection:
+        mark(connection, subjects, [])
+        words = leaving.words_of(connection)
+    with kept.opened() as connection:
+        leaving.keep_proofs(connection, words, dict.fromkeys(subjects, payload["left_by"]))
+    leaving.leave(subjects, datetime.fromisoformat(payload["at"]), leaving.NO_PURPOSE)
+
+
+def _rows(
+    connection: duckdb.DuckDBPyConnection, policy: Policy, as_of: date, at: datetime
+) -> dict[str, int]:
+    """Delete rows that are too old wherever they bear a day, and empty those of customers."""
+    old = f"<= date {quoted(newest_expired(policy, as_of))}"
+    free = f"subject_key not in {consent.RESTRICTED}"
+    found: dict[str, int] = {}
+    connection.execute("begin")
+    for table in holders(connection, "warehouse"):
+        if "event_day" not in catalogue.columns(connection, table.schema, table.table):
+            continue
+        which = f"event_day {old}" + (f" and {free}" if table.key == SUBJECT else "")
+        if table.schema == "landing":
+            leaving.note_removal(connection, table.table, which, at=at, why=leaving.RETENTION)
+        gone = connection.execute(f"delete from {table.name} where {which}").fetchall()[0][0]
+        if table.schema == "landing" and gone:
+            found[table.table] = gone
+    # What decides permission stays: without it, a child would count as grown up.
+    told = [
+        name for name in catalogue.columns(connection, "landing", "customers")
+        if name not in (*OF_LANDING, *PERMISSION_ATTRIBUTES)
+    ]  # fmt: skip
+    which = f"recorded_on {old} and {free} and coalesce({', '.join(told)}) is not null"
+    leaving.note_removal(connection, "customers", which, at=at, why=leaving.RETENTION, emptied=True)
+    nulled = ", ".join(f"{identifier(name)} = null" for name in told)
+    (emptied,) = connection.execute(
+        f"update landing.customers set {nulled} where {which}"
+    ).fetchall()[0]
+    connection.execute("commit")
+    return found | ({"emptied": emptied} if emptied else {})
+
+
+def _nothing_needed(
+    connection: duckdb.DuckDBPyConnection, policy: Policy, clocks: Clocks
+) -> list[str]:
+    """Return the keys of the subjects of whom only old words are left, and no live purpose."""
+    oldest = newest_expired(policy, clocks.newest_day)
+    consent.state(
+        connection, policy, consent.LANDED, into="standing",
+        at=(at := max(last_instant(clocks.newest_day, policy.time_zone), clocks.known_at)),
+        known=at,
+    )  # fmt: skip
+    # Who comes back after that is a new subject: what needs no consent would be permitted then.
+    unasked = [name for name, p in policy.purposes.items() if {*p.basis.values()} != {"consent"}]
+    denials = ", ".join(map(quoted, (consent.OBJECTED, consent.WITHDRAWN)))
+    rows = connection.execute(
+        f"""
+        select subject_key::varchar from vault.subjects where subject_key not in (
+            select subject_key from landing.transactions
+            union all select subject_key from landing.customers where recorded_on > $day
+            union all select subject_key from landing.consent_events
+                where greatest(recorded_at, occurred_at) > $instant
+            union all select subject_key from landing.rights_requests
+                group by subject_key, request_id, type
+                having max(received_at) > $instant or bool_and(status = 'open')
+            union all select subject_key from landing.quarantine
+                where quarantined_at > $instant and subject_key is not null
+            union all select subject_key from standing
+                where rule in ({quoted(consent.HELD)}, {quoted(consent.CONSENTED)})
+                    or (rule in ({denials}) and list_contains($unasked, purpose))
+        ) and subject_key not in {consent.RESTRICTED} order by all
+        """,
+        {"day": oldest, "instant": last_instant(oldest, policy.time_zone), "unasked": unasked},
+    ).fetchall()
+    return [key for (key,) in rows]
+
+
+STEPS: Mapping[str, Step] = {KIND: finish}

@@ -1,0 +1,163 @@
+"""Leaving: rows and subjects go from every file of the state.
+
+Belongs here: taking subjects out of the published files, the warehouse, and at last the vault and
+the salts, by which all the others are found; noting what leaves landing; and what is put aside of
+those who leave. Done again after a kill, each step finds what is left to do. Does not belong here:
+who leaves and why (``erasure``, ``custody``), where a subject is held (``discovery``), writing
+files anew without what was deleted (``warehouse.rewrite``).
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import duckdb
+
+from governance import identity
+from governance.policy.words import FEEDS
+from governance.rights import kept
+from governance.rights.discovery import LEAVING, Holder, alias_of, holders, mark
+from warehouse import catalogue
+from warehouse.connect import connected, published_store, warehouse_store
+from warehouse.publish import BEFORE, publish, published_purposes
+from warehouse.sql import identifier, quoted
+
+ERASURE, RETENTION, NO_PURPOSE = "erasure", "retention", "no_purpose"  # of ``REMOVALS``
+
+
+def words_of(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str]]:
+    """Return customer id, subject key and consent events (JSON) of those who are marked."""
+    return connection.execute(
+        "select s.customer_id, s.subject_key::varchar, coalesce(to_json(list({'action': e.action,"
+        " 'purpose': e.purpose, 'occurred_at': e.occurred_at, 'recorded_at': e.recorded_at,"
+        " 'notice_version': e.notice_version, 'method': e.method, 'channel': e.channel,"
+        " 'language': e.language, 'wording_hash': e.wording_hash, 'evidence_ref': e.evidence_ref,"
+        " 'signal': e.signal} order by e.recorded_at, e.occurred_at)"
+        " filter (e.subject_key is not null))::varchar, '[]')"
+        f" from vault.subjects as s left join warehouse.landing.consent_events as e"
+        f" using (subject_key) where s.subject_key in (select subject_key from {LEAVING})"
+        " group by all order by all"
+    ).fetchall()
+
+
+def keep_proofs(
+    connection: duckdb.DuckDBPyConnection,
+    words: Sequence[tuple[str, str, str]],
+    asked_by: Mapping[str, str],
+) -> None:
+    """Put the proofs of consent of those who leave aside, once (``connection``: ``kept``).
+
+    Parameters
+    ----------
+    words
+        As :func:`words_of` returns them.
+    asked_by
+        By subject key: the request by which the subject leaves, or what else it leaves by.
+    """
+    for customer_id, subject, events in words:
+        handle = kept.handle_of(connection, customer_id)
+        known = connection.execute(
+            "select 1 from kept.proofs where handle = ? and request_id = ?",
+            [handle, asked_by[subject]],
+        ).fetchall()
+        if not known:
+            connection.execute(
+                "insert into kept.proofs values (?, ?, ?)",
+                [handle, asked_by[subject], kept.sealed(connection, customer_id, events)],
+            )
+
+
+def leave(subjects: Sequence[str], at: datetime, why: str) -> None:
+    """Take subjects out of published files, the warehouse, the vault and the salts.
+
+    Parameters
+    ----------
+    subjects
+        Their keys.
+    at
+        When, UTC without a zone.
+    why
+        One of ``REMOVALS``.
+    """
+    _leave_published(subjects)
+    _leave_warehouse(subjects, at, why)
+    identity.forget(subjects)
+
+
+def _leave_published(subjects: Sequence[str]) -> None:
+    for purpose in published_purposes():
+        alias = alias_of(purpose)
+        with identity.opened(
+            warehouse_store(read_only=True), published_store(purpose, alias=alias)
+        ) as connection:
+            tables = holders(connection, alias)
+            mark(connection, subjects, tables)
+            left = {table.table: left for table in tables if (left := _without(connection, table))}
+        if not left:
+            continue
+        with connected(published_store(purpose)) as connection:
+            names = catalogue.tables(connection, "main")
+        publish({purpose: {
+            name: f"select * from {BEFORE}.{identifier(name)} where {left.get(name, 'true')}"
+            for name in names
+        }}, over=True)  # fmt: skip
+
+
+def _without(connection: duckdb.DuckDBPyConnection, table: Holder) -> str:
+    """Return SQL that is true for the rows that stay; empty if none goes."""
+    key = identifier(table.key)
+    keys = connection.execute(
+        f"select distinct {key}::varchar from {table.name} where {table.of_leaving} order by all"
+    ).fetchall()
+    return f"{key} not in ({', '.join(f'{quoted(k)}::uuid' for (k,) in keys)})" if keys else ""
+
+
+def _leave_warehouse(subjects: Sequence[str], at: datetime, why: str) -> None:
+    with identity.opened(warehouse_store()) as connection:
+        tables = holders(connection, "warehouse")
+        mark(connection, subjects, tables)
+        connection.execute("begin")
+        connection.execute(
+            "update warehouse.landing.quarantine set resolved_at = coalesce(resolved_at, ?),"
+            " resolution = coalesce(resolution, 'erased'), subject_key = null, note = null"
+            f" where subject_key in (select subject_key from {LEAVING})",
+            [at],
+        )
+        for table in tables:
+            if table.schema == "landing" and table.table in FEEDS:
+                note_removal(connection, table.table, table.of_leaving, at=at, why=why)
+            connection.execute(f"delete from {table.name} where {table.of_leaving}")
+        connection.execute("commit")
+
+
+def note_removal(
+    connection: duckdb.DuckDBPyConnection, table: str, which: str, *, at: datetime, why: str,
+    emptied: bool = False,
+) -> None:  # fmt: skip
+    """Note how many rows of each feed leave a landing table, so that what was read still adds up.
+
+    Parameters
+    ----------
+    connection
+        With the warehouse attached; in the transaction in which the rows leave, before they do.
+    table
+        One of ``FEEDS``.
+    which
+        SQL that is true for the rows that leave.
+    at
+        When, UTC without a zone.
+    why
+        One of ``REMOVALS``.
+    emptied
+        Whether the rows stay and only lose values.
+    """
+    gone, lost = ("0", "count(*)") if emptied else ("count(*)", "0")
+    connection.execute(
+        "insert into warehouse.landing.loads by name select"
+        " (select max(load_id) from warehouse.landing.loads) + row_number() over (order by feed)"
+        " as load_id, feed, ? as loaded_at, ? as source, '{}' as fingerprint,"
+        " 0 as rows_read, 0 as rows_accepted, 0 as rows_quarantined, 0 as rows_duplicate,"
+        f" {gone} as rows_corrected, 0 as rows_suppressed, {lost} as rows_emptied"
+        f" from warehouse.landing.{table} join (select load_id, feed from warehouse.landing.loads)"
+        f" using (load_id) where {which} group by feed",
+        [at, why],
+    )
