@@ -6,6 +6,7 @@ this is the second count that those are held to.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -51,6 +52,7 @@ def check_feeds(
     manifest: dict[str, Any] | None = None,
     lineage: Lineage | None = None,
     rewritten_at: datetime | None = None,
+    in_clear: Sequence[str] | None = None,
 ) -> list[Result]:
     """Judge the rules that belong to no purpose's mart and to no segment.
 
@@ -66,13 +68,15 @@ def check_feeds(
         The column lineage; without it nobody has looked at what decides permission.
     rewritten_at
         When the files were last written anew without what had been deleted, UTC without a zone.
+    in_clear
+        The files that aren't encrypted; without it nobody has looked.
 
     Returns
     -------
     list of Result
         ``reconciliation.<feed>``, ``readable.<feed>``, ``rights.due``,
         ``freshness.transactions``, ``custody.*``,
-        ``minimisation.permission``, ``exposure.recipients``.
+        ``encryption.files``, ``minimisation.permission``, ``exposure.recipients``.
     """
     catalogue = by_id(policy)
     # A clock that is behind the feeds makes nothing younger.
@@ -84,6 +88,7 @@ def check_feeds(
         _freshness(catalogue["freshness.transactions"], clocks, today),
         _custody_retention(connection, catalogue["custody.retention"], clocks),
         _custody_purge(connection, catalogue["custody.purge"], today, rewritten_at),
+        _encryption(catalogue["encryption.files"], in_clear),
         _permission(catalogue["minimisation.permission"], policy, lineage),
         _exposure(catalogue["exposure.recipients"], policy, manifest),
     ]
@@ -249,6 +254,14 @@ def _custody_purge(
     if not removals:
         return result(rule, "holds", 0, "no row has been removed since the file was last rewritten")
     return aged(rule, first, today, f"rows removed on {first} may still be in the file")
+
+
+def _encryption(rule: Rule, in_clear: Sequence[str] | None) -> Result:
+    if in_clear is None:
+        return unjudged(rule)
+    if in_clear:
+        return result(rule, "broken", len(in_clear), f"in clear: {', '.join(in_clear)}")
+    return result(rule, "holds", 0, "every file is encrypted")
 
 
 def _permission(rule: Rule, policy: Policy, lineage: Lineage | None) -> Result:

@@ -27,6 +27,7 @@ from orchestration.manifest import lineage, manifest, policy
 from orchestration.wording import in_words
 from orchestration.writer import Writer
 from warehouse.clock import now
+from warehouse.connect import files_in_clear
 
 MART_KINDS = (
     "minimisation", "permission", "retention", "special_values", "completeness", "reconciliation",
@@ -139,7 +140,7 @@ def check_feeds(context: dg.AssetCheckExecutionContext, writer: Writer) -> Itera
         clocks = landed_clocks(connection)
         results = judge(
             connection, policy(), clocks, now=now(), manifest=manifest(), lineage=lineage(),
-            rewritten_at=rewritten_at(connection),
+            rewritten_at=rewritten_at(connection), in_clear=files_in_clear(),
         )  # fmt: skip
         status.put(connection, policy(), results, clocks, about())
     for feed in FEEDS:

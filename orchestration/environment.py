@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from warehouse.clock import VARIABLE as CLOCK
 from warehouse.clock import now
+from warehouse.connect import in_clear
 from warehouse.errors import UsageError
 from warehouse.home import Home, production, sources_path
 from warehouse.journal import write_durably
@@ -73,7 +74,8 @@ def prepare() -> Home:
         write_durably(instance, DAGSTER_YAML.encode())
     _set_clock(sources_path())
     if production():
-        now()  # refuses, before anything begins, a clock that is set
+        now()  # refuses, before anything begins, a clock that is set,
+        in_clear()  # and files in clear
     return home
 
 

@@ -27,7 +27,7 @@ from warehouse.errors import (
     is_damage,
     without_values,
 )
-from warehouse.home import Home
+from warehouse.home import Home, production
 from warehouse.sql import identifier, quoted
 
 # What DuckDB writes beside a database file while it works on it.
@@ -35,6 +35,10 @@ COMPANIONS = ("", ".wal", ".wal.checkpoint", ".wal.recovery")
 
 # Settings that are the user's, each with an example.
 SET_BY = {"memory_limit": ("ASSENT_MEMORY", "8GB"), "threads": ("ASSENT_THREADS", "2")}
+
+IN_CLEAR = "ASSENT_IN_CLEAR"
+# In the main header of a file of DuckDB's: checksum, magic bytes, version of storage, flags.
+MAGIC, FLAGS, ENCRYPTED = 8, 20, 1
 
 # A killed run's dbt holds the warehouse for moments longer than the run held the writer lock.
 DYING_SECONDS, POLL_SECONDS = 5.0, 0.1
@@ -170,6 +174,40 @@ def keys_used() -> Iterator[set[str]]:
         _used.reset(token)
 
 
+def in_clear() -> bool:
+    """Tell whether files are written in clear: without encryption, and without compression.
+
+    Only so can a test search the bytes of all files for what must not be in them. The rule
+    ``encryption.files`` breaks then.
+
+    Raises
+    ------
+    UsageError
+        In production mode.
+    """
+    if os.environ.get(IN_CLEAR, "") in ("", "0", "false"):
+        return False
+    if production():
+        raise UsageError(
+            f"{IN_CLEAR} leaves files unencrypted, which production mode refuses",
+            f"unset {IN_CLEAR}",
+        )
+    return True
+
+
+def files_in_clear() -> list[str]:
+    """Return the names of the state's DuckDB files that aren't encrypted, as their headers say."""
+    root = Home.current().root
+    found = []
+    for path in sorted({*root.glob("*"), *Home.current().published.glob("*")}):
+        if path.is_file():
+            with path.open("rb") as file:
+                header = file.read(FLAGS + 1)
+            if header[MAGIC : MAGIC + 4] == b"DUCK" and not header[FLAGS] & ENCRYPTED:
+                found.append(str(path.relative_to(root)))
+    return found
+
+
 def secure(connection: duckdb.DuckDBPyConnection, paths: list[Path], *, files: bool) -> None:
     """Apply the settings of every connection, dbt's included (``warehouse.dbt_plugin``)."""
     spill = Home.current().make().spill
@@ -189,6 +227,8 @@ def secure(connection: duckdb.DuckDBPyConnection, paths: list[Path], *, files: b
     }
     if os.environ.get("ASSENT_THREADS"):
         settings["threads"] = quoted(os.environ["ASSENT_THREADS"])
+    if in_clear():
+        settings["force_compression"] = "'uncompressed'"
     for name, value in settings.items():
         try:
             connection.execute(f"set {name} = {value}")
@@ -217,10 +257,11 @@ def attach(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
         raise UsageError(
             f"nothing has been written yet: {store.path.name}", "run `assent run`", rule=NO_FILE
         )
-    options = f"encryption_key {quoted(keys.get(store.key_name))}"
-    if store.read_only:
-        options += ", read_only"
-    statement = f"attach {quoted(store.path)} as {store.alias} ({options})"
+    key = keys.get(store.key_name)  # in clear, too: dbt's process asks for the warehouse's
+    options = [] if in_clear() else [f"encryption_key {quoted(key)}"]
+    options += ["read_only"] if store.read_only else []
+    given = f" ({', '.join(options)})" if options else ""
+    statement = f"attach {quoted(store.path)} as {store.alias}{given}"
     began, told = time.monotonic(), False
     while not _attached(connection, statement, store, last=_since(began) > store.patience):
         if store.on_wait and not told and _since(began) > DYING_SECONDS:
@@ -264,6 +305,8 @@ def _explained(store: Store, error: duckdb.Error) -> AssentError:
     if isinstance(error, duckdb.OutOfMemoryException):
         return UsageError(f"there isn't enough memory to open {name}",
                           "give more with ASSENT_MEMORY (for instance 8GB)")  # fmt: skip
+    if in_clear() and "encrypted" in message.lower():
+        return UsageError(f"{name} is encrypted, but {IN_CLEAR} is set", f"unset {IN_CLEAR}")
     if "encryption key" in message.lower() or "cannot open encrypted" in message.lower():
         return KeyMissingError(
             f"the key '{store.key_name}' doesn't fit the file {name}",

@@ -122,6 +122,12 @@ KINDS: dict[str, Kind] = {
         "nothing is held longer than it may be",
         "storage limitation (GDPR Art. 5(1)(e))",
     ),
+    "encryption": Kind(
+        "encryption.files",
+        "every file of the state that holds rows is encrypted",
+        "security (GDPR Art. 32(1)(a))",
+        overridable=True,
+    ),
     "exposure": Kind(
         "exposure.recipients",
         "every consumer of a mart is a listed recipient of its purpose",
@@ -176,7 +182,7 @@ def rules(policy: Policy) -> list[Rule]:
     found = [rule for purpose in policy.purposes for rule in _of_purpose(policy, purpose)]
     if SEGMENT_PURPOSE in policy.purposes:
         found += [*_of_segments(policy), *_of_bias(policy)]
-    return [*found, *_of_feeds(policy), *_of_custody(policy), _of_recipients()]
+    return [*found, *_of_feeds(policy), *_of_custody(policy), _of_files(), _of_recipients()]
 
 
 def override_of(policy: Policy, rule_id: str, day: date) -> Override | None:
@@ -334,6 +340,13 @@ def _of_custody(policy: Policy) -> Iterator[Rule]:
     yield _rule(
         "minimisation", "permission", about="int_consent_* models", purpose="permission", limit=0,
         text=f"nothing but {', '.join(policy.permission.attributes) or 'consent events'}",
+    )  # fmt: skip
+
+
+def _of_files() -> Rule:
+    return _rule(
+        "encryption", "files", about="files of the state", purpose=None,
+        limit=0, text="no file in clear",
     )  # fmt: skip
 
 

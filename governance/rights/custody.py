@@ -98,6 +98,7 @@ def _rows(
         which = f"event_day {old}" + (f" and {free}" if table.key == SUBJECT else "")
         if table.schema == "landing":
             leaving.note_removal(connection, table.table, which, at=at, why=leaving.RETENTION)
+            leaving.forget_values(connection, which)
         gone = connection.execute(f"delete from {table.name} where {which}").fetchall()[0][0]
         if table.schema == "landing" and gone:
             found[table.table] = gone

@@ -18,12 +18,14 @@ from warehouse.sql import identifier, quoted
 SUBJECT = "subject_key"
 LEAVING = "leaving"  # temporary table of keys: subject_key, purpose, purpose_key (``mark``)
 
+# Of categories and product groups that reveal something, each once: it goes with its last row.
+SPECIAL_VALUES = "consented.int_transactions_special_values"
 # What holds no row of a subject: notes of the feeds, clocks, verdicts, aggregates, facts of a file.
 HOLDS_NOBODY = frozenset(
     {
         "landing.changed_days", "landing.clocks", "landing.loads", "governance.rule_verdicts",
         "governance.rewritten",
-        "consented.int_transactions_special_values", "segmentation.segments",
+        SPECIAL_VALUES, "segmentation.segments",
         "main.segments", "main.about", "main.unread",
     }
 )  # fmt: skip

@@ -17,7 +17,8 @@ from governance import acts, handover
 from governance.policy.model import Policy
 from governance.rights import access, explanation, kept, portability, receipt
 from governance.rights.answer import Answer, Meanings
-from governance.rights.erasure import ERASURE, erase
+from governance.rights.erasure import erase
+from governance.rights.leaving import ERASURE
 from governance.rights.requests import Request, note_step, require_open, require_verified
 from warehouse.clock import now
 from warehouse.errors import UsageError

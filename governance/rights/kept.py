@@ -1,11 +1,11 @@
 """What is kept of requests and of those who are gone, under a key of its own.
 
 Belongs here: the file ``kept``: steps taken on requests, receipts, proof of consent, who is
-suppressed, and who was in which export. Nothing in it bears a customer id: rows are found by a handle, a keyed hash of the id
-under a secret that lies in the file, and proofs are sealed with a key that is made from both, so
-only who supplies an id finds and reads what is kept of it (GDPR Art. 5(2), 7(1), 17(3)(e); the
-secret stays when the file's key is changed, or nothing in it could be found again). The file is
-open only for the moment of reading or writing, as the inbox is.
+suppressed, and who was in which export. Nothing in it bears a customer id: rows are found by a
+handle, a keyed hash of the id under a secret that lies in the file, and proofs are sealed with a
+key that is made from both, so only who supplies an id finds and reads what is kept of it
+(GDPR Art. 5(2), 7(1), 17(3)(e); the secret stays when the file's key is changed, or nothing in it
+could be found again). The file is open only for the moment of reading or writing, as the inbox is.
 Does not belong here: what a step means (``requests``), what is deleted (``erasure``).
 """
 

@@ -15,7 +15,14 @@ import duckdb
 from governance import identity
 from governance.policy.words import FEEDS
 from governance.rights import kept
-from governance.rights.discovery import LEAVING, Holder, alias_of, holders, mark
+from governance.rights.discovery import (
+    LEAVING,
+    SPECIAL_VALUES,
+    Holder,
+    alias_of,
+    holders,
+    mark,
+)
 from warehouse import catalogue
 from warehouse.connect import connected, published_store, warehouse_store
 from warehouse.publish import BEFORE, publish, published_purposes
@@ -125,8 +132,42 @@ def _leave_warehouse(subjects: Sequence[str], at: datetime, why: str) -> None:
         for table in tables:
             if table.schema == "landing" and table.table in FEEDS:
                 note_removal(connection, table.table, table.of_leaving, at=at, why=why)
+            if (table.schema, table.table) == ("landing", "transactions"):
+                forget_values(connection, table.of_leaving)
             connection.execute(f"delete from {table.name} where {table.of_leaving}")
         connection.execute("commit")
+
+
+def forget_values(connection: duckdb.DuckDBPyConnection, which: str) -> None:
+    """Forget the special values that only leaving rows of transactions have, before they leave.
+
+    Parameters
+    ----------
+    connection
+        With the warehouse attached.
+    which
+        SQL that is true for the rows that leave.
+    """
+    schema, table = SPECIAL_VALUES.split(".")
+    if not connection.execute(
+        "select 1 from duckdb_tables() where database_name = 'warehouse'"
+        " and schema_name = ? and table_name = ?", [schema, table],
+    ).fetchall():  # fmt: skip
+        return
+    noted, rows = f"warehouse.{SPECIAL_VALUES}", "warehouse.landing.transactions"
+    for attribute in ("category", "product_group"):
+        of_it = f"select special_value from {noted} where attribute = {quoted(attribute)}"
+        values = connection.execute(
+            f"select distinct {attribute} from {rows} where {which} and {attribute} in ({of_it})"
+        ).fetchall()
+        if values:  # mostly there are none, and nobody reads the other rows
+            connection.execute(
+                f"delete from {noted} where attribute = $attribute"
+                " and list_contains($values, special_value) and special_value not in"
+                f" (select {attribute} from {rows} where list_contains($values, {attribute})"
+                f" and not ({which}))",
+                {"attribute": attribute, "values": [value for (value,) in values]},
+            )
 
 
 def note_removal(

@@ -35,7 +35,8 @@ def warehouse() -> duckdb.DuckDBPyConnection:
 def results(
     connection: duckdb.DuckDBPyConnection, now: datetime = NOW, **about: Any
 ) -> dict[str, Result]:
-    arguments = {"manifest": {"exposures": {"e": CARDS}}, "lineage": Lineage([]), **about}
+    arguments = {"manifest": {"exposures": {"e": CARDS}}, "lineage": Lineage([]), "in_clear": [],
+                 **about}  # fmt: skip
     found = check_feeds(connection, POLICY, checked.clocks(), now=now, **arguments)
     assert len({r.rule for r in found}) == len(found)
     return {r.rule: r for r in found}
@@ -98,6 +99,12 @@ def test_corrections_removals_and_the_inbox_are_accounted_for(
         " values (10, 'inbox', '2024-07-01', 'inbox', '', 3, 3, 0, 0, 0, 0)"
     )
     assert results(warehouse)["reconciliation.consent_events"].status == "holds"
+
+
+def test_a_file_in_clear_breaks_a_rule(warehouse: duckdb.DuckDBPyConnection) -> None:
+    found = results(warehouse, in_clear=["salts"])["encryption.files"]
+    assert (found.status, found.observed, found.why) == ("broken", 1, "in clear: salts")
+    assert results(warehouse, in_clear=None)["encryption.files"].why == NOT_RUN
 
 
 def test_a_feed_that_was_never_loaded(warehouse: duckdb.DuckDBPyConnection) -> None:
@@ -213,6 +220,14 @@ def test_due_dates_of_requests_that_never_landed(warehouse: duckdb.DuckDBPyConne
          "broken", 401),
         ("update landing.transactions set event_day = date '2020-01-01' where row_key = 2",
          "broken", 1643),
+        # What decides permission stays, and so does all of whoever is under a restriction.
+        ("update landing.customers set recorded_on = date '2020-01-01', income_band = null,"
+         " marital_status = null, home_ownership = null, household_size = null,"
+         " household_composition = null, kids_count = null where row_key = 1", "holds", 41),
+        ("insert into landing.rights_requests by name select subject_key, 'x' as request_id,"
+         " 'restriction' as type, now()::timestamp as received_at, 'open' as status"
+         " from landing.transactions where row_key = 2; update landing.transactions"
+         " set event_day = date '2020-01-01' where row_key = 2", "holds", 41),
         ("delete from landing.customers; delete from landing.transactions", "not judged", None),
     ],
 )  # fmt: skip

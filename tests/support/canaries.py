@@ -5,6 +5,7 @@ thousands of words at once. Does not belong here: a test.
 """
 
 import base64
+import gzip
 import io
 import json
 import re
@@ -94,6 +95,8 @@ def _unpacked(content: bytes) -> Iterator[bytes]:
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
             for name in packed.namelist():
                 yield packed.read(name)
+    if content.startswith(b"\x1f\x8b"):
+        yield gzip.decompress(content)
     if content.startswith(b"\x78"):
         try:
             yield zlib.decompress(content)

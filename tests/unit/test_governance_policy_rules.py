@@ -65,6 +65,7 @@ def test_the_catalogue_of_the_small_policy():
         "custody.retention",
         "custody.purge",
         "minimisation.permission",
+        "encryption.files",
         "exposure.recipients",
     ]
 
@@ -127,7 +128,9 @@ def test_contract_and_policy_failures_block_and_drift_and_late_answers_warn():
 
 def test_what_the_law_forbids_cannot_be_overridden():
     overridable = {rule.kind for rule in RULES.values() if rule.overridable}
-    assert overridable == {"completeness", "freshness", "size", "segment_count", "refit", "bias"}
+    assert overridable == {
+        "completeness", "freshness", "size", "segment_count", "refit", "bias", "encryption",
+    }  # fmt: skip
 
 
 def test_a_sensitive_purpose_may_meet_special_values_and_others_may_not():

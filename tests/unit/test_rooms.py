@@ -21,7 +21,6 @@ CALLERS = {
     "governance.rights.requests",
     "governance.rights.kept",
     "governance.rights.discovery",
-    "governance.rights.erasure",
     "governance.rights.holding",
     "governance.rights.custody",
     "governance.rights.erasure",

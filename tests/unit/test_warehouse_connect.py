@@ -5,7 +5,14 @@ import traceback
 import duckdb
 import pytest
 
-from warehouse.connect import Store, connected, extension, published_store, warehouse_store
+from warehouse.connect import (
+    Store,
+    connected,
+    extension,
+    files_in_clear,
+    published_store,
+    warehouse_store,
+)
 from warehouse.errors import UsageError, masked
 
 CANARY = "canary-of-a-row-7f3a"
@@ -128,3 +135,29 @@ def test_masking_keeps_the_shape_and_nothing_else():
     assert masked("Jane D. 1981-02-30") == "aaaa a. 9999-99-99"
     assert masked("é√ß") == "a?a"
     assert masked("9" * 50) == "9" * 40 + "... (50 characters)"
+
+
+def test_files_in_clear_are_told_from_encrypted_ones(home, monkeypatch):
+    """The switch is there for the search of all bytes (``test_governance_bytes``)."""
+    with connected(Store("vault", home.vault, "vault")):
+        pass
+    assert files_in_clear() == []
+    monkeypatch.setenv("ASSENT_IN_CLEAR", "1")
+    with pytest.raises(UsageError, match="is encrypted, but ASSENT_IN_CLEAR is set"):
+        connected(Store("vault", home.vault, "vault")).__enter__()
+    with connected(warehouse_store()) as connection:
+        connection.execute(f"create table main.t as select '{CANARY}' as x from range(1000)")
+    assert CANARY.encode() in home.warehouse.read_bytes()
+    assert files_in_clear() == ["warehouse.duckdb"]
+
+
+def test_production_mode_writes_nothing_in_clear(home, monkeypatch):
+    monkeypatch.setenv("ASSENT_KEY_WAREHOUSE", "k" * 32)
+    monkeypatch.setenv("ASSENT_IN_CLEAR", "1")
+    monkeypatch.setenv("ASSENT_PRODUCTION", "1")
+    with (
+        pytest.raises(UsageError, match="which production mode refuses"),
+        connected(warehouse_store()),
+    ):
+        pass
+    assert not home.warehouse.exists()
