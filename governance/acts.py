@@ -63,7 +63,8 @@ def acting(act: str, **details: Any) -> Iterator[dict[str, Any]]:
     act
         ``query``, ``export``, ``consent.record``, ``consent.show``, ``consent.receipt``,
         ``consent.new_inbox``, ``segment.explain``, ``quarantine.list``, ``quarantine.resolve``,
-        ``rights.open``, ``rights.step``, ``rights.erase``, ``rights.answer``, ``rights.purge``.
+        ``rights.open``, ``rights.step``, ``rights.erase``, ``rights.answer``, ``rights.purge``,
+        ``custody.expire``.
     **details
         JSON-able facts about the act, without values of rows. Times without a zone are in UTC, as
         in the tables; all are written as the act's own moment is.

@@ -200,8 +200,8 @@ def _kept(policy: Policy, customer_id: str) -> dict[str, Any]:
                     plain(since) for (since,) in _of(connection, "since", "suppressed", handle)
                 ],
                 "proofs_of_consent": [
-                    {"request_id": number, "events": json.loads(events)}
-                    for number, events in _of(connection, "request_id, events", "proofs", handle)
+                    {"left_by": left_by, "events": events}
+                    for left_by, events in kept.proofs_of(connection, customer_id).items()
                 ],
                 "receipts": [
                     json.loads(text)

@@ -161,7 +161,7 @@ def _kept(body: Element, told: Mapping[str, Any], zone: str) -> None:
             for since in kept["suppressed_since"]
         ] or "nothing",
         "Proof that you agreed": [
-            f"{len(proof['events'])} event(s), for request {proof['request_id']}"
+            f"{len(proof['events'])} event(s), kept when you left ({proof['left_by']})"
             for proof in kept["proofs_of_consent"]
         ] or "nothing",
         "What we did for your requests": [

@@ -16,7 +16,7 @@ from governance import identity
 from governance.rights import kept
 from tests.support.canaries import contents, files
 from tests.support.installation import SMALL, Installation, policy_with
-from tests.support.planted import NEVER_STORED, Planted, plant
+from tests.support.planted import EXPIRED, NEVER_STORED, Planted, plant
 from tests.support.tables import contents as tables
 from warehouse.connect import warehouse_store
 from warehouse.home import PROJECT
@@ -81,34 +81,15 @@ def searched(compiled, tmp_path_factory):
     one.run()
     status = {r["rule"]: r for r in one.assent("status", "--json").json["rules"]}
     for subject in planted:
-        said(
-            one,
-            "consent",
-            "record",
-            subject.customer_id,
-            "granted",
-            "--purpose",
-            "churn_prevention",
-            "--channel",
-            subject.text("inbox.channel"),
-            "--language",
-            "en",
-        )
+        said(one, "consent", "record", subject.customer_id, "granted", "--purpose",
+             "churn_prevention", "--notice-version", "1", "--language", "en", "--channel",
+             subject.text("inbox.channel"))  # fmt: skip
         said(one, "rights", "open", subject.customer_id, "portability", "--channel",
              subject.text("inbox.request channel"))  # fmt: skip
     members = one.members()
-    said(
-        one,
-        "export",
-        str(members[planted[0].customer_id]),
-        "--purpose",
-        "segmentation",
-        "--recipient",
-        "store_planning",
-        "--to",
-        str(folder / "out.csv"),
-        "--unencrypted",
-    )
+    said(one, "export", str(members[planted[0].customer_id]), "--purpose", "segmentation",
+         "--recipient", "store_planning", "--to", str(folder / "out.csv"),
+         "--unencrypted")  # fmt: skip
     patterns = {
         f"{subject.number} {name}": pattern
         for subject in planted
@@ -141,12 +122,21 @@ def test_files_in_clear_break_a_rule(searched):
 
 def test_every_pattern_is_found_before(searched):
     _, _, patterns, _, before, *_ = searched
-    never = {name for name in patterns if name.split(" ", 1)[1].startswith(NEVER_STORED)}
-    assert {name for name in patterns if name not in before} - never == set()
-    assert never & set(before) == set()
+    never, expired = (
+        {name for name in patterns if name.split(" ", 1)[1].startswith(start)}
+        for start in (NEVER_STORED, EXPIRED)
+    )
+    assert {name for name in patterns if name not in before} - expired == never
     where = set().union(*before.values())
     assert {"warehouse.duckdb", "vault.duckdb", "salts", "inbox"} <= where
     assert any(name.startswith("published/") for name in where)
+
+
+def test_what_is_too_old_leaves_as_it_lands(searched):
+    one, planted, *_ = searched
+    (left,) = [row for row in one.evidence("feeds")["removals"] if row["why"] == "retention"]
+    assert (left["feed"], left["rows"]) == ("transactions", len(planted))
+    assert "retention" in one.assent("feeds").out
 
 
 def test_none_is_found_after_erasure_and_purge(searched):

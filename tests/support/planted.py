@@ -22,6 +22,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 WORDS = "age_years, action, purpose, notice_version, signal, type, status"
 # What is planted and never stored: rows that are set aside keep their position, no value.
 NEVER_STORED = "quarantined."
+# What is too old to be held: it lands, and leaves in the same landing.
+EXPIRED = "expired."
 TEXTS = {
     "customers": ("customer_id", "full_name", "email", "phone", "postal_address", "jurisdiction",
                   "income_band", "marital_status", "home_ownership", "household_size",
@@ -123,6 +125,10 @@ def _rows(one: Planted, rows: dict[str, list[dict[str, Any]]]) -> None:
     rows["transactions"].append({
         "customer_id": who, "occurred_at": None, "value": Decimal(1),
         **{n: one.text(f"{NEVER_STORED}{n}") for n in TEXTS["transactions"]},
+    })  # fmt: skip
+    rows["transactions"].append({
+        "customer_id": who, "occurred_at": datetime(2021, 5, 5, 15), "value": Decimal(1),
+        **{n: one.text(f"{EXPIRED}{n}") for n in TEXTS["transactions"]},
     })  # fmt: skip
     for purpose in ("segmentation", "personalised_offers", "churn_prevention"):
         rows["consent_events"].append({
