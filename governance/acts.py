@@ -64,7 +64,7 @@ def acting(act: str, **details: Any) -> Iterator[dict[str, Any]]:
         ``query``, ``export``, ``consent.record``, ``consent.show``, ``consent.receipt``,
         ``consent.new_inbox``, ``segment.explain``, ``quarantine.list``, ``quarantine.resolve``,
         ``rights.open``, ``rights.step``, ``rights.erase``, ``rights.answer``, ``rights.purge``,
-        ``custody.expire``.
+        ``custody.leave``.
     **details
         JSON-able facts about the act, without values of rows. Times without a zone are in UTC, as
         in the tables; all are written as the act's own moment is.

@@ -55,21 +55,20 @@ def let_expire(policy: Policy, clocks: Clocks) -> dict[str, int]:
         Rows that left by feed table, ``emptied`` rows of customers, and ``subjects`` who left
         altogether; what there is none of isn't named.
     """
-    with acts.acting("custody.expire", as_of=clocks.newest_day) as act:
-        at = utc_naive(now())
-        with connected(warehouse_store()) as connection:
-            found = _rows(connection, policy, clocks.newest_day, at)
-        with identity.opened(warehouse_store(read_only=True)) as connection:
-            connection.execute("use warehouse")
-            subjects = _nothing_needed(connection, policy, clocks)
-        if subjects:
+    at = utc_naive(now())
+    with connected(warehouse_store()) as connection:
+        found = _rows(connection, policy, clocks.newest_day, at)
+    with identity.opened(warehouse_store(read_only=True)) as connection:
+        connection.execute("use warehouse")
+        subjects = _nothing_needed(connection, policy, clocks)
+    if subjects:
+        with acts.acting("custody.leave", as_of=clocks.newest_day, subjects=len(subjects)):
             payload = {"at": at.isoformat(), "subjects": subjects,
                        "left_by": f"custody {clocks.newest_day}"}  # fmt: skip
             entry = journal.begin(KIND, payload)
             finish(entry.payload)
             entry.close()
-            found["subjects"] = len(subjects)
-        act.update(found)
+        found["subjects"] = len(subjects)
     return found
 
 
