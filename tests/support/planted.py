@@ -137,11 +137,12 @@ def _rows(one: Planted, rows: dict[str, list[dict[str, Any]]]) -> None:
             "recorded_at": one.moment(f"consent_events.{purpose} recorded_at", "2024-01-06"),
             **{n: one.text(f"consent_events.{purpose} {n}") for n in TEXTS["consent_events"]},
         })  # fmt: skip
-    rows["rights_requests"].append({
-        "customer_id": who, "type": "access", "status": "open",
-        "received_at": one.moment("rights_requests.received_at", "2024-12-29"),
-        **{n: one.text(f"rights_requests.{n}") for n in TEXTS["rights_requests"]},
-    })  # fmt: skip
+    for kind in ("access", "explanation"):  # a column of one value alone is kept otherwise
+        rows["rights_requests"].append({
+            "customer_id": who, "type": kind, "status": "open",
+            "received_at": one.moment(f"rights_requests.{kind} received_at", "2024-12-29"),
+            **{n: one.text(f"rights_requests.{kind} {n}") for n in TEXTS["rights_requests"]},
+        })  # fmt: skip
 
 
 def _append(path: Path, rows: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
