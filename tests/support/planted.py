@@ -4,6 +4,7 @@ Belongs here: planting them into the small feeds, and which patterns that makes.
 here: searching for them (``canaries``), a test.
 """
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -77,8 +78,6 @@ class Planted:
 
 def hash_of(place: str, number: int) -> str:
     """Return twelve hexadecimal digits of a field, the same in every run."""
-    import hashlib
-
     return hashlib.sha256(f"{place} {number}".encode()).hexdigest()[:12]
 
 
