@@ -17,7 +17,7 @@ from expectations.exposures import exposures, faults_of
 from expectations.result import Result, Status, Table, aged, by_id, result, unjudged
 from expectations.sql import one
 from governance.clocks import Clocks
-from governance.consent import RESTRICTED
+from governance.consent_relations import RESTRICTED
 from governance.gate import judge_columns
 from governance.lineage.graph import Lineage
 from governance.policy.model import Policy

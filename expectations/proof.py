@@ -16,6 +16,7 @@ from expectations.sql import one, pattern, run
 from expectations.suites import LAWFUL
 from governance import consent
 from governance.clocks import Clocks
+from governance.consent_relations import LANDED
 from governance.policy.columns import purpose_named
 from governance.policy.model import Allowance, Policy
 from governance.policy.words import TRANSACTION_ATTRIBUTES
@@ -41,7 +42,7 @@ def lawful(
     alone = policy.model_copy(update={"purposes": {purpose: body}})
     for instant, at in zip(INSTANTS, (clocks.as_of_end, clocks.known_at), strict=True):
         consent.state(
-            connection, alone, consent.LANDED, at=at, known=clocks.known_at,
+            connection, alone, LANDED, at=at, known=clocks.known_at,
             into=f"proof_state_{instant}",
         )  # fmt: skip
         _since(connection, policy, purpose, instant, at=at, known=clocks.known_at)
@@ -98,7 +99,7 @@ def _since(
                 action in ('granted', 'opted_in') as grants,
                 action = 'withdrawn' as withdraws,
                 occurred_at as moment
-            from {consent.LANDED.events}
+            from {LANDED.events}
             where recorded_at <= $known
                 and coalesce(purpose, $purpose) = $purpose
                 and (action not in ('granted', 'opted_in') or notice_version >= $notice)

@@ -3,29 +3,26 @@
 Belongs here: the second derivation of permission, independent of dbt's intervals: what was true
 at one instant, given what was known at another. It answers ``assent consent show``, guards each
 export, and proves the marts (`permission.*`). Does not belong here: intervals
-(``int_consent_intervals``), or recording an event (``governance.inbox``).
+(``int_consent_intervals``), where events are (``consent_relations``), or recording one
+(``governance.inbox``).
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import duckdb
 
+from governance.consent_relations import STOPS, Relations, listed
 from governance.policy.model import Policy
-from governance.policy.words import (
-    GRANTS,
-    HOLDING_FEEDS,
-    HOLDING_REQUESTS,
-    HOLDING_STATES,
-    RELEASING_STATES,
-)
+from governance.policy.words import GRANTS
 from warehouse.sql import quoted
 
 # The rules that decide, besides the bases that need no consent; the first that applies.
 HELD = "held: a request that stands, or an unread row"
 TOO_YOUNG = "below the age of consent"
+LIMITED = "use of sensitive data limited"
+NO_MARKETING = "objected to direct marketing"
 OBJECTED = "objected or opted out"
 WITHDRAWN = "withdrawn"
 NEVER = "no consent on an accepted notice"
@@ -33,106 +30,12 @@ EXPIRED = "consent expired"
 CONSENTED = "consent"
 
 
-@dataclass(frozen=True)
-class Relations:
-    """Where the events and the subjects are: names of tables, or parenthesised selects.
-
-    events: subject_key, action, purpose, occurred_at, recorded_at, notice_version, signal; to tell
-    what decided (:func:`heard_sql`), ``EVIDENCE`` too.
-    subjects: subject_key, jurisdiction, age_years, held.
-    """
-
-    events: str
-    subjects: str
-
-
-def _listed(words: Iterable[str]) -> str:
-    return f"({', '.join(map(quoted, words))})"
-
-
-# What is kept of an event beside what decides.
-EVIDENCE = ("method", "channel", "language", "wording_hash", "evidence_ref")
-
-# Held: a request to erase, object or restrict that is open or was granted, or a row that couldn't
-# be read and may forbid all: a consent event or a request a denial, a customer's row a child's age.
-# A request counts from when it was received; a row that couldn't be read may be of any date.
-LANDED = Relations(
-    events="landing.consent_events",
-    subjects=f"""(
-        select k.subject_key, c.jurisdiction, c.age_years, h.held_since is not null as held,
-            h.held_since
-        from (select distinct subject_key from landing.purpose_keys) as k
-        left join landing.customers as c using (subject_key)
-        left join (
-            select subject_key, min(since) as held_since
-            from (
-                select subject_key, coalesce(min(received_at), timestamp '-infinity') as since
-                from landing.rights_requests
-                where type in {_listed(HOLDING_REQUESTS)}
-                group by subject_key, request_id, type
-                having bool_or(status in {_listed(HOLDING_STATES)})
-                    and not bool_or(status in {_listed(RELEASING_STATES)})
-                union all
-                select subject_key, timestamp '-infinity' from landing.quarantine
-                where feed in {_listed(HOLDING_FEEDS)} and resolved_at is null
-                    and subject_key is not null
-            )
-            group by subject_key
-        ) as h using (subject_key)
-    )""",
-)
-
-# Whose rows stay, however old: subjects under a restriction that stands (a legal hold is one: GDPR
-# Art. 18(1)(c)), or of whom a request couldn't be read, which may be one.
-RESTRICTED = f"""(
-    select subject_key from landing.rights_requests where type = 'restriction'
-    group by subject_key, request_id
-    having bool_or(status in {_listed(HOLDING_STATES)})
-        and not bool_or(status in {_listed(RELEASING_STATES)})
-    union all
-    select subject_key from landing.quarantine
-    where feed = 'rights_requests' and resolved_at is null and subject_key is not null
-)"""
-
-
-def _known_now(held: str, received: str) -> Relations:
-    """Return what readers judge by, of the holds those that meet a condition."""
-    return Relations(
-        events=f"""(
-            select subject_key, action, purpose, occurred_at, recorded_at, notice_version, signal,
-                {", ".join(EVIDENCE)}
-            from permission.consent_events
-            union all
-            select s.subject_key, w.action, w.purpose, w.occurred_at, w.recorded_at,
-                w.notice_version, w.signal, {", ".join(f"w.{name}" for name in EVIDENCE)}
-            from waiting as w join vault.subjects as s using (customer_id)
-        )""",
-        subjects=f"""(
-            select p.subject_key, p.jurisdiction, p.age_years, {held} or p.subject_key in (
-                select s.subject_key from waiting_requests as w join vault.subjects as s
-                    using (customer_id)
-                where w.type in {_listed(HOLDING_REQUESTS)}
-                    and w.status in {_listed(HOLDING_STATES)} and {received}
-            ) as held
-            from permission.subjects as p
-        )""",
-    )
-
-
-# For readers: the permission file, and words that wait in the inbox (`Waiting.register`; the vault,
-# attached, says whose they are).
-KNOWN_NOW = _known_now("p.held", "true")
-# The same without the requests that came later than $known: not to act upon, but to tell what was
-# known at an earlier moment.
-KNOWN_THEN = _known_now("(p.held and p.held_since <= $known)", "w.received_at <= $known")
-
-
 def moment(connection: duckdb.DuckDBPyConnection, clock: datetime) -> datetime:
     """Return the moment at which a reader judges: its clock's, in UTC, or that of a later event.
 
     A denial counts from the moment it is recorded, whatever the host believes the time to be and
     whatever later date it bears.
-    ``connection`` has what :data:`KNOWN_NOW` names.
+    ``connection`` has what ``consent_relations.KNOWN_NOW`` names.
     """
     (newest,) = connection.execute(
         "select max(greatest(recorded_at, occurred_at)) from"
@@ -166,7 +69,7 @@ def heard_sql(policy: Policy, events: str, *, known: str = "$known") -> str:
         ),
         "p(about, least_notice, valid_days, sale_or_share)",
     )
-    grants = _listed(GRANTS)
+    grants = listed(GRANTS)
     return f"""
         select e.*, p.about, p.valid_days,
             e.action in {grants} as grants,
@@ -180,7 +83,7 @@ def heard_sql(policy: Policy, events: str, *, known: str = "$known") -> str:
             and (
                 e.purpose is not null or p.sale_or_share
                 or lower(coalesce(e.signal, '')) <> 'gpc'
-                or e.action not in {_listed(("opted_out", *GRANTS))}
+                or e.action not in {listed(("opted_out", *GRANTS))}
             )
     """
 
@@ -198,11 +101,11 @@ def state_sql(
     """
     bases = _rows(
         (
-            (quoted(n), quoted(regime), quoted(basis))
+            (quoted(n), quoted(regime), quoted(basis), p.sensitive, p.direct_marketing)
             for n, p in policy.purposes.items()
             for regime, basis in p.basis.items()
         ),
-        "b(purpose, regime, basis)",
+        "b(purpose, regime, basis, sensitive, direct_marketing)",
     )
     places = _rows(
         (
@@ -231,7 +134,7 @@ def state_sql(
         from speaking where moment <= {at} group by all
     ),
     placed as (
-        select s.subject_key, s.held, s.age_years,
+        select s.subject_key, {", ".join(f"s.{name}" for name in STOPS)}, s.age_years,
             coalesce(r.regime, {quoted(policy.unknown_jurisdiction)}) as regime
         from {relations.subjects} as s left join {places}
             on lower(trim(r.jurisdiction)) = lower(trim(s.jurisdiction))
@@ -240,6 +143,8 @@ def state_sql(
         case
             when placed.held then {quoted(HELD)}
             when placed.age_years < a.least_age then {quoted(TOO_YOUNG)}
+            when placed.limited and b.sensitive then {quoted(LIMITED)}
+            when placed.marketing_objected and b.direct_marketing then {quoted(NO_MARKETING)}
             when objected >= coalesce(named, '-infinity') then {quoted(OBJECTED)}
             when withdrawn >= coalesce(granted, '-infinity') then {quoted(WITHDRAWN)}
             when b.basis <> 'consent' then b.basis

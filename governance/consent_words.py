@@ -20,6 +20,8 @@ _WHY = {
     consent.HELD: "a request to erase, object or restrict stands, or something that was said can't"
     " be read: until that is settled, nothing is done",
     consent.TOO_YOUNG: "known to be younger than {age}, from which age one's own consent counts",
+    consent.LIMITED: "asked to limit the use of sensitive data, which this purpose is about",
+    consent.NO_MARKETING: "objected to direct marketing, which nothing overrides (GDPR Art. 21(3))",
     consent.OBJECTED: "objected or opted out; only agreeing to this very purpose again undoes that",
     consent.WITHDRAWN: "withdrew, and has not agreed since",
     consent.NEVER: "has never agreed to it on notice {notice} or a later one",

@@ -18,7 +18,7 @@ from typing import Any
 import duckdb
 
 from governance import acts, aging, consent, evidence, handover, identity, inbox
-from governance.consent import KNOWN_NOW
+from governance.consent_relations import KNOWN_NOW, require_current
 from governance.policy.columns import purpose_named
 from governance.policy.load import policy_hash
 from governance.policy.model import Policy, Recipient
@@ -210,6 +210,7 @@ def _judge(connection: duckdb.DuckDBPyConnection, policy: Policy, at: datetime) 
             "see `assent quarantine list`; then `assent quarantine resolve`",
             rule="readable",
         )
+    require_current(connection)
     at = consent.moment(connection, at)
     consent.state(connection, policy, KNOWN_NOW, at=at, known=at, into="state")
     return at

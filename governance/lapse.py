@@ -12,7 +12,8 @@ from typing import Any
 import duckdb
 
 from governance import evidence
-from governance.consent import LANDED, state_sql
+from governance.consent import state_sql
+from governance.consent_relations import LANDED
 from governance.policy.columns import purpose_named
 from governance.policy.model import Policy
 from warehouse.errors import UsageError

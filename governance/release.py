@@ -11,7 +11,7 @@ import duckdb
 
 from governance import aging, lapse, status
 from governance.clocks import Clocks
-from governance.consent import LANDED
+from governance.consent_relations import LANDED
 from governance.policy.load import policy_hash
 from governance.policy.model import Policy
 from governance.policy.rules import override_of

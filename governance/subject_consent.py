@@ -16,7 +16,7 @@ from uuid import UUID
 import duckdb
 
 from governance import acts, consent, consent_words, identity, inbox
-from governance.consent import KNOWN_NOW, KNOWN_THEN, Relations
+from governance.consent_relations import KNOWN_NOW, KNOWN_THEN, Relations, require_current
 from governance.policy.columns import purpose_named
 from governance.policy.model import Policy
 from governance.release import PERMISSION
@@ -107,10 +107,7 @@ def show(
         at = act["as_of"] = at or present
         known = act["known_at"] = known or at
         key = act["subject_key"] = identity.subject_key_of(connection, customer_id)
-        relations = KNOWN_NOW
-        if known < present:
-            _require_holds(connection)
-            relations = KNOWN_THEN
+        relations = KNOWN_THEN if known < present else KNOWN_NOW
         return _states(connection, policy, relations, key, at=at, known=known)
 
 
@@ -174,6 +171,7 @@ def _permission() -> Iterator[tuple[duckdb.DuckDBPyConnection, datetime]]:
     waiting = inbox.waiting()
     with identity.opened(published_store(PERMISSION, alias="permission")) as connection:
         waiting.register(connection)
+        require_current(connection)
         yield connection, consent.moment(connection, utc_naive(now()))
 
 
@@ -181,18 +179,6 @@ def _nothing_landed() -> UsageError:
     return UsageError(
         "nothing has landed of that subject yet", "run `assent run`", rule=NOTHING_LANDED
     )
-
-
-def _require_holds(connection: duckdb.DuckDBPyConnection) -> None:
-    """Refuse a question about what was known where it isn't on file since when a request holds."""
-    there = connection.execute(
-        "select count(*) from duckdb_columns() where database_name = 'permission'"
-        " and table_name = 'subjects' and column_name = 'held_since'"
-    ).fetchall()[0][0]
-    if not there:
-        raise UsageError(
-            "what decides permission was published by an earlier version", "run `assent run`"
-        )
 
 
 def _states(

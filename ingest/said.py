@@ -21,7 +21,7 @@ the first isn't looked for.
 import duckdb
 
 from governance.limits import seen_sql, trimmed_sql
-from governance.policy.words import DENIALS, HOLDING_REQUESTS, HOLDING_STATES
+from governance.policy.words import DENIALS, HOLDING_STATES, STOPPING_REQUESTS
 from ingest.contract import CONTRACTS
 from warehouse.sql import quoted
 
@@ -30,7 +30,7 @@ BEFORE = "said_before"  # temporary table
 _DENIES = {
     "consent_events": f"action in ({', '.join(map(quoted, DENIALS))})",
     "rights_requests": (
-        f"type in ({', '.join(map(quoted, HOLDING_REQUESTS))})"
+        f"type in ({', '.join(map(quoted, STOPPING_REQUESTS))})"
         f" and status in ({', '.join(map(quoted, HOLDING_STATES))})"
     ),
 }

@@ -14,6 +14,7 @@ from datetime import datetime
 import duckdb
 
 from governance import consent
+from governance.consent_relations import LANDED
 from governance.policy.model import Policy
 
 DENIED = ("withdrawn", "objected or opted out")  # rules of ``governance.consent``
@@ -103,7 +104,7 @@ def children(connection: duckdb.DuckDBPyConnection) -> int:
 
 
 def _state(connection: duckdb.DuckDBPyConnection, policy: Policy, now: datetime, into: str) -> None:
-    consent.state(connection, policy, consent.LANDED, at=now, known=now, into="undone_state")
+    consent.state(connection, policy, LANDED, at=now, known=now, into="undone_state")
     connection.execute(
         f"create or replace temp table {into} as"
         " select s.subject_key, s.purpose, s.rule, s.permitted, coalesce(w.words, 0) as words"

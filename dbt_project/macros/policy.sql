@@ -9,9 +9,13 @@
 (values
 {%- for p in var('purposes') %}
     ({{ sql_text(p.purpose) }}, {{ p.notice_version }}, {{ p.consent_valid_days }},
-     {{ p.covers_earlier_data }}, {{ p.sale_or_share }}){{ "," if not loop.last }}
+     {{ p.covers_earlier_data }}, {{ p.sale_or_share }}, {{ p.direct_marketing }},
+     {{ p.sensitive }}){{ "," if not loop.last }}
 {%- endfor %}
-) as purposes(purpose, notice_version, consent_valid_days, covers_earlier_data, sale_or_share)
+) as purposes(
+    purpose, notice_version, consent_valid_days, covers_earlier_data, sale_or_share,
+    direct_marketing, sensitive
+)
 {%- endmacro %}
 
 {% macro policy_bases() -%}

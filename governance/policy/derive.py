@@ -91,6 +91,8 @@ def _purpose(name: str, purpose: Purpose) -> dict[str, Any]:
         "consent_valid_days": purpose.consent_valid_days,
         "covers_earlier_data": purpose.consent_covers_earlier_data,
         "sale_or_share": purpose.sale_or_share,
+        "direct_marketing": purpose.direct_marketing,
+        "sensitive": purpose.sensitive,
         "snapshots": purpose.snapshots,
         "retention": retention,
         "behaviour_retention_days": min(of_rows, default=None),

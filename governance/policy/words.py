@@ -71,6 +71,10 @@ VERIFIED_REQUESTS = ("access", "portability", "rectification", "erasure", "expla
 HOLDING_REQUESTS = ("erasure", "objection", "restriction")
 HOLDING_STATES = ("open", "fulfilled", "partial")
 RELEASING_STATES = ("refused", "withdrawn", "lifted")
+# Those that stop anything: one to limit the use of sensitive data stops purposes flagged so. An
+# objection stops direct marketing even if it was refused, until its subject takes it back.
+STOPPING_REQUESTS = (*HOLDING_REQUESTS, "limit")
+TAKEN_BACK = ("withdrawn", "lifted")
 
 # Columns of the transactions feed: their age is the age of the purchase.
 TRANSACTION_ATTRIBUTES = (

@@ -18,6 +18,7 @@ import duckdb
 
 from governance import acts, consent, identity
 from governance.clocks import Clocks, last_instant
+from governance.consent_relations import LANDED, RESTRICTED
 from governance.policy.model import Policy
 from governance.policy.words import OF_LANDING, PERMISSION_ATTRIBUTES
 from governance.rights import kept, leaving
@@ -88,7 +89,7 @@ def _rows(
 ) -> dict[str, int]:
     """Delete rows that are too old wherever they bear a day, and empty those of customers."""
     old = f"<= date {quoted(newest_expired(policy, as_of))}"
-    free = f"subject_key not in {consent.RESTRICTED}"
+    free = f"subject_key not in {RESTRICTED}"
     found: dict[str, int] = {}
     connection.execute("begin")
     for table in holders(connection, "warehouse"):
@@ -122,7 +123,7 @@ def _nothing_needed(
     """Return the keys of the subjects of whom only old words are left, and no live purpose."""
     oldest = newest_expired(policy, clocks.newest_day)
     consent.state(
-        connection, policy, consent.LANDED, into="standing",
+        connection, policy, LANDED, into="standing",
         at=(at := max(last_instant(clocks.newest_day, policy.time_zone), clocks.known_at)),
         known=at,
     )  # fmt: skip
@@ -144,7 +145,7 @@ def _nothing_needed(
             union all select subject_key from standing
                 where rule in ({quoted(consent.HELD)}, {quoted(consent.CONSENTED)})
                     or (rule in ({denials}) and list_contains($unasked, purpose))
-        ) and subject_key not in {consent.RESTRICTED} order by all
+        ) and subject_key not in {RESTRICTED} order by all
         """,
         {"day": oldest, "instant": last_instant(oldest, policy.time_zone), "unasked": unasked},
     ).fetchall()

@@ -129,7 +129,11 @@ def extend(request_id: str, reason: str, subject: str | None) -> None:
 @subject_option
 def refuse(request_id: str, ground: str, complaint: str, subject: str | None) -> None:
     """Refuse a request, with the ground and where to complain (GDPR Art. 12(4))."""
+    from governance.rights.requests import find
+
     _step(request_id, subject, "refused", ground=ground, complaint=complaint)
+    if find(request_id, subject).type == "objection":
+        click.echo("direct marketing stays stopped: that can't be refused (GDPR Art. 21(3))")
 
 
 @rights.command("lift")

@@ -54,6 +54,14 @@ NAMED_CASES = {
         "subject_held_by_an_unread_age",
         "permitted_not_while_held",
     ],
+    "limit of sensitive data": [
+        "subject_limits_sensitive_data",
+        "permitted_not_for_what_is_sensitive_where_that_is_limited",
+    ],
+    "objection to direct marketing": [
+        "subject_objection_to_direct_marketing_is_absolute",
+        "permitted_not_for_direct_marketing_that_was_objected_to",
+    ],
 }  # fmt: skip
 
 # What is broken: the file, what stands there, what replaces it, a case that has to fail.

@@ -157,15 +157,35 @@ def test_a_request_holds_from_when_it_was_received(one, who):
         assert known["segmentation"]["rule"] == consent.HELD
 
 
-def test_what_an_earlier_version_published_cannot_say_what_was_known(one, who):
+def test_an_objection_to_direct_marketing_outlasts_its_refusal(one, who):
+    record(one, who, "granted", "--purpose", "personalised_offers", "--notice-version", "2")
+    assert shown(one, who)["personalised_offers"]["permitted"]
+    ask(one, who, "objection", datetime(2024, 6, 10, 16))
+    done = one.assent("rights", "refuse", "r-1", "--ground", "needed", "--complaint", "authority")
+    assert done.status == 0, done.said
+    assert "Art. 21(3)" in done.out
+    land(one)
+    states = shown(one, who)
+    assert states["segmentation"]["permitted"], "the refusal frees what the objection restricted"
+    offers = states["personalised_offers"]
+    assert (offers["permitted"], offers["rule"]) == (False, consent.NO_MARKETING)
+
+
+@pytest.mark.parametrize("lacking", ["held_since", "limited_since"])
+def test_what_an_earlier_version_published_cannot_decide(one, who, lacking, tmp_path):
     from warehouse.connect import connected, published_store
 
     with one.entered(), connected(published_store("permission", read_only=False)) as connection:
-        connection.execute("alter table published.subjects drop column held_since")
-    assert shown(one, who)["segmentation"]["permitted"]
-    done = one.assent("consent", "show", who, "--as-of", BEFORE)
-    assert (done.status, done.out) == (2, "")
-    assert "`assent run`" in done.err
+        connection.execute("alter table published.subjects drop column " + lacking)
+    for command in (
+        ("consent", "show", who),
+        ("export", "1", "--purpose", "segmentation", "--recipient", "store_planning",
+         "--to", str(tmp_path / "out.csv"), "--unencrypted"),
+    ):  # fmt: skip
+        done = one.assent(*command)
+        assert (done.status, done.out) == (2, "")
+        assert "`assent run`" in done.err
+    assert one.assent("consent", "record", who, "withdrawn").status == 0
 
 
 @pytest.mark.parametrize(

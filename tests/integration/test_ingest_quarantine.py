@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from governance import identity
-from governance.consent import LANDED
+from governance.consent_relations import LANDED
 from governance.inbox import Waiting
 from governance.release import UNREAD
 from ingest.quarantine import quarantine_list, quarantine_resolve

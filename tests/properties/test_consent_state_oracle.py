@@ -9,7 +9,8 @@ import duckdb
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from governance.consent import LANDED, moment, state_sql
+from governance.consent import moment, state_sql
+from governance.consent_relations import LANDED
 from tests.support.permission_histories import (
     FIRST_DAY,
     POLICY,
@@ -66,6 +67,7 @@ def differences(connection: duckdb.DuckDBPyConnection, sql: str, scenario: Scena
             for purpose in PURPOSES
             if ORACLE.is_valid(subject, purpose, at, scenario.known_at)
             and not ORACLE.is_held(subject)
+            and not ORACLE.is_stopped(subject, purpose)
         }
         found += [f"{case} at {at}" for case in by_sql ^ by_oracle]
     return found
@@ -85,7 +87,7 @@ def permitted(
 
 def decided(subject: Subject, purpose: str, at: datetime, known: datetime) -> datetime | None:
     """Return when the event occurred that decides, by walking along what was heard."""
-    if ORACLE.is_held(subject) or ORACLE.is_minor(subject):
+    if ORACLE.is_held(subject) or ORACLE.is_minor(subject) or ORACLE.is_stopped(subject, purpose):
         return None
     grant = objection = withdrawal = None
     denied = False
@@ -202,6 +204,10 @@ def test_readers_judge_at_no_moment_before_what_is_known(where: str, said: timed
         ("withdrawn >= coalesce", "withdrawn > coalesce"),
         ("objected >= coalesce(named", "objected >= coalesce(granted"),
         ("'customers', ", ""),
+        ("placed.limited and b.sensitive", "false"),
+        ("placed.marketing_objected and b.direct_marketing", "false"),
+        ("filter (stands and type = 'limit')", "filter (type = 'limit')"),
+        ("not taken_back", "stands"),
         ("e.occurred_at as moment", "least(e.occurred_at, e.recorded_at) as moment"),
         ("e.recorded_at <= $known", "$known is not null"),
         ("<= $at then 'consent expired'", "< $at then 'consent expired'"),

@@ -47,6 +47,8 @@ def policy_of(drawn: dict[str, Any]) -> Policy:
                 "consent_valid_days": p["consent_valid_days"],
                 "consent_covers_earlier_data": p["covers_earlier_data"],
                 "sale_or_share": p["sale_or_share"],
+                "direct_marketing": p["direct_marketing"],
+                "sensitive": p["sensitive"],
                 "basis": {
                     b["regime"]: b["basis"] for b in drawn["bases"] if b["purpose"] == p["purpose"]
                 },

@@ -262,12 +262,21 @@ BREAKS = {
         "coalesce(regimes.regime, 'ccpa')",
     ),
     "an open restriction holds nobody": ("int_consent_subjects", ", 'restriction'", ""),
+    "a limit stops nothing": ("int_consent_permitted", "subjects.limited and", "false and"),
+    "a limit stops every purpose": ("int_consent_permitted", "and purposes.sensitive", ""),
+    "a limit holds": ("int_consent_subjects", "stands and request_type <> 'limit'", "stands"),
+    "an objection stops no marketing": (
+        "int_consent_permitted", "subjects.marketing_objected and", "false and",
+    ),
+    "an objection to marketing can be refused": (
+        "int_consent_subjects", "not is_taken_back", "stands",
+    ),
     "what was refused goes on holding": (
         "int_consent_subjects", "and not bool_or(status in", "and true or bool_or(status in",
     ),
     "a refusal of one request ends all": (
-        "int_consent_subjects", "group by subject_key, request_id, request_type",
-        "group by subject_key",
+        "int_consent_subjects", "bool_or(stands and request_type <> 'limit')",
+        "bool_and(stands and request_type <> 'limit')",
     ),
     "an unread age holds nobody": ("int_consent_subjects", "'customers', ", ""),
     "a resolved event still holds": ("int_consent_subjects", "resolved_at is null", "true"),

@@ -25,22 +25,22 @@ POLICY: dict[str, Any] = {
     ],
     "age_of_consent": {"gdpr": 16, "ccpa": 13},
     "purposes": [
-        # (name, least notice, days, covers earlier data, sold or shared)
+        # (name, least notice, days, covers earlier data, sold or shared, marketed, sensitive)
         dict(
             zip(
                 (
                     "purpose", "notice_version", "consent_valid_days", "covers_earlier_data",
-                    "sale_or_share",
+                    "sale_or_share", "direct_marketing", "sensitive",
                 ),
                 row,
                 strict=True,
             )
         )
         for row in (
-            ("opt_in", 2, 10, False, False),
-            ("opt_out", 1, 5, True, True),
-            ("interest", 1, 7, False, False),
-            ("contract", 2, 3, False, True),
+            ("opt_in", 2, 10, False, False, False, True),
+            ("opt_out", 1, 5, True, True, True, False),
+            ("interest", 1, 7, False, False, True, True),
+            ("contract", 2, 3, False, True, False, False),
         )
     ],
     "bases": [
@@ -131,7 +131,7 @@ def events(when: list[datetime], about: list[str | None]) -> st.SearchStrategy[E
 
 
 requests = st.tuples(
-    st.sampled_from(["restriction", "access", "erasure", "objection"]),
+    st.sampled_from(["restriction", "access", "erasure", "objection", "objection", "limit"]),
     st.sampled_from(["fulfilled", "open", "partial", "refused", "withdrawn", "lifted"]),
 )
 quarantined = st.tuples(

@@ -93,6 +93,19 @@ class Oracle:
                 return True
         return any((feed, False) in subject.quarantined for feed in HOLDING_FEEDS)
 
+    def is_stopped(self, subject: Subject, purpose: str) -> bool:
+        """Tell whether a request stands against a purpose by what the purpose does."""
+        flags = self.purposes()[purpose]
+        limits = {status for of, status in subject.requests if of == "limit"}
+        standing = limits & {"open", "fulfilled", "partial"} and not limits & RELEASING
+        if flags["sensitive"] and standing:
+            return True
+        objections = {status for of, status in subject.requests if of == "objection"}
+        # Who objects to direct marketing can't be refused.
+        return bool(flags["direct_marketing"] and objections) and not (
+            objections & {"withdrawn", "lifted"}
+        )
+
     def speaks_of(self, event: Event, purpose: str) -> bool:
         """Tell whether an event is about a purpose."""
         if event.purpose is not None:
@@ -171,7 +184,7 @@ class Oracle:
         """Return the answer at both clocks; None for whoever has no basis now."""
         if not self.is_valid(subject, purpose, known_at, known_at):
             return None
-        free = not self.is_held(subject)
+        free = not self.is_held(subject) and not self.is_stopped(subject, purpose)
         then = self.is_valid(subject, purpose, as_of_end, known_at)
         return Answer(
             permitted_now=free,

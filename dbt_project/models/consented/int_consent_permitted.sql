@@ -21,8 +21,16 @@ at_known as (
     select
         intervals.subject_key,
         intervals.purpose,
-        intervals.valid_from
+        intervals.valid_from,
+        purposes.covers_earlier_data,
+        not (
+            subjects.held
+            or (subjects.limited and purposes.sensitive)
+            or (subjects.marketing_objected and purposes.direct_marketing)
+        ) as is_free
     from intervals
+    inner join subjects on intervals.subject_key = subjects.subject_key
+    inner join purposes on intervals.purpose = purposes.purpose
     where
         intervals.valid_from <= {{ clock('known_at') }}
         and intervals.valid_to > {{ clock('known_at') }}
@@ -43,19 +51,17 @@ select
     at_known.subject_key,
     at_known.purpose,
     purpose_keys.purpose_key,
-    not subjects.held as permitted_now,
-    not subjects.held and at_as_of.subject_key is not null as permitted,
+    at_known.is_free as permitted_now,
+    at_known.is_free and at_as_of.subject_key is not null as permitted,
     -- Where consent doesn't cover data from before it: the day it was given; data counts from the
     -- day after. A consent that was renewed after `as_of` doesn't cover what the lapsed one did.
     case
         when
-            not purposes.covers_earlier_data
+            not at_known.covers_earlier_data
             and greatest(at_known.valid_from, at_as_of.valid_from) > timestamp '1900-01-01'
             then {{ local_day('greatest(at_known.valid_from, at_as_of.valid_from)') }}
     end as consented_on
 from at_known
-inner join subjects on at_known.subject_key = subjects.subject_key
-inner join purposes on at_known.purpose = purposes.purpose
 inner join purpose_keys
     on at_known.subject_key = purpose_keys.subject_key and at_known.purpose = purpose_keys.purpose
 left join at_as_of

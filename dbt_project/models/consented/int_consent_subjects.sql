@@ -19,17 +19,31 @@ ages as (
     select * from {{ policy_ages_of_consent() }}
 ),
 
-standing_requests as (
+requests as (
     -- One that was granted goes on standing. Once it was refused, withdrawn or lifted, by the word
     -- of the feed or by ours, it holds nobody.
-    select subject_key from {{ ref('stg_rights_requests__rights_requests') }}
+    select
+        subject_key,
+        request_type,
+        bool_or(status in ('open', 'fulfilled', 'partial'))
+        and not bool_or(status in ('refused', 'withdrawn', 'lifted')) as stands,
+        bool_or(status in ('withdrawn', 'lifted')) as is_taken_back
+    from {{ ref('stg_rights_requests__rights_requests') }}
     where
-        request_type in ('erasure', 'objection', 'restriction')
+        request_type in ('erasure', 'objection', 'restriction', 'limit')
         and subject_key is not null
     group by subject_key, request_id, request_type
-    having
-        bool_or(status in ('open', 'fulfilled', 'partial'))
-        and not bool_or(status in ('refused', 'withdrawn', 'lifted'))
+),
+
+stops as (
+    select
+        subject_key,
+        bool_or(stands and request_type <> 'limit') as held,
+        bool_or(stands and request_type = 'limit') as limited,
+        -- Nobody can refuse an objection to direct marketing (GDPR Art. 21(3)).
+        bool_or(request_type = 'objection' and not is_taken_back) as marketing_objected
+    from requests
+    group by subject_key
 ),
 
 unread as (
@@ -57,9 +71,10 @@ select
     placed.subject_key,
     placed.regime,
     coalesce(placed.age_years < ages.age_of_consent, false) as under_age,
-    (
-        placed.subject_key in (select standing_requests.subject_key from standing_requests)
-        or placed.subject_key in (select unread.subject_key from unread)
-    ) as held
+    coalesce(stops.held, false)
+    or placed.subject_key in (select unread.subject_key from unread) as held,
+    coalesce(stops.limited, false) as limited,
+    coalesce(stops.marketing_objected, false) as marketing_objected
 from placed
 inner join ages on placed.regime = ages.regime
+left join stops on placed.subject_key = stops.subject_key

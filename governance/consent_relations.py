@@ -1,0 +1,158 @@
+"""Where consent events and subjects are: in the warehouse, or with readers of published files.
+
+Belongs here: the relations that permission is worked out from, and which requests stand against
+what. Does not belong here: the derivation itself (``governance.consent``).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import duckdb
+
+from governance.policy.words import (
+    HOLDING_FEEDS,
+    HOLDING_REQUESTS,
+    HOLDING_STATES,
+    RELEASING_STATES,
+    STOPPING_REQUESTS,
+    TAKEN_BACK,
+)
+from warehouse.errors import UsageError
+from warehouse.sql import quoted
+
+
+@dataclass(frozen=True)
+class Relations:
+    """Where the events and the subjects are: names of tables, or parenthesised selects.
+
+    events: subject_key, action, purpose, occurred_at, recorded_at, notice_version, signal; to tell
+    what decided (``consent.heard_sql``), ``EVIDENCE`` too.
+    subjects: subject_key, jurisdiction, age_years, and ``STOPS``.
+    """
+
+    events: str
+    subjects: str
+
+
+def listed(words: Iterable[str]) -> str:
+    """Return words as a list of SQL."""
+    return f"({', '.join(map(quoted, words))})"
+
+
+# What is kept of an event beside what decides.
+EVIDENCE = ("method", "channel", "language", "wording_hash", "evidence_ref")
+
+# What stands against a subject besides its consents, each a column that says so, beside one with
+# `_since`: against everything, against purposes flagged sensitive, against direct marketing.
+STOPS = ("held", "limited", "marketing_objected")
+
+# Held: a request to erase, object or restrict that is open or was granted, or a row that couldn't
+# be read and may forbid all: a consent event or a request a denial, a customer's row a child's age.
+# A refused objection goes on standing against direct marketing (GDPR Art. 21(3)).
+# A request counts from when it was received; a row that couldn't be read may be of any date.
+LANDED = Relations(
+    events="landing.consent_events",
+    subjects=f"""(
+        select k.subject_key, c.jurisdiction, c.age_years,
+            {", ".join(f"h.{name}_since is not null as {name}, h.{name}_since" for name in STOPS)}
+        from (select distinct subject_key from landing.purpose_keys) as k
+        left join landing.customers as c using (subject_key)
+        left join (
+            select subject_key,
+                min(since) filter (stands and type <> 'limit') as held_since,
+                min(since) filter (stands and type = 'limit') as limited_since,
+                min(since) filter (type = 'objection' and not taken_back)
+                    as marketing_objected_since
+            from (
+                select subject_key, type,
+                    coalesce(min(received_at), timestamp '-infinity') as since,
+                    bool_or(status in {listed(HOLDING_STATES)})
+                        and not bool_or(status in {listed(RELEASING_STATES)}) as stands,
+                    bool_or(status in {listed(TAKEN_BACK)}) as taken_back
+                from landing.rights_requests
+                where type in {listed(STOPPING_REQUESTS)}
+                group by subject_key, request_id, type
+                union all
+                select subject_key, 'unread', timestamp '-infinity', true, false
+                from landing.quarantine
+                where feed in {listed(HOLDING_FEEDS)} and resolved_at is null
+                    and subject_key is not null
+            )
+            group by subject_key
+        ) as h using (subject_key)
+    )""",
+)
+
+# Whose rows stay, however old: subjects under a restriction that stands (a legal hold is one: GDPR
+# Art. 18(1)(c)), or of whom a request couldn't be read, which may be one.
+RESTRICTED = f"""(
+    select subject_key from landing.rights_requests where type = 'restriction'
+    group by subject_key, request_id
+    having bool_or(status in {listed(HOLDING_STATES)})
+        and not bool_or(status in {listed(RELEASING_STATES)})
+    union all
+    select subject_key from landing.quarantine
+    where feed = 'rights_requests' and resolved_at is null and subject_key is not null
+)"""
+
+_WAITING = {
+    "held": HOLDING_REQUESTS,
+    "limited": ("limit",),
+    "marketing_objected": ("objection",),
+}
+
+
+def _known_now(stops: str, received: str) -> Relations:
+    """Return what readers judge by, of the requests those that meet a condition.
+
+    ``stops`` is the condition on what has landed, with the column in place of ``{}``.
+    """
+    columns = ", ".join(
+        f"""{stops.format(name, name)} or p.subject_key in (
+                select s.subject_key from waiting_requests as w join vault.subjects as s
+                    using (customer_id)
+                where w.type in {listed(_WAITING[name])}
+                    and w.status in {listed(HOLDING_STATES)} and {received}
+            ) as {name}"""
+        for name in STOPS
+    )
+    return Relations(
+        events=f"""(
+            select subject_key, action, purpose, occurred_at, recorded_at, notice_version, signal,
+                {", ".join(EVIDENCE)}
+            from permission.consent_events
+            union all
+            select s.subject_key, w.action, w.purpose, w.occurred_at, w.recorded_at,
+                w.notice_version, w.signal, {", ".join(f"w.{name}" for name in EVIDENCE)}
+            from waiting as w join vault.subjects as s using (customer_id)
+        )""",
+        subjects=f"(select p.subject_key, p.jurisdiction, p.age_years, {columns}"
+        " from permission.subjects as p)",
+    )
+
+
+# For readers: the permission file, and words that wait in the inbox (`Waiting.register`; the vault,
+# attached, says whose they are).
+KNOWN_NOW = _known_now("p.{}", "true")
+# The same without the requests that came later than $known: not to act upon, but to tell what was
+# known at an earlier moment.
+KNOWN_THEN = _known_now("(p.{} and p.{}_since <= $known)", "w.received_at <= $known")
+
+
+def require_current(connection: duckdb.DuckDBPyConnection) -> None:
+    """Refuse to judge by a permission file that lacks some of what decides.
+
+    Raises
+    ------
+    UsageError
+        If an earlier version published it.
+    """
+    wanted = {("subjects", f"{name}_since") for name in STOPS}
+    there = connection.execute(
+        "select table_name, column_name from duckdb_columns() where database_name = 'permission'"
+    ).fetchall()
+    if wanted - set(there):
+        raise UsageError(
+            "what decides permission was published by an earlier version", "run `assent run`",
+            rule="permission.earlier",
+        )  # fmt: skip
