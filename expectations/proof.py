@@ -45,7 +45,7 @@ def lawful(
             connection, alone, LANDED, at=at, known=clocks.known_at,
             into=f"proof_state_{instant}",
         )  # fmt: skip
-        _since(connection, policy, purpose, instant, at=at, known=clocks.known_at)
+        _since(connection, alone, purpose, instant, at=at, known=clocks.known_at)
     run(
         connection,
         f"""
@@ -72,7 +72,7 @@ def lawful(
 
 def _since(
     connection: duckdb.DuckDBPyConnection,
-    policy: Policy,
+    alone: Policy,
     purpose: str,
     instant: str,
     *,
@@ -85,7 +85,7 @@ def _since(
     purpose after the last objection, and the grant that ended the last lapse. Empty where consent
     covers earlier data: then nobody asks.
     """
-    body = purpose_named(policy, purpose)
+    body = purpose_named(alone, purpose)
     into = f"proof_since_{instant}"
     if body.consent_covers_earlier_data:
         run(connection, f"create or replace temp table {into} (subject_key uuid, since timestamp)")
@@ -95,19 +95,9 @@ def _since(
         f"""
         create or replace temp table {into} as
         with events as (
-            select subject_key, purpose is not null as named,
-                action in ('granted', 'opted_in') as grants,
-                action = 'withdrawn' as withdraws,
+            select subject_key, named, grants, not (grants or objects) as withdraws,
                 occurred_at as moment
-            from {LANDED.events}
-            where recorded_at <= $known
-                and coalesce(purpose, $purpose) = $purpose
-                and (action not in ('granted', 'opted_in') or notice_version >= $notice)
-                -- Global Privacy Control speaks of sale and sharing only.
-                and (
-                    purpose is not null or $shares or action <> 'opted_out'
-                    or coalesce(lower(signal), '') <> 'gpc'
-                )
+            from ({consent.heard_sql(alone, LANDED)}) where counts
         ),
         denials as (
             select subject_key, max(moment) filter (withdraws) as withdrawn,
@@ -134,9 +124,6 @@ def _since(
         """,
         at=at,
         known=known,
-        purpose=purpose,
-        notice=body.notice_version,
-        shares=body.sale_or_share,
         days=body.consent_valid_days,
     )
 

@@ -15,7 +15,7 @@ import duckdb
 
 from governance.consent_relations import STOPS, Relations, listed
 from governance.policy.model import Policy
-from governance.policy.words import GRANTS
+from governance.policy.words import GRANTS, PARENT
 from warehouse.sql import quoted
 
 # The rules that decide, besides the bases that need no consent; the first that applies.
@@ -56,11 +56,41 @@ def _literal(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def heard_sql(policy: Policy, events: str, *, known: str = "$known") -> str:
+def _placed_sql(policy: Policy, subjects: str) -> str:
+    """Return the ``select`` of each subject under its regime, with what that makes of its age."""
+    places = _rows(
+        (
+            (quoted(j), quoted(name), regime.age_in(j))
+            for name, regime in policy.regimes.items()
+            for j in regime.jurisdictions
+        ),
+        "r(jurisdiction, regime, own_age)",
+    )
+    rules = _rows(
+        (
+            (quoted(n), r.age_of_consent, r.opt_in_below or 0, r.opt_in_outlasts_signal)
+            for n, r in policy.regimes.items()
+        ),
+        "a(regime, any_age, opt_in_below, outlasts)",
+    )
+    return f"""
+        select s.subject_key, {", ".join(f"s.{name}" for name in STOPS)}, a.regime, a.outlasts,
+            coalesce(r.own_age, a.any_age) as least_age,
+            coalesce(s.age_years < least_age, false) as is_child,
+            is_child or coalesce(s.age_years < a.opt_in_below, false) as asks_consent
+        from {subjects} as s left join {places}
+            on lower(trim(r.jurisdiction)) = lower(trim(s.jurisdiction))
+        join {rules} on a.regime = coalesce(r.regime, {quoted(policy.unknown_jurisdiction)})
+    """
+
+
+def heard_sql(policy: Policy, relations: Relations, *, known: str = "$known") -> str:
     """Return the ``select`` of each event that was known, once for each purpose it speaks of.
 
-    Yields the columns of ``events``, and ``about`` (the purpose), valid_days, grants, named (names
-    the purpose), objects, and counts: whether it is no grant on a notice older than is accepted.
+    Yields the columns of the events, and ``about`` (the purpose), valid_days, grants, named (names
+    the purpose), objects, repeats (a signal that an opt-in overrules: after an earlier signal, the
+    subject agreed to the purpose by name, and has denied nothing since), and counts: whether it is
+    neither that, nor a grant on a notice older than is accepted, nor a child's own.
     """
     purposes = _rows(
         (
@@ -71,20 +101,50 @@ def heard_sql(policy: Policy, events: str, *, known: str = "$known") -> str:
     )
     grants = listed(GRANTS)
     return f"""
-        select e.*, p.about, p.valid_days,
-            e.action in {grants} as grants,
-            e.purpose is not null as named,
-            e.action in ('objected', 'opted_out') as objects,
-            coalesce(e.action not in {grants} or e.notice_version >= p.least_notice, false)
-                as counts
-        from {events} as e, {purposes}
-        where e.recorded_at <= {known}
-            and coalesce(e.purpose, p.about) = p.about
-            and (
-                e.purpose is not null or p.sale_or_share
-                or lower(coalesce(e.signal, '')) <> 'gpc'
-                or e.action not in {listed(("opted_out", *GRANTS))}
-            )
+        with told as not materialized (
+            select e.*, p.about, p.valid_days,
+                e.action in {grants} as grants,
+                e.purpose is not null as named,
+                e.action in ('objected', 'opted_out') as objects,
+                s.outlasts and e.action = 'opted_out' and coalesce(lower(e.signal) = 'gpc', false)
+                    as signals,
+                coalesce(e.action not in {grants} or (
+                    e.notice_version >= p.least_notice
+                    and (not s.is_child or e.given_by = {quoted(PARENT)})
+                ), false) as said
+            from {relations.events} as e
+            join ({_placed_sql(policy, relations.subjects)}) as s using (subject_key), {purposes}
+            where e.recorded_at <= {known}
+                and coalesce(e.purpose, p.about) = p.about
+                and (
+                    e.purpose is not null or p.sale_or_share
+                    or lower(coalesce(e.signal, '')) <> 'gpc'
+                    or e.action not in {listed(("opted_out", *GRANTS))}
+                )
+        ),
+        signalled as (
+            select subject_key, about, min(occurred_at) as first
+            from told where signals group by all
+        ),
+        answered as (  -- from when on a signal is overruled, and up to which denial
+            select g.subject_key, g.about, g.occurred_at as since,
+                coalesce(min(d.occurred_at), 'infinity') as before
+            from told as g
+            join signalled as f on f.subject_key = g.subject_key and f.about = g.about
+                and f.first < g.occurred_at
+            left join told as d on d.subject_key = g.subject_key and d.about = g.about
+                and d.occurred_at >= g.occurred_at and not d.grants and not d.signals
+            where g.grants and g.named and g.said
+            group by all
+        )
+        select * exclude (said), said and not repeats as counts
+        from (
+            select told.* exclude (signals), signals and exists (
+                from answered as a where a.subject_key = told.subject_key and a.about = told.about
+                    and a.since < told.occurred_at and told.occurred_at < a.before
+            ) as repeats
+            from told
+        )
     """
 
 
@@ -94,8 +154,9 @@ def state_sql(
     """Return the ``select`` of each subject's state by purpose, at one instant as known at another.
 
     ``at`` and ``known`` are SQL: parameters, unless the select has to stand by itself, such as one
-    that fills a published file. Yields subject_key, purpose, regime, basis, rule (why), permitted,
-    when the event occurred that decided it (null if none did), and until when a consent lasts.
+    that fills a published file. Yields subject_key, purpose, regime, basis (consent, of who is too
+    young for another), rule (why), permitted, when the event occurred that decided it (null if none
+    did), and until when a consent lasts.
     Written as totals per subject up to the instant, where dbt walks along the history: two ways to
     one answer.
     """
@@ -105,66 +166,43 @@ def state_sql(
             for n, p in policy.purposes.items()
             for regime, basis in p.basis.items()
         ),
-        "b(purpose, regime, basis, sensitive, direct_marketing)",
-    )
-    places = _rows(
-        (
-            (quoted(j), quoted(name))
-            for name, regime in policy.regimes.items()
-            for j in regime.jurisdictions
-        ),
-        "r(jurisdiction, regime)",
-    )
-    ages = _rows(
-        ((quoted(n), r.age_of_consent) for n, r in policy.regimes.items()),
-        "a(regime, least_age)",
+        "b(purpose, regime, named_basis, sensitive, direct_marketing)",
     )
     return f"""
-    with speaking as (
-        select subject_key, about as purpose, valid_days, grants, named, objects,
-            e.occurred_at as moment
-        from ({heard_sql(policy, relations.events, known=known)}) as e where counts
-    ),
-    totals as (
-        select subject_key, purpose, any_value(valid_days) as valid_days,
-            max(moment) filter (grants) as granted,
-            max(moment) filter (grants and named) as named,
-            max(moment) filter (not grants and not objects) as withdrawn,
-            max(moment) filter (objects) as objected
-        from speaking where moment <= {at} group by all
-    ),
-    placed as (
-        select s.subject_key, {", ".join(f"s.{name}" for name in STOPS)}, s.age_years,
-            coalesce(r.regime, {quoted(policy.unknown_jurisdiction)}) as regime
-        from {relations.subjects} as s left join {places}
-            on lower(trim(r.jurisdiction)) = lower(trim(s.jurisdiction))
+    with totals as (
+        select subject_key, about as purpose, any_value(valid_days) as valid_days,
+            max(e.occurred_at) filter (grants) as granted,
+            max(e.occurred_at) filter (grants and named) as named,
+            max(e.occurred_at) filter (not grants and not objects) as withdrawn,
+            max(e.occurred_at) filter (objects) as objected
+        from ({heard_sql(policy, relations, known=known)}) as e
+        where counts and e.occurred_at <= {at} group by all
     )
-    select placed.subject_key, b.purpose, placed.regime, b.basis,
+    select placed.subject_key, b.purpose, placed.regime,
+        if(placed.asks_consent, 'consent', b.named_basis) as basis,
         case
             when placed.held then {quoted(HELD)}
-            when placed.age_years < a.least_age then {quoted(TOO_YOUNG)}
             when placed.limited and b.sensitive then {quoted(LIMITED)}
             when placed.marketing_objected and b.direct_marketing then {quoted(NO_MARKETING)}
             when objected >= coalesce(named, '-infinity') then {quoted(OBJECTED)}
             when withdrawn >= coalesce(granted, '-infinity') then {quoted(WITHDRAWN)}
-            when b.basis <> 'consent' then b.basis
-            when granted is null then {quoted(NEVER)}
+            when basis <> 'consent' then basis
+            when granted is null then if(placed.is_child, {quoted(TOO_YOUNG)}, {quoted(NEVER)})
             when granted + to_days(valid_days) <= {at} then {quoted(EXPIRED)}
             else {quoted(CONSENTED)}
         end as rule,
-        rule in ({quoted(CONSENTED)}, b.basis) as permitted,
+        rule in ({quoted(CONSENTED)}, basis) as permitted,
         case rule
             when {quoted(OBJECTED)} then objected
             when {quoted(WITHDRAWN)} then withdrawn
             when {quoted(CONSENTED)} then granted
             when {quoted(EXPIRED)} then granted
             -- Without a consent, a grant decides where it took back a denial.
-            when b.basis then if(objected is null and withdrawn is null, null, granted)
+            when basis then if(objected is null and withdrawn is null, null, granted)
         end as decided_at,
         case when rule = {quoted(CONSENTED)} then granted + to_days(valid_days) end as until
-    from placed
+    from ({_placed_sql(policy, relations.subjects)}) as placed
     join {bases} on b.regime = placed.regime
-    join {ages} on a.regime = placed.regime
     left join totals on totals.subject_key = placed.subject_key and totals.purpose = b.purpose
     """
 

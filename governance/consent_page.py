@@ -9,6 +9,7 @@ from xml.etree.ElementTree import Element, SubElement
 from governance import consent_words
 from governance.consent_record import Event, Receipt, Record
 from governance.page import add, begun, bullets, clock, facts, moment, table, written
+from governance.policy.words import DENIALS
 
 BASES = {
     "consent": "your consent",
@@ -133,6 +134,7 @@ def _manner(event: Event) -> list[str]:
     told = {
         "": event.method,
         "by": event.channel,
+        "given by": event.given_by,
         "notice": event.notice_version,
         "language": event.language,
         "signal": event.signal,
@@ -152,4 +154,8 @@ def _effect(event: Event, record: Record) -> str:
         return "decides"
     if event.effect == "counts":
         return "on record; something else decides"
-    return f"doesn't count: notice {record.notice_version} or a later one is needed"
+    if event.action in DENIALS:
+        return "doesn't count: a signal that you overruled by opting in since an earlier one"
+    if event.notice_version is None or event.notice_version < record.notice_version:
+        return f"doesn't count: notice {record.notice_version} or a later one is needed"
+    return "doesn't count: at this age a parent has to agree"

@@ -23,6 +23,7 @@ from warehouse.home import PROJECT
 
 SCHEMA = Path("docs/consent_receipt.schema.json")
 Effect = Literal["decides", "counts", "does not count"]
+Giver = Literal["subject", "parent"]
 Action = Literal["granted", "opted_in", "withdrawn", "objected", "opted_out"]
 
 
@@ -36,7 +37,8 @@ class Event(Part):
     recorded_at: AwareDatetime = Field(description="When it became known to the controller")
     effect: Effect = Field(
         description="What it does to the state now (event_state): decides it, counts but is not "
-        "what decides, or does not count, as a consent to a notice that is too old or unknown"
+        "what decides, or does not count, as a consent to a notice that is too old or unknown, "
+        "a child's own, or a signal that is repeated after an opt-in by name"
     )
     notice_version: int | None = Field(description="Version of the notice shown (privacy_notice)")
     wording_hash: str | None = Field(description="Hash of the wording shown")
@@ -44,6 +46,7 @@ class Event(Part):
     method: str | None = Field(description="How it was said (collection_method)")
     channel: str | None = Field(description="Where it was said")
     signal: str | None = Field(description="Name of the raw signal, if one was received")
+    given_by: Giver | None = Field(description="Who said it; null: the subject")
     evidence_ref: str | None = Field(description="Where the controller keeps the evidence")
 
 

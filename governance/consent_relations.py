@@ -25,8 +25,8 @@ from warehouse.sql import quoted
 class Relations:
     """Where the events and the subjects are: names of tables, or parenthesised selects.
 
-    events: subject_key, action, purpose, occurred_at, recorded_at, notice_version, signal; to tell
-    what decided (``consent.heard_sql``), ``EVIDENCE`` too.
+    events: subject_key, action, purpose, occurred_at, recorded_at, notice_version, signal,
+    given_by; to tell what decided (``consent.heard_sql``), ``EVIDENCE`` too.
     subjects: subject_key, jurisdiction, age_years, and ``STOPS``.
     """
 
@@ -119,11 +119,11 @@ def _known_now(stops: str, received: str) -> Relations:
     return Relations(
         events=f"""(
             select subject_key, action, purpose, occurred_at, recorded_at, notice_version, signal,
-                {", ".join(EVIDENCE)}
+                given_by, {", ".join(EVIDENCE)}
             from permission.consent_events
             union all
             select s.subject_key, w.action, w.purpose, w.occurred_at, w.recorded_at,
-                w.notice_version, w.signal, {", ".join(f"w.{name}" for name in EVIDENCE)}
+                w.notice_version, w.signal, w.given_by, {", ".join(f"w.{name}" for name in EVIDENCE)}
             from waiting as w join vault.subjects as s using (customer_id)
         )""",
         subjects=f"(select p.subject_key, p.jurisdiction, p.age_years, {columns}"
@@ -148,6 +148,7 @@ def require_current(connection: duckdb.DuckDBPyConnection) -> None:
         If an earlier version published it.
     """
     wanted = {("subjects", f"{name}_since") for name in STOPS}
+    wanted.add(("consent_events", "given_by"))
     there = connection.execute(
         "select table_name, column_name from duckdb_columns() where database_name = 'permission'"
     ).fetchall()

@@ -19,7 +19,8 @@ EVERYTHING = "all purposes"
 _WHY = {
     consent.HELD: "a request to erase, object or restrict stands, or something that was said can't"
     " be read: until that is settled, nothing is done",
-    consent.TOO_YOUNG: "known to be younger than {age}, from which age one's own consent counts",
+    consent.TOO_YOUNG: "known to be below the age from which one's own consent counts, and no"
+    " parent has agreed",
     consent.LIMITED: "asked to limit the use of sensitive data, which this purpose is about",
     consent.NO_MARKETING: "objected to direct marketing, which nothing overrides (GDPR Art. 21(3))",
     consent.OBJECTED: "objected or opted out; only agreeing to this very purpose again undoes that",
@@ -35,11 +36,11 @@ _WHY = {
 }
 
 
-def why(policy: Policy, purpose: str, regime: str, rule: str) -> str:
+def why(policy: Policy, purpose: str, rule: str) -> str:
     """Return what a rule of :func:`governance.consent.state_sql` means for a purpose."""
     body = policy.purposes[purpose]
     return _WHY[rule].format(
-        age=policy.regimes[regime].age_of_consent, notice=body.notice_version,
+        notice=body.notice_version,
         days=body.consent_valid_days, interest=body.interest,
     )  # fmt: skip
 

@@ -37,7 +37,16 @@ COLUMNS: dict[FeedName, dict[str, str]] = {
         "recorded_at": "timestamp not null",
         "notice_version": "integer",
         **dict.fromkeys(
-            ("method", "channel", "language", "wording_hash", "evidence_ref", "signal"), "varchar"
+            (
+                "method",
+                "channel",
+                "language",
+                "wording_hash",
+                "evidence_ref",
+                "signal",
+                "given_by",
+            ),
+            "varchar",
         ),
     },
     "rights_requests": {
@@ -117,6 +126,10 @@ def _connected(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             connection.execute(
                 f"create table if not exists inbox.{feed} (event_id bigint, {typed})"
             )
+        # An earlier version didn't ask who said a word.
+        connection.execute(
+            "alter table inbox.consent_events add column if not exists given_by varchar"
+        )
         yield connection
 
 

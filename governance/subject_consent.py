@@ -44,6 +44,7 @@ class Event:
     wording_hash: str | None
     evidence_ref: str | None
     signal: str | None
+    given_by: str | None
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,15 @@ class State:
 
 @dataclass(frozen=True)
 class Heard:
-    """An event as it bears on one purpose; ``counts``: a grant on too old a notice doesn't."""
+    """An event as it bears on one purpose.
+
+    ``counts``: a grant on too old a notice doesn't, nor a child's own, nor what ``repeats``: a
+    signal that an opt-in by name overrules.
+    """
 
     purpose: str
     counts: bool
+    repeats: bool
     event: Event
 
 
@@ -133,7 +139,10 @@ def account(policy: Policy, customer_id: str) -> Account:
             "select * exclude (grants, objects) from heard"
             " order by occurred_at, recorded_at, event_id, about"
         )
-        heard = [Heard(about, counts, Event(*said)) for about, counts, *said in rows.fetchall()]
+        heard = [
+            Heard(about, counts, repeats, Event(*said))
+            for about, counts, repeats, *said in rows.fetchall()
+        ]
     where = jurisdiction[0] if jurisdiction else None
     return Account(identity.as_landed(customer_id), key, where, present, states, heard)
 
@@ -189,17 +198,19 @@ def _states(
     one = f"subject_key = '{key}'::uuid"
     events = f"(select * from {relations.events} where {one})"
     subjects = f"(select * from {relations.subjects} where {one})"
-    consent.state(connection, policy, Relations(events, subjects), at=at, known=known, into="state")
+    one_alone = Relations(events, subjects)
+    consent.state(connection, policy, one_alone, at=at, known=known, into="state")
     connection.execute(
         f"""
         create or replace temp table heard as
-        select about, counts, grants, objects,
+        select about, counts, repeats, grants, objects,
             -- The same in the inbox as where it has landed: a word may be in both for a moment.
             sha256(concat_ws('|', subject_key, action, coalesce(purpose, ''), occurred_at,
                 coalesce(notice_version, 0), lower(coalesce(signal, ''))))[1:16] as event_id,
             action, purpose, occurred_at, recorded_at, notice_version, method, channel, language,
-            wording_hash, evidence_ref, signal
-        from ({consent.heard_sql(policy, events)})
+            wording_hash, evidence_ref, signal,
+            given_by
+        from ({consent.heard_sql(policy, one_alone)})
         qualify row_number() over (
             partition by about, event_id order by recorded_at, evidence_ref, method
         ) = 1
@@ -209,7 +220,7 @@ def _states(
     rows = connection.execute(
         f"""
         select s.purpose, s.permitted, s.rule, s.regime, s.basis, s.until,
-            h.* exclude (about, counts, grants, objects)
+            h.* exclude (about, counts, repeats, grants, objects)
         from state as s left join heard as h
             on h.about = s.purpose and h.occurred_at = s.decided_at and h.counts
             and case s.rule when {quoted(consent.OBJECTED)} then h.objects
@@ -227,6 +238,6 @@ def _states(
 
 def _state(policy: Policy, decided: tuple[Any, ...], event: tuple[Any, ...]) -> State:
     purpose, permitted, rule, regime, basis, until = decided
-    why = consent_words.why(policy, purpose, regime, rule)
+    why = consent_words.why(policy, purpose, rule)
     said = Event(*event) if event[0] else None
     return State(purpose, permitted, rule, why, regime, basis, until, said)

@@ -7,7 +7,7 @@ company's columns become ours (``projection``), what a class or a retention is (
 from dataclasses import dataclass
 
 from governance.limits import GREATEST_NOTICE
-from governance.policy.words import ACTIONS, GRANTS, REQUEST_STATES, REQUEST_TYPES
+from governance.policy.words import ACTIONS, GIVERS, GRANTS, REQUEST_STATES, REQUEST_TYPES
 from warehouse.sql import quoted
 
 TIME, TEXT, WHOLE = "TIMESTAMP", "VARCHAR", "INTEGER"
@@ -192,8 +192,10 @@ CONSENT_EVENTS = Contract(
         Column("wording_hash", TEXT, "Hash of the wording shown"),
         Column("evidence_ref", TEXT, "Where the company keeps the evidence"),
         Column("signal", TEXT, "Name of the raw signal, if one was received (gpc)", word=True),
+        Column("given_by", TEXT, "Who said it: the subject (also where nothing is said of it) or a"
+               " parent", choices=GIVERS, word=True),
     ),
-    told_apart_by=("customer_id", "action", "purpose", "occurred_at", "signal"),
+    told_apart_by=("customer_id", "action", "purpose", "occurred_at", "signal", "given_by"),
     time="occurred_at",
     arrival="recorded_at",
     allows=f"action in ({', '.join(map(quoted, GRANTS))})",

@@ -141,7 +141,7 @@ def _insert(
     columns = [made.get(c.name, c.name) for c in plan.contract.table]
     with reading(part.source.name, MEND):
         done = connection.execute(
-            f"insert into landing.{plan.contract.name} select {', '.join(columns)}"
+            f"insert into landing.{plan.contract.name} ({_names(plan)}) select {', '.join(columns)}"
             f" from {part.projection.typed()} join vault.subjects using (customer_id)"
             f" where not {part.projection.bad}"
         ).fetchall()
@@ -158,6 +158,11 @@ def _made(plan: Plan, moment: Moment) -> dict[str, str]:
         "event_day": local_day("occurred_at", moment.zone, first, last),
         "recorded_on": moment.day,
     }
+
+
+def _names(plan: Plan) -> str:
+    """Return the table's columns by name: one that an earlier version made has another order."""
+    return ", ".join(column.name for column in plan.contract.table)
 
 
 def _changed(part: Part) -> UsageError:
@@ -189,7 +194,7 @@ def _settle(
     made = _made(plan, moment)
     columns = [made.get(c.name, c.name) for c in plan.contract.table]
     connection.execute(
-        f"insert into landing.{table} select {', '.join(columns)} from verdicts"
+        f"insert into landing.{table} ({_names(plan)}) select {', '.join(columns)} from verdicts"
         f" where kept and source_number <> {HELD}"
     )
     if corrects:

@@ -133,7 +133,10 @@ def create(connection: duckdb.DuckDBPyConnection) -> None:
     for name, columns in TABLES.items():
         typed = ", ".join(f"{column.name} {column.type}" for column in columns)
         connection.execute(f"create table if not exists landing.{name} ({typed})")
-    # Earlier versions kept no note.
+    # Earlier versions kept no note, and not who said a word: the subject did.
+    connection.execute(
+        "alter table landing.consent_events add column if not exists given_by varchar"
+    )
     connection.execute("alter table landing.quarantine add column if not exists note varchar")
     for added in ("rows_suppressed", "rows_emptied"):
         connection.execute(

@@ -38,7 +38,14 @@ def note(connection: duckdb.DuckDBPyConnection, policy: Policy, now: datetime) -
 
 def of_age(policy: Policy) -> int:
     """Return the age from which on nobody counts as a child."""
-    return max([MAJORITY, *(regime.age_of_consent for regime in policy.regimes.values())])
+    ages = (
+        age
+        for regime in policy.regimes.values()
+        for age in (
+            regime.age_of_consent, regime.opt_in_below or 0, *regime.ages_of_consent.values(),
+        )
+    )  # fmt: skip
+    return max([MAJORITY, *ages])
 
 
 def with_ages_kept(rows: str, key: str, order: str, grown: int) -> str:

@@ -29,17 +29,19 @@
 {% macro policy_regimes() -%}
 (values
 {%- for r in var('regimes') %}
-    ({{ sql_text(r.jurisdiction) }}, {{ sql_text(r.regime) }}){{ "," if not loop.last }}
+    ({{ sql_text(r.jurisdiction) }}, {{ sql_text(r.regime) }}, {{ r.age_of_consent }}){{ "," if not loop.last }}
 {%- endfor %}
-) as regimes(jurisdiction, regime)
+) as regimes(jurisdiction, regime, age_of_consent)
 {%- endmacro %}
 
-{% macro policy_ages_of_consent() -%}
+{# Of each regime what counts wherever one lives; the age of consent, unless the place has its own. #}
+{% macro policy_regime_rules() -%}
 (values
-{%- for regime, age in var('age_of_consent').items() %}
-    ({{ sql_text(regime) }}, {{ age }}){{ "," if not loop.last }}
+{%- for r in var('regime_rules') %}
+    ({{ sql_text(r.regime) }}, {{ r.age_of_consent }}, {{ r.opt_in_below }},
+     {{ r.opt_in_outlasts_signal }}){{ "," if not loop.last }}
 {%- endfor %}
-) as ages(regime, age_of_consent)
+) as regime_rules(regime, age_of_consent, opt_in_below, opt_in_outlasts_signal)
 {%- endmacro %}
 
 {# The retention, in days, of the transactions behind one purpose's columns. #}

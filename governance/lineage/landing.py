@@ -57,6 +57,7 @@ LANDING: dict[str, dict[str, str | Meaning]] = {
         **_records(
             "action", "purpose", "occurred_at", "recorded_at", "notice_version", "method",
             "channel", "language", "wording_hash", "evidence_ref", "signal",
+            "given_by",
         ),
     },
     "landing.rights_requests": {

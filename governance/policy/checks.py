@@ -33,6 +33,10 @@ CHECKS = (
         law.jurisdictions,
     ),
     Check(
+        "Ages of consent of their own are those of jurisdictions that the regime lists.",
+        law.ages_of_consent,
+    ),
+    Check(
         "`unknown_jurisdiction` names a regime whose basis for a purpose is as strict as others'.",
         law.unknown_jurisdiction,
     ),

@@ -45,6 +45,19 @@ def jurisdictions(data: Data) -> Problems:
             spellings.add(name.strip())
 
 
+def ages_of_consent(data: Data) -> Problems:
+    """Find ages of consent of places that the regime doesn't list."""
+    for regime, block in blocks(data, "regimes"):
+        listed = {name: None for _, name in words(block.get("jurisdictions"))}
+        for name in mapping(block.get("ages_of_consent")):
+            if name not in listed:
+                yield Problem(
+                    ("regimes", regime, "ages_of_consent", name),
+                    f"'{shown(str(name))}' is no jurisdiction of '{regime}'",
+                    nearest(str(name), listed, "list it under jurisdictions, spelt alike"),
+                )
+
+
 def unknown_jurisdiction(data: Data) -> Problems:
     """Find a regime that doesn't exist, or that asks less of a purpose than another does."""
     name, regimes = data.get("unknown_jurisdiction"), mapping(data.get("regimes"))

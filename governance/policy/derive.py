@@ -38,7 +38,8 @@ def dbt_vars(policy: Policy) -> dict[str, Any]:
     -------
     dict
         ``time_zone``; ``unknown_regime``; ``regimes``: list of {jurisdiction, regime,
-        age_of_consent}; ``age_of_consent``: regime -> years; ``purpose_names``;
+        age_of_consent}; ``regime_rules``: list of {regime, age_of_consent (of whoever is of no
+        listed place), opt_in_below (0: no other age), opt_in_outlasts_signal}; ``purpose_names``;
         ``purposes``: list of flags and days (``retention``: attribute -> days;
         ``behaviour_retention_days``: the least of them over the attributes of transactions, None
         where none is allowed); ``bases``: list of {purpose,
@@ -51,11 +52,19 @@ def dbt_vars(policy: Policy) -> dict[str, Any]:
         "time_zone": policy.time_zone,
         "unknown_regime": policy.unknown_jurisdiction,
         "regimes": [
-            {"jurisdiction": name, "regime": regime, "age_of_consent": block.age_of_consent}
+            {"jurisdiction": name, "regime": regime, "age_of_consent": block.age_in(name)}
             for regime, block in policy.regimes.items()
             for name in block.jurisdictions
         ],
-        "age_of_consent": {name: block.age_of_consent for name, block in policy.regimes.items()},
+        "regime_rules": [
+            {
+                "regime": name,
+                "age_of_consent": block.age_of_consent,
+                "opt_in_below": block.opt_in_below or 0,
+                "opt_in_outlasts_signal": block.opt_in_outlasts_signal,
+            }
+            for name, block in policy.regimes.items()
+        ],
         "purpose_names": list(policy.purposes),
         "purposes": [_purpose(name, purpose) for name, purpose in policy.purposes.items()],
         "bases": [

@@ -96,13 +96,38 @@ class Regime(Part):
         description="The jurisdictions that fall under it, spelt as in the feed of customers"
     )
     age_of_consent: Annotated[int, Field(ge=0, le=21)] = Field(
-        description="The youngest age, in years, at which a subject's own consent counts"
+        description="The youngest age, in years, at which a subject's own consent counts; below "
+        "it, only a parent's does"
+    )
+    ages_of_consent: dict[Text, Annotated[int, Field(ge=0, le=21)]] = Field(
+        default={},
+        description="Jurisdictions with an age of consent of their own, such as member states "
+        "(GDPR Art. 8(1))",
+    )
+    opt_in_below: Annotated[int, Field(ge=0, le=21)] | None = Field(
+        default=None,
+        description="The age below which nothing is done without consent, whatever the basis; "
+        "without it, the age of consent",
+    )
+    opt_in_outlasts_signal: bool = Field(
+        default=False,
+        description="Whether who opts in by name after a signal (Global Privacy Control) stays in "
+        "although the signal is repeated (Cal. Code Regs. tit. 11 § 7025(c)(3))",
+    )
+    ask_again_after_months: Annotated[int, Field(ge=1, le=120)] | None = Field(
+        default=None,
+        description="Months after an opt-out of sale or sharing in which the subject may not be "
+        "asked to opt in (Cal. Civ. Code 1798.135(c)(4)); without it, they may be asked",
     )
     requests: Requests = Field(
         default=Requests(answer="1 month"),
         description="Within which times rights requests are answered; without it in one month, "
         "never extended",
     )
+
+    def age_in(self, jurisdiction: str) -> int:
+        """Return the age of consent in one of its jurisdictions."""
+        return self.ages_of_consent.get(jurisdiction, self.age_of_consent)
 
 
 class SpecialValue(Part):

@@ -57,6 +57,9 @@ RESOLUTIONS = ("corrected_at_source", "dismissed")
 GRANTS = ("granted", "opted_in")
 DENIALS = ("withdrawn", "objected", "opted_out")
 ACTIONS = (*GRANTS, *DENIALS)
+# Who may say it: a parent is whoever holds parental responsibility (GDPR Art. 8(1)).
+PARENT = "parent"
+GIVERS = ("subject", PARENT)
 REQUEST_TYPES = (
     "access", "portability", "rectification", "erasure", "restriction", "objection", "limit",
     "explanation",

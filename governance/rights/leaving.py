@@ -38,7 +38,7 @@ def words_of(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str]
         " 'purpose': e.purpose, 'occurred_at': e.occurred_at, 'recorded_at': e.recorded_at,"
         " 'notice_version': e.notice_version, 'method': e.method, 'channel': e.channel,"
         " 'language': e.language, 'wording_hash': e.wording_hash, 'evidence_ref': e.evidence_ref,"
-        " 'signal': e.signal} order by e.recorded_at, e.occurred_at)"
+        " 'signal': e.signal, 'given_by': e.given_by} order by e.recorded_at, e.occurred_at)"
         " filter (e.subject_key is not null))::varchar, '[]')"
         f" from vault.subjects as s left join warehouse.landing.consent_events as e"
         f" using (subject_key) where s.subject_key in (select subject_key from {LEAVING})"

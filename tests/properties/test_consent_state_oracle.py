@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from governance.consent import moment, state_sql
 from governance.consent_relations import LANDED
+from governance.policy.model import Regime
 from tests.support.permission_histories import (
     FIRST_DAY,
     POLICY,
@@ -32,12 +33,17 @@ def policy() -> Any:
     bases: dict[str, dict[str, str]] = {purpose: {} for purpose in PURPOSES}
     for entry in POLICY["bases"]:
         bases[entry["purpose"]][entry["regime"]] = entry["basis"]
+    of: dict[str, dict[str, int]] = {}
+    for place in POLICY["regimes"]:
+        of.setdefault(place["regime"], {})[place["jurisdiction"]] = place["age_of_consent"]
     regimes = {
-        name: SimpleNamespace(
-            age_of_consent=age,
-            jurisdictions=[r["jurisdiction"] for r in POLICY["regimes"] if r["regime"] == name],
+        rules["regime"]: Regime(
+            description="Drawn",
+            **{k: v for k, v in rules.items() if k != "regime"},
+            jurisdictions=tuple(of[rules["regime"]]),
+            ages_of_consent=of[rules["regime"]],
         )
-        for name, age in POLICY["age_of_consent"].items()
+        for rules in POLICY["regime_rules"]
     }
     purposes = {
         p["purpose"]: SimpleNamespace(**p, basis=bases[p["purpose"]]) for p in POLICY["purposes"]
@@ -87,7 +93,7 @@ def permitted(
 
 def decided(subject: Subject, purpose: str, at: datetime, known: datetime) -> datetime | None:
     """Return when the event occurred that decides, by walking along what was heard."""
-    if ORACLE.is_held(subject) or ORACLE.is_minor(subject) or ORACLE.is_stopped(subject, purpose):
+    if ORACLE.is_held(subject) or ORACLE.is_stopped(subject, purpose):
         return None
     grant = objection = withdrawal = None
     denied = False
@@ -204,6 +210,15 @@ def test_readers_judge_at_no_moment_before_what_is_known(where: str, said: timed
         ("withdrawn >= coalesce", "withdrawn > coalesce"),
         ("objected >= coalesce(named", "objected >= coalesce(granted"),
         ("'customers', ", ""),
+        ("(not s.is_child or e.given_by = 'parent')", "true"),
+        ("coalesce(r.own_age, a.any_age)", "a.any_age"),
+        ("s.age_years < a.opt_in_below", "false"),
+        ("said and not repeats as counts", "said as counts"),
+        ("f.first < g.occurred_at", "true"),
+        ("and told.occurred_at < a.before", ""),
+        ("and a.since < told.occurred_at", "and a.since <= told.occurred_at"),
+        ("d.occurred_at >= g.occurred_at", "d.occurred_at > g.occurred_at"),
+        ("s.outlasts and", ""),
         ("placed.limited and b.sensitive", "false"),
         ("placed.marketing_objected and b.direct_marketing", "false"),
         ("filter (stands and type = 'limit')", "filter (type = 'limit')"),

@@ -31,14 +31,16 @@ CHECKED = settings(
 def policy_of(drawn: dict[str, Any]) -> Policy:
     """Return the policy of the histories: the shipped one with other regimes and purposes."""
     shipped = load_policy(PROJECT / "policy.yaml")
-    regimes = {
-        name: Regime(
-            description=name,
-            age_of_consent=age,
-            jurisdictions=tuple(r["jurisdiction"] for r in drawn["regimes"] if r["regime"] == name),
-        )
-        for name, age in drawn["age_of_consent"].items()
-    }
+    regimes = {}
+    for rules in drawn["regime_rules"]:
+        name = rules["regime"]
+        places = {
+            r["jurisdiction"]: r["age_of_consent"] for r in drawn["regimes"] if r["regime"] == name
+        }
+        regimes[name] = Regime(
+            description=name, jurisdictions=tuple(places), ages_of_consent=places,
+            **{k: v for k, v in rules.items() if k != "regime"},
+        )  # fmt: skip
     like: Purpose = shipped.purposes["segmentation"]
     purposes = {
         p["purpose"]: like.model_copy(

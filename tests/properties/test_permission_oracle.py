@@ -37,8 +37,9 @@ STAGING = (
     "stg_rights_requests__rights_requests",
 )
 PERMISSION = (
-    "int_consent_events",
     "int_consent_subjects",
+    "int_consent_events",
+    "int_consent_conflicts",
     "int_consent_intervals",
     "int_consent_permitted",
 )
@@ -229,7 +230,37 @@ BREAKS = {
         "int_consent_intervals", "bases.basis <> 'consent'\n            or",
         "bases.basis = 'contract'\n            or",
     ),
-    "a minor's consent counts": ("int_consent_intervals", "not subjects.under_age", "true"),
+    "a minor's consent counts": (
+        "int_consent_events", "not subjects.under_age or coalesce", "true or coalesce",
+    ),
+    "a parent's consent counts for nothing": ("int_consent_events", "= 'parent'", "= 'nobody'"),
+    "one age of consent everywhere": (
+        "int_consent_subjects",
+        "coalesce(placed.age_of_consent, regime_rules.age_of_consent), false",
+        "regime_rules.age_of_consent, false",
+    ),
+    "the young need no consent": ("int_consent_intervals", "and not subjects.needs_consent", ""),
+    "an adolescent is asked no consent": (
+        "int_consent_subjects", "regime_rules.opt_in_below\n", "0\n",
+    ),
+    "a repeated signal undoes an opt-in": (
+        "int_consent_conflicts", "where is_signal and agreed_at is not null", "where false",
+    ),
+    "the first signal counts for nothing": (
+        "int_consent_conflicts", "and events.effective_at > signalled.first_at", "",
+    ),
+    "an opt-in outlasts a denial": (
+        "int_consent_conflicts", "coalesce(denied_at < agreed_at, true)", "true",
+    ),
+    "an opt-in outlasts a signal of its instant": (
+        "int_consent_conflicts", "interval 1 microsecond preceding", "current row",
+    ),
+    "an opt-in outlasts a denial of its instant": (
+        "int_consent_conflicts", "denied_at < agreed_at", "denied_at <= agreed_at",
+    ),
+    "signals yield under every regime": (
+        "int_consent_events", "and known.opt_in_outlasts_signal", "",
+    ),
     "words count from before they were said": (
         "int_consent_events", "known.occurred_at as effective_at",
         "least(known.occurred_at, known.recorded_at) as effective_at",
@@ -245,7 +276,7 @@ BREAKS = {
         "int_consent_events", "known.notice_version >= purposes.notice_version", "true",
     ),
     "a signal speaks of every purpose": (
-        "int_consent_events", "= 'gpc'", "= 'nothing'",
+        "int_consent_events", "                and known.is_gpc\n", "                and false\n",
     ),
     "a signal that is off grants every purpose": (
         "int_consent_events", "(known.affirms or known.action = 'opted_out')\n",

@@ -133,7 +133,7 @@ def permission_leaves_as_a_yes_or_no(manifest: Manifest) -> list[str]:
         f"{node['name']} has the column {column}"
         for node in models(manifest)
         for column in node["columns"]
-        if column in (*PERMISSION, "regime", "under_age")
+        if column in (*PERMISSION, "regime", "under_age", "needs_consent")
         and node["name"] not in (CUSTOMERS, CONSENT_SUBJECTS)
     ]
 

@@ -25,6 +25,7 @@ TABLES = {
         "subject_key uuid, action varchar, purpose varchar, occurred_at timestamp,"
         " recorded_at timestamp, notice_version integer, method varchar, channel varchar,"
         " language varchar, wording_hash varchar, evidence_ref varchar, signal varchar,"
+        " given_by varchar,"
         " row_key ubigint, load_id integer"
     ),
     "rights_requests": (

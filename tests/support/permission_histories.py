@@ -20,10 +20,16 @@ POLICY: dict[str, Any] = {
     "time_zone": "America/New_York",
     "unknown_regime": "gdpr",
     "regimes": [
-        {"jurisdiction": "EU", "regime": "gdpr"},
-        {"jurisdiction": "US-CA", "regime": "ccpa"},
+        {"jurisdiction": "EU", "regime": "gdpr", "age_of_consent": 16},
+        {"jurisdiction": "EU-AT", "regime": "gdpr", "age_of_consent": 14},
+        {"jurisdiction": "US-CA", "regime": "ccpa", "age_of_consent": 13},
     ],
-    "age_of_consent": {"gdpr": 16, "ccpa": 13},
+    "regime_rules": [
+        {"regime": "gdpr", "age_of_consent": 16, "opt_in_below": 0,
+         "opt_in_outlasts_signal": False},
+        {"regime": "ccpa", "age_of_consent": 13, "opt_in_below": 16,
+         "opt_in_outlasts_signal": True},
+    ],
     "purposes": [
         # (name, least notice, days, covers earlier data, sold or shared, marketed, sensitive)
         dict(
@@ -127,7 +133,23 @@ def events(when: list[datetime], about: list[str | None]) -> st.SearchStrategy[E
         purpose=st.sampled_from(about),
         notice_version=st.sampled_from([2, 2, 2, 1, None]),
         signal=st.sampled_from([None, None, None, "gpc", "GPC", "tcf"]),
+        given_by=st.sampled_from([None, "subject", "parent"]),
     )
+
+
+def repeated_signals(when: list[datetime], about: str) -> st.SearchStrategy[tuple[Event, ...]]:
+    """Draw a history of signals, opt-ins that answer them and denials, in any order."""
+    moments = st.sampled_from(when)
+    said = st.sampled_from([
+        ("opted_out", None, "gpc"), ("opted_out", None, "gpc"), ("opted_in", about, None),
+        ("opted_in", about, None), ("granted", None, None), ("withdrawn", None, None),
+        ("opted_out", about, None),
+    ])  # fmt: skip
+    return st.lists(
+        st.builds(lambda at, word: Event(word[0], word[1], at, at, 2, word[2], "parent"),
+                  moments, said),
+        min_size=3, max_size=7,
+    ).map(tuple)  # fmt: skip
 
 
 requests = st.tuples(
@@ -147,9 +169,16 @@ def subjects(draw: st.DrawFn) -> Subject:
     when = draw(st.lists(instants, min_size=1, max_size=4))
     about = [None, draw(st.sampled_from([*PURPOSES, *PURPOSES, "newsletter"]))]
     return Subject(
-        jurisdiction=draw(st.sampled_from(["EU", "US-CA", "us-ca ", "Atlantis", None])),
-        age_years=40 if plain else draw(st.sampled_from([None, 12, 13, 15, 16, 40, 40, 40])),
-        events=tuple(draw(st.lists(events(when, about), max_size=6))),
+        jurisdiction=draw(
+            st.sampled_from(["EU", "US-CA", "us-ca ", "Atlantis", None, "US-CA", "eu-at"])
+        ),
+        age_years=40 if plain else draw(st.sampled_from([None, 12, 13, 14, 15, 16, 40, 40])),
+        events=draw(
+            st.one_of(
+                st.lists(events(when, about), max_size=6).map(tuple),
+                repeated_signals(list(GRID[:24:2]), draw(st.sampled_from(["opt_out", "contract"]))),
+            )
+        ),
         requests=() if plain else tuple(draw(st.lists(requests, max_size=2))),
         quarantined=() if plain else tuple(draw(st.lists(quarantined, max_size=1))),
     )

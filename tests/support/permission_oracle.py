@@ -32,6 +32,7 @@ class Event:
     recorded_at: datetime
     notice_version: int | None = None
     signal: str | None = None
+    given_by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -73,17 +74,35 @@ class Oracle:
         return str(self.policy["unknown_regime"])
 
     def basis(self, subject: Subject, purpose: str) -> str:
-        """Return the basis that the policy names for the subject's regime."""
+        """Return the basis that the policy names for the subject's regime, but for the young."""
+        if self.must_opt_in(subject):
+            return "consent"
         return next(
             str(entry["basis"])
             for entry in self.policy["bases"]
             if entry["purpose"] == purpose and entry["regime"] == self.regime(subject)
         )
 
+    def rules(self, subject: Subject) -> Mapping[str, Any]:
+        """Return what counts under the subject's regime, and the age of consent there."""
+        regime = self.regime(subject)
+        found = dict(next(r for r in self.policy["regime_rules"] if r["regime"] == regime))
+        spelled = (subject.jurisdiction or "").strip().lower()
+        for entry in self.policy["regimes"]:
+            if entry["jurisdiction"].lower() == spelled:
+                found["age_of_consent"] = entry["age_of_consent"]
+        return found
+
     def is_minor(self, subject: Subject) -> bool:
         """Tell whether the subject is known to be below the age of consent."""
-        least = self.policy["age_of_consent"][self.regime(subject)]
+        least = self.rules(subject)["age_of_consent"]
         return subject.age_years is not None and subject.age_years < least
+
+    def must_opt_in(self, subject: Subject) -> bool:
+        """Tell whether the subject is known to be too young for any basis but consent."""
+        below = self.rules(subject)["opt_in_below"]
+        young = subject.age_years is not None and subject.age_years < below
+        return young or self.is_minor(subject)
 
     def is_held(self, subject: Subject) -> bool:
         """Tell whether a request stands, or a word or an age of theirs is unread."""
@@ -114,10 +133,12 @@ class Oracle:
             return bool(self.purposes()[purpose]["sale_or_share"])
         return True
 
-    def counts(self, event: Event, purpose: str) -> bool:
-        """Tell whether an event counts: a grant on an outdated or unknown notice doesn't."""
+    def counts(self, subject: Subject, event: Event, purpose: str) -> bool:
+        """Tell whether an event counts: no grant on an outdated or unknown notice, or a child's."""
         if event.action not in GRANTS:
             return True
+        if self.is_minor(subject) and event.given_by != "parent":
+            return False
         least = self.purposes()[purpose]["notice_version"]
         return event.notice_version is not None and event.notice_version >= least
 
@@ -131,14 +152,36 @@ class Oracle:
             for event in subject.events
             if event.recorded_at <= known_at
             and self.speaks_of(event, purpose)
-            and self.counts(event, purpose)
+            and self.counts(subject, event, purpose)
         ]
-        return sorted(known, key=lambda event: (event.occurred_at, event.action not in GRANTS))
+        known.sort(key=lambda event: (event.occurred_at, event.action not in GRANTS))
+        return [event for event in known if not self.is_repeated(subject, event, known)]
+
+    def is_repeated(self, subject: Subject, event: Event, known: list[Event]) -> bool:
+        """Tell whether an event is a signal that was answered by an opt-in which stands."""
+
+        def signals(other: Event) -> bool:
+            return other.action == "opted_out" and (other.signal or "").lower() == "gpc"
+
+        if not self.rules(subject)["opt_in_outlasts_signal"] or not signals(event):
+            return False
+        asked = answered = False  # a signal came before; it was answered by name since
+        asked_at: datetime | None = None
+        for other in known:
+            if signals(other):
+                if asked_at is None:
+                    asked, asked_at = True, other.occurred_at
+            elif other.action in GRANTS:
+                if other.occurred_at >= event.occurred_at:
+                    continue
+                if other.purpose and asked and asked_at is not None:
+                    answered = answered or asked_at < other.occurred_at
+            elif other.occurred_at <= event.occurred_at:
+                answered = False
+        return answered
 
     def is_valid(self, subject: Subject, purpose: str, at: datetime, known_at: datetime) -> bool:
         """Tell whether there was a basis at an instant, by what was known at another."""
-        if self.is_minor(subject):
-            return False
         consent: datetime | None = None
         withdrawn = objected = False
         for event in self.heard(subject, purpose, known_at):

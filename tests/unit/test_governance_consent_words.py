@@ -10,22 +10,21 @@ from governance.policy.words import ACTIONS, Basis, Form, Role
 from warehouse.home import PROJECT
 
 POLICY = load_policy(PROJECT / "policy.yaml")
-RULES = {consent.HELD, consent.TOO_YOUNG, consent.OBJECTED, consent.WITHDRAWN, consent.NEVER,
+RULES = {consent.HELD, consent.TOO_YOUNG, consent.LIMITED, consent.NO_MARKETING, consent.OBJECTED, consent.WITHDRAWN, consent.NEVER,
          consent.EXPIRED, consent.CONSENTED, *get_args(Basis)}  # fmt: skip
 
 
 @pytest.mark.parametrize("rule", sorted(RULES))
 def test_every_rule_has_words(rule):
-    words = consent_words.why(POLICY, "personalised_offers", "gdpr", rule)
+    words = consent_words.why(POLICY, "personalised_offers", rule)
     assert words
     assert "{" not in words
 
 
 def test_words_name_the_limits_of_the_policy():
     def why(rule: str, purpose: str = "personalised_offers") -> str:
-        return consent_words.why(POLICY, purpose, "gdpr", rule)
+        return consent_words.why(POLICY, purpose, rule)
 
-    assert "younger than 16" in why(consent.TOO_YOUNG)
     assert "notice 2" in why(consent.NEVER)
     assert "365 days" in why(consent.EXPIRED)
     assert "unfair treatment" in why("legitimate_interest", "bias_monitoring")

@@ -9,6 +9,10 @@ clocks as (
     select * from {{ ref('stg_landing__clocks') }}
 ),
 
+subjects as (
+    select * from {{ ref('int_consent_subjects') }}
+),
+
 purposes as (
     select * from {{ policy_purposes() }}
 ),
@@ -18,9 +22,14 @@ purposes as (
 known as (
     select
         events.*,
-        events.action in ('granted', 'opted_in') as affirms
+        events.action in ('granted', 'opted_in') as affirms,
+        coalesce(lower(events.signal), '') = 'gpc' as is_gpc,
+        -- A child's own consent counts for nothing; anybody's denial counts.
+        not subjects.under_age or coalesce(events.given_by, 'subject') = 'parent' as may_affirm,
+        subjects.opt_in_outlasts_signal
     from events
     inner join clocks on events.recorded_at <= clocks.known_at
+    inner join subjects on events.subject_key = subjects.subject_key
 )
 
 select
@@ -31,13 +40,18 @@ select
     -- later date than its recording counts at once all the same: `known_at` isn't before it.
     known.occurred_at as effective_at,
     -- A grant given on an older notice than the policy accepts counts for nothing.
-    known.affirms and coalesce(known.notice_version >= purposes.notice_version, false) as is_grant,
     known.affirms
+    and known.may_affirm
+    and coalesce(known.notice_version >= purposes.notice_version, false) as is_grant,
+    known.affirms
+    and known.may_affirm
     and coalesce(known.notice_version >= purposes.notice_version, false)
     and known.purpose is not null as is_specific_grant,
     known.action = 'withdrawn' as is_withdrawal,
     -- Undone only by a grant that names the purpose.
-    known.action in ('objected', 'opted_out') as is_objection
+    known.action in ('objected', 'opted_out') as is_objection,
+    -- One that yields to an opt-in if it is repeated (int_consent_conflicts).
+    known.action = 'opted_out' and known.is_gpc and known.opt_in_outlasts_signal as is_signal
 from known
 inner join purposes
     on
@@ -48,7 +62,7 @@ inner join purposes
             -- a purpose, and a withdrawal or objection that came with the signal, covers all.
             and not (
                 (known.affirms or known.action = 'opted_out')
-                and coalesce(lower(known.signal), '') = 'gpc'
+                and known.is_gpc
                 and not purposes.sale_or_share
             )
         )

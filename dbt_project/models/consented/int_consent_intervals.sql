@@ -1,8 +1,20 @@
 {{ config(materialized='table') }}
 -- When each subject had a valid basis for each purpose: intervals [valid_from, valid_to).
 
-with events as (
-    select * from {{ ref('int_consent_events') }}
+with conflicts as (
+    select * from {{ ref('int_consent_conflicts') }}
+),
+
+events as (
+    select events.*
+    from {{ ref('int_consent_events') }} as events
+    left join conflicts
+        on
+            events.subject_key = conflicts.subject_key
+            and events.purpose = conflicts.purpose
+            and events.effective_at = conflicts.effective_at
+            and events.is_signal
+    where conflicts.subject_key is null
 ),
 
 subjects as (
@@ -78,12 +90,11 @@ judged as (
         standing.subject_key,
         standing.purpose,
         standing.moment,
-        not subjects.under_age
         -- At the same instant the denial wins.
-        and coalesce(standing.withdrawn_at < standing.granted_at, standing.withdrawn_at is null)
+        coalesce(standing.withdrawn_at < standing.granted_at, standing.withdrawn_at is null)
         and coalesce(standing.objected_at < standing.named_at, standing.objected_at is null)
         and (
-            bases.basis <> 'consent'
+            (bases.basis <> 'consent' and not subjects.needs_consent)
             or coalesce(standing.moment < standing.granted_until, false)
         ) as is_valid
     from standing

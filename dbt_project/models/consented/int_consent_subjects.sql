@@ -15,8 +15,8 @@ regimes as (
     select * from {{ policy_regimes() }}
 ),
 
-ages as (
-    select * from {{ policy_ages_of_consent() }}
+regime_rules as (
+    select * from {{ policy_regime_rules() }}
 ),
 
 requests as (
@@ -60,6 +60,7 @@ placed as (
     select
         subjects.subject_key,
         customers.age_years,
+        regimes.age_of_consent,
         coalesce(regimes.regime, '{{ var("unknown_regime") }}') as regime
     from subjects
     left join customers on subjects.subject_key = customers.subject_key
@@ -70,11 +71,19 @@ placed as (
 select
     placed.subject_key,
     placed.regime,
-    coalesce(placed.age_years < ages.age_of_consent, false) as under_age,
+    coalesce(
+        placed.age_years < coalesce(placed.age_of_consent, regime_rules.age_of_consent), false
+    ) as under_age,
+    coalesce(
+        placed.age_years < greatest(
+            coalesce(placed.age_of_consent, regime_rules.age_of_consent), regime_rules.opt_in_below
+        ), false
+    ) as needs_consent,
+    regime_rules.opt_in_outlasts_signal,
     coalesce(stops.held, false)
     or placed.subject_key in (select unread.subject_key from unread) as held,
     coalesce(stops.limited, false) as limited,
     coalesce(stops.marketing_objected, false) as marketing_objected
 from placed
-inner join ages on placed.regime = ages.regime
+inner join regime_rules on placed.regime = regime_rules.regime
 left join stops on placed.subject_key = stops.subject_key

@@ -16,6 +16,7 @@ renamed as (
         wording_hash,
         evidence_ref,
         signal,
+        given_by,
 
         -- numerics
         notice_version,
