@@ -68,13 +68,20 @@ def _placed_sql(policy: Policy, subjects: str) -> str:
     )
     rules = _rows(
         (
-            (quoted(n), r.age_of_consent, r.opt_in_below or 0, r.opt_in_outlasts_signal)
+            (
+                quoted(n),
+                r.age_of_consent,
+                r.opt_in_below or 0,
+                r.opt_in_outlasts_signal,
+                r.ask_again_after_months or "null",
+            )
             for n, r in policy.regimes.items()
         ),
-        "a(regime, any_age, opt_in_below, outlasts)",
+        "a(regime, any_age, opt_in_below, outlasts, unasked_months)",
     )
     return f"""
         select s.subject_key, {", ".join(f"s.{name}" for name in STOPS)}, a.regime, a.outlasts,
+            a.unasked_months::integer as unasked_months,
             coalesce(r.own_age, a.any_age) as least_age,
             coalesce(s.age_years < least_age, false) as is_child,
             is_child or coalesce(s.age_years < a.opt_in_below, false) as asks_consent
@@ -90,7 +97,8 @@ def heard_sql(policy: Policy, relations: Relations, *, known: str = "$known") ->
     Yields the columns of the events, and ``about`` (the purpose), valid_days, grants, named (names
     the purpose), objects, repeats (a signal that an opt-in overrules: after an earlier signal, the
     subject agreed to the purpose by name, and has denied nothing since), and counts: whether it is
-    neither that, nor a grant on a notice older than is accepted, nor a child's own.
+    neither that, nor a grant on a notice older than is accepted, nor a child's own; unasked_months,
+    for which nobody may ask after an opt-out.
     """
     purposes = _rows(
         (
@@ -102,7 +110,7 @@ def heard_sql(policy: Policy, relations: Relations, *, known: str = "$known") ->
     grants = listed(GRANTS)
     return f"""
         with told as not materialized (
-            select e.*, p.about, p.valid_days,
+            select e.*, p.about, p.valid_days, s.unasked_months,
                 e.action in {grants} as grants,
                 e.purpose is not null as named,
                 e.action in ('objected', 'opted_out') as objects,
@@ -156,17 +164,25 @@ def state_sql(
     ``at`` and ``known`` are SQL: parameters, unless the select has to stand by itself, such as one
     that fills a published file. Yields subject_key, purpose, regime, basis (consent, of who is too
     young for another), rule (why), permitted, when the event occurred that decided it (null if none
-    did), and until when a consent lasts.
+    did), until when a consent lasts, and from when the subject may be asked to opt in again, if not
+    yet.
     Written as totals per subject up to the instant, where dbt walks along the history: two ways to
     one answer.
     """
     bases = _rows(
         (
-            (quoted(n), quoted(regime), quoted(basis), p.sensitive, p.direct_marketing)
+            (
+                quoted(n),
+                quoted(regime),
+                quoted(basis),
+                p.sensitive,
+                p.direct_marketing,
+                p.sale_or_share,
+            )
             for n, p in policy.purposes.items()
             for regime, basis in p.basis.items()
         ),
-        "b(purpose, regime, named_basis, sensitive, direct_marketing)",
+        "b(purpose, regime, named_basis, sensitive, direct_marketing, sale_or_share)",
     )
     return f"""
     with totals as (
@@ -174,7 +190,8 @@ def state_sql(
             max(e.occurred_at) filter (grants) as granted,
             max(e.occurred_at) filter (grants and named) as named,
             max(e.occurred_at) filter (not grants and not objects) as withdrawn,
-            max(e.occurred_at) filter (objects) as objected
+            max(e.occurred_at) filter (objects) as objected,
+            max(e.occurred_at) filter (e.action = 'opted_out') as opted_out
         from ({heard_sql(policy, relations, known=known)}) as e
         where counts and e.occurred_at <= {at} group by all
     )
@@ -200,7 +217,10 @@ def state_sql(
             -- Without a consent, a grant decides where it took back a denial.
             when basis then if(objected is null and withdrawn is null, null, granted)
         end as decided_at,
-        case when rule = {quoted(CONSENTED)} then granted + to_days(valid_days) end as until
+        case when rule = {quoted(CONSENTED)} then granted + to_days(valid_days) end as until,
+        if(b.sale_or_share and opted_out >= coalesce(named, '-infinity'),
+            opted_out + to_months(placed.unasked_months), null) as asked_from,
+        if(asked_from > {at}, asked_from, null) as ask_again_at
     from ({_placed_sql(policy, relations.subjects)}) as placed
     join {bases} on b.regime = placed.regime
     left join totals on totals.subject_key = placed.subject_key and totals.purpose = b.purpose

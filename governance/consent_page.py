@@ -74,6 +74,8 @@ def purpose_card(body: Element, record: Record, zone: str) -> None:
     }
     if record.valid_until:
         told["Your consent ends"] = moment(record.valid_until, zone)
+    if record.ask_again_at:
+        told["We won't ask you to opt in before"] = moment(record.ask_again_at, zone)
     told |= {
         "Name of the purpose": record.purpose,
         "Rests on": BASES[record.basis],

@@ -104,7 +104,7 @@ def _record(policy: Policy, found: Account, state: State, zone: ZoneInfo) -> Rec
         subject=found.customer_id,
         purpose=name,
         description=purpose.description,
-        basis=purpose.basis[state.regime],
+        basis=state.basis,
         interest=purpose.interest if state.basis == "legitimate_interest" else None,
         jurisdiction=found.jurisdiction,
         regime=state.regime,
@@ -130,6 +130,7 @@ def _record(policy: Policy, found: Account, state: State, zone: ZoneInfo) -> Rec
         why=state.why,
         decided_by=state.event.event_id if state.event else None,
         valid_until=_local(state.until, zone) if state.until else None,
+        ask_again_at=_local(state.ask_again_at, zone) if state.ask_again_at else None,
         withdrawal=WITHDRAWAL.format(
             contact=policy.controller.contact, subject=found.customer_id
         ),

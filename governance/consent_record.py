@@ -93,6 +93,10 @@ class Record(Part):
     valid_until: AwareDatetime | None = Field(
         description="When the consent ends by itself (validity_duration), if it does"
     )
+    ask_again_at: AwareDatetime | None = Field(
+        description="From when the subject, who has opted out, may be asked to opt in again; null: "
+        "nothing forbids it"
+    )
     withdrawal: Text = Field(description="How to withdraw or object (withdrawal_method)")
     events: tuple[Event, ...] = Field(description="What the subject has said of it, oldest first")
 

@@ -123,7 +123,8 @@ def _known_now(stops: str, received: str) -> Relations:
             from permission.consent_events
             union all
             select s.subject_key, w.action, w.purpose, w.occurred_at, w.recorded_at,
-                w.notice_version, w.signal, w.given_by, {", ".join(f"w.{name}" for name in EVIDENCE)}
+                w.notice_version, w.signal, w.given_by,
+                {", ".join(f"w.{name}" for name in EVIDENCE)}
             from waiting as w join vault.subjects as s using (customer_id)
         )""",
         subjects=f"(select p.subject_key, p.jurisdiction, p.age_years, {columns}"

@@ -8,11 +8,16 @@ from typing import Any
 
 import duckdb
 
+from governance.consent import heard_sql
+from governance.consent_relations import LANDED, Relations
 from governance.policy.model import Policy
 
 
 def permission_figures(connection: duckdb.DuckDBPyConnection, policy: Policy) -> dict[str, Any]:
     """Return the number of subjects, and by purpose those with a basis and the mart's rows.
+
+    And what stands beside opt-outs of sale and sharing: signals that an opt-in by name overrules,
+    and opt-ins within the months in which the subject may not be asked.
 
     Subjects are those that customers or transactions know; an id that only a consent event has
     ever named is counted apart.
@@ -30,6 +35,7 @@ def permission_figures(connection: duckdb.DuckDBPyConnection, policy: Policy) ->
             " select distinct subject_key from landing.transactions) group by purpose"
         ).fetchall()
     )
+    told = _opt_ins(connection, policy)
     rows = {
         purpose: connection.execute(
             f"select count(*) from marts.mart_{purpose}"
@@ -40,8 +46,35 @@ def permission_figures(connection: duckdb.DuckDBPyConnection, policy: Policy) ->
     return {
         "subjects": subjects,
         "known_by_consent_only": unknown,
+        "signals_overruled": told["overruled"],
+        "opted_in_early": told["early"],
         "purposes": [
             {"purpose": p, "permitted": permitted.get(p, 0), "rows": rows[p]}
             for p in policy.purposes
         ],
     }
+
+
+def _opt_ins(connection: duckdb.DuckDBPyConnection, policy: Policy) -> dict[str, int]:
+    """Count signals that opt-ins overrule, and opt-ins too early to have been asked for."""
+    sold = {name: body for name, body in policy.purposes.items() if body.sale_or_share}
+    if not sold:
+        return {"overruled": 0, "early": 0}
+    # Whoever never opted out has neither.
+    events = (
+        f"(select * from {LANDED.events} where subject_key in (select subject_key from"
+        f" {LANDED.events} where action = 'opted_out'))"
+    )
+    heard = heard_sql(
+        policy.model_copy(update={"purposes": sold}), Relations(events, LANDED.subjects),
+        known="'infinity'",
+    )  # fmt: skip
+    overruled, early = connection.execute(
+        f"with heard as materialized ({heard})"
+        " select (select count(*) from heard where repeats),"
+        " (select count(*) from heard as g where g.grants and g.named and exists ("
+        " from heard as o where o.subject_key = g.subject_key and o.about = g.about"
+        " and o.action = 'opted_out' and not o.repeats and o.occurred_at <= g.occurred_at"
+        " and g.occurred_at < o.occurred_at + to_months(o.unasked_months)))"
+    ).fetchall()[0]
+    return {"overruled": overruled, "early": early}

@@ -19,6 +19,7 @@ from governance import acts, consent, consent_words, identity, inbox
 from governance.consent_relations import KNOWN_NOW, KNOWN_THEN, Relations, require_current
 from governance.policy.columns import purpose_named
 from governance.policy.model import Policy
+from governance.policy.words import Basis
 from governance.release import PERMISSION
 from warehouse.clock import now, utc_naive
 from warehouse.connect import published_store
@@ -51,7 +52,9 @@ class Event:
 class State:
     """A subject's state for one purpose: the rule that decided it, why, and by which event.
 
-    ``until`` is when a consent ends, in UTC.
+    ``until`` is when a consent ends, ``ask_again_at`` from when the subject, who has opted out, may
+    be asked to opt in (None: now), both in UTC; ``overruled`` the number of signals that an opt-in
+    by name overrules.
     """
 
     purpose: str
@@ -59,8 +62,10 @@ class State:
     rule: str
     why: str
     regime: str
-    basis: str
+    basis: Basis
     until: datetime | None
+    ask_again_at: datetime | None
+    overruled: int
     event: Event | None
 
 
@@ -220,6 +225,8 @@ def _states(
     rows = connection.execute(
         f"""
         select s.purpose, s.permitted, s.rule, s.regime, s.basis, s.until,
+            s.ask_again_at,
+            (select count(*) from heard as r where r.about = s.purpose and r.repeats) as overruled,
             h.* exclude (about, counts, repeats, grants, objects)
         from state as s left join heard as h
             on h.about = s.purpose and h.occurred_at = s.decided_at and h.counts
@@ -233,11 +240,11 @@ def _states(
         order by s.purpose
         """
     ).fetchall()
-    return [_state(policy, row[:6], row[6:]) for row in rows]
+    return [_state(policy, row[:8], row[8:]) for row in rows]
 
 
 def _state(policy: Policy, decided: tuple[Any, ...], event: tuple[Any, ...]) -> State:
-    purpose, permitted, rule, regime, basis, until = decided
+    purpose, permitted, rule, regime, basis, until, ask_again_at, overruled = decided
     why = consent_words.why(policy, purpose, rule)
     said = Event(*event) if event[0] else None
-    return State(purpose, permitted, rule, why, regime, basis, until, said)
+    return State(purpose, permitted, rule, why, regime, basis, until, ask_again_at, overruled, said)

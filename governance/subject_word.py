@@ -8,14 +8,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from governance import acts, consent, identity, inbox, limits
+from governance import acts, consent, identity, inbox, limits, subject_consent
 from governance.policy.columns import purpose_named
 from governance.policy.model import Policy
 from governance.policy.words import ACTIONS, GRANTS
 from governance.release import PERMISSION
 from warehouse.clock import now, utc_naive
 from warehouse.connect import connected, published_store
-from warehouse.errors import DAMAGED, NO_FILE, AssentError, KeyMissingError, UsageError
+from warehouse.errors import (
+    DAMAGED,
+    NO_FILE,
+    AssentError,
+    KeyMissingError,
+    RuleBrokenError,
+    UsageError,
+)
 
 WORDS = ("channel", "language", "wording_hash", "signal")  # on one line; the others are free
 
@@ -48,6 +55,8 @@ def record(
     wording_hash: str | None = None,
     evidence_ref: str | None = None,
     signal: str | None = None,
+    given_by: str | None = None,
+    unprompted: bool = False,
 ) -> Recorded:
     """Put a subject's word into the inbox, if a run could land it.
 
@@ -65,8 +74,16 @@ def record(
         Name of the raw signal, if one was received: of ``gpc`` that names no purpose only what is
         sold or shared is meant.
 
+    given_by
+        Who said it, if it wasn't the subject (``GIVERS``).
+    unprompted
+        Whether nobody asked the subject to: within the months after an opt-out in which the policy
+        forbids to ask, an opt-in is taken down only then, as far as can be told here.
+
     Raises
     ------
+    RuleBrokenError
+        If the subject may not have been asked.
     UsageError
         If the action or the purpose is unknown, a grant names no notice, or a value is beyond the
         limits.
@@ -78,6 +95,10 @@ def record(
     with acts.acting("consent.record", **named) as act:
         _require_known(policy, action, purpose, notice_version)
         identity.require_an_id(customer_id)
+        if action in GRANTS:
+            act["unprompted"] = unprompted
+            if not unprompted:
+                _require_askable(policy, customer_id, purpose)
         texts = {"method": method, "channel": channel, "language": language,
                  "wording_hash": wording_hash, "evidence_ref": evidence_ref,
                  "signal": _word(signal)}  # fmt: skip
@@ -91,11 +112,30 @@ def record(
                 "customer_id": identity.as_landed(customer_id),
                 "action": action, "purpose": purpose,
                 "occurred_at": occurred_at or recorded_at, "recorded_at": recorded_at,
-                "notice_version": notice_version, **texts,
+                "notice_version": notice_version, "given_by": given_by, **texts,
             }
         )  # fmt: skip
         known, act["subject_key"] = identity.look_up(customer_id)
     return Recorded(number, known, recorded_at, behind=recorded_at > clock)
+
+
+def _require_askable(policy: Policy, customer_id: str, purpose: str | None) -> None:
+    """Refuse an opt-in that the subject may not be asked for (Cal. Civ. Code 1798.135(c)(4)).
+
+    Whoever takes words down needs no key; without those to what decides, nobody can tell.
+    """
+    try:
+        states = subject_consent.account(policy, customer_id).states
+    except AssentError:
+        return
+    for state in states:
+        if state.ask_again_at and purpose in (None, state.purpose):
+            raise RuleBrokenError(
+                f"the subject opted out of '{state.purpose}' and may not be asked to opt in before"
+                f" {state.ask_again_at} UTC",
+                "if nobody asked, and they came of their own accord, pass --unprompted",
+                rule="consent.asked",
+            )
 
 
 def _newest_known(clock: datetime) -> datetime:

@@ -68,8 +68,9 @@ BASES = """## Bases
 | `contract`, `legal_obligation` | everybody, but for denials |
 
 Any denial (a withdrawal, an objection, an opt-out) denies under every basis. A subject known to be
-below the regime's `age_of_consent` is processed under none (GDPR Art. 8(1), Cal. Civ. Code
-1798.120(c)).
+below the age of consent (`ages_of_consent` of the place, else `age_of_consent`) is processed only
+while a parent's consent stands (GDPR Art. 8(1), Cal. Civ. Code 1798.120(c)), and one below
+`opt_in_below` only on consent, whatever the basis.
 """
 
 OVERRIDES = """A broken rule that blocks lets nothing be published, unless an override is recorded

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from governance.policy.words import ACTIONS, RESOLUTIONS
+from governance.policy.words import ACTIONS, GIVERS, RESOLUTIONS
 from orchestration.cli.output import json_option, print_json, print_label, print_table
 from orchestration.cli.show import consent
 
@@ -58,11 +58,14 @@ def export(
 @click.option("--wording-hash", help="Hash of the wording shown.")
 @click.option("--evidence", help="Where the evidence is kept.")
 @click.option("--signal", help="Name of the raw signal, if one was received, such as gpc.")
+@click.option("--given-by", type=click.Choice(GIVERS), help="Default: the subject.")
+@click.option("--unprompted", is_flag=True, help="An opt-in that nobody asked the subject for.")
 @json_option
 def record(
     subject: str, action: str, purpose: str | None, occurred_at: datetime | None,
     notice_version: int | None, method: str, channel: str | None, language: str | None,
-    wording_hash: str | None, evidence: str | None, signal: str | None, as_json: bool,
+    wording_hash: str | None, evidence: str | None, signal: str | None,
+    given_by: str | None, unprompted: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Record a subject's word: at once for exports, with the next run for everything else."""
     from governance.subject_word import record as keep
@@ -72,6 +75,7 @@ def record(
         policy(), subject, action, purpose=purpose, occurred_at=occurred_at,
         notice_version=notice_version, method=method, channel=channel, language=language,
         wording_hash=wording_hash, evidence_ref=evidence, signal=signal,
+        given_by=given_by, unprompted=unprompted,
     )  # fmt: skip
     if as_json:
         print_json(

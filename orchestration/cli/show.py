@@ -148,8 +148,10 @@ def consent_show(
         print_json([asdict(state) for state in states])
         return
     print_table(
-        "", ["purpose", "permitted", "why", "regime", "until (UTC)"],
-        [(s.purpose, s.permitted, s.why, s.regime, s.until) for s in states],
+        "", ["purpose", "permitted", "why", "regime", "until (UTC)", "not to be asked before (UTC)",
+             "signals overruled"],
+        [(s.purpose, s.permitted, s.why, s.regime, s.until, s.ask_again_at, s.overruled or None)
+         for s in states],
     )  # fmt: skip
     print_table(
         "\nThe event that decided",

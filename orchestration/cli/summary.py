@@ -80,6 +80,13 @@ def _permission(permission: dict[str, Any]) -> None:
         [(p["purpose"], p["permitted"], total - p["permitted"], p["rows"])
          for p in permission["purposes"]],
     )  # fmt: skip
+    if overruled := permission["signals_overruled"]:
+        click.echo(f"Signals (GPC) that an opt-in by name overrules: {overruled:,}.")
+    if early := permission["opted_in_early"]:
+        click.echo(
+            f"Opt-ins within the months after an opt-out in which nobody may ask: {early:,}. They"
+            " count if\nnobody asked: find out who did."
+        )
     if alone := permission["known_by_consent_only"]:
         click.echo(
             f"Known from consent events only: {alone:,}. If such an id is misspelt, a"

@@ -171,6 +171,33 @@ def test_an_objection_to_direct_marketing_outlasts_its_refusal(one, who):
     assert (offers["permitted"], offers["rule"]) == (False, consent.NO_MARKETING)
 
 
+def test_nobody_is_asked_to_opt_in_soon_after_an_opt_out(one, who):
+    californian = next(
+        m for m in sorted(one.members()) if shown(one, m)["segmentation"]["regime"] == "ccpa"
+    )
+    opt_in = ("opted_in", "--purpose", "personalised_offers", "--notice-version", "2")
+    offers = lambda: shown(one, californian)["personalised_offers"]  # noqa: E731
+    record(one, californian, "opted_out", "--signal", "gpc", "--occurred-at", SAID)
+    assert offers()["ask_again_at"] == "2025-06-10 09:00:00"
+    done = one.assent("consent", "record", californian, *opt_in)
+    assert done.status == 1
+    assert "2025-06-10" in done.err
+    assert "--unprompted" in done.err
+    record(one, californian, *opt_in, "--occurred-at", "2024-07-01 09:00:00", "--unprompted")
+    record(one, californian, "opted_out", "--signal", "gpc", "--occurred-at", "2024-08-01 09:00:00")
+    found = offers()
+    assert (found["permitted"], found["overruled"], found["ask_again_at"]) == (True, 1, None)
+    # Under gdpr a signal yields to nothing, and nobody is told when to ask.
+    european = next(
+        m for m in sorted(one.members()) if shown(one, m)["segmentation"]["regime"] == "gdpr"
+    )
+    for word in (("opted_out", "--signal", "gpc"), opt_in, ("opted_out", "--signal", "gpc")):
+        at = {"opted_in": "2024-07-01"}.get(word[0], "2024-08-01")
+        record(one, european, *word, "--occurred-at", f"{at} 09:00:00")
+    found = shown(one, european)["personalised_offers"]
+    assert (found["permitted"], found["overruled"], found["ask_again_at"]) == (False, 0, None)
+
+
 @pytest.mark.parametrize("lacking", ["held_since", "limited_since"])
 def test_what_an_earlier_version_published_cannot_decide(one, who, lacking, tmp_path):
     from warehouse.connect import connected, published_store

@@ -227,8 +227,8 @@ BREAKS = {
         "standing.moment <= standing.granted_until",
     ),
     "an opt-out basis needs consent": (
-        "int_consent_intervals", "bases.basis <> 'consent'\n            or",
-        "bases.basis = 'contract'\n            or",
+        "int_consent_intervals", "(bases.basis <> 'consent' and",
+        "(bases.basis = 'contract' and",
     ),
     "a minor's consent counts": (
         "int_consent_events", "not subjects.under_age or coalesce", "true or coalesce",

@@ -10,7 +10,8 @@ from governance.policy.words import ACTIONS, Basis, Form, Role
 from warehouse.home import PROJECT
 
 POLICY = load_policy(PROJECT / "policy.yaml")
-RULES = {consent.HELD, consent.TOO_YOUNG, consent.LIMITED, consent.NO_MARKETING, consent.OBJECTED, consent.WITHDRAWN, consent.NEVER,
+RULES = {consent.HELD, consent.TOO_YOUNG, consent.LIMITED,
+         consent.NO_MARKETING, consent.OBJECTED, consent.WITHDRAWN, consent.NEVER,
          consent.EXPIRED, consent.CONSENTED, *get_args(Basis)}  # fmt: skip
 
 

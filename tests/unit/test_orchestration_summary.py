@@ -8,6 +8,8 @@ FIGURES = {
     "as_of": "2024-12-30",
     "known_at": "2024-12-31 05:00:00",
     "subjects": 503,
+    "signals_overruled": 0,
+    "opted_in_early": 2,
     "purposes": [{"purpose": "segmentation", "permitted": 460, "rows": 459}],
 }
 
