@@ -13,7 +13,7 @@ CANONICAL = {
     "transactions": "customer_id occurred_at value basket_id product_id category product_group "
     "quantity discount",
     "consent_events": "customer_id action occurred_at purpose recorded_at notice_version method "
-    "channel language wording_hash evidence_ref signal",
+    "channel language wording_hash evidence_ref signal",  # its subjects are adults: no given_by
     "rights_requests": "request_id customer_id type received_at status channel",
 }
 FILES = ("sources.yaml", "examples/cdnow/sources.yaml")

@@ -43,6 +43,13 @@ POISONS = {
             "time_zone", "no such time zone", "use an IANA name",
         ),
     ],
+    "ages_of_consent": [
+        (
+            "ages_of_consent: {UK: 13}", "ages_of_consent: {^UKK: 13}",
+            "regimes.gdpr.ages_of_consent.UKK", "'UKK' is no jurisdiction of 'gdpr'",
+            "did you mean 'UK'?",
+        )
+    ],
     "jurisdictions": [
         (
             "[US-CA]", "[US-CA, ^UK]", "regimes.ccpa.jurisdictions[1]",

@@ -31,10 +31,15 @@ def test_time_zone_regimes_and_ages():
     assert VARS["unknown_regime"] == "gdpr"
     assert VARS["regimes"] == [
         {"jurisdiction": "EU", "regime": "gdpr", "age_of_consent": 16},
-        {"jurisdiction": "UK", "regime": "gdpr", "age_of_consent": 16},
+        {"jurisdiction": "UK", "regime": "gdpr", "age_of_consent": 13},
         {"jurisdiction": "US-CA", "regime": "ccpa", "age_of_consent": 13},
     ]
-    assert VARS["age_of_consent"] == {"gdpr": 16, "ccpa": 13}
+    assert VARS["regime_rules"] == [
+        {"regime": "gdpr", "age_of_consent": 16, "opt_in_below": 0,
+         "opt_in_outlasts_signal": False},
+        {"regime": "ccpa", "age_of_consent": 13, "opt_in_below": 16,
+         "opt_in_outlasts_signal": True},
+    ]  # fmt: skip
 
 
 def test_a_purpose_with_its_flags_and_days():
@@ -46,6 +51,8 @@ def test_a_purpose_with_its_flags_and_days():
         "consent_valid_days": 365,
         "covers_earlier_data": False,
         "sale_or_share": True,
+        "direct_marketing": True,
+        "sensitive": False,
         "snapshots": 2,
         "retention": {"household_size": 200, "category": 201},
         "behaviour_retention_days": 201,  # household_size is no attribute of a transaction
