@@ -53,6 +53,7 @@ def check_feeds(
     lineage: Lineage | None = None,
     rewritten_at: datetime | None = None,
     in_clear: Sequence[str] | None = None,
+    oldest_salts: datetime | None = None,
 ) -> list[Result]:
     """Judge the rules that belong to no purpose's mart and to no segment.
 
@@ -70,6 +71,8 @@ def check_feeds(
         When the files were last written anew without what had been deleted, UTC without a zone.
     in_clear
         The files that aren't encrypted; without it nobody has looked.
+    oldest_salts
+        When the oldest backup of salts that is still there was made, UTC without a zone.
 
     Returns
     -------
@@ -89,6 +92,7 @@ def check_feeds(
         _custody_retention(connection, catalogue["custody.retention"], clocks),
         _custody_purge(connection, catalogue["custody.purge"], today, rewritten_at),
         _encryption(catalogue["encryption.files"], in_clear),
+        _salt_backups(catalogue["custody.salt_backups"], today, oldest_salts),
         _permission(catalogue["minimisation.permission"], policy, lineage),
         _exposure(catalogue["exposure.recipients"], policy, manifest),
     ]
@@ -262,6 +266,14 @@ def _encryption(rule: Rule, in_clear: Sequence[str] | None) -> Result:
     if in_clear:
         return result(rule, "broken", len(in_clear), f"in clear: {', '.join(in_clear)}")
     return result(rule, "holds", 0, "every file is encrypted")
+
+
+def _salt_backups(rule: Rule, today: date, oldest: datetime | None) -> Result:
+    """Judge the age of the oldest backup of salts: it undoes what deleting a salt has done."""
+    if oldest is None:
+        return result(rule, "holds", 0, "there is no backup of salts where one was written")
+    day = oldest.date()
+    return aged(rule, day, today, f"a backup of salts of {day} is still where it was written")
 
 
 def _permission(rule: Rule, policy: Policy, lineage: Lineage | None) -> Result:

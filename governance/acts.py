@@ -20,6 +20,7 @@ from warehouse import clock
 from warehouse.connect import keys_used
 from warehouse.errors import AssentError, UsageError
 from warehouse.home import Home
+from warehouse.journal import write_durably
 
 FILE = "acts.jsonl"
 OURS = frozenset({"at", "clock", "actor", "act"})  # of every act; no detail may take their place
@@ -149,6 +150,23 @@ def _text(value: Any) -> str:
     if not isinstance(value, datetime):
         return str(value)
     return (value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()
+
+
+def take_in(home: Home) -> None:
+    """Put the acts of another copy of this state before ours, without those that are ours too."""
+    path = home.audit / FILE
+    if not path.exists():
+        return
+    theirs = path.read_bytes().splitlines(keepends=True)
+    descriptor = _opened()
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        ours = _path().read_bytes().splitlines(keepends=True)
+        if not set(theirs) <= set(ours):
+            known = set(theirs)
+            write_durably(_path(), b"".join([*theirs, *(x for x in ours if x not in known)]))
+    finally:
+        os.close(descriptor)
 
 
 def recorded(about: str = "") -> list[dict[str, Any]]:

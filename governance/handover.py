@@ -40,20 +40,31 @@ def target(to: Path, formats: Collection[str], what: str, *, encrypted: bool) ->
         raise UsageError(
             f"unknown kind of file: '{to.name}'", f"end it in {' or '.join(formats)}", rule="target"
         )
+    return elsewhere(to.with_name(f"{to.name}.age") if encrypted else to, what)
+
+
+def elsewhere(to: Path, what: str) -> Path:
+    """Return where something goes that leaves, if it may lie there: parameters as of `target`.
+
+    Raises
+    ------
+    UsageError
+        If it may not, is there already, or has no folder to lie in.
+    """
     # Resolved, so that neither a link nor `..` leads back into the home.
-    found = to.parent.resolve() / (f"{to.name}.age" if encrypted else to.name)
+    found = to.parent.resolve() / to.name
     for folder, name in (
         (Home.current().root, "ASSENT_HOME"), (keys.folder(), "the keys"), (PROJECT, "the project"),
     ):  # fmt: skip
         if found.is_relative_to(folder.resolve()):
             raise UsageError(
-                f"{what} doesn't belong under {name}", "name a file elsewhere", rule="target"
+                f"{what} doesn't belong under {name}", "name a place elsewhere", rule="target"
             )
     with _explained(found):
         there = found.exists()
     if there:
         raise UsageError(
-            f"{found.name} exists already", "name another file, or remove it", rule="target"
+            f"{found.name} exists already", "name another, or remove it", rule="target"
         )
     if not found.parent.is_dir():
         raise UsageError(f"there is no folder {found.parent}", "make it first", rule="target")

@@ -11,7 +11,7 @@ import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +80,7 @@ class Waiting:
 
 
 @contextmanager
-def _alone() -> Iterator[Home]:
+def held() -> Iterator[Home]:
     """Let nobody else open the inbox meanwhile."""
     home = Home.current().make()
     descriptor = os.open(home.root / "inbox.lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -105,7 +105,7 @@ def opened(*, anew: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
     UsageError
         If it is lost: whatever has been published was landed, and landing makes an inbox.
     """
-    with _alone() as home:
+    with held() as home:
         published = home.published_file(PERMISSION).exists()
         if published and not anew and not home.inbox.exists():
             raise UsageError(
@@ -118,9 +118,14 @@ def opened(*, anew: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
             yield connection
 
 
+def store(path: Path | None = None) -> Store:
+    """Return the file as a store, or another that is to replace it."""
+    return Store("inbox", path or Home.current().inbox, "inbox")
+
+
 @contextmanager
 def _connected(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    with connected(Store("inbox", path, "inbox")) as connection:
+    with connected(store(path)) as connection:
         for feed, columns in COLUMNS.items():
             typed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
             connection.execute(
@@ -135,7 +140,7 @@ def _connected(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def rewrite() -> None:
     """Write the file anew with the words that wait: dropped ones leave the disk."""
-    with _alone() as home:
+    with held() as home:
         aside = home.inbox.with_name(".inbox.rewritten")
         aside.unlink(missing_ok=True)
         with _connected(home.inbox) as connection:
@@ -205,6 +210,29 @@ def forget(customers: Sequence[str]) -> None:
         for feed in WORD_FEEDS:
             connection.execute(
                 f"delete from inbox.{feed} where list_contains(?, customer_id)", [list(customers)]
+            )
+        connection.execute("checkpoint inbox")
+
+
+def take_in(other: Path) -> None:
+    """Add the words of another inbox that don't wait here yet; its words come after ours."""
+    theirs = replace(store(other), alias="other", read_only=True)
+    with opened():
+        pass  # which makes its tables
+    with held(), connected(store(), theirs) as connection:
+        for feed, columns in COLUMNS.items():
+            there = connection.execute(
+                "select 1 from duckdb_tables() where database_name = 'other' and table_name = ?",
+                [feed],
+            ).fetchall()
+            if not there:  # an earlier version knew of no such words
+                continue
+            names = ", ".join(columns)
+            connection.execute(
+                f"insert into inbox.{feed} select (select coalesce(max(event_id), 0) from"
+                f" inbox.{feed}) + row_number() over (order by event_id), {names}"
+                f" from other.{feed} where row({names})::varchar not in"
+                f" (select row({names})::varchar from inbox.{feed})"
             )
         connection.execute("checkpoint inbox")
 

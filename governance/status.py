@@ -152,6 +152,12 @@ def forget_marts(connection: duckdb.DuckDBPyConnection, policy: Policy) -> None:
     _forget(connection, policy, [r.id for r in rules(policy) if r.id not in standing])
 
 
+def forget_all(connection: duckdb.DuckDBPyConnection) -> None:
+    """Forget every verdict, under whatever policy: nobody knows what time has changed since."""
+    _make_table(connection)
+    connection.execute(f"delete from {TABLE}")
+
+
 def _forget(connection: duckdb.DuckDBPyConnection, policy: Policy, named: Collection[str]) -> None:
     _make_table(connection)
     connection.execute(f"delete from {TABLE} where list_contains(?, rule)", [list(named)])

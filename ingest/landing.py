@@ -133,7 +133,11 @@ def create(connection: duckdb.DuckDBPyConnection) -> None:
     for name, columns in TABLES.items():
         typed = ", ".join(f"{column.name} {column.type}" for column in columns)
         connection.execute(f"create table if not exists landing.{name} ({typed})")
-    # Earlier versions kept no note, and not who said a word: the subject did.
+
+
+def migrate(connection: duckdb.DuckDBPyConnection) -> None:
+    """Give the tables of the first schema version the columns that they lacked."""
+    create(connection)
     connection.execute(
         "alter table landing.consent_events add column if not exists given_by varchar"
     )

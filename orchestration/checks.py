@@ -15,6 +15,7 @@ import dagster as dg
 from expectations.result import Table
 from governance import clocks as clock_row
 from governance import evidence, status
+from governance.backup import oldest_salts
 from governance.clocks import Clocks
 from governance.gate import judge_columns
 from governance.policy.rules import KINDS, Rule, rules
@@ -141,6 +142,7 @@ def check_feeds(context: dg.AssetCheckExecutionContext, writer: Writer) -> Itera
         results = judge(
             connection, policy(), clocks, now=now(), manifest=manifest(), lineage=lineage(),
             rewritten_at=rewritten_at(connection), in_clear=files_in_clear(),
+            oldest_salts=oldest_salts(),
         )  # fmt: skip
         status.put(connection, policy(), results, clocks, about())
     for feed in FEEDS:

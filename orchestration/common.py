@@ -54,8 +54,13 @@ def require_keys() -> None:
         Naming all that are missing, short, or the same as another's.
     """
     if production():
-        published = [f"published_{name}" for name in ("permission", *policy().purposes)]
-        keys.require(["warehouse", "vault", "salts", "inbox", "kept", "receipts", *published])
+        keys.require(key_names())
+
+
+def key_names() -> list[str]:
+    """Return the names of all keys: of each file of the policy, and that of receipts."""
+    published = [f"published_{name}" for name in ("permission", *policy().purposes)]
+    return ["warehouse", "vault", "salts", "inbox", "kept", "receipts", *published]
 
 
 def about() -> dict[str, Any]:

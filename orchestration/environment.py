@@ -10,6 +10,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from warehouse import schema
 from warehouse.clock import VARIABLE as CLOCK
 from warehouse.clock import now
 from warehouse.connect import in_clear
@@ -67,6 +68,7 @@ def prepare() -> Home:
     _make_absolute()
     os.umask(0o077)  # what any of them writes under the home is its owner's alone
     home = Home.current().make()
+    schema.of_state()  # refuses, before anything is read, what a newer version wrote
     os.environ["DAGSTER_HOME"] = str(home.dagster)
     os.environ["ASSENT_WAREHOUSE_FILE"] = str(home.warehouse)
     instance = home.dagster / "dagster.yaml"

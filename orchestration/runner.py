@@ -17,7 +17,7 @@ import duckdb
 from governance import acts
 from orchestration.common import DAYS, require_keys
 from orchestration.environment import opened_instance
-from warehouse import alive, journal
+from warehouse import alive
 from warehouse.connect import connected, warehouse_store
 from warehouse.errors import AssentError, RuleBrokenError, UsageError, of_machine
 from warehouse.home import PROJECT, Home
@@ -166,15 +166,23 @@ def _known(cls: type[AssentError]) -> dict[str, type[AssentError]]:
 
 
 @contextmanager
-def writing_alone(what: str) -> Iterator[None]:
-    """Hold the writer's lock for a command, waiting for a run that writes; finish what one left."""
-    from orchestration.writer import STEPS
+def holding_the_lock(what: str) -> Iterator[None]:
+    """Hold the writer's lock for a command, waiting for a run that writes."""
 
     def waiting(holder: str) -> None:
         click.echo(f"waiting for {holder}, which is writing", err=True)
 
     with writer_lock(what, on_wait=waiting):
-        journal.complete(STEPS)
+        yield
+
+
+@contextmanager
+def writing_alone(what: str) -> Iterator[None]:
+    """Hold the writer's lock for a command that changes the state; finish what another left."""
+    from orchestration.writer import begin_writing
+
+    with holding_the_lock(what):
+        begin_writing()
         yield
 
 
@@ -187,8 +195,6 @@ def warehouse_alone(what: str) -> Iterator[duckdb.DuckDBPyConnection]:
     UsageError
         If nothing has landed in it.
     """
-    from ingest import landing
-
     nothing = UsageError("nothing has landed yet", "run `assent run`")
     if not Home.current().warehouse.exists():
         raise nothing
@@ -198,5 +204,4 @@ def warehouse_alone(what: str) -> Iterator[duckdb.DuckDBPyConnection]:
             "select 1 from duckdb_schemas() where schema_name = 'landing'"
         ).fetchall():
             raise nothing
-        landing.create(connection)  # what an earlier version didn't have yet
         yield connection

@@ -13,12 +13,20 @@ import duckdb
 
 from governance.rights import custody, erasure
 from orchestration.common import require_keys
-from warehouse import alive, journal, publish, rewrite
+from orchestration.migrations import MIGRATIONS
+from warehouse import alive, journal, publish, restore, rewrite, schema
 from warehouse.connect import Store, connected, warehouse_store
 from warehouse.lock import writer_lock
 
 # How work that a killed process left is finished, by its kind.
-STEPS = {**publish.STEPS, **rewrite.STEPS, **erasure.STEPS, **custody.STEPS}
+STEPS = {**publish.STEPS, **rewrite.STEPS, **erasure.STEPS, **custody.STEPS, **restore.STEPS}
+
+
+def begin_writing() -> list[str]:
+    """Make the state fit to be written, and say what that took; the caller holds the lock."""
+    done = [f"finished what an earlier run had begun: {kind}" for kind in journal.complete(STEPS)]
+    restore.clear()
+    return done + [f"brought the state to schema version {v}" for v in schema.migrate(MIGRATIONS)]
 
 
 class Writer(dg.ConfigurableResource):
@@ -39,8 +47,8 @@ class Writer(dg.ConfigurableResource):
         run = context.run_id or "no run"
         alive.begin(run)  # before the wait, so that nobody takes us for killed meanwhile
         with writer_lock(f"run {run[:8]}", on_wait=waiting):
-            for kind in journal.complete(STEPS):
-                log.info(f"finished what an earlier run had begun: {kind}")
+            for done in begin_writing():
+                log.info(done)
             if context.instance:
                 for killed in report_killed(context.instance):
                     log.info(f"run {killed[:8]} was killed; it is reported as failed")

@@ -253,17 +253,17 @@ def _unset(setting: str) -> UsageError:
 
 def attach(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
     """Attach one store with its key."""
+    if Home.current().restoring.exists():
+        raise UsageError(
+            "a restore was stopped while it moved files", "any command of `assent` finishes it",
+            rule="restoring",
+        )  # fmt: skip
     if store.read_only and not store.path.exists():
         raise UsageError(
             f"nothing has been written yet: {store.path.name}", "run `assent run`", rule=NO_FILE
         )
-    key = keys.get(store.key_name)  # in clear, too: dbt's process asks for the warehouse's
-    options = [] if in_clear() else [f"encryption_key {quoted(key)}"]
-    options += ["read_only"] if store.read_only else []
-    given = f" ({', '.join(options)})" if options else ""
-    statement = f"attach {quoted(store.path)} as {store.alias}{given}"
     began, told = time.monotonic(), False
-    while not _attached(connection, statement, store, last=_since(began) > store.patience):
+    while not _attached(connection, store, last=_since(began) > store.patience):
         if store.on_wait and not told and _since(began) > DYING_SECONDS:
             store.on_wait(store.path.name)
             told = True
@@ -279,18 +279,29 @@ def _since(began: float) -> float:
     return time.monotonic() - began
 
 
-def _attached(
-    connection: duckdb.DuckDBPyConnection, statement: str, store: Store, *, last: bool
-) -> bool:
-    """Try once; false if another process holds the file and this wasn't the last try."""
-    try:
-        connection.execute(statement)
-    except duckdb.Error as error:
-        explained = _explained(store, error)
-        if isinstance(explained, _HeldError) and not last:
-            return False
-        raise explained from None
-    return True
+def _attached(connection: duckdb.DuckDBPyConnection, store: Store, *, last: bool) -> bool:
+    """Try once, with each key that may fit; false if another process holds the file.
+
+    Unless this was the last try.
+    """
+    wrong: AssentError | None = None
+    for key in keys.fitting(store.key_name):
+        options = [] if in_clear() else [f"encryption_key {quoted(key)}"]
+        options += ["read_only"] if store.read_only else []
+        given = f" ({', '.join(options)})" if options else ""
+        try:
+            connection.execute(f"attach {quoted(store.path)} as {store.alias}{given}")
+        except duckdb.Error as error:
+            wrong = _explained(store, error)
+            if isinstance(wrong, _HeldError) and not last:
+                return False
+            if not isinstance(wrong, KeyMissingError):
+                break
+        else:
+            return True
+    if wrong:
+        raise wrong
+    return False
 
 
 class _HeldError(UsageError):

@@ -5,6 +5,9 @@ here: what is in them.
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +15,15 @@ from warehouse.errors import UsageError
 
 PROJECT = Path(__file__).resolve().parent.parent
 ROOMS = ("orchestration", "ingest", "warehouse", "models", "expectations", "governance")
+
+# In no ordinary backup: what makes pseudonyms of people again, and who may not come back.
+SEPARATE = ("salts", "kept")
+# In no backup at all: what a run makes anew, and what is of processes that are alive.
+PASSING = ("published", "dbt", "spill", "running", "journal", "restoring")
+# What only grows: a restore takes nothing away from it.
+RECORDS = ("audit", "releases", "dagster")
+
+_prepared: ContextVar[Path | None] = ContextVar("a home that is being prepared", default=None)
 
 
 @dataclass(frozen=True)
@@ -22,9 +34,26 @@ class Home:
 
     @classmethod
     def current(cls) -> "Home":
-        """Return the home that ``ASSENT_HOME`` names (default ``.assent`` beside the project)."""
+        """Return the home that ``ASSENT_HOME`` names (default ``.assent`` beside the project).
+
+        Within :meth:`prepared`, the one that is being prepared to take its place.
+        """
+        return cls(_prepared.get() or cls.installed().root)
+
+    @classmethod
+    def installed(cls) -> "Home":
+        """Return the home that ``ASSENT_HOME`` names, whichever is being prepared."""
         root = Path(os.environ.get("ASSENT_HOME") or PROJECT / ".assent").expanduser().absolute()
         return cls(root)
+
+    @contextmanager
+    def prepared(self) -> Iterator["Home"]:
+        """Let this process work on a home that isn't in its place yet, with the keys of that."""
+        token = _prepared.set(self.root)
+        try:
+            yield self.make()
+        finally:
+            _prepared.reset(token)
 
     @property
     def warehouse(self) -> Path:
@@ -100,6 +129,16 @@ class Home:
     def running(self) -> Path:
         """A locked file for each run that is alive."""
         return self.root / "running"
+
+    @property
+    def restoring(self) -> Path:
+        """A restored state on its way to its place; nothing is opened while it is there."""
+        return self.root / "restoring"
+
+    @property
+    def schema_version(self) -> Path:
+        """The file that says by which version of its shape the state is written."""
+        return self.root / "schema_version"
 
     @property
     def lock(self) -> Path:

@@ -8,22 +8,30 @@ folder ``ASSENT_KEYS``
 (default: beside ``ASSENT_HOME``, so that a copy of the state doesn't carry its keys along). In
 production mode a key is supplied by one of the three: what lies in the default folder, a local run
 may have made.
+
+While a key is changed there are two: the new one comes from ``ASSENT_KEY_NEW_<NAME>``, else from
+the file that ``ASSENT_KEY_NEW_<NAME>_FILE`` names, else from ``<NAME>.new`` in the folder. Whatever
+is written anew is written with it; what is there already opens with either.
 """
 
 import contextlib
 import os
 import secrets
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
+from warehouse.clock import now
 from warehouse.errors import KeyMissingError
 from warehouse.home import Home, production
 
 PREFIX = "ASSENT_KEY_"
+NEW = f"{PREFIX}NEW_"
 FEWEST_CHARACTERS = 16
 FEWEST_IN_PRODUCTION = 32
 
-_held: dict[str, str] = {}
+_held: dict[str, list[str]] = {}
 
 
 def folder() -> Path:
@@ -31,20 +39,59 @@ def folder() -> Path:
     named = os.environ.get("ASSENT_KEYS")
     if named:
         return Path(named).expanduser().absolute()
-    root = Home.current().root
+    root = Home.installed().root
     return root.with_name(root.name + ".keys")
 
 
 def get(name: str) -> str:
-    """Return one key; a first local run makes those that are missing (mode 0600).
+    """Return the key to write with; a first local run makes those that are missing (mode 0600).
 
     Raises
     ------
     KeyMissingError
         If no key is supplied in production mode, a key file can't be read, or a key is too short.
     """
+    return fitting(name)[0]
+
+
+def fitting(name: str) -> list[str]:
+    """Return the keys that a file may have been written with: while it is changed, new and old.
+
+    Raises
+    ------
+    KeyMissingError
+        As :func:`get` does.
+    """
     if name in _held:
         return _held[name]
+    new = new_one(name)
+    return [key for key in (new, _present(name, may_lack=bool(new))) if key]
+
+
+def new_one(name: str) -> str | None:
+    """Return the key that is to replace the present one; None if none is supplied."""
+    variable = NEW + name.upper()
+    if variable in os.environ:
+        return _long_enough(os.environ[variable], variable)
+    named = os.environ.get(f"{variable}_FILE")
+    if named:
+        return _read(f"{name}.new", Path(named))
+    ours = not _by_variable(name) and (not production() or os.environ.get("ASSENT_KEYS"))
+    return _read(f"{name}.new", new_file(name)) if ours and new_file(name).exists() else None
+
+
+def new_file(name: str) -> Path:
+    """Return where the new key lies of an installation whose keys lie in the folder."""
+    return folder() / f"{name}.new"
+
+
+def _by_variable(name: str) -> bool:
+    """Tell whether a key comes from a variable, or from a file that one names."""
+    variable = PREFIX + name.upper()
+    return bool(os.environ.get(variable) or os.environ.get(f"{variable}_FILE"))
+
+
+def _present(name: str, *, may_lack: bool) -> str | None:
     variable = PREFIX + name.upper()
     if variable in os.environ:
         return _long_enough(os.environ[variable], variable)
@@ -56,7 +103,13 @@ def get(name: str) -> str:
             f" {folder()}, and makes none)",
         )
     if not path.exists():
+        if may_lack:
+            return None
         _make(name, path, variable)
+    return _read(name, path)
+
+
+def _read(name: str, path: Path) -> str:
     try:
         return _long_enough(path.read_text(encoding="ascii").strip(), f"the key file of '{name}'")
     except (OSError, UnicodeDecodeError) as error:
@@ -98,14 +151,14 @@ def require(names: Iterable[str]) -> None:
 
 def _supplied_by(name: str) -> str:
     """Return the variable that a key comes from, or names its file."""
-    variable = PREFIX + name.upper()
-    named = [v for v in (variable, f"{variable}_FILE") if os.environ.get(v)]
+    variables = (NEW + name.upper(), PREFIX + name.upper())
+    named = [v for of in variables for v in (of, f"{of}_FILE") if os.environ.get(v)]
     return named[0] if named else f"{name} (of ASSENT_KEYS)"
 
 
 def hold(name: str) -> None:
     """Read a key once and keep it in this process, so that its variable can go."""
-    _held[name] = get(name)
+    _held[name] = fitting(name)
 
 
 def _long_enough(key: str, where: str) -> str:
@@ -133,6 +186,10 @@ def _make(name: str, path: Path, variable: str) -> None:
             f"the key of '{name}' is gone: {path} is missing, but {_written_with(name)} exists",
             f"put the key file back, or set {variable}",
         )
+    _draw(name, path)
+
+
+def _draw(name: str, path: Path) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Written aside and linked: of two processes that make it at once, both read the first one's.
     aside = path.with_name(f".{name}.{secrets.token_hex(4)}")
@@ -146,6 +203,63 @@ def _make(name: str, path: Path, variable: str) -> None:
             os.link(aside, path)
     finally:
         aside.unlink()
+
+
+def begin_change(name: str) -> None:
+    """See to it that there is a new key: a local installation makes one, and keeps what it made.
+
+    Raises
+    ------
+    KeyMissingError
+        If the present key is supplied, and no new one.
+    """
+    new = new_one(name)
+    if new is None:
+        if _by_variable(name) or production():
+            variable = NEW + name.upper()
+            raise KeyMissingError(
+                f"no new key for '{name}' is supplied", f"set {variable} or {variable}_FILE"
+            )
+        _draw(name, new_file(name))
+    elif new == _present(name, may_lack=True):
+        raise KeyMissingError(
+            f"the new key of '{name}' is the one that it has", "supply another, or leave it out"
+        )
+
+
+def end_change(name: str) -> bool:
+    """Let a local installation's new key take the old one's place; whether it did.
+
+    The old one stays beside it, as ``<NAME>.until-<moment>``: backups were made with it. Supplied
+    keys are changed by whoever supplies them.
+    """
+    new, path = new_file(name), folder() / name
+    if production() or not new.exists() or _by_variable(name) or new_one(name) != _read(name, new):
+        return False
+    if path.exists():
+        os.link(path, path.with_name(f"{name}.until-{now():%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"))
+    os.replace(new, path)
+    return True
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a key comes from, since when as far as that is known, and whether a new one waits."""
+
+    name: str
+    place: str
+    since: datetime | None
+    new: bool
+
+
+def source_of(name: str) -> Source:
+    """Return where a key comes from; never the key."""
+    variable = PREFIX + name.upper()
+    if os.environ.get(variable):
+        return Source(name, variable, None, bool(new_one(name)))
+    path = Path(os.environ.get(f"{variable}_FILE") or folder() / name)
+    since = datetime.fromtimestamp(path.stat().st_mtime, UTC) if path.exists() else None
+    return Source(name, str(path) if since else "nowhere", since, bool(new_one(name)))
 
 
 def _written_with(name: str) -> Path:
@@ -162,7 +276,7 @@ def without_keys(environment: dict[str, str]) -> dict[str, str]:
 
     Only the warehouse's key may pass; where keys lie in files, naming the file is no key.
     """
-    kept = (f"{PREFIX}WAREHOUSE", f"{PREFIX}WAREHOUSE_FILE")
+    kept = [f"{of}WAREHOUSE{end}" for of in (PREFIX, NEW) for end in ("", "_FILE")]
     return {k: v for k, v in environment.items() if not k.startswith(PREFIX) or k in kept}
 
 

@@ -20,14 +20,17 @@ KIND = "rewrite"
 
 
 def rewrite(stores: Sequence[Store]) -> None:
-    """Write files anew with what they hold; the caller holds the writer's lock.
+    """Write files anew with what they hold, and with the newest key that is supplied for each.
+
+    The caller holds the writer's lock.
 
     All are built aside before any is swapped in; a process that is killed before leaves the old
     ones, and one that is killed later, what the journal finishes.
     """
     for store in stores:
         _build(store)
-    entry = begin(KIND, {"files": [store.path.name for store in stores]})
+    root = Home.current().root
+    entry = begin(KIND, {"files": [str(store.path.relative_to(root)) for store in stores]})
     swap(entry.payload)
     entry.close()
 
@@ -39,7 +42,7 @@ def swap(payload: dict[str, Any]) -> None:
         aside = _aside(root / name)
         if aside.exists():
             os.replace(aside, root / name)
-    sync_folder(root)
+            sync_folder(aside.parent)
 
 
 def _aside(path: Path) -> Path:
@@ -50,7 +53,7 @@ def _build(store: Store) -> None:
     aside = _aside(store.path)
     for leftover in aside.parent.glob(f"{aside.name}*"):
         leftover.unlink()
-    target = replace(store, alias="rewritten", path=aside)
+    target = replace(store, alias="rewritten", path=aside, read_only=False)
     with connected(store, target) as connection:
         connection.execute(f"copy from database {identifier(store.alias)} to rewritten")
         connection.execute("checkpoint rewritten")

@@ -167,6 +167,10 @@ class Custody(Part):
     purge_within_days: Days = Field(
         description="Days within which an expired or erased value is physically gone"
     )
+    salt_backup_days: Days = Field(
+        description="The greatest age of a backup of salts, in days: an older one isn't restored, "
+        "and has to be deleted"
+    )
 
 
 class Permission(Part):

@@ -118,7 +118,7 @@ KINDS: dict[str, Kind] = {
         blocks=False,
     ),
     "custody": Kind(
-        "custody.retention, custody.purge",
+        "custody.retention, custody.purge, custody.salt_backups",
         "nothing is held longer than it may be",
         "storage limitation (GDPR Art. 5(1)(e))",
     ),
@@ -332,6 +332,7 @@ def _of_custody(policy: Policy) -> Iterator[Rule]:
     for name, about, days in (
         ("retention", "every row", custody.retention_days),
         ("purge", "expired and erased values in files", custody.purge_within_days),
+        ("salt_backups", "backups of salts", custody.salt_backup_days),
     ):
         yield _rule(
             "custody", name, about=about, purpose="custody", limit=days,

@@ -10,11 +10,13 @@ Does not belong here: what a step means (``requests``), what is deleted (``erasu
 """
 
 import fcntl
+import hashlib
 import hmac
 import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +46,7 @@ TABLES = {
         "request_id varchar not null, handle uuid not null, receipt varchar not null,"
         " primary key (request_id, handle)"  # two customers' feeds may give one number
     ),
+    "public_keys": "public_key varchar primary key",  # that receipts were signed with before
     "handed_over": (
         "handle uuid not null, release_id varchar not null, recipient varchar not null,"
         ' purpose varchar not null, "at" timestamp not null, columns varchar[] not null'
@@ -57,22 +60,59 @@ def store(*, read_only: bool = False) -> Store:
 
 
 @contextmanager
-def opened() -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open the file for a moment, as its current database; others wait meanwhile."""
+def held() -> Iterator[None]:
+    """Let nobody else open the file meanwhile."""
     home = Home.current().make()
     descriptor = os.open(home.root / "kept.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        with connected(store()) as connection:
-            for name, columns in TABLES.items():
-                connection.execute(f"create table if not exists kept.{name} ({columns})")
-            if not connection.execute("select count(*) from kept.secret").fetchall()[0][0]:
-                drawn = os.urandom(identity.SALT_BYTES)
-                connection.execute("insert into kept.secret values (?)", [drawn])
-            yield connection
-            connection.execute("checkpoint kept")
+        yield
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def opened() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the file for a moment, as its current database; others wait meanwhile."""
+    with held(), connected(store()) as connection:
+        for name, columns in TABLES.items():
+            connection.execute(f"create table if not exists kept.{name} ({columns})")
+        if not connection.execute("select count(*) from kept.secret").fetchall()[0][0]:
+            drawn = os.urandom(identity.SALT_BYTES)
+            connection.execute("insert into kept.secret values (?)", [drawn])
+        yield connection
+        connection.execute("checkpoint kept")
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Which file it is, whatever its key, and how far it has come: steps only ever grow."""
+
+    of: str
+    steps: int
+
+
+def mark() -> Mark:
+    """Return what tells this file from another, and of two copies the older."""
+    with opened() as connection:
+        secret, steps = connection.execute(
+            f"select {OF_FILE}, (select count(*) from kept.steps)"
+        ).fetchall()[0]
+    return Mark(hashlib.sha256(secret).hexdigest()[:32], steps)
+
+
+def add_public_keys(public_keys: Iterable[str]) -> None:
+    """Keep what receipts are checked with, before their key is changed."""
+    with opened() as connection:
+        for key in public_keys:
+            connection.execute("insert or ignore into kept.public_keys values (?)", [key])
+
+
+def former_public_keys() -> list[str]:
+    """Return what earlier receipts are checked with."""
+    with opened() as connection:
+        rows = connection.execute("select public_key from kept.public_keys").fetchall()
+    return [key for (key,) in rows]
 
 
 def suppression() -> "tuple[bytes, pa.Table]":

@@ -122,20 +122,27 @@ def _leave_warehouse(subjects: Sequence[str], at: datetime, why: str) -> None:
     with identity.opened(warehouse_store()) as connection:
         tables = holders(connection, "warehouse")
         mark(connection, subjects, tables)
-        connection.execute("begin")
-        connection.execute(
-            "update warehouse.landing.quarantine set resolved_at = coalesce(resolved_at, ?),"
-            " resolution = coalesce(resolution, 'erased'), subject_key = null, note = null"
-            f" where subject_key in (select subject_key from {LEAVING})",
-            [at],
-        )
-        for table in tables:
-            if table.schema == "landing" and table.table in FEEDS:
-                note_removal(connection, table.table, table.of_leaving, at=at, why=why)
-            if (table.schema, table.table) == ("landing", "transactions"):
-                forget_values(connection, table.of_leaving)
-            connection.execute(f"delete from {table.name} where {table.of_leaving}")
-        connection.execute("commit")
+        delete_marked(connection, tables, at, why)
+
+
+def delete_marked(
+    connection: duckdb.DuckDBPyConnection, tables: Sequence[Holder], at: datetime, why: str
+) -> None:
+    """Delete the rows of those in the temporary table of keys from tables of the warehouse."""
+    connection.execute("begin")
+    connection.execute(
+        "update warehouse.landing.quarantine set resolved_at = coalesce(resolved_at, ?),"
+        " resolution = coalesce(resolution, 'erased'), subject_key = null, note = null"
+        f" where subject_key in (select subject_key from {LEAVING})",
+        [at],
+    )
+    for table in tables:
+        if table.schema == "landing" and table.table in FEEDS:
+            note_removal(connection, table.table, table.of_leaving, at=at, why=why)
+        if (table.schema, table.table) == ("landing", "transactions"):
+            forget_values(connection, table.of_leaving)
+        connection.execute(f"delete from {table.name} where {table.of_leaving}")
+    connection.execute("commit")
 
 
 def forget_values(connection: duckdb.DuckDBPyConnection, which: str) -> None:

@@ -10,6 +10,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from governance.rights import kept
 from warehouse import keys
 
 if TYPE_CHECKING:
@@ -20,31 +21,43 @@ KEY = "receipts"
 
 def signed(content: dict[str, Any]) -> dict[str, Any]:
     """Return a receipt with its signature and the public key that it is checked with."""
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-    key = _key()
-    public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    whole = {**content, "public_key": _text(public)}
+    key = _private(keys.get(KEY))
+    whole = {**content, "public_key": _public(key)}
     return {**whole, "signature": _text(key.sign(_bytes(whole)))}
 
 
 def holds(receipt: dict[str, Any]) -> bool:
-    """Tell whether a receipt is as it was signed, by the key that this installation has."""
+    """Tell whether a receipt is as it was signed, by a key that this installation has or had."""
     from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
     content = {name: value for name, value in receipt.items() if name != "signature"}
     try:
-        _key().public_key().verify(base64.b64decode(receipt["signature"]), _bytes(content))
+        said = receipt["public_key"]
+        if said not in {*public_keys(), *kept.former_public_keys()}:
+            return False
+        public = Ed25519PublicKey.from_public_bytes(base64.b64decode(said))
+        public.verify(base64.b64decode(receipt["signature"]), _bytes(content))
     except (InvalidSignature, KeyError, ValueError):
         return False
     return True
 
 
-def _key() -> "Ed25519PrivateKey":
+def public_keys() -> list[str]:
+    """Return what receipts are checked with now: while the key is changed, by new and old."""
+    return [_public(_private(key)) for key in keys.fitting(KEY)]
+
+
+def _public(key: "Ed25519PrivateKey") -> str:
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    return _text(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
+
+
+def _private(key: str) -> "Ed25519PrivateKey":
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    seed = hashlib.sha256(keys.get(KEY).encode()).digest()
-    return Ed25519PrivateKey.from_private_bytes(seed)
+    return Ed25519PrivateKey.from_private_bytes(hashlib.sha256(key.encode()).digest())
 
 
 def _bytes(content: dict[str, Any]) -> bytes:

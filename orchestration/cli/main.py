@@ -21,13 +21,17 @@ from warehouse.home import PROJECT, ROOMS
 )
 def assent() -> None:
     """Group the commands."""
-    prepare()
+    if prepare().restoring.exists():
+        from orchestration.runner import writing_alone
+
+        with writing_alone("finishing a restore"):
+            pass
 
 
 def _register() -> None:
-    from orchestration.cli import act, rights, run, show, ui
+    from orchestration.cli import act, keep, rights, run, show, ui
 
-    rooms = (run, show, act, rights, ui)
+    rooms = (run, show, act, rights, keep, ui)
     for command in (command for room in rooms for command in room.COMMANDS):
         assent.add_command(command)
 

@@ -48,7 +48,7 @@ attributes:
     class: behaviour
     description: Kind of product
     special_values: [{pattern: '*KOSHER (*', reveals: religion}]
-custody: {basis: contract, retention_days: 400, purge_within_days: 30}
+custody: {basis: contract, retention_days: 400, purge_within_days: 30, salt_backup_days: 30}
 permission: {attributes: [jurisdiction, age_years]}
 purposes:
   segmentation:

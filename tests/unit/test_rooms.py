@@ -26,6 +26,10 @@ CALLERS = {
     "governance.rights.erasure",
     "governance.rights.leaving",
     "governance.rights.purge",
+    "governance.rights.replay",
+    # Whose files are copied, or written anew: they read no row of it.
+    "governance.backup",
+    "governance.rotation",
 }
 
 

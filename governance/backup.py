@@ -1,0 +1,234 @@
+"""Backups and restores: what goes into one, and what has to hold before one is opened.
+
+Belongs here: holding still what others may write while files are copied; and making a copy ready
+aside, so that nobody ever reads a state that still holds whom an erasure has taken out since. Does
+not belong here: copying and moving files (``warehouse``), erasing (``governance.rights``).
+
+There are two kinds. An ordinary backup has no salts and nothing of what is kept of the erased:
+whoever holds it can't make a pseudonym of anybody, and no restore goes without the newest list of
+who may not come back. Those two files have a backup of their own, which is kept for a short time:
+a salt in it makes linkable what the erasure of its subject has made unlinkable.
+"""
+
+import json
+import secrets
+from collections.abc import Callable, Collection
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from governance import acts, clocks, evidence, identity, inbox, status
+from governance.handover import elsewhere
+from governance.policy.model import Policy
+from governance.rights import kept
+from governance.rights.kept import Mark
+from governance.rights.purge import purge
+from governance.rights.replay import replay
+from warehouse import restore as moving
+from warehouse.backup import (
+    APART,
+    STATE,
+    Manifest,
+    copy_file,
+    files_of,
+    manifest_of,
+    taken_in,
+    written,
+)
+from warehouse.clock import now, utc_naive
+from warehouse.connect import connected, warehouse_store
+from warehouse.errors import UsageError
+from warehouse.home import SEPARATE, Home
+from warehouse.journal import read_json, write_durably
+
+NOTE = "backup-"  # how the note of a backup begins, among what has left
+# What was true of a state that had landed and was published: a run finds it anew.
+_FACTS = (f"{evidence.STATUS}.json", f"{evidence.FILES}.json", f"{evidence.PUBLISHED}_*.json")
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What a restore did: when its backup was made, and how many it had to erase again."""
+
+    at: str
+    erased_again: int
+
+
+def back_up(to: Path, *, separate: bool) -> int:
+    """Write a backup, and return of how many files; the caller holds the writer's lock.
+
+    Parameters
+    ----------
+    to
+        The folder to make.
+    separate
+        Whether it is the one of salts and of what is kept of the erased.
+
+    Raises
+    ------
+    UsageError
+        If it may not lie there, or there is nothing to back up.
+    """
+    kind = APART if separate else STATE
+    with acts.acting("backup", kind=kind) as act, ExitStack() as stack:
+        place = elsewhere(to, "a backup")
+        if not Home.current().warehouse.exists():
+            raise UsageError("nothing has landed yet", "run `assent run`")
+        # Whoever opens a file takes in what a killed process left beside it.
+        with identity.opened(warehouse_store()):
+            inbox.waiting()
+        mark = kept.mark()
+        for held in (inbox.held(), kept.held()):
+            stack.enter_context(held)
+        with written(place, kind, at=now(), kept=mark) as (manifest, put):
+            act["files"] = len(manifest.files)
+            note = _note(manifest, place)
+            try:
+                put()
+            except BaseException:
+                note.unlink()
+                raise
+    return len(manifest.files)
+
+
+def _note(manifest: Manifest, place: Path) -> Path:
+    """Note that a backup exists, before it does, and return where."""
+    path = Home.current().make().releases / f"{NOTE}{secrets.token_hex(5)}.json"
+    said = {"kind": manifest.kind, "at": manifest.at, "place": str(place)}
+    write_durably(path, json.dumps(said, indent=1).encode())
+    return path
+
+
+def oldest_salts() -> datetime | None:
+    """Return when the oldest backup of salts that is still in its place was made; UTC, no zone."""
+    found = []
+    for path in Home.current().releases.glob(f"{NOTE}*.json"):
+        said = read_json(path, "restore it from a backup")
+        if said["kind"] == APART and Path(said["place"]).exists():
+            found.append(utc_naive(datetime.fromisoformat(said["at"])))
+    return min(found, default=None)
+
+
+def restore(
+    policy: Policy, source: Path, separate: Path | None, *, migrate: Callable[[], object]
+) -> Restored:
+    """Put a backup in the place of the present state; the caller holds the writer's lock.
+
+    It is made ready aside: checked, brought to this version, and rid of everybody who has been
+    erased since. Nothing is published in it, so nobody reads or exports anything before a run has
+    read the feeds anew and judged what it holds.
+
+    Parameters
+    ----------
+    policy
+        The policy in force.
+    source
+        The ordinary backup.
+    separate
+        The backup of salts and of what is kept of the erased; without it, those of the present
+        state are used.
+    migrate
+        Brings a state of an earlier version up to this one.
+
+    Raises
+    ------
+    UsageError
+        If a backup isn't whole or too old, or the newest list of who may not come back is missing.
+    """
+    with acts.acting("restore") as act, ExitStack() as stack:
+        manifest = manifest_of(source, STATE)
+        apart = separate and manifest_of(separate, APART)
+        if apart:
+            _require_young(policy, apart)
+        home = Home.current()
+        present = kept.mark() if home.kept.exists() else None
+        for held in (inbox.held(), kept.held()):
+            stack.enter_context(held)
+        ready = stack.enter_context(moving.aside())
+        taken_in(source, manifest, ready.root)
+        if separate and apart:
+            taken_in(separate, apart, ready.root)
+        else:
+            _take(home, ready, SEPARATE)
+        with ready.prepared():
+            given = kept.mark() if ready.kept.exists() else None
+        if _newer(present, given, manifest):
+            _take(home, ready, ("kept",))
+        with ready.prepared():
+            migrate()
+            erased = _made_ready(home, manifest)
+        acts.take_in(ready)
+        act.update(of=manifest.at, erased_again=erased)
+        moving.move_in(ready)
+    return Restored(manifest.at, erased)
+
+
+def _require_young(policy: Policy, apart: Manifest) -> None:
+    """Refuse salts that the policy says had to be gone by now."""
+    days = policy.custody.salt_backup_days
+    if now() - apart.moment > timedelta(days=days):
+        raise UsageError(
+            f"the separate backup is of {apart.moment:%Y-%m-%d}, older than"
+            f" custody.salt_backup_days ({days}) allows",
+            "give a newer one, and delete this",
+            rule="backup.too_old",
+        )
+
+
+def _take(home: Home, ready: Home, names: Collection[str]) -> None:
+    """Copy files of the present state, with what DuckDB writes beside them."""
+    for path in files_of(home, APART):
+        if path.name.partition(".")[0] in names:
+            (ready.root / path.name).unlink(missing_ok=True)
+            copy_file(path, ready.root / path.name)
+
+
+def _newer(present: Mark | None, given: Mark | None, manifest: Manifest) -> bool:
+    """Tell whether the present state has the newest list, rather than the given backup.
+
+    Raises
+    ------
+    UsageError
+        If neither belongs to the backup and is as new as it.
+    """
+    least = Mark(**manifest.kept)
+    steps = {mark.steps for mark in (present, given) if mark and mark.of == least.of}
+    if not steps or max(steps) < least.steps:
+        raise UsageError(
+            "the newest `kept` is missing: without the list of who was erased, the backup would"
+            " bring them back",
+            f"give the newest separate backup (--separate), one made after {manifest.at}",
+            rule="kept.missing",
+        )
+    return bool(present and present.of == least.of and present.steps == max(steps))
+
+
+def _made_ready(before: Home, manifest: Manifest) -> int:
+    """Make what was restored fit to be opened; return how many were erased again."""
+    if before.inbox.exists():
+        inbox.take_in(before.inbox)
+    at = utc_naive(now())
+    erased = replay(at)
+    if erased:
+        purge()
+    try:
+        with identity.opened():
+            pass
+    except UsageError as error:
+        if error.rule != "salts.missing":
+            raise
+        raise UsageError(
+            "the salts are older than the backup",
+            f"give a separate backup made after {manifest.at} (--separate)",
+            rule=error.rule,
+        ) from None
+    identity.require_known()
+    with connected(warehouse_store()) as connection:
+        connection.execute("begin")
+        clocks.forget(connection)
+        status.forget_all(connection)
+        connection.execute("commit")
+    for fact in (path for names in _FACTS for path in Home.current().evidence.glob(names)):
+        fact.unlink()
+    return erased

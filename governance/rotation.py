@@ -1,0 +1,114 @@
+"""Changing keys: what a key opens is written anew with another.
+
+Belongs here: which file a key belongs to, and the order, so that a killed process leaves files that
+open with one of the two keys that are known until the change is complete. What is kept of the
+erased is copied as it is: its own secret, by which it is found, never changes. Does not belong
+here: where keys come from (``warehouse.keys``), writing a file anew (``warehouse.rewrite``).
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import datetime
+
+from governance import acts, identity, inbox
+from governance.rights import kept, receipt
+from warehouse import keys
+from warehouse.clock import now
+from warehouse.connect import Store, published_store, warehouse_store
+from warehouse.errors import KeyMissingError
+from warehouse.home import Home
+from warehouse.rewrite import rewrite
+
+PUBLISHED = "published_"
+ROTATE = "keys.rotate"
+
+
+def rotate(names: Sequence[str]) -> dict[str, bool]:
+    """Change some keys; the caller holds the writer's lock.
+
+    Returns
+    -------
+    dict
+        By name, whether the new key has taken the old one's place; one that is supplied takes it
+        once whoever supplies it lets it.
+
+    Raises
+    ------
+    KeyMissingError
+        If a new key isn't supplied where the present one is; nothing has been changed then.
+    """
+    with acts.acting(ROTATE, names=list(names)):
+        faults = []
+        for name in names:
+            try:
+                keys.begin_change(name)
+            except KeyMissingError as error:
+                faults.append(str(error))
+        if faults:
+            raise KeyMissingError("\n".join(faults))
+        return {name: _change(name) for name in names}
+
+
+def _change(name: str) -> bool:
+    if name == receipt.KEY:
+        kept.add_public_keys(receipt.public_keys())  # or what it has signed couldn't be checked
+    else:
+        with _still(name) as store:
+            if store.path.exists():
+                rewrite([store])
+    return keys.end_change(name)
+
+
+@contextmanager
+def _still(name: str) -> Iterator[Store]:
+    """Yield the file of a key while nobody else writes to it."""
+    held = {"inbox": inbox.held, "kept": kept.held}.get(name, nullcontext)
+    with held():
+        yield _store(name)
+
+
+def _store(name: str) -> Store:
+    if name.startswith(PUBLISHED):
+        return published_store(name.removeprefix(PUBLISHED))
+    stores = (warehouse_store(), *identity.stores(), inbox.store(), kept.store())
+    return next(store for store in stores if store.key_name == name)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What may be told of a key: never the key."""
+
+    name: str
+    opens: str
+    place: str
+    days: int | None
+    new: bool
+
+
+def listing(names: Sequence[str]) -> list[Known]:
+    """Return what each key opens, where it comes from, and for how many days, as far as known.
+
+    That is since its file was written, or since it was changed by :func:`rotate`.
+    """
+    changed = {
+        name: datetime.fromisoformat(act["at"])
+        for act in acts.recorded() if act["act"] == ROTATE and "refused" not in act
+        for name in act["names"]
+    }  # fmt: skip
+    sources = [keys.source_of(name) for name in names]
+    return [
+        Known(s.name, opens(s.name), s.place, _days(changed.get(s.name) or s.since), s.new)
+        for s in sources
+    ]
+
+
+def _days(since: datetime | None) -> int | None:
+    return max(0, (now() - since).days) if since else None
+
+
+def opens(name: str) -> str:
+    """Return what a key opens, as a path within the state."""
+    if name == receipt.KEY:
+        return "nothing: receipts are signed with it"
+    return str(_store(name).path.relative_to(Home.current().root))

@@ -1,0 +1,97 @@
+"""``assent backup``, ``restore`` and ``keys``: keeping the state.
+
+Belongs here: arguments and printing. Does not belong here: what goes into a backup
+(``governance.backup``), how a key is changed (``governance.rotation``).
+"""
+
+from pathlib import Path
+
+import click
+
+from orchestration.cli.output import json_option, print_json, print_table
+from warehouse.errors import UsageError
+
+FOLDER = click.Path(path_type=Path)
+
+
+@click.command()
+@click.option("--to", required=True, type=FOLDER, help="The folder to make, outside the state.")
+@click.option("--separate", is_flag=True, help="What an ordinary one lacks: salts, who was erased.")
+def backup(to: Path, separate: bool) -> None:
+    """Copy the state to a folder elsewhere, as encrypted as it is, without its keys."""
+    from governance.backup import back_up
+    from orchestration.runner import writing_alone
+
+    with writing_alone("backup"):
+        files = back_up(to, separate=separate)
+    click.echo(f"backed up: {files} files; keys aren't among them")
+
+
+@click.command()
+@click.option("--from", "source", required=True, type=FOLDER, help="An ordinary backup.")
+@click.option("--separate", type=FOLDER, help="The newest separate backup; default: what is here.")
+@json_option
+def restore(source: Path, separate: Path | None, as_json: bool) -> None:
+    """Put a backup in the place of the state, and erase again whoever was erased since."""
+    from governance.backup import restore as bring_back
+    from orchestration.common import require_keys
+    from orchestration.manifest import policy
+    from orchestration.migrations import MIGRATIONS
+    from orchestration.runner import holding_the_lock
+    from warehouse import schema
+
+    require_keys()
+    with holding_the_lock("restore"):
+        done = bring_back(policy(), source, separate, migrate=lambda: schema.migrate(MIGRATIONS))
+    if as_json:
+        print_json(vars(done))
+        return
+    click.echo(
+        f"restored as of {done.at}; erased again: {done.erased_again}. Nothing is published until"
+        " `assent run` has read the feeds"
+    )
+    click.echo("Record again what was recorded since then and is in no feed", err=True)
+
+
+@click.group()
+def keys() -> None:
+    """List and change the keys that files are encrypted with."""
+
+
+@keys.command("list")
+@json_option
+def list_(as_json: bool) -> None:
+    """List the keys: what each opens and where it comes from; never a key."""
+    from governance.rotation import listing
+    from orchestration.common import key_names
+
+    found = listing(key_names())
+    if as_json:
+        print_json([vars(key) for key in found])
+        return
+    print_table(
+        "", ["key", "opens", "comes from", "days old", "a new one is there"],
+        [(k.name, k.opens, k.place, k.days, k.new) for k in found],
+    )  # fmt: skip
+
+
+@keys.command("rotate")
+@click.argument("names", metavar="NAME...", nargs=-1)
+def rotate(names: tuple[str, ...]) -> None:
+    """Write what keys open anew with other keys; without a name, all of them."""
+    from governance.rotation import rotate as change
+    from orchestration.common import key_names
+    from orchestration.runner import writing_alone
+
+    for name in names:
+        if name not in key_names():
+            raise UsageError("there is no such key", "see `assent keys list`")
+    with writing_alone("keys rotate"):
+        done = change(list(dict.fromkeys(names)) or key_names())
+    click.echo(f"changed: {', '.join(done)}; the old ones open older backups")
+    supplied = [name for name, in_place in done.items() if not in_place]
+    if supplied:
+        click.echo(f"supply the new key in the old one's place: {', '.join(supplied)}", err=True)
+
+
+COMMANDS = [backup, restore, keys]

@@ -1,0 +1,22 @@
+"""Steps that bring the state of an earlier version up to this one.
+
+Belongs here: which rooms change what, by the schema version that a step leads to; each may be done
+again. Does not belong here: the changes themselves, the number (``warehouse.schema``).
+"""
+
+from governance import release
+from ingest import landing
+from orchestration.manifest import policy
+from warehouse.connect import connected, warehouse_store
+from warehouse.home import Home
+
+
+def _to_2() -> None:
+    """Rights and removals: new columns of landing, and requests for readers to see."""
+    with connected(warehouse_store()) as connection:
+        landing.migrate(connection)
+    if Home.current().published_file(release.PERMISSION).exists():
+        release.publish_permission(policy())
+
+
+MIGRATIONS = {2: _to_2}

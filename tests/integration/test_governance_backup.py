@@ -1,0 +1,246 @@
+"""Backup, erase, restore: the erased stay gone, and nothing is read before a run has judged it."""
+
+import json
+import shutil
+import sqlite3
+
+import numpy as np
+import pytest
+
+from governance import identity, inbox
+from governance.rights.discovery import holders
+from tests.support.installation import own_feeds, started
+from warehouse.connect import connected, warehouse_store
+from warehouse.home import SEPARATE
+
+SEED = 20261126
+LATER = "2025-03-01T00:00:00Z"
+
+
+def erase(one, who):
+    number = one.assent("rights", "open", who, "erasure", "--json").json["request_id"]
+    assert one.assent("rights", "verify", number, "--method", "by letter").status == 0
+    done = one.assent("rights", "fulfil", number)
+    assert done.status == 0, done.said
+
+
+def backed_up(one, folder, *options):
+    done = one.assent("backup", "--to", str(folder), *options)
+    assert done.status == 0, done.said
+    return json.loads((folder / "manifest.json").read_bytes())
+
+
+def restored(one, folder, *options):
+    return one.assent("restore", "--from", str(folder), *options)
+
+
+def held(one, who):
+    """Return whether the vault knows a customer."""
+    with one.entered(), identity.opened(warehouse_store(read_only=True)) as connection:
+        known = connection.execute(
+            "select count(*) from vault.subjects where customer_id = ?", [who]
+        ).fetchall()[0][0]
+    return bool(known)
+
+
+def keys_of(one, who):
+    """Return every key of a customer, as text."""
+    with one.entered(), identity.opened(warehouse_store(read_only=True)) as connection:
+        rows = connection.execute(
+            "select s.subject_key::varchar, k.purpose_key::varchar from vault.subjects as s"
+            " join warehouse.landing.purpose_keys as k using (subject_key)"
+            " where customer_id = ?", [who],
+        ).fetchall()  # fmt: skip
+    return sorted({key for row in rows for key in row})
+
+
+def rows_with(one, keys):
+    """Return the tables of the warehouse that hold one of some keys."""
+    with one.entered(), connected(warehouse_store(read_only=True)) as connection:
+        return [
+            table.name for table in holders(connection, "warehouse")
+            if connection.execute(
+                f"select 1 from {table.name} where list_contains(?, {table.key}::varchar) limit 1",
+                [keys],
+            ).fetchall()
+        ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def told(small, tmp_path_factory):
+    """A state, its two backups, and somebody who was erased since."""
+    folder = tmp_path_factory.mktemp("backup")
+    one = own_feeds(small.copy(folder / "home"), folder / "feeds")
+    who = min(one.members())
+    keys = keys_of(one, who)
+    assert len(rows_with(one, keys)) > 10  # positive control
+    manifests = backed_up(one, folder / "state"), backed_up(one, folder / "apart", "--separate")
+    erase(one, who)
+    backed_up(one, folder / "newest", "--separate")
+    return one, folder, who, keys, manifests
+
+
+def copied(told, tmp_path):
+    one, folder, who, keys, _ = told
+    return one.copy(tmp_path / "home"), folder, who, keys
+
+
+def test_a_backup_is_whole_and_has_neither_salts_nor_keys_nor_anybody(told):
+    one, folder, who, keys, (state, apart) = told
+    assert {"warehouse.duckdb", "vault.duckdb", "inbox", "schema_version"} <= set(state["files"])
+    assert not {name for name in state["files"] if name.split(".")[0] in SEPARATE}
+    assert set(apart["files"]) == set(SEPARATE)
+    assert not [name for name in state["files"] if name.startswith(("published", "dbt", "."))]
+    for name in ("state", "apart"):
+        said = (folder / name / "manifest.json").read_text()
+        assert who not in said
+        assert not [key for key in keys if key in said]
+        found = {path for path in (folder / name).rglob("*") if path.is_file()}
+        secrets = [path.read_bytes() for path in one.keys.iterdir()]
+        assert not [p for p in found if any(secret in p.read_bytes() for secret in secrets)]
+    runs = next(folder.joinpath("state", "dagster").rglob("runs.db"))
+    with sqlite3.connect(runs) as connection:
+        assert connection.execute("select count(*) from runs").fetchall()[0][0] >= 2
+    assert [act["kind"] for act in one.acts() if act["act"] == "backup"] == [
+        "state", "separate", "separate",
+    ]  # fmt: skip
+
+
+def test_the_erased_stay_gone(told, tmp_path):
+    """The list here is the newest: the old salts are given, and the vault is of before."""
+    one, folder, who, keys = copied(told, tmp_path)
+    others = len(one.members())
+    done = restored(one, folder / "state", "--separate", str(folder / "apart"), "--json")
+    assert done.status == 0, done.said
+    assert done.json["erased_again"] == 1
+    assert not held(one, who)
+    assert rows_with(one, keys) == []
+    # Nothing can be read or exported before the feeds have been read and everything judged.
+    assert not list(one.home.published.iterdir())
+    assert one.assent("status").status == 2
+    asked = one.assent("query", "--purpose", "segmentation", "from segments")
+    assert (asked.status, "run `assent run`" in asked.err) == (2, True)
+    # The feeds still deliver them: read from the beginning, they are stopped at the door.
+    text = one.sources.read_text()
+    one.sources.write_text(
+        text.replace("time_zone: ", "future_tolerance_minutes: 61\n    time_zone: ")
+    )
+    one.run()
+    one.sources.write_text(text)
+    feeds = {feed["feed"]: feed["suppressed"] for feed in one.evidence("feeds")["feeds"]}
+    assert feeds["transactions"] > 0
+    assert one.assent("status").status == 0
+    assert not held(one, who)
+    assert rows_with(one, keys) == []
+    assert who not in one.members()
+    assert abs(len(one.members()) - others) < 10
+    acts = [act["act"] for act in one.acts()]
+    assert acts.count("backup") == 3  # none of them is lost, though the backup knew fewer
+    assert acts.count("restore") == 1
+    assert not list(one.root.glob(".restoring*"))
+
+
+def test_on_a_new_machine_the_newest_list_is_needed_and_is_enough(told, tmp_path):
+    one, folder, who, keys = copied(told, tmp_path)
+    shutil.rmtree(one.root)
+    without = restored(one, folder / "state")
+    assert without.status == 2
+    assert "the newest `kept` is missing" in without.err
+    older = tmp_path / "older"
+    shutil.copytree(folder / "apart", older)
+    # The salts of the erased are gone from the newest: keys come from the crosswalk.
+    done = restored(one, folder / "state", "--separate", str(folder / "newest"), "--json")
+    assert done.status == 0, done.said
+    assert done.json["erased_again"] == 1
+    assert rows_with(one, keys) == []
+    assert [act["act"] for act in one.acts()].count("rights.erase") == 0  # the backup's own record
+    assert one.acts()[-1]["act"] == "restore"
+    again = restored(one, folder / "state", "--separate", str(older))  # what is here is newer
+    assert again.status == 0, again.said
+    assert not held(one, who)
+
+
+def test_words_that_wait_here_wait_on(told, tmp_path):
+    one, folder, _, _ = copied(told, tmp_path)
+    other = max(one.members())
+    assert one.assent("consent", "record", other, "withdrawn").status == 0
+    for _ in range(2):
+        assert restored(one, folder / "state").status == 0
+        with one.entered():
+            words = inbox.waiting().consent_events.to_pylist()
+        assert [word["customer_id"] for word in words] == [other]
+    one.run("--select", "group:landing")
+    states = one.assent("consent", "show", other, "--json").json
+    assert not [state for state in states if state["permitted"]]
+
+
+def test_what_is_damaged_too_old_or_no_backup_is_refused(told, tmp_path):
+    one, folder, who, _ = copied(told, tmp_path)
+    before = {p: p.read_bytes() for p in one.root.iterdir() if p.is_file()}
+    state, apart = tmp_path / "state", str(folder / "apart")
+    shutil.copytree(folder / "state", state)
+    with (state / "warehouse.duckdb").open("r+b") as file:
+        file.seek(5000)
+        file.write(b"\xff" * 16)
+    said = {
+        "isn't as it was written": restored(one, state, "--separate", apart),
+        "is no backup of this kind": restored(one, folder / "apart"),
+        "older than custody.salt_backup_days": one.assent(
+            "restore", "--from", str(folder / "state"), "--separate", apart, ASSENT_NOW=LATER
+        ),
+        "doesn't belong under ASSENT_HOME": one.assent("backup", "--to", str(one.root / "b")),
+        "exists already": one.assent("backup", "--to", str(state)),
+    }
+    (state / "warehouse.duckdb").unlink()
+    said["lacks warehouse.duckdb"] = restored(one, state, "--separate", apart)
+    for words, done in said.items():
+        assert (done.status, words in done.err) == (2, True), (words, done.said)
+        assert who not in done.said
+    assert {p: p.read_bytes() for p in one.root.iterdir() if p in before} == before
+    assert not list(one.root.glob(".restoring*"))
+
+
+def test_a_backup_of_salts_that_stays_too_long_breaks_a_rule(told, tmp_path):
+    one, _, _, _ = copied(told, tmp_path)
+    for note in one.home.releases.glob("backup-*.json"):  # of the others
+        note.unlink()
+    backed_up(one, tmp_path / "salts", "--separate")
+    rule = "custody.salt_backups"
+
+    def judged(**variables):
+        rules = one.assent("status", "--json", **variables).json["rules"]
+        return next(r["status"] for r in rules if r["rule"] == rule)
+
+    one.run("--select", "group:landing")
+    assert judged() == "holds"
+    assert judged(ASSENT_NOW=LATER) == "broken"
+    shutil.rmtree(tmp_path / "salts")
+    one.run("--select", "group:landing")
+    assert judged(ASSENT_NOW=LATER) == "holds"
+
+
+def test_a_restore_that_is_killed_leaves_the_old_state_or_is_finished(told, tmp_path):
+    one, folder, who, keys = copied(told, tmp_path)
+    moments = np.random.default_rng(SEED)
+    marks = [one.home.artefacts / "mark", one.home.evidence / "mark"]
+    old = new = 0
+    for _ in range(12):
+        for mark in marks:
+            mark.write_text("of after the backup")
+        process = started(one, tmp_path / "log", "restore", "--from", str(folder / "state"),
+                          "--separate", str(folder / "apart"))  # fmt: skip
+        process.join(moments.uniform(0.05, 3))
+        process.kill()
+        process.join()
+        assert one.assent("keys", "list").status == 0
+        there = {mark.exists() for mark in marks}
+        assert len(there) == 1, SEED
+        old, new = old + (there == {True}), new + (there == {False})
+        assert not one.home.restoring.exists()
+        assert not held(one, who)
+        assert rows_with(one, keys) == []
+    backed_up(one, tmp_path / "after")
+    assert not list(one.root.glob(".restoring*"))
+    assert not list(one.home.journal.iterdir())
+    assert old
+    assert one.assent("restore", "--from", str(tmp_path / "after")).status == 0
