@@ -1,0 +1,152 @@
+"""Changing keys: every file opens afterwards, however it ended; receipts and handles stay good."""
+
+import json
+import secrets
+
+import duckdb
+import numpy as np
+import pytest
+
+from governance import identity, inbox
+from governance.rights import kept, receipt
+from orchestration.common import key_names
+from tests.support.installation import started
+from warehouse import keys
+from warehouse.connect import connected, published_store, warehouse_store
+from warehouse.publish import published_purposes
+
+SEED = 20261127
+FILES = ("warehouse", "vault", "salts", "inbox", "kept")
+
+
+def opened(one):
+    """Open every file of an installation and return what tells whether it is whole."""
+    with one.entered():
+        with identity.opened(warehouse_store()) as connection:
+            found = connection.execute(
+                "select (select count(*) from warehouse.landing.transactions),"
+                " (select count(*) from vault.subjects), (select count(*) from salts.salts)"
+            ).fetchall()
+        found += [(kept.mark(), inbox.waiting().consent_events.num_rows)]
+        for purpose in published_purposes():
+            with connected(published_store(purpose)) as connection:
+                found += connection.execute(
+                    "select count(*), sum(estimated_size) from duckdb_tables()"
+                ).fetchall()
+    return found
+
+
+def fits(path, key):
+    """Tell whether a file opens with a key, asked of DuckDB alone."""
+    with duckdb.connect() as connection:
+        try:
+            connection.execute(f"attach '{path}' as f (encryption_key '{key}', read_only)")
+        except duckdb.Error:
+            return False
+    return True
+
+
+@pytest.fixture
+def one(small, tmp_path):
+    return small.copy(tmp_path / "home")
+
+
+def test_every_file_opens_with_a_new_key_alone(one, tmp_path):
+    before = opened(one)
+    with one.entered():
+        names = key_names()
+        old = {name: keys.get(name) for name in names}
+        signed = receipt.signed({"request_id": "A-1"})
+        with kept.opened() as connection:
+            handle = kept.handle_of(connection, "ann")
+    assert one.assent("consent", "record", "ann", "withdrawn").status == 0
+    done = one.assent("keys", "rotate")
+    assert done.status == 0, done.said
+    assert not done.err
+    with one.entered():
+        new = {name: keys.get(name) for name in names}
+        assert not [name for name in names if new[name] == old[name]]
+        assert [keys.fitting(name) for name in names] == [[new[name]] for name in names]
+        assert receipt.holds(signed)
+        assert receipt.signed({"request_id": "A-1"})["public_key"] != signed["public_key"]
+        assert not receipt.holds(signed | {"public_key": signed["signature"]})
+        with kept.opened() as connection:
+            assert kept.handle_of(connection, "ann") == handle
+        assert inbox.waiting().consent_events.num_rows == 1
+    place = {name: one.root / name for name in FILES} | {
+        "warehouse": one.home.warehouse, "vault": one.home.vault,
+        **{f"published_{path.stem}": path for path in one.home.published.glob("*.duckdb")},
+    }  # fmt: skip
+    assert len(place) > 7
+    assert [name for name, path in place.items() if fits(path, old[name])] == []
+    assert [name for name, path in place.items() if not fits(path, new[name])] == []
+    after = opened(one)
+    assert (after[0], after[2:]) == (before[0], before[2:])
+    acts = [act for act in one.acts() if act["act"] == "keys.rotate"]
+    assert [sorted(act["names"]) for act in acts] == [sorted(names)]
+    said = done.said + json.dumps(one.acts()) + one.assent("keys", "list").said
+    assert not [key for key in (*old.values(), *new.values()) if key in said]
+    kept_aside = [p for p in one.keys.iterdir() if ".until-" in p.name]
+    assert {p.read_text() for p in kept_aside} == set(old.values())
+
+
+def test_supplied_keys_are_changed_by_whoever_supplies_them(one):
+    with one.entered():
+        first = keys.get("inbox")
+    second = secrets.token_hex(32)
+    refused = one.assent("keys", "rotate", "inbox", "vault", ASSENT_KEY_INBOX=first)
+    assert refused.status == 2
+    assert "no new key for 'inbox' is supplied" in refused.err
+    assert "set ASSENT_KEY_NEW_INBOX or ASSENT_KEY_NEW_INBOX_FILE" in refused.err
+    same = one.assent("keys", "rotate", "inbox", ASSENT_KEY_INBOX=first, ASSENT_KEY_NEW_INBOX=first)
+    assert "is the one that it has" in same.err
+    assert fits(one.home.inbox, first)
+    both = {"ASSENT_KEY_INBOX": first, "ASSENT_KEY_NEW_INBOX": second}
+    assert one.assent("consent", "record", "ann", "withdrawn", **both).status == 0
+    done = one.assent("keys", "rotate", "inbox", **both)
+    assert done.status == 0, done.said
+    assert "supply the new key in the old one's place: inbox" in done.err
+    assert fits(one.home.inbox, second)
+    assert one.assent("consent", "record", "bob", "withdrawn", **both).status == 0
+    assert one.assent("consent", "record", "bob", "granted", "--notice-version", "1",
+                      ASSENT_KEY_INBOX=second).status == 0  # fmt: skip
+    wrong = one.assent("consent", "record", "bob", "withdrawn", ASSENT_KEY_INBOX=first)
+    assert "the key 'inbox' doesn't fit the file inbox" in wrong.err
+    assert first not in wrong.said
+    listed = {k["name"]: k for k in one.assent("keys", "list", "--json", **both).json}
+    assert listed["inbox"] == {
+        "name": "inbox", "opens": "inbox", "place": "ASSENT_KEY_INBOX", "days": 0, "new": True,
+    }  # fmt: skip
+    assert listed["warehouse"]["place"] == str(one.keys / "warehouse")
+    assert one.assent("keys", "rotate", "nobody").status == 2
+
+
+def test_what_is_published_while_both_keys_are_known_is_under_the_new_one(one):
+    """Nothing turns back: what is written anew is written with the new key."""
+    second = secrets.token_hex(32)
+    named = {"ASSENT_KEY_NEW_PUBLISHED_PERMISSION": second}
+    assert one.assent("run", "--select", "group:landing", **named).status == 0
+    assert fits(one.home.published_file("permission"), second)
+
+
+def test_a_change_that_is_killed_leaves_files_that_open(one, tmp_path):
+    before = opened(one)
+    moments = np.random.default_rng(SEED)
+    changed = []
+    for _ in range(10):
+        with one.entered():
+            old = {name: keys.get(name) for name in FILES}
+        process = started(one, tmp_path / "log", "keys", "rotate")
+        process.join(moments.uniform(0.05, 3))
+        process.kill()
+        process.join()
+        assert opened(one) == before, SEED
+        assert one.assent("query", "--purpose", "segmentation", "from segments").status == 0
+        with one.entered():
+            changed += [name for name in FILES if keys.get(name) != old[name]]
+    assert changed
+    done = one.assent("keys", "rotate")
+    assert done.status == 0, done.said
+    assert opened(one) == before
+    assert not [path for path in one.keys.iterdir() if path.name.endswith(".new")]
+    assert not list(one.home.journal.iterdir())

@@ -1,0 +1,58 @@
+"""The state of an earlier schema version is brought up to this one; a newer one is left alone."""
+
+from governance.backup import back_up
+from tests.support.tables import state
+from warehouse import schema
+
+# What the first version's files lacked; a current state is led back to that.
+DOWN = (
+    "alter table landing.loads drop column rows_suppressed",
+    "alter table landing.quarantine drop column note",
+)
+
+
+def led_back(one):
+    """Make a state what the first version left: without a number, columns and requests' columns."""
+    with one.warehouse() as connection:
+        for statement in DOWN:
+            connection.execute(statement)
+    one.home.schema_version.unlink()
+    return one
+
+
+def test_the_first_version_is_brought_up(small, tmp_path):
+    one = led_back(small.copy(tmp_path / "home"))
+    before = state(small)
+    assert one.assent("status").status == 0  # readers need no more than they had
+    listed = one.assent("quarantine", "list", "--json")
+    assert listed.status == 0, listed.said
+    assert one.home.schema_version.read_text() == f"{schema.VERSION}\n"
+    assert state(one) == before
+    one.run("--select", "group:landing")
+    assert one.assent("rights", "list").status == 0
+
+
+def test_an_older_backup_is_brought_up(small, tmp_path):
+    one = led_back(small.copy(tmp_path / "home"))
+    with one.entered():  # not by its command, which would bring the state up first
+        back_up(tmp_path / "backup", separate=False)
+    done = one.assent("restore", "--from", str(tmp_path / "backup"))
+    assert done.status == 0, done.said
+    assert one.home.schema_version.read_text() == f"{schema.VERSION}\n"
+    with one.warehouse() as connection:
+        for column in ("loads.rows_suppressed", "quarantine.note"):
+            connection.execute(f"select {column} from landing.{column.split('.')[0]}")
+
+
+def test_a_newer_version_is_left_alone(small, tmp_path):
+    one = small.copy(tmp_path / "home")
+    before = {p: p.read_bytes() for p in one.root.iterdir() if p.is_file()}
+    version = one.home.schema_version
+    for said, words in (("99", "is of schema version 99, and this version"), ("x", "no number")):
+        version.write_text(said)
+        for command in ("status", "run", "backup --to x"):
+            done = one.assent(*command.split())
+            assert (done.status, words in done.err, len(done.err.splitlines())) == (2, True, 2)
+        assert {p: p.read_bytes() for p in before if p != version} == {
+            p: content for p, content in before.items() if p != version
+        }
