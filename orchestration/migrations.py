@@ -16,6 +16,7 @@ def _to_2() -> None:
     with connected(warehouse_store()) as connection:
         landing.migrate(connection)
     if Home.current().published_file(release.PERMISSION).exists():
+        release.require_recorded()  # an older copy would take back who withdrew
         release.publish_permission(policy())
 
 

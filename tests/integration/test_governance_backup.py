@@ -225,7 +225,7 @@ def test_a_restore_that_is_killed_leaves_the_old_state_or_is_finished(told, tmp_
     moments = np.random.default_rng(SEED)
     marks = [one.home.artefacts / "mark", one.home.evidence / "mark"]
     old = new = 0
-    for _ in range(12):
+    for _ in range(8):
         for mark in marks:
             mark.write_text("of after the backup")
         process = started(one, tmp_path / "log", "restore", "--from", str(folder / "state"),

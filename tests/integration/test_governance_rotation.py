@@ -133,7 +133,7 @@ def test_a_change_that_is_killed_leaves_files_that_open(one, tmp_path):
     before = opened(one)
     moments = np.random.default_rng(SEED)
     changed = []
-    for _ in range(10):
+    for _ in range(6):
         with one.entered():
             old = {name: keys.get(name) for name in FILES}
         process = started(one, tmp_path / "log", "keys", "rotate")

@@ -64,6 +64,7 @@ def test_the_catalogue_of_the_small_policy():
         "freshness.transactions",
         "custody.retention",
         "custody.purge",
+        "custody.salt_backups",
         "minimisation.permission",
         "encryption.files",
         "exposure.recipients",
