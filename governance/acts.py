@@ -64,8 +64,7 @@ def acting(act: str, **details: Any) -> Iterator[dict[str, Any]]:
     act
         ``query``, ``export``, ``consent.record``, ``consent.show``, ``consent.receipt``,
         ``consent.new_inbox``, ``segment.explain``, ``quarantine.list``, ``quarantine.resolve``,
-        ``rights.open``, ``rights.step``, ``rights.erase``, ``rights.answer``, ``rights.purge``,
-        ``custody.leave``.
+        ``backup``, ``restore``, ``keys.rotate``, and those of ``governance.rights``.
     **details
         JSON-able facts about the act, without values of rows. Times without a zone are in UTC, as
         in the tables; all are written as the act's own moment is.
