@@ -139,8 +139,13 @@ def _connected(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def rewrite() -> None:
-    """Write the file anew with the words that wait: dropped ones leave the disk."""
+    """Write the file anew with the words that wait: dropped ones leave the disk.
+
+    None is begun in the place of one that is lost.
+    """
     with held() as home:
+        if not home.inbox.exists():
+            return
         aside = home.inbox.with_name(".inbox.rewritten")
         aside.unlink(missing_ok=True)
         with _connected(home.inbox) as connection:

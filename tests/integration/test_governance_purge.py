@@ -51,3 +51,11 @@ def test_words_that_wait_outlive_it(tmp_path, monkeypatch):
     purge.purge()
     assert inbox.waiting().consent_events.to_pylist() == before
     assert inbox.add("consent_events", word) == 3
+
+
+def test_no_inbox_is_begun_where_one_is_lost(tmp_path, home):
+    fill(tmp_path)
+    load(sources_in(tmp_path))
+    assert not home.inbox.exists()
+    purge.purge()
+    assert not home.inbox.exists()
