@@ -145,7 +145,17 @@ def repeated_signals(when: list[datetime], about: str) -> st.SearchStrategy[tupl
         ("opted_in", about, None), ("granted", None, None), ("withdrawn", None, None),
         ("opted_out", about, None),
     ])  # fmt: skip
-    return st.lists(
+    # The answer to the first signal is spent by a denial, so that the second counts.
+    spent = tuple(
+        Event(action, purpose, at, at, 2, signal, "parent")
+        for at, (action, purpose, signal) in zip(
+            when[:5],
+            [("opted_out", None, "gpc"), ("opted_in", about, None), ("withdrawn", None, None),
+             ("opted_out", None, "gpc"), ("granted", None, None)],
+            strict=True,
+        )
+    )  # fmt: skip
+    return st.just(spent) | st.lists(
         st.builds(lambda at, word: Event(word[0], word[1], at, at, 2, word[2], "parent"),
                   moments, said),
         min_size=3, max_size=7,
