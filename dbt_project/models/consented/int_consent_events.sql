@@ -22,11 +22,11 @@ purposes as (
 known as (
     select
         events.*,
+        subjects.opt_in_outlasts_signal,
         events.action in ('granted', 'opted_in') as affirms,
         coalesce(lower(events.signal), '') = 'gpc' as is_gpc,
         -- A child's own consent counts for nothing; anybody's denial counts.
-        not subjects.under_age or coalesce(events.given_by, 'subject') = 'parent' as may_affirm,
-        subjects.opt_in_outlasts_signal
+        not subjects.under_age or coalesce(events.given_by, 'subject') = 'parent' as may_affirm
     from events
     inner join clocks on events.recorded_at <= clocks.known_at
     inner join subjects on events.subject_key = subjects.subject_key

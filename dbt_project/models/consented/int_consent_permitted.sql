@@ -23,11 +23,9 @@ at_known as (
         intervals.purpose,
         intervals.valid_from,
         purposes.covers_earlier_data,
-        not (
-            subjects.held
-            or (subjects.limited and purposes.sensitive)
-            or (subjects.marketing_objected and purposes.direct_marketing)
-        ) as is_free
+        not subjects.held
+        and not (subjects.limited and purposes.sensitive)
+        and not (subjects.marketing_objected and purposes.direct_marketing) as is_free
     from intervals
     inner join subjects on intervals.subject_key = subjects.subject_key
     inner join purposes on intervals.purpose = purposes.purpose

@@ -71,6 +71,7 @@ placed as (
 select
     placed.subject_key,
     placed.regime,
+    regime_rules.opt_in_outlasts_signal,
     coalesce(
         placed.age_years < coalesce(placed.age_of_consent, regime_rules.age_of_consent), false
     ) as under_age,
@@ -79,7 +80,6 @@ select
             coalesce(placed.age_of_consent, regime_rules.age_of_consent), regime_rules.opt_in_below
         ), false
     ) as needs_consent,
-    regime_rules.opt_in_outlasts_signal,
     coalesce(stops.held, false)
     or placed.subject_key in (select unread.subject_key from unread) as held,
     coalesce(stops.limited, false) as limited,
