@@ -48,7 +48,7 @@ def test_only_these_read_the_crosswalk() -> None:
         if read.search(path.read_text(encoding="utf-8"))
     }
     assert readers == {
-        "governance/bias_bridge.py", "governance/consent.py", "expectations/proof.py",
+        "governance/bias_bridge.py", "governance/consent_relations.py", "expectations/proof.py",
         "governance/rights/replay.py",  # whose salt is gone, so that no key can be made
         "governance/identity.py",  # whether the vault knows all whom landing holds
         "governance/lapse.py",  # whose rows aren't published

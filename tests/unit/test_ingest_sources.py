@@ -99,7 +99,9 @@ def test_a_mistake_is_placed_and_explained(old, new, place, said):
 def test_no_key_lets_one_word_take_the_place_of_another(tmp_path, feed, key, lacking):
     with pytest.raises(SourcesError, match=rf"feeds\.{feed}\.natural_key.*{lacking}"):
         sources_in(tmp_path, **{feed: declared(feed, natural_key=key)})
-    longer = declared(feed, natural_key=[*{*key, *CONTRACTS[feed].told_apart_by} - {"signal"}])
+    longer = declared(
+        feed, natural_key=[*{*key, *CONTRACTS[feed].told_apart_by} - {"signal", "given_by"}]
+    )
     sources_in(tmp_path, **{feed: longer})
 
 
