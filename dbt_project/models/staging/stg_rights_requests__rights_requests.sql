@@ -7,6 +7,7 @@ renamed as (
         -- ids
         request_id,
         subject_key,
+        load_id,
 
         -- strings
         type as request_type,
