@@ -6,9 +6,11 @@ this is the second count that those are held to.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -29,7 +31,7 @@ from governance.policy.words import (
     REMOVALS,
     WORD_FEEDS,
 )
-from governance.rights.deadlines import due_dates, regime_of
+from governance.rights.deadlines import due_dates, may_be_extended, regime_of
 from warehouse.catalogue import columns
 
 # Words that the company's subjects gave to Assent itself land beside those of the feed.
@@ -37,6 +39,8 @@ LANDED_WITH = {
     "consent_events": ("consent_events", "inbox"),
     "rights_requests": ("rights_requests", "inbox_requests"),
 }
+
+Asked = tuple[UUID | None, str, str]  # a request: subject key, number and type
 
 # The day by which each landing table's rows age. Consent events and requests are left out: they
 # are the evidence of what was allowed, and go with their subject (GDPR Art. 5(2), 7(1)).
@@ -54,6 +58,7 @@ def check_feeds(
     rewritten_at: datetime | None = None,
     in_clear: Sequence[str] | None = None,
     oldest_salts: datetime | None = None,
+    extended: Collection[Asked] = (),
 ) -> list[Result]:
     """Judge the rules that belong to no purpose's mart and to no segment.
 
@@ -73,6 +78,8 @@ def check_feeds(
         The files that aren't encrypted; without it nobody has looked.
     oldest_salts
         When the oldest backup of salts that is still there was made, UTC without a zone.
+    extended
+        The requests whose time to answer was extended.
 
     Returns
     -------
@@ -87,7 +94,7 @@ def check_feeds(
     return [
         *(_reconciliation(connection, catalogue[f"reconciliation.{feed}"], feed) for feed in FEEDS),
         *(_readable(connection, catalogue[f"readable.{feed}"], feed) for feed in WORD_FEEDS),
-        _due(connection, catalogue["rights.due"], policy, today),
+        _due(connection, catalogue["rights.due"], policy, today, extended),
         _freshness(catalogue["freshness.transactions"], clocks, today),
         _custody_retention(connection, catalogue["custody.retention"], clocks),
         _custody_purge(connection, catalogue["custody.purge"], today, rewritten_at),
@@ -157,7 +164,10 @@ def _readable(connection: duckdb.DuckDBPyConnection, rule: Rule, feed: str) -> R
     return result(rule, "holds", 0, "every row names a subject, or has been resolved")
 
 
-def _due(connection: duckdb.DuckDBPyConnection, rule: Rule, policy: Policy, today: date) -> Result:
+def _due(
+    connection: duckdb.DuckDBPyConnection, rule: Rule, policy: Policy, today: date,
+    extended: Collection[Asked],
+) -> Result:  # fmt: skip
     """Judge whether a request that nobody has answered is past its last day.
 
     A request is open until a row of it says otherwise, whoever says so, the feed or Assent; it goes
@@ -167,9 +177,9 @@ def _due(connection: duckdb.DuckDBPyConnection, rule: Rule, policy: Policy, toda
         return unjudged(rule)
     waiting = connection.execute(
         """
-        select c.jurisdiction, r.type, r.received_at
+        select c.jurisdiction, r.type, r.received_at, r.subject_key, r.request_id
         from (
-            select subject_key, type, min(received_at) as received_at
+            select subject_key, request_id, type, min(received_at) as received_at
             from landing.rights_requests
             group by subject_key, request_id, type having bool_and(status = 'open')
         ) as r left join landing.customers as c using (subject_key)
@@ -178,9 +188,13 @@ def _due(connection: duckdb.DuckDBPyConnection, rule: Rule, policy: Policy, toda
     if not waiting:
         return result(rule, "holds", 0, "no request is open")
     due = []
-    for jurisdiction, request_type, received_at in waiting:
+    for jurisdiction, request_type, received_at, subject, number in waiting:
         regime = regime_of(policy, jurisdiction)
-        dates = due_dates(policy, regime, request_type, received_at)
+        dates = due_dates(
+            policy, regime, request_type, received_at,
+            extended=(subject, number, request_type) in extended
+            and may_be_extended(policy, regime, request_type),
+        )  # fmt: skip
         due.append((dates.answer_by, (regime, request_type)))
     first = min(day for day, _ in due)
     warned = today + timedelta(days=policy.thresholds.request_warning_days)
@@ -197,7 +211,8 @@ def _due(connection: duckdb.DuckDBPyConnection, rule: Rule, policy: Policy, toda
         why = f"due by {warned}: {soon.total()} of {len(due)} open requests, the first on {first}"
     else:
         why = f"open requests: {len(due)}, the first due on {first}"
-    return aged(rule, first, today, why, **{"open requests": table})
+    found = aged(rule, first, today, why, **{"open requests": table})
+    return replace(found, soon=bool(soon) and not late)
 
 
 def _freshness(rule: Rule, clocks: Clocks, today: date) -> Result:

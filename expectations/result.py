@@ -48,6 +48,8 @@ class Result:
         Whether a check has looked; ``not judged`` is no answer if none has.
     since : date or None
         The day from which the observation is counted to the present one.
+    soon : bool
+        Whether it holds, and by its ``why`` won't for long: its check warns.
     """
 
     rule: str
@@ -58,6 +60,7 @@ class Result:
     details: Mapping[str, Any] = field(default_factory=dict)
     checked: bool = True
     since: date | None = None
+    soon: bool = False
 
     @property
     def holds(self) -> bool:

@@ -21,6 +21,7 @@ from governance.gate import judge_columns
 from governance.policy.rules import KINDS, Rule, rules
 from governance.policy.words import FEEDS, SEGMENT_PURPOSE
 from governance.rights.purge import rewritten_at
+from governance.rights.requests import listing
 from models.markdown import escaped
 from orchestration import ran
 from orchestration.common import SEGMENT_KINDS, about, provenance
@@ -55,9 +56,13 @@ def _specs(asset: list[str], found: Iterable[Rule]) -> list[dg.AssetCheckSpec]:
 def _evaluated(
     asset: list[str], kind: str, results: Sequence[Any], clocks: Clocks
 ) -> dg.AssetCheckResult:
-    """Return one check's result from those of its rules; an override on record lets it pass."""
+    """Return one check's result from those of its rules; an override on record lets it pass.
+
+    Of a kind that blocks none warns of what is soon: such a check would stop the run.
+    """
     verdicts = [status.verdict_on(policy(), r, clocks.newest_day) for r in results]
     standing = [v for v in verdicts if not v.passes]
+    soon = [r for r in results if r.soon]
     rules = Table(
         ("rule", "status", "observed", "limit", "why"),
         [(v.rule, v.status + (" (overridden)" * bool(v.overridden_by)), in_words(v.observed),
@@ -67,9 +72,13 @@ def _evaluated(
     return dg.AssetCheckResult(
         asset_key=asset,
         check_name=kind,
-        passed=not standing,
-        severity=dg.AssetCheckSeverity.ERROR if KINDS[kind].blocks else dg.AssetCheckSeverity.WARN,
-        description=escaped("; ".join(f"{v.rule}: {v.why}" for v in standing)) or None,
+        passed=not standing and not soon,
+        severity=(
+            dg.AssetCheckSeverity.ERROR
+            if standing and KINDS[kind].fails
+            else dg.AssetCheckSeverity.WARN
+        ),
+        description=escaped("; ".join(f"{v.rule}: {v.why}" for v in standing or soon)) or None,
         metadata={"rules": _detail(rules), **details, **provenance(clocks)},
     )
 
@@ -137,12 +146,14 @@ def check_feeds(context: dg.AssetCheckExecutionContext, writer: Writer) -> Itera
     from expectations.feeds import check_feeds as judge
     from orchestration.land import landed_clocks
 
+    asked = listing()
     with writer.warehouse() as connection:
         clocks = landed_clocks(connection)
         results = judge(
             connection, policy(), clocks, now=now(), manifest=manifest(), lineage=lineage(),
             rewritten_at=rewritten_at(connection), in_clear=files_in_clear(),
             oldest_salts=oldest_salts(),
+            extended={(r.subject_key, r.request_id, r.type) for r in asked if r.extended},
         )  # fmt: skip
         status.put(connection, policy(), results, clocks, about())
     for feed in FEEDS:

@@ -27,7 +27,7 @@ class Kind(NamedTuple):
 
     ``ids`` is the form of their ids; ``why`` is the reason or the law; ``overridable``: whether a
     recorded override may let results be published although the rule is broken; ``blocks``: whether
-    a broken rule stops publishing.
+    a broken rule stops publishing; ``fails``: whether a broken rule fails its check, or only warns.
     """
 
     ids: str
@@ -35,6 +35,7 @@ class Kind(NamedTuple):
     why: str
     overridable: bool = False
     blocks: bool = True
+    fails: bool = True
 
 
 # No signature makes processing lawful: what the law forbids can't be overridden.
@@ -116,6 +117,7 @@ KINDS: dict[str, Kind] = {
         "the features are distributed as they were at the fit",
         "a model describes the data it was fitted on",
         blocks=False,
+        fails=False,
     ),
     "custody": Kind(
         "custody.retention, custody.purge, custody.salt_backups",

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from dateutil.relativedelta import relativedelta
 from holidays import HolidayBase, country_holidays
 
-from governance.policy.model import Policy, Requests
+from governance.policy.model import Policy, Requests, Times
 from warehouse.errors import UsageError
 
 
@@ -88,7 +88,7 @@ def due_dates(
     datetime.date(2024, 2, 29)
     """
     counted = policy.regimes[regime].requests
-    times = counted.by_type.get(request_type, counted)
+    times = _times(policy, regime, request_type)
     periods = [times.answer]
     if extended:
         if times.extension is None:
@@ -101,6 +101,16 @@ def due_dates(
     received = _day(received_at, policy.time_zone)
     acknowledge_by = _end(received, [times.acknowledge], counted) if times.acknowledge else None
     return DueDates(acknowledge_by, _end(received, periods, counted))
+
+
+def may_be_extended(policy: Policy, regime: str, request_type: str) -> bool:
+    """Tell whether a regime gives an extension for a type of request."""
+    return _times(policy, regime, request_type).extension is not None
+
+
+def _times(policy: Policy, regime: str, request_type: str) -> Times:
+    counted = policy.regimes[regime].requests
+    return counted.by_type.get(request_type, counted)
 
 
 def _day(moment: datetime, time_zone: str) -> date:

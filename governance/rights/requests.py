@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from governance import acts, identity, inbox, limits
+from governance.policy.model import Policy
 from governance.policy.words import REQUEST_STATES, REQUEST_TYPES, STEPS, VERIFIED_REQUESTS
 from governance.release import PERMISSION
 from governance.rights import kept
+from governance.rights.deadlines import due_dates, regime_of
 from warehouse.clock import now, utc_naive
 from warehouse.connect import published_store
 from warehouse.errors import UsageError
@@ -137,22 +140,61 @@ def find(request_id: str, customer_id: str | None = None) -> Request:
 
 
 def take_step(
-    request_id: str, step: str, *, customer_id: str | None = None, **details: Any
-) -> None:
-    """Note a step on a request; one that ends it lands with the next run, too.
+    policy: Policy, request_id: str, step: str, *, customer_id: str | None = None, **details: Any
+) -> Request:
+    """Note a step on a request, and return it as it was; one that ends it lands with the next run.
+
+    Parameters
+    ----------
+    policy
+        Says whether a request may be extended.
+    **details
+        What belongs to the step, such as the ground of a refusal; no identifiers.
 
     Raises
     ------
     UsageError
-        If there is no such step or request, or it has ended already.
+        If there is no such step or request, it has ended already, or this isn't a step to take
+        with it.
     """
     with acts.acting("rights.step", step=acts.known(step, STEPS)) as act:
         if step not in STEPS:
             raise UsageError(f"no such step: '{step}'", f"use one of {', '.join(STEPS)}")
+        limits.require_short(*details.values())
         request = find(request_id, customer_id)
         act["subject_key"], act["request_id"] = request.subject_key, request_id
         require_open(request)
+        _require_fitting(policy, request, step)
         note_step(request, step, **details)
+    return request
+
+
+def _require_fitting(policy: Policy, request: Request, step: str) -> None:
+    """Refuse a step that this request can't take."""
+    if step == "extended":
+        _require_extendable(policy, request)
+    elif step == "fulfilled" and request.type == "erasure":
+        raise UsageError(
+            "an erasure is done by Assent, not noted",
+            f"`assent rights fulfil {request.request_id}`",
+        )
+    elif step == "lifted" and request.type != "restriction":
+        raise UsageError("only a restriction is lifted", "`refuse` or `done` ends the others")
+
+
+def _require_extendable(policy: Policy, request: Request) -> None:
+    """Refuse to extend what can't be: once only, where there is one, and told in time."""
+    if request.extended:
+        raise UsageError("the request has been extended already", "the law lets one do it once")
+    regime = regime_of(policy, request.jurisdiction)
+    due_dates(policy, regime, request.type, request.received_at, extended=True)
+    last = due_dates(policy, regime, request.type, request.received_at).answer_by
+    if now().astimezone(ZoneInfo(policy.time_zone)).date() > last:
+        raise UsageError(
+            f"the request had to be answered by {last}: it can't be extended any more",
+            "answer it now; the subject had to be told of an extension within that time",
+            rule="request.late",
+        )
 
 
 def require_open(request: Request) -> None:

@@ -6,13 +6,12 @@ Belongs here: arguments and printing. Does not belong here: what a request does
 
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
 from governance.policy.words import REQUEST_TYPES
 from orchestration.cli.output import json_option, print_json, print_label, print_table
-from warehouse.errors import UsageError
 
 subject_option = click.option("--subject", help="The customer, where several have that number.")
 
@@ -89,62 +88,63 @@ def show(request_id: str, subject: str | None, as_json: bool) -> None:
         )
 
 
-def _step(request_id: str, subject: str | None, step: str, **details: Any) -> None:
-    from governance.rights.requests import take_step
+class Step(NamedTuple):
+    """A command that notes one step on a request.
 
-    take_step(request_id, step, customer_id=subject, **details)
-    click.echo(f"noted: {step}")
+    ``options`` are what it has to be told, with what that is.
+    """
 
-
-@rights.command("acknowledge")
-@click.argument("request_id")
-@subject_option
-def acknowledge(request_id: str, subject: str | None) -> None:
-    """Note that the subject was told that the request has arrived."""
-    _step(request_id, subject, "acknowledged")
+    command: str
+    step: str
+    what: str
+    options: dict[str, str]
 
 
-@rights.command("verify")
-@click.argument("request_id")
-@click.option("--method", required=True, help="How it was made sure who asks.")
-@subject_option
-def verify(request_id: str, method: str, subject: str | None) -> None:
-    """Note that it was verified who makes the request."""
-    _step(request_id, subject, "verified", method=method)
+STEPS = (
+    Step("acknowledge", "acknowledged",
+         "Note that the subject was told that the request has arrived.", {}),
+    Step("verify", "verified", "Note that it was verified who makes the request.",
+         {"method": "How it was made sure who asks."}),
+    Step("extend", "extended",
+         "Note that the time to answer was extended, as the law lets one do once.",
+         {"reason": "Why it takes longer; the subject is told."}),
+    Step("refuse", "refused",
+         "Refuse a request, with the ground and where to complain (GDPR Art. 12(4)).",
+         {"ground": "On which ground.", "complaint": "Where the subject can complain."}),
+    Step("partly", "partial",
+         "Note that a request was fulfilled in part, and on which ground not the rest.",
+         {"how": "What was done, and how the subject was told.",
+          "ground": "On which ground not the rest.",
+          "complaint": "Where the subject can complain."}),
+    Step("lift", "lifted", "Lift a restriction, once the subject has been told.",
+         {"told": "How the subject was told beforehand (GDPR Art. 18(3))."}),
+    Step("done", "fulfilled",
+         "Note that a request was fulfilled outside of Assent (an erasure can't be: see fulfil).",
+         {"how": "What was done, and how the subject was told."}),
+)  # fmt: skip
 
 
-@rights.command("extend")
-@click.argument("request_id")
-@click.option("--reason", required=True, help="Why it takes longer; the subject is told.")
-@subject_option
-def extend(request_id: str, reason: str, subject: str | None) -> None:
-    """Note that the time to answer was extended, as the law lets one do once."""
-    _step(request_id, subject, "extended", reason=reason)
+def _command(step: Step) -> click.Command:
+    """Return the command that notes a step: they are all alike."""
+
+    def note(request_id: str, subject: str | None, **details: str) -> None:
+        from governance.rights.requests import take_step
+        from orchestration.manifest import policy
+
+        request = take_step(policy(), request_id, step.step, customer_id=subject, **details)
+        click.echo(f"noted: {step.step}")
+        if (request.type, step.step) == ("objection", "refused"):
+            click.echo("direct marketing stays stopped: that can't be refused (GDPR Art. 21(3))")
+
+    asked = [click.Option([f"--{name}"], required=True, help=h) for name, h in step.options.items()]
+    command = click.Command(
+        step.command, params=[click.Argument(["request_id"]), *asked], help=step.what, callback=note
+    )
+    return subject_option(command)
 
 
-@rights.command("refuse")
-@click.argument("request_id")
-@click.option("--ground", required=True, help="On which ground.")
-@click.option("--complaint", required=True, help="Where the subject can complain.")
-@subject_option
-def refuse(request_id: str, ground: str, complaint: str, subject: str | None) -> None:
-    """Refuse a request, with the ground and where to complain (GDPR Art. 12(4))."""
-    from governance.rights.requests import find
-
-    _step(request_id, subject, "refused", ground=ground, complaint=complaint)
-    if find(request_id, subject).type == "objection":
-        click.echo("direct marketing stays stopped: that can't be refused (GDPR Art. 21(3))")
-
-
-@rights.command("lift")
-@click.argument("request_id")
-@click.option(
-    "--told", required=True, help="How the subject was told beforehand (GDPR Art. 18(3))."
-)
-@subject_option
-def lift(request_id: str, told: str, subject: str | None) -> None:
-    """Lift a restriction, once the subject has been told."""
-    _step(request_id, subject, "lifted", told=told)
+for noted in STEPS:
+    rights.add_command(_command(noted))
 
 
 @rights.command("fulfil")
@@ -178,21 +178,6 @@ def fulfil(
         rows = sum(sum(tables.values()) for tables in receipt["rows_found"].values())
         done = f"{', '.join(receipt['files'])} written" if "files" in receipt else "erased"
         click.echo(f"{receipt['request_id']}: {done}, {rows} rows in {receipt['seconds']} s")
-
-
-@rights.command("done")
-@click.argument("request_id")
-@click.option("--how", required=True, help="What was done, and how the subject was told.")
-@subject_option
-def done(request_id: str, how: str, subject: str | None) -> None:
-    """Note that a request was fulfilled outside of Assent (an erasure can't be: see fulfil)."""
-    from governance.rights.requests import find
-
-    if find(request_id, subject).type == "erasure":
-        raise UsageError(
-            "an erasure is done by Assent, not noted", f"`assent rights fulfil {request_id}`"
-        )
-    _step(request_id, subject, "fulfilled", how=how)
 
 
 @rights.command("purge")

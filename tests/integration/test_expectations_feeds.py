@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import duckdb
 import pytest
@@ -187,6 +188,39 @@ def test_due_dates(
     assert why in found.why
     assert (found.since is None) == (why == "no request is open")  # else time alone can break it
     assert not [word for word in (STRANGER, "'q'") if word in f"{found}"]
+
+
+@pytest.mark.parametrize(
+    ("later", "status", "observed", "soon"),
+    [(18, "holds", -8, False), (19, "holds", -7, True), (27, "broken", 1, False)],
+)
+def test_due_dates_warn_before_they_fail(
+    warehouse: duckdb.DuckDBPyConnection, later: int, status: str, observed: int, soon: bool
+) -> None:
+    found = results(warehouse, NOW + timedelta(days=later))["rights.due"]
+    assert (found.status, found.observed, found.soon) == (status, observed, soon)
+
+
+def test_an_extension_counts_only_for_its_request_and_where_there_is_one(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    warehouse.execute(asked())
+    late = ("access", 1)
+
+    def found(policy: Policy, *key: str) -> Any:
+        extended = {(UUID(key[0]), *key[1:])} if key else set()
+        due = check_feeds(warehouse, policy, checked.clocks(), now=NOW, extended=extended)
+        (rule,) = [r for r in due if r.rule == "rights.due"]
+        return [(row[1], row[4]) for row in rule.details["open requests"].rows]
+
+    said = POLICY.model_dump(by_alias=True)
+    said["regimes"]["gdpr"]["requests"] = {"answer": "1 month", "extension": "2 months"}
+    longer = Policy.model_validate(said)
+    assert late in found(longer)
+    assert late in found(longer, STRANGER, "another", "access")
+    assert late not in found(longer, STRANGER, "q", "access")
+    said["regimes"]["gdpr"]["requests"] = {"answer": "1 month"}
+    assert late in found(Policy.model_validate(said), STRANGER, "q", "access")
 
 
 def test_due_dates_go_by_the_regime_of_the_subject(warehouse: duckdb.DuckDBPyConnection) -> None:
