@@ -65,8 +65,9 @@ REQUEST_TYPES = (
     "explanation",
 )  # fmt: skip
 REQUEST_STATES = ("open", "fulfilled", "partial", "refused", "withdrawn", "lifted")
+HELD = "held"  # the step by which the company makes a restriction a legal hold
 # What the company does about a request, besides ending it in one of the last five states.
-STEPS = ("acknowledged", "verified", "extended", *REQUEST_STATES[1:])
+STEPS = ("acknowledged", "verified", "extended", HELD, *REQUEST_STATES[1:])
 # What is only disclosed, changed or destroyed for somebody whose identity is verified.
 VERIFIED_REQUESTS = ("access", "portability", "rectification", "erasure", "explanation")
 # Requests that keep their subject out of everything, while they are what; and what lets it go,

@@ -20,7 +20,7 @@ import duckdb
 from governance import acts, identity, inbox
 from governance.rights import kept, leaving, receipt
 from governance.rights.discovery import LEAVING, Holder, alias_of, holders, mark
-from governance.rights.requests import Request, require_open, require_verified
+from governance.rights.requests import Request, listing, require_open, require_verified
 from warehouse import journal
 from warehouse.clock import now, utc_naive
 from warehouse.connect import published_store, warehouse_store
@@ -44,8 +44,9 @@ def erase(requests: Sequence[Request]) -> list[dict[str, Any]]:
     ------
     UsageError
         If one has ended or its subject isn't verified, or some table can't be told whose rows it
-        holds; then nothing is erased.
+        holds, or a restriction or a legal hold stands; then nothing is erased.
     """
+    kept_back = {request.customer_id for request in listing() if request.keeps}
     for request in requests:
         if request.type != leaving.ERASURE:
             raise UsageError(
@@ -58,6 +59,14 @@ def erase(requests: Sequence[Request]) -> list[dict[str, Any]]:
                 f"nothing is held of the customer of {request.request_id}",
                 "tell them so, and `assent rights refuse` it with that ground",
                 rule="subject.unknown",
+            )
+        if request.customer_id in kept_back:
+            raise UsageError(
+                f"the customer of {request.request_id} is under a restriction or a legal hold,"
+                " which comes before erasure",
+                f"`assent rights refuse {request.request_id}` with that ground (GDPR Art. 17(3)(e),"
+                " 18(1)), or `assent rights lift` it first",
+                rule="subject.held",
             )
     if len({request.subject_key for request in requests}) < len(requests):
         raise UsageError(

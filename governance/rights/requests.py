@@ -7,14 +7,21 @@ answered (``deadlines``), whom a request keeps out of marts (``governance.consen
 
 import secrets
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from governance import acts, identity, inbox, limits
 from governance.policy.model import Policy
-from governance.policy.words import REQUEST_STATES, REQUEST_TYPES, STEPS, VERIFIED_REQUESTS
+from governance.policy.words import (
+    HELD,
+    HOLDING_STATES,
+    REQUEST_STATES,
+    REQUEST_TYPES,
+    STEPS,
+    VERIFIED_REQUESTS,
+)
 from governance.release import PERMISSION
 from governance.rights import kept
 from governance.rights.deadlines import due_dates, regime_of
@@ -62,6 +69,18 @@ class Request:
         """Whether the time to answer was extended."""
         return any(step["step"] == "extended" for step in self.steps)
 
+    @property
+    def keeps(self) -> bool:
+        """Whether it is a restriction by which its subject may not be erased now.
+
+        A restriction until it is lifted (GDPR Art. 18(1)(b) and (c)), a legal hold until its last
+        day, too (Art. 17(3)(e)).
+        """
+        if self.type != "restriction" or self.status not in HOLDING_STATES:
+            return False
+        ends = [step["until"] for step in self.steps if step["step"] == HELD]
+        return not ends or now().date() <= date.fromisoformat(max(ends))
+
 
 @dataclass(frozen=True)
 class Opened:
@@ -100,6 +119,25 @@ def open_request(
         inbox.add("rights_requests", word)
         known, act["subject_key"] = identity.look_up(customer_id)
     return Opened(opened, received_at or present, known)
+
+
+def hold(customer_id: str, *, reason: str, until: date) -> Opened:
+    """Put a subject under a legal hold: a restriction by the company, which erasure doesn't end.
+
+    Raises
+    ------
+    UsageError
+        If the hold ends before it begins, or a value is beyond the limits.
+    """
+    limits.require_short(reason)
+    if until < now().date():
+        raise UsageError("--until is past", "name the last day of the hold")
+    opened = open_request(customer_id, "restriction", channel="legal hold")
+    request = find(opened.request_id, customer_id)
+    with acts.acting("rights.step", step=HELD) as act:
+        act["subject_key"], act["request_id"] = request.subject_key, request.request_id
+        note_step(request, HELD, reason=reason, until=until.isoformat())
+    return opened
 
 
 def listing(customer_id: str | None = None) -> list[Request]:

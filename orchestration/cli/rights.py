@@ -43,6 +43,18 @@ def open_(
         click.echo("no such customer yet; if the id is misspelt, it reaches nobody")
 
 
+@rights.command("hold")
+@click.argument("subject")
+@click.option("--reason", required=True, help="Which claim or duty asks for it.")
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), required=True, help="Its last day.")
+def hold(subject: str, reason: str, until: datetime) -> None:
+    """Put a customer under a legal hold: kept, used for nothing, and not erased meanwhile."""
+    from governance.rights.requests import hold as put_under_hold
+
+    opened = put_under_hold(subject, reason=reason, until=until.date())
+    click.echo(f"opened {opened.request_id}: `assent rights lift` ends it")
+
+
 @rights.command("list")
 @click.option("--all", "everything", is_flag=True, help="Ended ones too.")
 @json_option

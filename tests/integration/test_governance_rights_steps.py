@@ -1,0 +1,91 @@
+"""Steps on requests: extending, holding, lifting, and what comes before what."""
+
+import pytest
+
+from governance.rights import kept
+
+
+def opened(one, who, kind):
+    done = one.assent("rights", "open", who, kind, "--json")
+    assert done.status == 0, done.said
+    return done.json["request_id"]
+
+
+@pytest.fixture
+def one(small, tmp_path):
+    return small.copy(tmp_path / "home")
+
+
+@pytest.fixture
+def who(one):
+    return min(one.members())
+
+
+def test_an_extension_is_noted_once_in_time_and_only_where_there_is_one(one, who):
+    access, objection = opened(one, who, "access"), opened(one, who, "objection")
+
+    def extend(number, **clock):
+        return one.assent("rights", "extend", number, "--reason", "many files", **clock)
+
+    late = extend(access, ASSENT_NOW="2099-01-01T00:00:00Z")
+    assert late.status == 2
+    assert "can't be extended any more" in late.err
+    assert extend(access).status == 0
+    assert "extended already" in extend(access).err
+    regime = one.assent("rights", "show", objection, "--json").json["jurisdiction"]
+    if regime in ("US", "US-CA"):
+        assert "can't be extended under 'ccpa'" in extend(objection).err
+    assert one.assent("rights", "show", access, "--json").json["extended"]
+
+
+def test_an_extended_request_is_late_later(one, who):
+    """The verdict goes by the steps, which landing doesn't hold."""
+    number = opened(one, who, "access")
+
+    def days():
+        assert one.assent("run", "--select", "key:landing/clocks").status == 0
+        rules = one.assent("status", "--json").json["rules"]
+        return next(r["observed"] for r in rules if r["rule"] == "rights.due")
+
+    before = days()
+    assert one.assent("rights", "extend", number, "--reason", "many files").status == 0
+    assert days() < before
+
+
+def test_a_legal_hold_comes_before_erasure_until_its_last_day(one, who):
+    done = one.assent("rights", "hold", who, "--reason", "claim 7", "--until", "2099-06-30")
+    assert done.status == 0, done.said
+    hold = done.out.split()[1].rstrip(":")
+    assert one.assent("rights", "hold", who, "--reason", "x", "--until", "2001-01-01").status == 2
+    number = opened(one, who, "erasure")
+    assert one.assent("rights", "verify", number, "--method", "by letter").status == 0
+    refused = one.assent("rights", "fulfil", number)
+    assert refused.status == 2
+    assert "comes before erasure" in refused.err
+    assert who not in refused.said
+    assert one.assent("run", "--select", "key:landing/clocks").status == 0
+    assert who not in one.members()  # kept, and used for nothing
+    assert one.acts()[-1]["act"] != "rights.erase"
+    assert one.assent("rights", "lift", number, "--told", "by letter").status == 2
+    assert one.assent("rights", "lift", hold, "--told", "by letter").status == 0
+    done = one.assent("rights", "fulfil", number)
+    assert done.status == 0, done.said
+    with one.entered(), kept.opened() as connection:
+        assert connection.execute("select count(*) from kept.suppressed").fetchall() == [(1,)]
+
+
+def test_a_restriction_comes_before_erasure_too_and_a_hold_ends_by_itself(one, who):
+    other = max(one.members())
+    restriction = opened(one, who, "restriction")
+    hold = one.assent("rights", "hold", other, "--reason", "claim 7", "--until", "2090-01-01")
+    assert hold.status == 0, hold.said
+    numbers = [opened(one, who, "erasure"), opened(one, other, "erasure")]
+    for number in numbers:
+        assert one.assent("rights", "verify", number, "--method", "by letter").status == 0
+        assert "comes before" in one.assent("rights", "fulfil", number).err
+    assert (
+        one.assent("rights", "refuse", restriction, "--ground", "-", "--complaint", "-").status == 0
+    )
+    assert one.assent("rights", "fulfil", numbers[0]).status == 0
+    later = one.assent("rights", "fulfil", numbers[1], ASSENT_NOW="2090-01-02T00:00:00Z")
+    assert later.status == 0, later.said
