@@ -59,6 +59,7 @@ def check_feeds(
     in_clear: Sequence[str] | None = None,
     oldest_salts: datetime | None = None,
     extended: Collection[Asked] = (),
+    untold: Collection[datetime] = (),
 ) -> list[Result]:
     """Judge the rules that belong to no purpose's mart and to no segment.
 
@@ -80,11 +81,13 @@ def check_feeds(
         When the oldest backup of salts that is still there was made, UTC without a zone.
     extended
         The requests whose time to answer was extended.
+    untold
+        Since when each notice waits that a recipient hasn't been handed, UTC without a zone.
 
     Returns
     -------
     list of Result
-        ``reconciliation.<feed>``, ``readable.<feed>``, ``rights.due``,
+        ``reconciliation.<feed>``, ``readable.<feed>``, ``rights.due``, ``rights.notices``,
         ``freshness.transactions``, ``custody.*``,
         ``encryption.files``, ``minimisation.permission``, ``exposure.recipients``.
     """
@@ -95,6 +98,7 @@ def check_feeds(
         *(_reconciliation(connection, catalogue[f"reconciliation.{feed}"], feed) for feed in FEEDS),
         *(_readable(connection, catalogue[f"readable.{feed}"], feed) for feed in WORD_FEEDS),
         _due(connection, catalogue["rights.due"], policy, today, extended),
+        _notices(catalogue["rights.notices"], untold, today),
         _freshness(catalogue["freshness.transactions"], clocks, today),
         _custody_retention(connection, catalogue["custody.retention"], clocks),
         _custody_purge(connection, catalogue["custody.purge"], today, rewritten_at),
@@ -213,6 +217,14 @@ def _due(
         why = f"open requests: {len(due)}, the first due on {first}"
     found = aged(rule, first, today, why, **{"open requests": table})
     return replace(found, soon=bool(soon) and not late)
+
+
+def _notices(rule: Rule, untold: Collection[datetime], today: date) -> Result:
+    """Judge how long a recipient hasn't been told what has become of data that it received."""
+    if not untold:
+        return result(rule, "holds", 0, "no recipient has to be told anything")
+    first = min(untold).date()
+    return aged(rule, first, today, f"notices that wait: {len(untold)}, the first since {first}")
 
 
 def _freshness(rule: Rule, clocks: Clocks, today: date) -> Result:

@@ -128,7 +128,7 @@ def _prepared(
     purpose_named(policy, purpose)
     listed = _recipient(policy, recipient, purpose)
     target = handover.target(to, FORMATS, "an export", encrypted=encrypted)
-    key = _public_key(listed, recipient) if encrypted else None
+    key = handover.key_of_recipient(policy, recipient) if encrypted else None
     columns = list(listed.receives or ("customer_id",))
     at = now()  # an act's own instant
     # Before the permission file is opened: a run puts an event there, then takes it from here.
@@ -186,16 +186,6 @@ def _recipient(policy: Policy, name: str, purpose: str) -> Recipient:
             rule="recipient.purpose",
         )
     return listed
-
-
-def _public_key(listed: Recipient, name: str) -> str:
-    if not listed.public_key:
-        raise UsageError(
-            f"recipient '{name}' has no public key to encrypt to",
-            f"set recipients.{name}.public_key (an age key, age1...), or pass --unencrypted",
-            rule="recipient.public_key",
-        )
-    return listed.public_key
 
 
 def _judge(connection: duckdb.DuckDBPyConnection, policy: Policy, at: datetime) -> datetime:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from governance.policy.checks_law import is_age_key
+from governance.policy.model import Policy
 from warehouse import keys
 from warehouse.errors import UsageError
 from warehouse.home import PROJECT, Home
@@ -79,6 +80,26 @@ def sealed(content: bytes, key: str | None) -> bytes:
 
     encrypted: bytes = pyrage.encrypt(content, [pyrage.x25519.Recipient.from_str(key)])
     return encrypted
+
+
+def key_of_recipient(policy: Policy, name: str) -> str:
+    """Return the age public key of a recipient.
+
+    Raises
+    ------
+    UsageError
+        If the policy doesn't list it, or gives it none.
+    """
+    listed = policy.recipients.get(name)
+    if listed is None or not listed.public_key:
+        raise UsageError(
+            f"recipient '{name}' has no public key to encrypt to"
+            if listed else "the policy lists no such recipient, so there is no key to encrypt to",
+            f"set recipients.{name}.public_key (an age key, age1...), or pass --unencrypted"
+            if listed else "list it under recipients, or pass --unencrypted",
+            rule="recipient.public_key",
+        )  # fmt: skip
+    return listed.public_key
 
 
 def key_of_subject(key: str | None) -> str:

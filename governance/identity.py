@@ -141,6 +141,15 @@ def prepare(connection: duckdb.DuckDBPyConnection, identifiers: Sequence[str]) -
     connection.execute(
         "create table if not exists salts.salts (subject_key uuid not null, salt blob not null)"
     )
+    connection.execute(
+        "create table if not exists vault.readmitted (subject_key uuid primary key,"
+        " since timestamp not null, written_after timestamp not null)"
+    )
+    connection.execute(
+        "create table if not exists vault.corrections (subject_key uuid not null,"
+        " request_id varchar not null, column_name varchar not null, refused varchar not null,"
+        " value varchar)"
+    )
     _require_salts(connection)
 
 
@@ -228,15 +237,45 @@ def keep_identifiers(
     )
 
 
+def refused_sql(column: str, value: str, salt: str) -> str:
+    """Return the SQL of what a value that was corrected is known by: a keyed hash.
+
+    Under the subject's own salt: without it, nobody can tell what was wrong.
+    """
+    said = f"coalesce('v' || {value}::varchar, 'n')"
+    return f"{pseudonym(f'correction of {column}', said, salt)}::varchar"
+
+
 def forget(subjects: Sequence[str]) -> None:
     """Delete subjects by their keys: first who they are, then the salts by which keys were made."""
     vault, salts = stores()
     with connected(vault, salts) as connection:
-        for table in ("vault.identifiers", "vault.subjects", "salts.salts"):
+        tables = connection.execute(
+            "select 'vault.' || table_name from duckdb_columns() where database_name = 'vault'"
+            " and column_name = 'subject_key' order by table_name = 'subjects', table_name"
+        ).fetchall()
+        for table in (*(name for (name,) in tables), "salts.salts"):
             connection.execute(
                 f"delete from {table} where list_contains(?, subject_key::varchar)",
                 [list(subjects)],
             )
+
+
+def known_as(connection: duckdb.DuckDBPyConnection) -> str:
+    """Return the ``select`` of each subject's identifiers: subject_key, customer_id, known_as.
+
+    ``known_as`` is a map of them by name; ``connection`` has the vault attached.
+    """
+    rows = connection.execute(
+        "select column_name from duckdb_columns() where database_name = 'vault'"
+        " and table_name = 'identifiers' and column_name <> 'subject_key' order by column_index"
+    ).fetchall()
+    names = ["customer_id", *(name for (name,) in rows)]
+    known = ", ".join(f"{quoted(name)}: {identifier(name)}::varchar" for name in names)
+    return (
+        f"select subject_key, customer_id, map {{{known}}} as known_as"
+        " from vault.subjects left join vault.identifiers using (subject_key)"
+    )
 
 
 def purpose_keys(purposes: Sequence[str], subjects: str = "vault.subjects") -> str:

@@ -20,6 +20,7 @@ from governance.clocks import Clocks
 from governance.gate import judge_columns
 from governance.policy.rules import KINDS, Rule, rules
 from governance.policy.words import FEEDS, SEGMENT_PURPOSE
+from governance.rights.notices import notices
 from governance.rights.purge import rewritten_at
 from governance.rights.requests import listing
 from models.markdown import escaped
@@ -146,7 +147,7 @@ def check_feeds(context: dg.AssetCheckExecutionContext, writer: Writer) -> Itera
     from expectations.feeds import check_feeds as judge
     from orchestration.land import landed_clocks
 
-    asked = listing()
+    asked, owed = listing(), notices()
     with writer.warehouse() as connection:
         clocks = landed_clocks(connection)
         results = judge(
@@ -154,6 +155,7 @@ def check_feeds(context: dg.AssetCheckExecutionContext, writer: Writer) -> Itera
             rewritten_at=rewritten_at(connection), in_clear=files_in_clear(),
             oldest_salts=oldest_salts(),
             extended={(r.subject_key, r.request_id, r.type) for r in asked if r.extended},
+            untold=[notice.since for notice in owed if notice.state == "waiting"],
         )  # fmt: skip
         status.put(connection, policy(), results, clocks, about())
     for feed in FEEDS:

@@ -87,7 +87,7 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
         try:
             files = state_of_files(feeds(), policy())
             if purge.due(policy()):
-                purge.purge()
+                purge.purge(policy())
                 context.log.info("written anew, without rows that were deleted")
             load_feeds(
                 feeds(), policy(), now=now(), recorded=waiting, progress=progress,

@@ -337,6 +337,11 @@ class Thresholds(Part):
         description="How many days before the last day to answer a rights request a warning is "
         "given",
     )
+    notice_days: Days = Field(
+        default=7,
+        description="How many days a recipient may go without being told what has become of data "
+        "that it received; longer, a warning is given",
+    )
     bias: BiasLimits = Field(description="Limits on bias")
     drift: Annotated[float, Field(gt=0)] = Field(
         description="The greatest population stability index of a feature against the fit; a "

@@ -83,9 +83,9 @@ KINDS: dict[str, Kind] = {
         "one that can't be read may be anybody's denial (GDPR Art. 7(3), 17, 18, 21)",
     ),
     "rights": Kind(
-        "rights.due",
-        "every open rights request can still be answered in time",
-        "a subject waits for the answer (GDPR Art. 12(3); Cal. Civ. Code 1798.130(a)(2))",
+        "rights.due, rights.notices",
+        "every open rights request can still be answered in time, and recipients are told",
+        "a subject waits for it (GDPR Art. 12(3), 19; Cal. Civ. Code 1798.130(a)(2))",
         blocks=False,
     ),
     "size": Kind(
@@ -321,6 +321,11 @@ def _of_feeds(policy: Policy) -> Iterator[Rule]:
     yield _rule(
         "rights", "due", about="feed rights_requests", purpose=None,
         limit=0, text="no day past the last to answer",
+    )  # fmt: skip
+    days = policy.thresholds.notice_days
+    yield _rule(
+        "rights", "notices", about="feed rights_requests", purpose=None,
+        limit=days, text=f"at most {days} days",
     )  # fmt: skip
     days = policy.thresholds.freshness_days
     yield _rule(

@@ -13,12 +13,12 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from governance import acts, identity, inbox
-from governance.rights import kept, leaving, receipt
+from governance.rights import kept, leaving, notices, receipt
 from governance.rights.discovery import LEAVING, Holder, alias_of, holders, mark
 from governance.rights.requests import Request, listing, require_open, require_verified
 from warehouse import journal
@@ -27,13 +27,23 @@ from warehouse.connect import published_store, warehouse_store
 from warehouse.errors import UsageError
 from warehouse.journal import Step
 from warehouse.publish import published_purposes
-from warehouse.sql import identifier
+from warehouse.sql import identifier, quoted
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 KIND = "erase"
 
 
-def erase(requests: Sequence[Request]) -> list[dict[str, Any]]:
+def erase(
+    requests: Sequence[Request], models: Sequence[Mapping[str, str]] = ()
+) -> list[dict[str, Any]]:
     """Erase the subjects of some requests; the caller holds the writer's lock.
+
+    Parameters
+    ----------
+    models
+        Those in force: the receipt says which were fitted on the subject.
 
     Returns
     -------
@@ -80,6 +90,7 @@ def erase(requests: Sequence[Request]) -> list[dict[str, Any]]:
                 str(r.subject_key): {"request_id": r.request_id, "type": r.type} for r in requests
             },
             "actor": acts.actor(),
+            "models": [dict(model) for model in models],
         }
         entry = journal.begin(KIND, payload)
         finish(entry.payload)
@@ -99,7 +110,17 @@ def finish(payload: dict[str, Any]) -> None:
         mark(connection, subjects, [table for found in tables.values() for table in found])
         rows = {database: _counts(connection, tables[database]) for database in databases}
         keep = leaving.words_of(connection)
-    _keep(payload, keep, rows)
+        known = _known_as(connection, payload)
+        made = {(table.schema, table.table) for table in tables["warehouse"]}
+        fits = {
+            subject: [
+                {**model, "fitted_on_subject": _fitted_on(connection, subject, model)}
+                for model in payload.get("models", [])
+                if ("marts", f"mart_{model['purpose']}") in made
+            ]
+            for subject in subjects
+        }
+    _keep(payload, keep, rows, fits, known)
     inbox.forget([customer_id for customer_id, *_ in keep])
     leaving.leave(subjects, datetime.fromisoformat(payload["at"]), leaving.ERASURE)
     _sign(payload, time.monotonic() - began)
@@ -122,15 +143,50 @@ def _counts(
     return found
 
 
+def _fitted_on(
+    connection: duckdb.DuckDBPyConnection, subject: str, model: Mapping[str, str]
+) -> str:
+    """Tell whether a model was fitted on a subject: by the mart of that day, if it has it still."""
+    purpose = model["purpose"]
+    mart = f"mart_{purpose}"
+    of_day, of_subject, then = connection.execute(
+        f"select count(*) filter (as_of = $day), count(*) filter (leaves),"
+        " count(*) filter (leaves and as_of = $day) from (select as_of,"
+        f" {identifier(f'{purpose}_key')} in (select purpose_key from {LEAVING}"
+        " where subject_key = $subject::uuid and purpose = $purpose) as leaves"
+        f" from warehouse.marts.{identifier(mart)})",
+        {"day": model["fitted_as_of"], "subject": subject, "purpose": purpose},
+    ).fetchall()[0]
+    if of_day:
+        return "yes" if then else "no"
+    return "yes, as far as is known: it is in a later mart" if of_subject else "not known"
+
+
+def _known_as(connection: duckdb.DuckDBPyConnection, payload: dict[str, Any]) -> "pa.Table":
+    """Return by which identifiers those who leave are known, with the request of each."""
+    asked = ", ".join(
+        f"({quoted(subject)}::uuid, {quoted(of['request_id'])})"
+        for subject, of in payload["requests"].items()
+    )
+    return connection.execute(
+        "select customer_id, request_id, known_as, known_as as known_now"
+        f" from ({identity.known_as(connection)})"
+        f" join (values {asked}) as a(subject_key, request_id) using (subject_key)"
+    ).to_arrow_table()
+
+
 def _keep(
     payload: dict[str, Any],
     keep: Sequence[tuple[str, str, str]],
     found: Mapping[str, Mapping[str, Mapping[str, int]]],
+    fits: Mapping[str, Sequence[Mapping[str, str]]],
+    known: "pa.Table",
 ) -> None:
     """Put aside what may be kept, and suppress the subjects, before anything is deleted."""
     since = datetime.fromisoformat(payload["at"])
     with kept.opened() as connection:
         connection.execute("begin")
+        notices.owe(connection, known, leaving.ERASURE, since=since)
         leaving.keep_proofs(
             connection, keep, {key: of["request_id"] for key, of in payload["requests"].items()}
         )
@@ -145,17 +201,24 @@ def _keep(
                 "insert or ignore into kept.suppressed values (?, ?, ?)",
                 [handle, since, request_id],
             )
-            known = connection.execute(
+            told = notices.owed_to(connection, handle, request_id)
+            begun = connection.execute(
                 "select 1 from kept.receipts where request_id = ?", [request_id]
             ).fetchall()
-            if not known:
+            if not begun:
                 kept.add_step(
                     connection, customer_id, (request_id, payload["requests"][subject]["type"]),
                     "fulfilled", at=since, actor=payload["actor"],
                 )  # fmt: skip
                 connection.execute(
                     "insert into kept.receipts values (?, ?, ?)",
-                    [request_id, handle, json.dumps({"rows_found": rows})],
+                    [
+                        request_id,
+                        handle,
+                        json.dumps(
+                            {"rows_found": rows, "recipients": told, "models": fits[subject]}
+                        ),
+                    ],
                 )
         connection.execute("commit")
 

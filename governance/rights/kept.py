@@ -1,7 +1,8 @@
 """What is kept of requests and of those who are gone, under a key of its own.
 
 Belongs here: the file ``kept``: steps taken on requests, receipts, proof of consent, who is
-suppressed, and who was in which export. Nothing in it bears a customer id: rows are found by a
+suppressed, who was in which export, and the notices that recipients are owed. But for what such a
+notice tells, until it is confirmed, nothing in it bears a customer id: rows are found by a
 handle, a keyed hash of the id under a secret that lies in the file, and proofs are sealed with a
 key that is made from both, so only who supplies an id finds and reads what is kept of it
 (GDPR Art. 5(2), 7(1), 17(3)(e); the secret stays when the file's key is changed, or nothing in it
@@ -16,7 +17,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ import duckdb
 from governance import identity
 from warehouse.connect import Store, connected
 from warehouse.home import Home
+from warehouse.journal import sync_file, sync_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,6 +53,12 @@ TABLES = {
         "handle uuid not null, release_id varchar not null, recipient varchar not null,"
         ' purpose varchar not null, "at" timestamp not null, columns varchar[] not null'
     ),
+    "notices": (
+        "handle uuid not null, recipient varchar not null, kind varchar not null,"
+        " since timestamp not null, request_id varchar, told varchar, notice_id varchar,"
+        " handed_at timestamp, confirmed_at timestamp, how varchar,"
+        " primary key (handle, recipient, kind, since)"
+    ),
 }
 
 
@@ -60,15 +68,31 @@ def store(*, read_only: bool = False) -> Store:
 
 
 @contextmanager
-def held() -> Iterator[None]:
+def held() -> Iterator[Home]:
     """Let nobody else open the file meanwhile."""
     home = Home.current().make()
     descriptor = os.open(home.root / "kept.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
+        yield home
     finally:
         os.close(descriptor)
+
+
+def rewrite() -> None:
+    """Write the file anew: what was dropped from it leaves the disk."""
+    with held() as home:
+        if not home.kept.exists():
+            return
+        aside = home.kept.with_name(".kept.rewritten")
+        aside.unlink(missing_ok=True)
+        target = replace(store(), alias="rewritten", path=aside)
+        with connected(store(), target) as connection:
+            connection.execute("copy from database kept to rewritten")
+            connection.execute("checkpoint rewritten")
+        sync_file(aside)
+        os.replace(aside, home.kept)
+        sync_folder(home.root)
 
 
 @contextmanager

@@ -19,14 +19,12 @@ from governance.rights.discovery import (
     LEAVING,
     SPECIAL_VALUES,
     Holder,
-    alias_of,
     holders,
     mark,
 )
-from warehouse import catalogue
-from warehouse.connect import connected, published_store, warehouse_store
-from warehouse.publish import BEFORE, publish, published_purposes
-from warehouse.sql import identifier, quoted
+from governance.rights.published import leave_published
+from warehouse.connect import warehouse_store
+from warehouse.sql import quoted
 
 ERASURE, RETENTION, NO_PURPOSE = "erasure", "retention", "no_purpose"  # of ``REMOVALS``
 
@@ -85,37 +83,9 @@ def leave(subjects: Sequence[str], at: datetime, why: str) -> None:
     why
         One of ``REMOVALS``.
     """
-    _leave_published(subjects)
+    leave_published(subjects)
     _leave_warehouse(subjects, at, why)
     identity.forget(subjects)
-
-
-def _leave_published(subjects: Sequence[str]) -> None:
-    for purpose in published_purposes():
-        alias = alias_of(purpose)
-        with identity.opened(
-            warehouse_store(read_only=True), published_store(purpose, alias=alias)
-        ) as connection:
-            tables = holders(connection, alias)
-            mark(connection, subjects, tables)
-            left = {table.table: left for table in tables if (left := _without(connection, table))}
-        if not left:
-            continue
-        with connected(published_store(purpose)) as connection:
-            names = catalogue.tables(connection, "main")
-        publish({purpose: {
-            name: f"select * from {BEFORE}.{identifier(name)} where {left.get(name, 'true')}"
-            for name in names
-        }}, over=True)  # fmt: skip
-
-
-def _without(connection: duckdb.DuckDBPyConnection, table: Holder) -> str:
-    """Return SQL that is true for the rows that stay; empty if none goes."""
-    key = identifier(table.key)
-    keys = connection.execute(
-        f"select distinct {key}::varchar from {table.name} where {table.of_leaving} order by all"
-    ).fetchall()
-    return f"{key} not in ({', '.join(f'{quoted(k)}::uuid' for (k,) in keys)})" if keys else ""
 
 
 def _leave_warehouse(subjects: Sequence[str], at: datetime, why: str) -> None:

@@ -13,6 +13,7 @@ import duckdb
 from governance import acts, identity, inbox
 from governance.policy.model import Policy
 from governance.policy.words import REMOVALS
+from governance.rights import kept, notices
 from warehouse import catalogue
 from warehouse.clock import now, utc_naive
 from warehouse.connect import connected, warehouse_store
@@ -22,14 +23,17 @@ from warehouse.rewrite import rewrite
 TABLE = "governance.rewritten"
 
 
-def purge() -> None:
-    """Write the warehouse, the vault, the salts and the inbox anew, without what was deleted.
+def purge(policy: Policy) -> None:
+    """Write all files but the published ones anew, without what was deleted.
 
-    The caller holds the writer's lock. Published files are written anew whenever they change.
+    The caller holds the writer's lock. Published files are written anew whenever they change. What
+    notices told goes, if it was handed over longer ago than ``custody.purge_within_days``.
     """
     with acts.acting("rights.purge"):
         at = utc_naive(now())
         rewrite([warehouse_store(), *identity.stores()])
+        notices.forget_told(policy.custody.purge_within_days)
+        kept.rewrite()
         inbox.rewrite()
         with connected(warehouse_store()) as connection:
             connection.execute("create schema if not exists governance")

@@ -6,12 +6,14 @@ Belongs here: arguments and printing. Does not belong here: what a request does
 
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 import click
 
 from governance.policy.words import REQUEST_TYPES
+from orchestration.cli import notices
 from orchestration.cli.output import json_option, print_json, print_label, print_table
+from warehouse.errors import UsageError
 
 subject_option = click.option("--subject", help="The customer, where several have that number.")
 
@@ -84,19 +86,42 @@ def _shown(request: Any) -> dict[str, Any]:
 @subject_option
 @json_option
 def show(request_id: str, subject: str | None, as_json: bool) -> None:
-    """Show one request with the steps taken on it."""
+    """Show one request with the steps taken on it, its receipt, and who has been told."""
+    from governance.rights.answered import answered
     from governance.rights.requests import find
+    from orchestration import model_store
 
-    request = find(request_id, subject)
-    shown = _shown(request) | {"steps": list(request.steps)}
+    ended = answered(request_id, subject)
+    fitted = [
+        model | {"now": model_store.standing(model["model"])}
+        for model in (ended.receipt or {}).get("models", [])
+    ]
+    try:
+        request = find(request_id, subject)
+    except UsageError as error:
+        if error.rule != "request.unknown" or not ended.steps:
+            raise
+        # Of a subject who was erased: what is kept.
+        shown = {"request_id": request_id, "status": ended.steps[-1]["step"]}
+        steps = ended.steps
+    else:
+        shown, steps = _shown(request), request.steps
     if as_json:
-        print_json(shown)
+        print_json(shown | {"steps": list(steps), "receipt": ended.receipt, "models": fitted,
+                            "notices": [vars(notice) for notice in ended.notices]})  # fmt: skip
         return
-    print_table("", ["", ""], [(name, value) for name, value in shown.items() if name != "steps"])
-    for step in request.steps:
+    print_table("", ["", ""], list(shown.items()))
+    for step in steps:
         more = ", ".join(f"{k}: {v}" for k, v in step.items() if k not in ("step", "at", "actor"))
         click.echo(
             f"  {step['at']:%Y-%m-%d %H:%M} {step['step']} by {step['actor']} {more}".rstrip()
+        )
+    for notice in ended.notices:
+        click.echo(f"  notice to {notice.recipient}: {notice.state}")
+    for model in fitted:
+        click.echo(
+            f"  model {model['model']}: fitted on the subject: {model['fitted_on_subject']};"
+            f" {model['now']} (by {model['refit_by']} at the latest)"
         )
 
 
@@ -155,8 +180,8 @@ def _command(step: Step) -> click.Command:
     return subject_option(command)
 
 
-for noted in STEPS:
-    rights.add_command(_command(noted))
+for command in (*map(_command, STEPS), *notices.COMMANDS):
+    rights.add_command(command)
 
 
 @rights.command("fulfil")
@@ -165,14 +190,20 @@ for noted in STEPS:
 @click.option("--to", type=click.Path(path_type=Path), help="The folder that an answer goes to.")
 @click.option("--public-key", help="The subject's age public key, to encrypt to.")
 @click.option("--unencrypted", is_flag=True, help="Write the answer in clear.")
+@click.option(
+    "--changes",
+    type=click.File(encoding="utf-8"),
+    help="What a rectification corrects: a JSON file of columns and values, or -.",
+)
 @json_option
 def fulfil(
     request_ids: tuple[str, ...], subject: str | None, to: Path | None, public_key: str | None,
-    unencrypted: bool, as_json: bool,
+    unencrypted: bool, changes: TextIO | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Fulfil a request: write the answer to it, or erase; several erasures are done together."""
     from governance.rights.fulfil import fulfil as fulfil_requests
     from governance.rights.requests import find
+    from ingest.corrections import read
     from orchestration.manifest import policy
     from orchestration.meanings import meanings
     from orchestration.runner import writing_alone
@@ -181,6 +212,7 @@ def fulfil(
         receipts = fulfil_requests(
             policy(), [find(request_id, subject) for request_id in request_ids], meanings(),
             to=to, encrypted=not unencrypted, public_key=public_key,
+            changes=read(changes.read()) if changes else None,
         )  # fmt: skip
     print_label(aside=as_json)
     if as_json:
@@ -188,18 +220,35 @@ def fulfil(
         return
     for receipt in receipts:
         rows = sum(sum(tables.values()) for tables in receipt["rows_found"].values())
-        done = f"{', '.join(receipt['files'])} written" if "files" in receipt else "erased"
+        done = {"erasure": "erased", "rectification": "corrected"}.get(
+            receipt["type"], f"{', '.join(receipt.get('files', []))} written"
+        )
         click.echo(f"{receipt['request_id']}: {done}, {rows} rows in {receipt['seconds']} s")
+
+
+@rights.command("readmit")
+@click.argument("subject")
+@click.option("--evidence", required=True, help="Where it is kept that the customer returned.")
+@click.option("--since", type=click.DateTime(), help="When, in UTC; default: now.")
+def readmit(subject: str, evidence: str, since: datetime | None) -> None:
+    """Admit a customer who was erased and has returned; what is from before stays away."""
+    from governance.rights.readmission import readmit as admit
+    from orchestration.runner import writing_alone
+
+    with writing_alone("rights readmit"):
+        admit(subject, evidence=evidence, since=since)
+    click.echo("admitted: rows from then on land with the next run")
 
 
 @rights.command("purge")
 def purge() -> None:
     """Write the files of the state anew, without the rows that were deleted."""
     from governance.rights.purge import purge as write_anew
+    from orchestration.manifest import policy
     from orchestration.runner import writing_alone
 
     with writing_alone("rights purge"):
-        write_anew()
+        write_anew(policy())
     click.echo("written anew: nothing that was deleted is left in them")
 
 

@@ -61,6 +61,7 @@ def test_the_catalogue_of_the_small_policy():
         "readable.consent_events",
         "readable.rights_requests",
         "rights.due",
+        "rights.notices",
         "freshness.transactions",
         "custody.retention",
         "custody.purge",

@@ -1,0 +1,276 @@
+"""Notices: who received a subject's data is told what has become of it (GDPR Art. 19).
+
+Belongs here: which notices are owed, writing those of one recipient, noting that they were handed
+over and that the recipient confirmed. Also told are opt-outs and limits (Cal. Code Regs. tit. 11
+§§ 7026(f), 7027(g)). Does not belong here: remembering who was in which export (``recipients``),
+where a file may lie (``governance.handover``).
+
+What a notice tells, the identifiers by which the recipient knows the subject, stands in ``kept``
+until the recipient has confirmed, or for the policy's ``purge_within_days`` after it was handed
+over: the vault doesn't know who is erased.
+"""
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from governance import acts, handover, identity, inbox
+from governance.policy.model import Policy
+from governance.policy.words import HOLDING_STATES, RELEASING_STATES
+from governance.release import PERMISSION
+from governance.rights import kept
+from governance.rights.holding import plain
+from warehouse.clock import now, utc_naive
+from warehouse.connect import published_store
+from warehouse.errors import UsageError
+from warehouse.home import Home
+from warehouse.sql import quoted
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORMATS = (".json",)
+WHAT_TO_DO = {
+    "erasure": "Delete what you received of this customer.",
+    "rectification": "Replace what you received by what is said here.",
+    "restriction": "Keep what you received, and use it for nothing.",
+    "objection": "Stop using what you received; the customer objects to it.",
+    "limit": "Stop using sensitive data of this customer beyond what the customer asked for.",
+    "opt_out": "Stop using what you received; the customer has opted out.",
+}
+STANDING = ("restriction", "objection", "limit")  # requests that are owed a notice while they stand
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One notice, as it stands; ``state`` is waiting, handed over or confirmed."""
+
+    request_id: str | None
+    recipient: str
+    kind: str
+    since: datetime
+    notice_id: str | None
+    state: str
+
+
+def owe(
+    connection: duckdb.DuckDBPyConnection, subjects: "pa.Table", kind: str, *, since: datetime
+) -> None:
+    """Note the notices that some subjects' recipients are owed; done twice, it is done once.
+
+    Parameters
+    ----------
+    connection
+        As :func:`governance.rights.kept.opened` yields it.
+    subjects
+        ``customer_id``, ``request_id``, and by which identifiers each was known (``known_as``) and
+        is now (``known_now``): maps.
+    """
+    connection.register("owing", subjects)
+    connection.execute(
+        f"create or replace temp table owed as select *, {quoted(kind)} as kind,"
+        f" timestamp {quoted(since.isoformat(sep=' '))} as since, null::varchar as purpose"
+        " from owing"
+    )
+    connection.unregister("owing")
+    # What it says goes beyond whatever the recipient wasn't told yet.
+    connection.execute(
+        "delete from kept.notices where kind <> ? and handed_at is null and ? = 'erasure'"
+        f" and handle in (select {kept.handle_sql('customer_id')} from owed)",
+        [kind, kind],
+    )
+    _insert(connection)
+
+
+def _insert(connection: duckdb.DuckDBPyConnection) -> None:
+    """Note what is owed to whom by the temporary table ``owed``; only who received it is told."""
+
+    def received(known: str) -> str:
+        entries = f"list_filter(map_entries({known}), e -> list_contains(h.columns, e.key))"
+        return f"map_from_entries({entries})"
+
+    connection.execute(
+        "insert or ignore into kept.notices"
+        " select o.handle, h.recipient, o.kind, o.since, o.request_id,"
+        f" to_json({{'known_as': {received('o.known_as')}, 'now': {received('o.known_now')}}})"
+        "::varchar, null, null, null, null"
+        f" from (select *, {kept.handle_sql('customer_id')} as handle from owed) as o"
+        ' join (select handle, recipient, min("at") as first,'
+        " list_distinct(flatten(list(columns))) as columns, list(distinct purpose) as purposes"
+        " from kept.handed_over group by handle, recipient) as h using (handle)"
+        " where h.first <= o.since"
+        " and (o.purpose is null or list_contains(h.purposes, o.purpose))"
+        " and (o.kind <> 'rectification' or"
+        f" {received('o.known_as')} is distinct from {received('o.known_now')})"
+    )
+
+
+def owed_to(connection: duckdb.DuckDBPyConnection, handle: Any, request_id: str) -> dict[str, str]:
+    """Return who has to be told of a request, as its receipt says it."""
+    rows = connection.execute(
+        "select distinct recipient from kept.notices where handle = ? and request_id = ?"
+        " order by recipient",
+        [handle, request_id],
+    ).fetchall()
+    return {name: "is to be told (GDPR Art. 19): `assent rights notify`" for (name,) in rows}
+
+
+def gather() -> None:
+    """Note what is owed for the opt-outs and requests that stand, from the feed or from here."""
+    if not Home.current().published_file(PERMISSION).exists():
+        return
+    waiting = inbox.waiting()
+    with identity.opened(published_store(PERMISSION, alias="permission")) as connection:
+        waiting.register(connection)
+        owed = connection.execute(
+            _STANDING.format(known=identity.known_as(connection))
+        ).to_arrow_table()
+    with kept.opened() as connection:
+        connection.register("standing", owed)
+        connection.execute("create or replace temp table owed as from standing")
+        connection.unregister("standing")
+        _insert(connection)
+
+
+def notices(customer_id: str | None = None) -> list[Notice]:
+    """Return every notice, or those about one customer, oldest first."""
+    gather()
+    with kept.opened() as connection:
+        about = "true" if customer_id is None else "handle = ?"
+        given = [] if customer_id is None else [kept.handle_of(connection, customer_id)]
+        rows = connection.execute(
+            "select request_id, recipient, kind, since, notice_id, case when confirmed_at is not"
+            " null then 'confirmed' when handed_at is not null then 'handed over' else 'waiting'"
+            f" end from kept.notices where {about} order by since, recipient, kind, request_id",
+            given,
+        ).fetchall()
+    return [Notice(*row) for row in rows]
+
+
+def notify(policy: Policy, recipient: str, to: Path, *, encrypted: bool = True) -> dict[str, Any]:
+    """Write what a recipient is to be told to a file for it; return how much that is.
+
+    All that it hasn't confirmed is in it, what was handed over before, too.
+
+    Raises
+    ------
+    UsageError
+        If there is nothing to tell, the recipient has no public key, or the file can't be written
+        there.
+    """
+    named = acts.known(recipient, policy.recipients)
+    with acts.acting("rights.notify", recipient=named) as act:
+        target = handover.target(to, FORMATS, "a notice", encrypted=encrypted)
+        key = handover.key_of_recipient(policy, recipient) if encrypted else None
+        gather()
+        notice_id, at = secrets.token_hex(8), utc_naive(now())
+        changes = _unconfirmed(recipient)
+        if not changes:
+            raise UsageError(
+                "there is nothing to tell that recipient",
+                "see `assent rights notices`",
+                rule="notice.none",
+            )
+        told = {
+            "notice_id": notice_id, "made_at": plain(at), "recipient": recipient,
+            "controller": policy.controller.model_dump(mode="json"), "changes": changes,
+        }  # fmt: skip
+        content = handover.sealed(json.dumps(told, indent=1, ensure_ascii=False).encode(), key)
+        act |= {"notice_id": notice_id, "changes": len(changes), "encrypted": encrypted}
+    with handover.set_aside(target, content) as put:
+        _hand_over(recipient, notice_id, at)
+        try:
+            put()
+        except BaseException:
+            _hand_over(recipient, None, None, was=notice_id)
+            raise
+    return {"notice_id": notice_id, "changes": len(changes), "file": target.name}
+
+
+def confirm(notice_id: str, how: str) -> int:
+    """Note that a recipient has confirmed a notice; return how many changes it was of."""
+    with acts.acting("rights.confirm") as act, kept.opened() as connection:
+        rows = connection.execute(
+            "update kept.notices set confirmed_at = ?, how = ?, told = null"
+            " where notice_id = ? and confirmed_at is null",
+            [utc_naive(now()), how, notice_id],
+        ).fetchall()
+        if not rows[0][0]:
+            raise UsageError("no notice of that number waits to be confirmed",
+                             "see `assent rights notices`", rule="notice.unknown")  # fmt: skip
+        act |= {"notice_id": notice_id, "changes": rows[0][0]}
+    return int(rows[0][0])
+
+
+def forget_told(days: int) -> None:
+    """Drop what notices told, so many days after they were handed over, confirmed or not."""
+    with kept.opened() as connection:
+        connection.execute(
+            "update kept.notices set told = null where handed_at < ?",
+            [utc_naive(now()) - timedelta(days=days)],
+        )
+
+
+def _unconfirmed(recipient: str) -> list[dict[str, Any]]:
+    with kept.opened() as connection:
+        rows = connection.execute(
+            "select kind, since, told from kept.notices where recipient = ?"
+            " and confirmed_at is null and told is not null order by since, kind, told",
+            [recipient],
+        ).fetchall()
+    return [_change(*row) for row in rows]
+
+
+def _change(kind: str, since: datetime, told: str) -> dict[str, Any]:
+    known: Mapping[str, Any] = json.loads(told)
+    said = {"kind": kind, "since": plain(since), "known_as": known["known_as"]}
+    changed = {"now": known["now"]} if kind == "rectification" else {}
+    return {**said, **changed, "please": WHAT_TO_DO[kind]}
+
+
+def _hand_over(
+    recipient: str, notice_id: str | None, at: datetime | None, was: str | None = None
+) -> None:
+    with kept.opened() as connection:
+        connection.execute(
+            "update kept.notices set notice_id = $id, handed_at = $at where recipient = $recipient"
+            " and confirmed_at is null and told is not null and ($was is null or notice_id = $was)",
+            {"id": notice_id, "at": at, "recipient": recipient, "was": was},
+        )
+
+
+def _list(words: Sequence[str]) -> str:
+    return f"({', '.join(map(quoted, words))})"
+
+
+_STANDING = f"""
+    with words as (
+        select subject_key, 'opt_out' as kind, recorded_at as since, null::varchar as request_id,
+            purpose
+        from permission.consent_events where action in ('opted_out', 'objected')
+        union all
+        select s.subject_key, 'opt_out', w.recorded_at, null, w.purpose
+        from waiting as w join vault.subjects as s using (customer_id)
+        where w.action in ('opted_out', 'objected')
+        union all
+        select subject_key, type, min(received_at), request_id, null
+        from (
+            select subject_key, request_id, type, received_at, status
+            from permission.rights_requests
+            union all
+            select s.subject_key, w.request_id, w.type, w.received_at, w.status
+            from waiting_requests as w join vault.subjects as s using (customer_id)
+        )
+        where type in {_list(STANDING)} group by subject_key, request_id, type
+        having bool_or(status in {_list(HOLDING_STATES)})
+            and not bool_or(status in {_list(RELEASING_STATES)})
+    )
+    select customer_id, request_id, known_as, known_as as known_now, kind, since, purpose
+    from words join ({{known}}) using (subject_key)
+"""
