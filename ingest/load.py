@@ -22,7 +22,7 @@ from governance import identity, release, status
 from governance.inbox import Waiting
 from governance.policy.model import Policy
 from governance.policy.words import WORD_FEEDS
-from ingest import landing, said, survey, undone
+from ingest import heeding, landing, said, survey, undone
 from ingest.contract import CONTRACTS, CUSTOMERS
 from ingest.land import Landed, Moment, land, vault_rows
 from ingest.model import Sources
@@ -198,7 +198,8 @@ class _Work:
         return replace(plan, parts=tuple(map(self._read, plan.parts)))
 
     def _read(self, part: Part) -> Part:
-        projection, found = survey.read(self.connection, part.projection, enrol=True)
+        heed = heeding.heed(self.connection, part.projection.contract, part.fingerprint.state)
+        projection, found = survey.read(self.connection, part.projection.heeding(heed), enrol=True)
         return replace(part, source=projection.source, projection=projection, survey=found)
 
     def require_loadable(self, plans: list[Plan]) -> None:

@@ -10,6 +10,7 @@ and quotes a value).
 """
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -29,6 +30,7 @@ from ingest.connectors.source import (
 from ingest.contract import TEXT, TIME, Column, Contract
 from ingest.conversions import may_be_day, number_sql, raw_sql, text_sql, time_sql
 from ingest.expressions import safe_sql
+from ingest.heeding import NOTHING, Heed
 from ingest.model import FeedSource
 from ingest.undone import of_age
 from warehouse.sql import quoted
@@ -102,12 +104,23 @@ class Projection:
             for name, mapping in feed.columns.items()
         }
         self.faults = tuple(self._found_faults())
+        self.heed = NOTHING
+
+    def heeding(self, heed: Heed) -> "Projection":
+        """Return the same, with what rights say of the rows."""
+        again = copy(self)
+        again.heed = heed
+        return again
 
     def typed(self, *, numbered: bool = False) -> str:
         """Return the relation of typed columns, raw ones (``raw_<name>``) beside them.
 
-        With ``numbered``, it has the position of each row too.
+        With ``numbered``, it has the position of each row too. Rows that rights stop aren't in it.
         """
+        return self.heed.rows(self.delivered(numbered=numbered), list(self._raw))
+
+    def delivered(self, *, numbered: bool = False) -> str:
+        """Return the same with every row that the source holds, as it says it."""
         source = self.source.numbered if numbered else self.source.relation
         kept = [POSITION] if numbered else []
         kept += [MALFORMED] if self.source.marks_malformed else []

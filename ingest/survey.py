@@ -12,7 +12,7 @@ from datetime import datetime
 import duckdb
 
 from governance.limits import LONGEST_ID
-from ingest import suppression
+from ingest import heeding, suppression
 from ingest.connectors.source import ENCODING, MalformedRowsError, reading
 from ingest.landing import scalar
 from ingest.projection import Projection, projected
@@ -33,7 +33,8 @@ class Survey:
     first, last
         The span of the good rows' times (UTC without a zone), None without rows or times.
     suppressed
-        Rows of subjects who are erased and may not come back; not among the bad ones.
+        Rows of subjects who are erased and may not come back, or of before they did; not among the
+        bad ones.
     """
 
     rows: int
@@ -49,6 +50,7 @@ NOTHING = Survey(0, 0)
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the temporary tables of newcomers and of those who may not come back."""
     suppression.prepare(connection)
+    heeding.prepare(connection)
     connection.execute(f"create or replace temp table {NEWCOMERS} (customer_id varchar)")
 
 
@@ -71,7 +73,7 @@ def read(
         if tolerant is None:
             raise
     contract, feed, rules = projection.contract, projection.feed, projection.rules
-    again = projected(connection, contract, feed, tolerant(), rules)
+    again = projected(connection, contract, feed, tolerant(), rules).heeding(projection.heed)
     return again, surveyed(connection, again, enrol=enrol)
 
 
@@ -105,10 +107,10 @@ def surveyed(
             f" max({time}) filter (where not {projection.bad}) as last"
             f" from {projection.typed()} group by customer_id"
         )
-    suppressed = 0
+        suppressed = scalar(connection, projection.heed.stopped(projection.delivered()))
     if enrol:
         suppression.note(connection, "survey")
-        suppressed = scalar(
+        suppressed += scalar(
             connection,
             f"select coalesce(sum(n), 0)::bigint from survey where not {suppression.admitted()}",
         )

@@ -1,0 +1,82 @@
+"""Re-admission: somebody who was erased has returned of their own accord.
+
+Belongs here: ending the entry that suppresses them, by a recorded act. They start anew: new salt,
+new keys, no old word. Does not belong here: which rows land after that (``ingest.heeding``).
+"""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from governance import acts, identity, limits
+from governance.rights import kept
+from warehouse.clock import now, utc_naive
+from warehouse.connect import connected
+from warehouse.errors import UsageError
+from warehouse.sql import quoted
+
+
+def readmit(customer_id: str, *, evidence: str, since: datetime | None = None) -> UUID:
+    """Admit somebody who was erased; the caller holds the writer's lock.
+
+    Parameters
+    ----------
+    evidence
+        Where the company keeps what proves that they returned: no value of theirs.
+    since
+        When they returned, UTC without a zone; default: now. Rows from before stay stopped.
+
+    Returns
+    -------
+    UUID
+        The new subject key.
+
+    Raises
+    ------
+    UsageError
+        If nobody of that id was erased, or ``since`` is before that or not past.
+    """
+    limits.require_short(evidence)
+    with acts.acting("rights.readmit") as act:
+        present = utc_naive(now())
+        with kept.opened() as connection:
+            handle = kept.handle_of(connection, customer_id)
+            rows = connection.execute(
+                "select since, request_id from kept.suppressed where handle = ?", [handle]
+            ).fetchall()
+        if not rows:
+            raise UsageError(
+                "nobody of that customer id was erased", "write it as the feeds had it",
+                rule="subject.unknown",
+            )  # fmt: skip
+        ((erased_at, request_id),) = rows
+        if not erased_at <= (since or present) <= present:
+            raise UsageError(
+                "--since isn't between the erasure and now", "write it in UTC, or leave it out"
+            )
+        # The vault first: until the entry ends, nothing of them lands.
+        act["subject_key"] = key = _enrolled(customer_id, since or present)
+        with kept.opened() as connection:
+            kept.add_step(
+                connection, customer_id, (request_id, "erasure"), "readmitted", at=present,
+                actor=acts.actor(), evidence=evidence,
+            )  # fmt: skip
+            connection.execute("delete from kept.suppressed where handle = ?", [handle])
+    return key
+
+
+def _enrolled(customer_id: str, since: datetime) -> UUID:
+    """Give them a new place in the vault, under a new salt, with what is old of their rows.
+
+    That is a row from before ``since``, or one without a time whose file was written before now.
+    """
+    with connected(*identity.stores()) as connection:
+        identity.prepare(connection, ())
+        identity.enrol(
+            connection, f"select {quoted(identity.as_landed(customer_id))} as customer_id"
+        )
+        key = identity.subject_key_of(connection, customer_id)
+        connection.execute(
+            "insert or replace into vault.readmitted values (?, ?, ?)",
+            [key, since, utc_naive(datetime.now(UTC))],  # the clock of files, not that of acts
+        )
+    return key

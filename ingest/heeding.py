@@ -1,0 +1,120 @@
+"""What rights say of a feed's rows, applied before anything else looks at them.
+
+Belongs here: rows of who was erased and has come back, which stay stopped if they are from before
+that; values that were corrected, where a feed says again what was wrong. Both are known by the
+vault. Does not belong here: who may not come back at all (``suppression``), admitting and
+correcting (``governance.rights``).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import duckdb
+
+from governance import identity
+from ingest.contract import CUSTOMERS, Contract
+from ingest.landing import scalar
+from warehouse.sql import quoted
+
+READMITTED = "readmitted_ids"  # temporary tables, which never reach a disk in clear
+CORRECTED = "corrected_values"
+
+
+def prepare(connection: duckdb.DuckDBPyConnection) -> None:
+    """Take what the vault knows into temporary tables, with the ids that sources have."""
+    connection.execute(
+        f"create or replace temp table {READMITTED} as select customer_id, since, written_after"
+        " from vault.readmitted join vault.subjects using (subject_key)"
+    )
+    connection.execute(
+        f"create or replace temp table {CORRECTED} as"
+        " select customer_id, column_name, refused, value, salt from vault.corrections"
+        " join vault.subjects using (subject_key) join salts.salts using (subject_key)"
+    )
+
+
+@dataclass(frozen=True)
+class Heed:
+    """What is heeded of one source's rows.
+
+    Attributes
+    ----------
+    old
+        SQL over the typed columns and ``since``: whether a row of somebody who has come back is
+        from before that; empty if nobody has.
+    corrected
+        The columns of which some value was corrected.
+    """
+
+    old: str = ""
+    corrected: tuple[str, ...] = ()
+
+    def rows(self, relation: str, raw: Sequence[str]) -> str:
+        """Return a typed relation without the rows that stay stopped, its values corrected.
+
+        ``raw`` names the columns that the feed maps.
+        """
+        if self.old:
+            relation = (
+                f"(select t.* from {relation} as t left join {READMITTED} as r using (customer_id)"
+                f" where r.since is null or not {self.old})"
+            )
+        if not self.corrected:
+            return relation
+        replaced, joined = [], ""
+        for name in self.corrected:
+            here = f"k_{name}.customer_id is not null"
+            kind = CUSTOMERS.column(name).type
+            replaced.append(
+                f"case when {here} then k_{name}.value::{kind} else t.{name} end as {name}"
+            )
+            if name in raw:  # else what is corrected to nothing would count as unreadable
+                replaced.append(
+                    f"case when {here} and k_{name}.value is null then null"
+                    f" else t.raw_{name} end as raw_{name}"
+                )
+            joined += (
+                f" left join {CORRECTED} as k_{name} on k_{name}.column_name = {quoted(name)}"
+                f" and k_{name}.customer_id = t.customer_id and k_{name}.refused ="
+                f" {identity.refused_sql(name, f't.{name}', f'k_{name}.salt')}"
+            )
+        return f"(select t.* replace ({', '.join(replaced)}) from {relation} as t{joined})"
+
+    def stopped(self, relation: str) -> str:
+        """Return the SQL of how many rows of a typed relation stay stopped."""
+        if not self.old:
+            return "select 0"
+        met = f"{relation} join {READMITTED} using (customer_id)"
+        return f"select count(*) from {met} where {self.old}"
+
+
+NOTHING = Heed()
+
+
+def heed(connection: duckdb.DuckDBPyConnection, contract: Contract, state: str) -> Heed:
+    """Return what to heed of a source of a feed.
+
+    Parameters
+    ----------
+    state
+        Of the source (``connectors.source.Candidate``): a file's says when it was last written.
+    """
+    old = ""
+    if scalar(connection, f"select count(*) from {READMITTED}"):
+        # A row of customers says no time: that of its file counts, by the clock that files have.
+        old = f"coalesce({contract.time} < since, false)" if contract.time else _unwritten(state)
+    corrected = connection.execute(
+        f"select distinct column_name from {CORRECTED} order by column_name"
+    ).fetchall()
+    names = [name for (name,) in corrected] if contract is CUSTOMERS else []
+    return Heed(old, tuple(names))
+
+
+def _unwritten(state: str) -> str:
+    """Return SQL that is true if a file wasn't written since; what is no file is as it is now."""
+    size, _, nanoseconds = state.partition("-")
+    if not (size.isdigit() and nanoseconds.isdigit()):
+        return "false"
+    written = datetime.fromtimestamp(int(nanoseconds) / 1e9, UTC).replace(tzinfo=None)
+    return f"(timestamp {quoted(written.isoformat(sep=' '))} < written_after)"

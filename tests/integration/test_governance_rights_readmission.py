@@ -1,0 +1,84 @@
+"""Who was erased and has returned starts anew: only what is from after that lands."""
+
+import os
+
+import pytest
+
+from governance import identity
+from tests.support.installation import own_feeds
+from warehouse.connect import warehouse_store
+
+
+def rows(one, who):
+    with one.entered(), identity.opened(warehouse_store(read_only=True)) as connection:
+        return {
+            table: connection.execute(
+                f"select count(*) from warehouse.landing.{table} join vault.subjects"
+                " using (subject_key) where customer_id = ?",
+                [who],
+            ).fetchall()[0][0]
+            for table in ("customers", "transactions", "consent_events", "rights_requests")
+        }
+
+
+def key_of(one, who):
+    with one.entered(), identity.opened() as connection:
+        return identity.subject_key_of(connection, who)
+
+
+def read_anew(one, tolerance):
+    """Change how feeds are declared, so that all are read from the beginning."""
+    lines = [
+        line for line in one.sources.read_text().splitlines() if "future_tolerance" not in line
+    ]
+    said = f"future_tolerance_minutes: {tolerance}\n    time_zone: "
+    one.sources.write_text("\n".join(lines).replace("time_zone: ", said))
+    assert one.assent("run", "--select", "key:landing/clocks").status == 0
+
+
+@pytest.fixture(scope="module")
+def story(small, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("readmission")
+    one = own_feeds(small.copy(folder / "home"), folder / "feeds")
+    who = min(one.members())
+    before, key = rows(one, who), key_of(one, who)
+    assert one.assent("rights", "readmit", who, "--evidence", "x").status == 2  # wasn't erased
+    number = one.assent("rights", "open", who, "erasure", "--json").json["request_id"]
+    assert one.assent("rights", "verify", number, "--method", "by letter").status == 0
+    assert one.assent("rights", "fulfil", number).status == 0
+    early = one.assent(
+        "rights", "readmit", who, "--evidence", "x", "--since", "2001-01-01T00:00:00"
+    )
+    assert early.status == 2
+    done = one.assent("rights", "readmit", who, "--evidence", "contract 2026-118")
+    assert done.status == 0, done.said
+    return one, folder / "feeds", who, before, key
+
+
+def test_a_feed_that_delivers_old_rows_again_brings_none_back(story):
+    one, _, who, before, key = story
+    assert min(before.values()) >= 0
+    assert before["customers"] == 1
+    assert before["transactions"] > 0  # positive control
+    read_anew(one, 61)
+    assert set(rows(one, who).values()) == {0}
+    assert key_of(one, who) != key  # a new salt
+    figures = {f["feed"]: f for f in one.evidence("feeds")["feeds"]}
+    assert figures["transactions"]["suppressed"] == before["transactions"]
+    assert figures["customers"]["suppressed"] == 1
+    assert one.assent("status").status in (0, 1)
+    feeds = {r["rule"]: r["status"] for r in one.evidence("status")["rules"]}
+    assert feeds["reconciliation.transactions"] == "holds"
+    assert feeds["reconciliation.customers"] == "holds"
+
+
+def test_what_is_from_after_that_lands(story):
+    one, folder, who, before, _ = story
+    assert one.assent("consent", "record", who, "granted", "--notice-version", "2").status == 0
+    os.utime(folder / "customers.parquet")  # written since
+    assert one.assent("run", "--select", "key:landing/clocks").status == 0
+    assert rows(one, who)["consent_events"] == 1
+    read_anew(one, 62)
+    assert rows(one, who) == {**dict.fromkeys(before, 0), "customers": 1, "consent_events": 1}
+    shown = one.assent("consent", "show", who, "--json")
+    assert shown.status == 0, shown.said
