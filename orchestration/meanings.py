@@ -9,6 +9,7 @@ from governance.lineage.manifest import models_of
 from governance.rights.answer import Meanings
 from ingest.contract import CONTRACTS
 from ingest.landing import TABLES
+from orchestration import model_store
 from orchestration.explain import explain
 from orchestration.land import TABLES as LANDED
 from orchestration.land import feeds
@@ -39,4 +40,5 @@ def meanings() -> Meanings:
         provenance={name: feed.provenance for name, feed in feeds().feeds.items()},
         tables=landing | models,
         explain=explain,
+        models=model_store.in_force(),
     )

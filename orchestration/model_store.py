@@ -6,7 +6,7 @@ Belongs here: the pointer to the stored model. Does not belong here: fitting
 
 import json
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +61,28 @@ def point_to(facts: dict[str, Any]) -> None:
     replaced = before.get("previous" if again else "folder")
     kept = facts | {"previous": replaced} if replaced else facts
     write_durably(folder() / "current.json", json.dumps(kept, default=str).encode())
+
+
+def in_force() -> list[dict[str, str]]:
+    """Return the model in force as receipts name it (``governance.rights.answer.Meanings``)."""
+    found = record()
+    if found is None:
+        return []
+    fitted = date.fromisoformat(found["fitted_as_of"])
+    return [{
+        "purpose": SEGMENT_PURPOSE,
+        "model": found["folder"],
+        "fitted_as_of": str(fitted),
+        "refit_by": str(fitted + timedelta(days=policy().segmentation.refit_days)),
+    }]  # fmt: skip
+
+
+def standing(name: str) -> str:
+    """Return how a model that a receipt names stands now."""
+    found = record()
+    if found and found["folder"] == name:
+        return "in force: not fitted anew yet"
+    return f"replaced by the fit of {found['fitted_as_of']}" if found else "gone"
 
 
 def loaded() -> "SegmentModel":

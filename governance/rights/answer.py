@@ -7,7 +7,7 @@ handing it over (``fulfil``).
 
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -34,12 +34,16 @@ class Meanings:
         under the empty name.
     explain
         Returns why a customer is in its segment of a purpose: ``segment``, ``sentence`` and more.
+    models
+        The models in force: ``purpose``, ``model`` (its name), ``fitted_as_of`` and, the latest day
+        for which they are fitted anew, ``refit_by``; days as text.
     """
 
     feeds: Mapping[str, Mapping[str, str]]
     provenance: Mapping[str, str]
     tables: Mapping[str, Mapping[str, str]]
     explain: Callable[[str, str], dict[str, Any]]
+    models: Sequence[Mapping[str, str]] = ()
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,24 @@ def test_the_receipt_is_signed_and_names_nobody(story):
         assert not receipt.holds(told | {"seconds": 0.1234})
 
 
+def test_the_receipt_says_which_models_learnt_from_the_subject_and_show_what_became_of_them(story):
+    one, _, _, _, _, told, _ = story
+    pointer = one.home.artefacts / "segmentation" / "current.json"
+    record = json.loads(pointer.read_text())
+    (model,) = told["models"]
+    assert model["fitted_on_subject"] == "yes"
+    assert model["model"] == record["folder"]
+    assert model["fitted_as_of"] < model["refit_by"]
+
+    def shown():
+        return one.assent("rights", "show", told["request_id"], "--json").json["models"][0]["now"]
+
+    assert shown() == "in force: not fitted anew yet"
+    pointer.write_text(json.dumps(record | {"folder": "another", "fitted_as_of": "2025-03-01"}))
+    assert shown() == "replaced by the fit of 2025-03-01"
+    pointer.write_text(json.dumps(record))
+
+
 def test_the_rules_hold_after_it_and_after_the_next_run(story):
     one, who, _, _, _, _, _ = story
     assert one.assent("status").status == 0
