@@ -11,7 +11,7 @@ import click
 import dagster as dg
 import duckdb
 
-from governance.rights import custody, erasure
+from governance.rights import custody, erasure, rectification
 from orchestration.common import require_keys
 from orchestration.migrations import MIGRATIONS
 from warehouse import alive, journal, publish, restore, rewrite, schema
@@ -19,7 +19,10 @@ from warehouse.connect import Store, connected, warehouse_store
 from warehouse.lock import writer_lock
 
 # How work that a killed process left is finished, by its kind.
-STEPS = {**publish.STEPS, **rewrite.STEPS, **erasure.STEPS, **custody.STEPS, **restore.STEPS}
+STEPS = {
+    **publish.STEPS, **rewrite.STEPS, **erasure.STEPS, **custody.STEPS, **rectification.STEPS,
+    **restore.STEPS,
+}  # fmt: skip
 
 
 def begin_writing() -> list[str]:

@@ -46,8 +46,8 @@ FeedName = Literal["customers", "transactions", "consent_events", "rights_reques
 FEEDS: tuple[FeedName, ...] = get_args(FeedName)
 # The feeds of words that Assent recorded itself, by the feed that they land with.
 INBOX: dict[FeedName, str] = {"consent_events": "inbox", "rights_requests": "inbox_requests"}
-# Why rows leave landing; a load of no rows is noted as come from there.
-REMOVALS = ("erasure", "retention", "no_purpose")
+# Why rows, or values, leave landing; a load of no rows is noted as come from there.
+REMOVALS = ("erasure", "retention", "no_purpose", "rectification")
 # A row of these that can't be read may be a denial; this is what may become of it.
 WORD_FEEDS: tuple[FeedName, ...] = ("consent_events", "rights_requests")
 # A row of these that can't be read holds its subject: it may say that the subject is a child, too.

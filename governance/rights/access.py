@@ -70,7 +70,7 @@ def _identifiers(found: Sequence[Held]) -> dict[str, Any]:
     return {
         name: value
         for table in found
-        if table.file == "vault"
+        if table.file == "vault" and table.table in ("main.subjects", "main.identifiers")
         for record in table.records()
         for name, value in record.items()
         if value is not None

@@ -19,6 +19,7 @@ from governance.rights import access, explanation, kept, portability, receipt
 from governance.rights.answer import Answer, Meanings
 from governance.rights.erasure import erase
 from governance.rights.leaving import ERASURE
+from governance.rights.rectification import RECTIFICATION, rectify
 from governance.rights.requests import Request, note_step, require_open, require_verified
 from warehouse.clock import now
 from warehouse.errors import UsageError
@@ -34,6 +35,7 @@ FORMATS = (".json", ".html", ".csv")
 def fulfil(
     policy: Policy, requests: Sequence[Request], meanings: Meanings, *, to: Path | None = None,
     encrypted: bool = True, public_key: str | None = None,
+    changes: Mapping[str, str | None] | None = None,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Fulfil requests, each by the right that it exercises; the caller holds the writer's lock.
 
@@ -47,6 +49,8 @@ def fulfil(
         The folder that the files go to; where, see :func:`governance.handover.target`.
     encrypted, public_key
         Whether, and to whose age public key: the subject's, or that of who acts for it.
+    changes
+        What a rectification corrects: see :func:`governance.rights.rectification.rectify`.
 
     Returns
     -------
@@ -59,15 +63,24 @@ def fulfil(
         If a request has ended, isn't verified or can't be fulfilled by Assent, or the files can't
         be written there; then nothing is done.
     """
+    if changes is not None and {request.type for request in requests} != {RECTIFICATION}:
+        raise UsageError("only a rectification corrects anything", "leave out --changes")
     if all(request.type == ERASURE for request in requests):
         if to is not None:
             raise UsageError("an erasure writes no file", "leave out --to")
-        return erase(requests)
+        return erase(requests, meanings.models)
     if len(requests) > 1:
         raise UsageError(
             "only erasures are fulfilled together", "fulfil the others one by one: each has files"
         )
     (request,) = requests
+    if request.type == RECTIFICATION:
+        if changes is None or to is not None:
+            raise UsageError(
+                "a rectification needs what is right, and writes no file",
+                "say it in a JSON file: --changes FILE",
+            )
+        return [rectify(policy, request, changes)]
     with ExitStack() as aside:
         with acts.acting(
             "rights.answer", type=request.type, request_id=request.request_id,

@@ -1,0 +1,270 @@
+"""Rectification: what is held of a subject as a customer is corrected, and stays so (GDPR Art. 16).
+
+Belongs here: the order of things, so that a killed process leaves what the next one finishes. First
+the vault, which keeps what is right, and of what was wrong a keyed hash only; then landing; then
+the subject is taken out of what is published, since what was made from the wrong value can't be
+used until a run has made it anew. Does not belong here: which values may be
+(``ingest.corrections``), what becomes of a feed that says the old value again (``ingest.heeding``).
+"""
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import duckdb
+
+from governance import acts, clocks, identity, release, status
+from governance.policy.model import Policy
+from governance.release import PERMISSION
+from governance.rights import kept, notices, receipt
+from governance.rights.published import leave_published
+from governance.rights.requests import (
+    OPEN,
+    Request,
+    listing,
+    note_step,
+    require_open,
+    require_verified,
+)
+from warehouse import catalogue, journal
+from warehouse.clock import now, utc_naive
+from warehouse.connect import connected, warehouse_store
+from warehouse.errors import UsageError
+from warehouse.journal import Step
+from warehouse.sql import identifier
+
+KIND = RECTIFICATION = "rectification"
+CUSTOMERS = "landing.customers"
+
+
+def rectify(policy: Policy, request: Request, changes: Mapping[str, str | None]) -> dict[str, Any]:
+    """Correct what is held of the subject of a request; the caller holds the writer's lock.
+
+    Parameters
+    ----------
+    changes
+        The right value of each column, as text that fits it; no value of it goes anywhere but the
+        vault and landing.
+
+    Returns
+    -------
+    dict
+        The signed receipt, without a value.
+
+    Raises
+    ------
+    UsageError
+        If the request has ended or isn't verified, or there is nothing to correct; then nothing is.
+    """
+    require_open(request)
+    require_verified(request)
+    if request.subject_key is None:
+        raise UsageError(
+            "nothing is held of that customer", "tell them so, and `assent rights refuse` it",
+            rule="subject.unknown",
+        )  # fmt: skip
+    with acts.acting(
+        "rights.rectify", request_id=request.request_id, subject_key=request.subject_key,
+        columns=sorted(changes),
+    ):  # fmt: skip
+        with connected(*identity.stores()) as connection:
+            identity.prepare(connection, ())  # what an earlier version's vault doesn't have
+        entry = journal.begin(KIND, {
+            "at": utc_naive(now()).isoformat(), "request_id": request.request_id,
+            "subject_key": str(request.subject_key),
+        })  # fmt: skip
+        try:
+            _decide(request, changes)
+        except UsageError:
+            entry.close()
+            raise
+        finish(entry.payload)
+        with connected(warehouse_store()) as connection:
+            connection.execute("begin")
+            clocks.forget(connection)
+            status.forget_marts(connection, policy)
+            connection.execute("commit")
+        release.publish_permission(policy)
+        entry.close()
+    with kept.opened() as connection:
+        rows = connection.execute(
+            "select receipt from kept.receipts where request_id = ? and handle = ?",
+            [request.request_id, kept.handle_of(connection, request.customer_id)],
+        ).fetchall()
+    told: dict[str, Any] = json.loads(rows[0][0])
+    return told
+
+
+def finish(payload: dict[str, Any]) -> None:
+    """Do what the vault says; done again after a kill, it finds what is left to do."""
+    began = time.monotonic()
+    subject, request_id = payload["subject_key"], payload["request_id"]
+    found = [r for r in listing() if r.request_id == request_id and str(r.subject_key) == subject]
+    with identity.opened() as connection:
+        right = dict(
+            connection.execute(
+                "select column_name, value from vault.corrections"
+                " where subject_key = ?::uuid and request_id = ?",
+                [subject, request_id],
+            ).fetchall()
+        )
+    if not found or not right or found[0].status != OPEN:
+        return  # killed before the vault knew, so the request stands; or nothing is left to do
+    rows = _correct_landing(subject, right, payload["at"])
+    rows |= {f"published_{p}": {"rows": n}
+             for p, n in leave_published([subject], but=[PERMISSION]).items()}  # fmt: skip
+    _sign(found[0], payload["at"], sorted(right), rows, time.monotonic() - began)
+
+
+def _decide(request: Request, changes: Mapping[str, str | None]) -> None:
+    """Put what is right into the vault, with a keyed hash of what was wrong."""
+    key = str(request.subject_key)
+    vault, salts = identity.stores()
+    with connected(vault, salts, warehouse_store(read_only=True)) as connection:
+        before = _before(connection, key, changes)
+        wrong = {name: value for name, value in before.items() if value != changes[name]}
+        if not wrong:
+            raise UsageError(
+                "nothing has to be corrected: those values are held already",
+                f"`assent rights done {request.request_id} --how ...`",
+                rule="changes",
+            )
+        _owe(connection, request, changes)
+        connection.execute("begin")
+        for name in wrong:
+            _decide_one(connection, key, request.request_id, (name, before[name], changes[name]))
+        connection.execute("commit")
+
+
+def _before(
+    connection: duckdb.DuckDBPyConnection, key: str, changes: Mapping[str, str | None]
+) -> dict[str, str | None]:
+    before = {}
+    for name in changes:
+        place = "vault.identifiers" if _in_vault(connection, name) else f"warehouse.{CUSTOMERS}"
+        rows = connection.execute(
+            f"select {identifier(name)}::varchar from {place} where subject_key = ?::uuid", [key]
+        ).fetchall()
+        if not rows:
+            raise UsageError(
+                "no row of customers has landed of that customer", "there is nothing to correct",
+                rule="subject.unknown",
+            )  # fmt: skip
+        before[name] = rows[0][0]
+    return before
+
+
+def _in_vault(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
+    return bool(
+        connection.execute(
+            "select 1 from duckdb_columns() where database_name = 'vault'"
+            " and table_name = 'identifiers' and column_name = ?",
+            [name],
+        ).fetchall()
+    )
+
+
+def _decide_one(
+    connection: duckdb.DuckDBPyConnection, key: str, request_id: str,
+    change: tuple[str, str | None, str | None],
+) -> None:  # fmt: skip
+    name, old, new = change
+    salt = f"(select salt from salts.salts where subject_key = '{key}'::uuid)"
+    # What was right before is wrong now as well; what was wrong before may be right now.
+    connection.execute(
+        "update vault.corrections set value = ?, request_id = ?"
+        " where subject_key = ?::uuid and column_name = ?",
+        [new, request_id, key, name],
+    )
+    for value in (new, old):
+        connection.execute(
+            "delete from vault.corrections where subject_key = ?::uuid and column_name = ?"
+            f" and refused = {identity.refused_sql(name, '?::varchar', salt)}",
+            [key, name, value],
+        )
+    connection.execute(
+        "insert into vault.corrections select ?::uuid, ?, ?,"
+        f" {identity.refused_sql(name, '?::varchar', salt)}, ?",
+        [key, request_id, name, old, new],
+    )
+    if _in_vault(connection, name):
+        connection.execute(
+            f"update vault.identifiers set {identifier(name)} = ? where subject_key = ?::uuid",
+            [new, key],
+        )
+
+
+def _owe(
+    connection: duckdb.DuckDBPyConnection, request: Request, changes: Mapping[str, str | None]
+) -> None:
+    """Note whom to tell while it is known yet by which values they know the subject."""
+    import pyarrow as pa
+
+    ((known,),) = connection.execute(
+        f"select known_as from ({identity.known_as(connection)}) where customer_id = ?",
+        [request.customer_id],
+    ).fetchall()
+    new = {name: changes.get(name, value) for name, value in known.items()}
+    if new == known:
+        return  # no export holds anything else
+    kind = pa.map_(pa.string(), pa.string())
+    subjects = pa.table({
+        "customer_id": [request.customer_id],
+        "request_id": [request.request_id],
+        "known_as": pa.array([list(known.items())], kind),
+        "known_now": pa.array([list(new.items())], kind),
+    })  # fmt: skip
+    with kept.opened() as keeping:
+        notices.owe(keeping, subjects, RECTIFICATION, since=utc_naive(now()))
+
+
+def _correct_landing(
+    subject: str, right: Mapping[str, str | None], at: str
+) -> dict[str, dict[str, int]]:
+    """Let landing hold what is right; return the rows that were corrected, by file and table."""
+    with connected(warehouse_store()) as connection:
+        kinds = catalogue.columns(connection, *CUSTOMERS.split("."))
+        landed = [name for name in right if name in kinds]
+        rows = {"vault": {"main.identifiers": 1}} if len(landed) < len(right) else {}
+        if not landed:
+            return rows
+        values = ", ".join(f"{identifier(name)} = ?::{kinds[name]}" for name in landed)
+        connection.execute("begin")
+        done = connection.execute(
+            f"update {CUSTOMERS} set {values} where subject_key = ?::uuid",
+            [*(right[name] for name in landed), subject],
+        ).fetchall()
+        # What stood there may lie in the file still: the days to purge it in begin.
+        connection.execute(
+            "insert into landing.loads by name select"
+            " (select max(load_id) from landing.loads) + 1 as load_id, 'customers' as feed,"
+            " ?::timestamp as loaded_at, 'rectification' as source, '{}' as fingerprint,"
+            " 0 as rows_read, 0 as rows_accepted, 0 as rows_quarantined, 0 as rows_duplicate,"
+            " 0 as rows_corrected, 0 as rows_suppressed",
+            [at],
+        )
+        connection.execute("commit")
+    return {**rows, "warehouse": {CUSTOMERS: int(done[0][0])}}
+
+
+def _sign(
+    request: Request, at: str, columns: list[str], rows: Mapping[str, Mapping[str, int]],
+    seconds: float,
+) -> None:  # fmt: skip
+    with kept.opened() as connection:
+        handle = kept.handle_of(connection, request.customer_id)
+        content = {
+            "request_id": request.request_id, "type": request.type, "rectified_at": at,
+            "columns": columns, "rows_found": rows, "seconds": round(seconds, 3),
+            "recipients": notices.owed_to(connection, handle, request.request_id),
+            "kept": {"of what was wrong, a keyed hash": "so that no feed brings it back"},
+        }  # fmt: skip
+        connection.execute(
+            "insert or replace into kept.receipts values (?, ?, ?)",
+            [request.request_id, handle, json.dumps(receipt.signed(content))],
+        )
+    note_step(request, "fulfilled", columns=", ".join(columns))
+
+
+STEPS: Mapping[str, Step] = {KIND: finish}

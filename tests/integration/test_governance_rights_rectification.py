@@ -1,0 +1,141 @@
+"""A correction holds at once and in every layer, and no feed that says the old value undoes it."""
+
+import json
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from governance import identity
+from governance.rights import rectification
+from tests.support.installation import own_feeds
+from warehouse.connect import warehouse_store
+from warehouse.journal import begin
+
+NEW = {"email": "canary-new@example.org", "household_size": "5+", "age_years": 47}
+
+
+def held(one, who):
+    """Return what vault and landing hold: e-mail address, household size, age."""
+    with one.entered(), identity.opened(warehouse_store(read_only=True)) as connection:
+        return connection.execute(
+            "select email, household_size, age_years from vault.subjects"
+            " join vault.identifiers using (subject_key)"
+            " join warehouse.landing.customers using (subject_key) where customer_id = ?",
+            [who],
+        ).fetchall()[0]
+
+
+def asked(one, who):
+    number = one.assent("rights", "open", who, "rectification", "--json").json["request_id"]
+    assert one.assent("rights", "verify", number, "--method", "by letter").status == 0
+    return number
+
+
+def corrected(one, folder, number, changes):
+    file = folder / "changes.json"
+    file.write_text(changes if isinstance(changes, str) else json.dumps(changes))
+    return one.assent("rights", "fulfil", number, "--changes", str(file), "--json")
+
+
+def row_of(one, who):
+    table = pyarrow.parquet.read_table(one.sources.parent / "customers.parquet")
+    return next(row for row in table.to_pylist() if row["customer_id"] == who), table.schema
+
+
+def deliver(one, who, name, **said):
+    """Deliver a further file of customers, with one row."""
+    row, schema = row_of(one, who)
+    table = pyarrow.Table.from_pylist([row | said], schema)
+    pyarrow.parquet.write_table(table, one.sources.parent / f"customers-{name}.parquet")
+    done = one.assent("run", "--select", "key:landing/clocks")
+    assert done.status == 0, done.said
+
+
+@pytest.fixture(scope="module")
+def story(small, tmp_path_factory):
+    """A member who was exported, and is corrected."""
+    folder = tmp_path_factory.mktemp("rectification")
+    one = own_feeds(small.copy(folder / "home"), folder / "feeds")
+    text = one.sources.read_text()
+    one.sources.write_text(text.replace("[customers.parquet]", "['customers*.parquet']"))
+    members = one.members()
+    who = min(members)
+    done = one.assent("export", str(members[who]), "--purpose", "segmentation", "--recipient",
+                      "store_planning", "--to", str(folder / "a.csv"), "--unencrypted")  # fmt: skip
+    assert done.status == 0, done.said
+    before, number = held(one, who), asked(one, who)
+    for changes, said in (
+        ("no json", "no JSON object"), ({"customer_id": "x"}, "don't have"),
+        ({"age_years": "canary"}, "can't be the value"), ({"age_years": 999}, "can't be the"),
+        ({"email": before[0]}, "held already"),
+    ):  # fmt: skip
+        refused = corrected(one, folder, number, changes)
+        assert refused.status == 2
+        assert said in refused.err
+        assert "canary" not in refused.said
+    done = corrected(one, folder, number, NEW)
+    assert done.status == 0, done.said
+    return one, folder, who, before, number, done
+
+
+def test_it_holds_at_once_and_the_subject_is_published_nowhere_until_it_is_built_on(story):
+    one, _, who, before, _, _ = story
+    assert before != held(one, who) == tuple(NEW.values())
+    assert who not in one.members()
+    assert who not in one.in_mart()
+    assert not list(one.home.journal.iterdir())
+
+
+def test_the_receipt_tells_columns_and_counts_and_no_value(story):
+    one, _, who, before, number, done = story
+    (receipt,) = done.json
+    assert receipt["columns"] == sorted(NEW)
+    assert receipt["rows_found"]["warehouse"] == {"landing.customers": 1}
+    assert receipt["rows_found"]["published_segmentation"]["rows"] > 0
+    said = done.out + json.dumps(one.acts()) + one.assent("rights", "show", number, "--json").out
+    assert not [word for word in (who, before[0], NEW["email"]) if word in said]
+
+
+def test_recipients_are_owed_a_notice_only_of_what_they_received(story):
+    """This one received numbers, which aren't corrected."""
+    one, *_ = story
+    assert one.assent("rights", "notices", "--json").json == []
+
+
+def test_a_feed_that_says_the_old_value_again_doesnt_undo_it(story):
+    one, folder, who, _, _, _ = story
+    deliver(one, who, "again", phone="canary-phone")
+    assert held(one, who) == tuple(NEW.values())
+    feeds = {r["rule"]: r["status"] for r in one.evidence("status")["rules"]}
+    assert feeds["reconciliation.customers"] == "holds"
+    # A second correction covers what was wrong before as well.
+    done = corrected(one, folder, asked(one, who), {"household_size": "3"})
+    assert done.status == 0, done.said
+    deliver(one, who, "oncemore", phone="another")
+    assert held(one, who) == (NEW["email"], "3", NEW["age_years"])
+    deliver(one, who, "newer", household_size="5+", email="later@example.org")
+    assert held(one, who) == ("later@example.org", "3", NEW["age_years"])
+    deliver(one, who, "newest", household_size="4")
+    assert held(one, who)[1] == "4"
+
+
+def test_work_that_was_killed_is_finished(story, monkeypatch):
+    """The vault knows what is right, and the journal whose it is: no value is in that."""
+    one, folder, who, *_ = story
+    number = asked(one, who)
+    with monkeypatch.context() as killed:
+        killed.setattr(rectification, "_correct_landing", lambda *_: 1 / 0)
+        assert corrected(one, folder, number, {"household_size": "1"}).status == 2
+    (entry,) = one.home.journal.iterdir()
+    assert "household" not in entry.read_text()
+    assert held(one, who)[1] == "4"
+    assert one.assent("run", "--select", "key:landing/clocks").status == 0
+    assert held(one, who)[1] == "1"
+    assert one.assent("rights", "show", number, "--json").json["status"] == "fulfilled"
+    payload = {"at": "2024-12-31T00:00:00", "request_id": asked(one, who),
+               "subject_key": "00000000-0000-0000-0000-000000000000"}  # fmt: skip
+    with one.entered():  # killed before the vault knew: the request stands
+        begin(rectification.KIND, payload)
+    assert one.assent("run", "--select", "key:landing/clocks").status == 0
+    assert not list(one.home.journal.iterdir())
