@@ -23,7 +23,7 @@ from governance.handover import elsewhere
 from governance.policy.model import Policy
 from governance.rights import kept
 from governance.rights.kept import Mark
-from governance.rights.purge import purge
+from governance.rights.purge import write_anew
 from governance.rights.replay import replay
 from warehouse import restore as moving
 from warehouse.backup import (
@@ -211,7 +211,7 @@ def _made_ready(before: Home, manifest: Manifest) -> int:
     at = utc_naive(now())
     erased = replay(at)
     if erased:
-        purge()
+        write_anew()
     try:
         with identity.opened():
             pass

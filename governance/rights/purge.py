@@ -30,16 +30,19 @@ def purge(policy: Policy) -> None:
     notices told goes, if it was handed over longer ago than ``custody.purge_within_days``.
     """
     with acts.acting("rights.purge"):
-        at = utc_naive(now())
-        rewrite([warehouse_store(), *identity.stores()])
         notices.forget_told(policy.custody.purge_within_days)
-        kept.rewrite()
-        inbox.rewrite()
-        with connected(warehouse_store()) as connection:
-            connection.execute("create schema if not exists governance")
-            connection.execute(
-                f"create or replace table {TABLE} as select ?::timestamp as at", [at]
-            )
+        write_anew()
+
+
+def write_anew() -> None:
+    """Write the files anew, and note when."""
+    at = utc_naive(now())
+    rewrite([warehouse_store(), *identity.stores()])
+    kept.rewrite()
+    inbox.rewrite()
+    with connected(warehouse_store()) as connection:
+        connection.execute("create schema if not exists governance")
+        connection.execute(f"create or replace table {TABLE} as select ?::timestamp as at", [at])
 
 
 def due(policy: Policy) -> bool:

@@ -241,7 +241,7 @@ def _correct_landing(
             " (select max(load_id) from landing.loads) + 1 as load_id, 'customers' as feed,"
             " ?::timestamp as loaded_at, 'rectification' as source, '{}' as fingerprint,"
             " 0 as rows_read, 0 as rows_accepted, 0 as rows_quarantined, 0 as rows_duplicate,"
-            " 0 as rows_corrected, 0 as rows_suppressed",
+            " 0 as rows_corrected, 0 as rows_suppressed, 0 as rows_emptied",
             [at],
         )
         connection.execute("commit")
