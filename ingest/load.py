@@ -22,6 +22,7 @@ from governance import identity, release, status
 from governance.inbox import Waiting
 from governance.policy.model import Policy
 from governance.policy.words import WORD_FEEDS
+from governance.rights import kept
 from ingest import heeding, landing, said, survey, undone
 from ingest.contract import CONTRACTS, CUSTOMERS
 from ingest.land import Landed, Moment, land, vault_rows
@@ -142,6 +143,7 @@ def _prepared(policy: Policy, now: datetime, progress: Progress) -> Iterator["_W
         connection.execute("set timezone = 'UTC'")
         landing.create(connection)
         identity.prepare(connection, CUSTOMERS.identifiers)
+        kept.bind(connection)
         survey.prepare(connection)
         yield _Work(connection, policy, Moment.of(utc_naive(now), policy), progress)
 

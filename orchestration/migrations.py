@@ -5,6 +5,7 @@ again. Does not belong here: the changes themselves, the number (``warehouse.sch
 """
 
 from governance import release
+from governance.rights import kept
 from ingest import landing
 from orchestration.manifest import policy
 from warehouse.connect import connected, warehouse_store
@@ -15,6 +16,8 @@ def _to_2() -> None:
     """Rights and removals: new columns of landing, and requests for readers to see."""
     with connected(warehouse_store()) as connection:
         landing.migrate(connection)
+    if Home.current().kept.exists():
+        kept.migrate()
     if Home.current().published_file(release.PERMISSION).exists():
         release.require_recorded()  # an older copy would take back who withdrew
         release.publish_permission(policy())

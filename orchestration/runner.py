@@ -80,11 +80,15 @@ def run_job(name: str, *, partition: str | None = None, select: str | None = Non
     return Outcome(result.run_id, result.success and not found, errors=found)
 
 
+# What a step failed with, or what came before any step: finishing what a killed process has left.
+FAILURES = ("STEP_FAILURE", "RESOURCE_INIT_FAILURE")
+
+
 def _failures(events: list[Any]) -> list[AssentError]:
     """Return what steps failed with; a check that failed speaks for itself."""
-    failed = [e for e in events if e.event_type_value == "STEP_FAILURE"]
+    failed = [e for e in events if e.event_type_value in FAILURES]
     return [
-        _as_error(e.step_key, e.event_specific_data.error)
+        _as_error(e.step_key or "the start of the run", e.event_specific_data.error)
         for e in failed
         if getattr(e.event_specific_data.error, "cls_name", "") != "DagsterAssetCheckFailedError"
     ]

@@ -26,7 +26,7 @@ HOLDS_NOBODY = frozenset(
         "landing.changed_days", "landing.clocks", "landing.loads", "governance.rule_verdicts",
         "governance.rewritten",
         SPECIAL_VALUES, "segmentation.segments",
-        "main.segments", "main.about", "main.unread",
+        "main.segments", "main.about", "main.unread", "main.kept",
     }
 )  # fmt: skip
 

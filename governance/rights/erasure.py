@@ -23,7 +23,7 @@ from governance.rights.discovery import LEAVING, Holder, alias_of, holders, mark
 from governance.rights.requests import Request, listing, require_open, require_verified
 from warehouse import journal
 from warehouse.clock import now, utc_naive
-from warehouse.connect import published_store, warehouse_store
+from warehouse.connect import Store, connected, published_store, warehouse_store
 from warehouse.errors import UsageError
 from warehouse.journal import Step
 from warehouse.publish import published_purposes
@@ -83,6 +83,7 @@ def erase(
             "two of these requests are of one customer",
             "fulfil one of them: with it, the other goes as well",
         )
+    _require_told_whose()
     with acts.acting("rights.erase", requests=[r.request_id for r in requests]):
         payload = {
             "at": utc_naive(now()).isoformat(),
@@ -96,14 +97,32 @@ def erase(
         finish(entry.payload)
         entry.close()
         with kept.opened() as connection:
-            return [_receipt_of(connection, request.request_id) for request in requests]
+            return [
+                found
+                for r in requests
+                for _, found in _receipts(
+                    connection, r.request_id, kept.handle_of(connection, r.customer_id)
+                )
+            ]
+
+
+def _require_told_whose() -> None:
+    """Refuse before anything is begun: what a journal can't finish would stop every run."""
+    beside = _published()
+    with identity.opened(warehouse_store(read_only=True), *beside) as connection:
+        for database in ("warehouse", *(store.alias for store in beside)):
+            holders(connection, database)
+
+
+def _published() -> list[Store]:
+    return [published_store(purpose, alias=alias_of(purpose)) for purpose in published_purposes()]
 
 
 def finish(payload: dict[str, Any]) -> None:
     """Do what the journal says; done again after a kill, it finds what is left to do."""
     began = time.monotonic()
     subjects = list(payload["requests"])
-    beside = [published_store(purpose, alias=alias_of(purpose)) for purpose in published_purposes()]
+    beside = _published()
     with identity.opened(warehouse_store(read_only=True), *beside) as connection:
         databases = ["warehouse", *(store.alias for store in beside)]
         tables = {database: holders(connection, database) for database in databases}
@@ -123,6 +142,8 @@ def finish(payload: dict[str, Any]) -> None:
     _keep(payload, keep, rows, fits, known)
     inbox.forget([customer_id for customer_id, *_ in keep])
     leaving.leave(subjects, datetime.fromisoformat(payload["at"]), leaving.ERASURE)
+    with connected(*identity.stores()) as connection:
+        kept.bind(connection)
     _sign(payload, time.monotonic() - began)
 
 
@@ -202,9 +223,7 @@ def _keep(
                 [handle, since, request_id],
             )
             told = notices.owed_to(connection, handle, request_id)
-            begun = connection.execute(
-                "select 1 from kept.receipts where request_id = ?", [request_id]
-            ).fetchall()
+            begun = _receipts(connection, request_id, handle)
             if not begun:
                 kept.add_step(
                     connection, customer_id, (request_id, payload["requests"][subject]["type"]),
@@ -226,12 +245,15 @@ def _keep(
 def _sign(payload: dict[str, Any], seconds: float) -> None:
     """Complete the receipts of those who have left."""
     with kept.opened() as connection:
-        for of in payload["requests"].values():
-            draft = _receipt_of(connection, of["request_id"])
-            if "signature" in draft:
-                continue
+        drafts = {
+            (of["request_id"], of["type"], handle): draft
+            for of in payload["requests"].values()
+            for handle, draft in _receipts(connection, of["request_id"]) if "signature" not in draft
+        }  # fmt: skip
+        for (request_id, kind, handle), draft in drafts.items():
             content = {
-                **of, **draft, "erased_at": payload["at"], "seconds": round(seconds, 3),
+                "request_id": request_id, "type": kind, **draft,
+                "erased_at": payload["at"], "seconds": round(seconds, 3),
                 "kept": {
                     "proof of consent, the request, this receipt":
                         "GDPR Art. 7(1), 17(3)(b) and (e): under a key of their own, found only by"
@@ -240,17 +262,21 @@ def _sign(payload: dict[str, Any], seconds: float) -> None:
                 },
             }  # fmt: skip
             connection.execute(
-                "update kept.receipts set receipt = ? where request_id = ?",
-                [json.dumps(receipt.signed(content)), of["request_id"]],
+                "update kept.receipts set receipt = ? where request_id = ? and handle = ?",
+                [json.dumps(receipt.signed(content)), request_id, handle],
             )
 
 
-def _receipt_of(connection: duckdb.DuckDBPyConnection, request_id: str) -> dict[str, Any]:
+def _receipts(
+    connection: duckdb.DuckDBPyConnection, request_id: str, handle: Any = None
+) -> list[tuple[Any, dict[str, Any]]]:
+    """Return the receipts for a number, with whose they are: two customers may have one."""
     rows = connection.execute(
-        "select receipt from kept.receipts where request_id = ?", [request_id]
+        "select handle, receipt from kept.receipts where request_id = $number"
+        " and handle = coalesce($handle, handle) order by all",
+        {"number": request_id, "handle": handle},
     ).fetchall()
-    found: dict[str, Any] = json.loads(rows[0][0]) if rows else {}
-    return found
+    return [(of, json.loads(text)) for of, text in rows]
 
 
 STEPS: Mapping[str, Step] = {KIND: finish}

@@ -24,7 +24,9 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from governance import identity
+from warehouse import catalogue
 from warehouse.connect import Store, connected
+from warehouse.errors import UsageError
 from warehouse.home import Home
 from warehouse.journal import sync_file, sync_folder
 
@@ -125,6 +127,43 @@ def mark() -> Mark:
     return Mark(hashlib.sha256(secret).hexdigest()[:32], steps)
 
 
+def bind(connection: duckdb.DuckDBPyConnection) -> None:
+    """Hold the file to the vault, and note there how far it has come.
+
+    Without the list of who was erased, or with an older one, the next feed would bring them back.
+    ``connection`` has the vault attached, to be written.
+
+    Raises
+    ------
+    UsageError
+        If the file is missing, another's, or an older copy.
+    """
+    connection.execute("create table if not exists vault.kept (of varchar, steps bigint)")
+    noted = connection.execute("select of, steps from vault.kept").fetchall()
+    path = Home.current().kept
+    found = mark() if path.exists() or not noted else None
+    if noted and (found is None or found.of != noted[0][0] or found.steps < noted[0][1]):
+        raise UsageError(
+            f"{path} is missing, or isn't the newest: without the list of who was erased they"
+            " would come back",
+            "put back the newest; if it is lost for good, `assent rights new-kept` begins an empty"
+            " one, and who was erased has to be erased again when a feed brings them",
+            rule="kept.missing",
+        )
+    if found is not None:
+        connection.execute("begin")
+        connection.execute("delete from vault.kept")
+        connection.execute("insert into vault.kept values (?, ?)", [found.of, found.steps])
+        connection.execute("commit")
+
+
+def begin_anew() -> None:
+    """Let the vault take whatever file there is, or none, for its own."""
+    vault, _ = identity.stores()
+    with connected(vault) as connection:
+        connection.execute("drop table if exists vault.kept")
+
+
 def add_public_keys(public_keys: Iterable[str]) -> None:
     """Keep what receipts are checked with, before their key is changed."""
     with opened() as connection:
@@ -173,10 +212,31 @@ def proofs_of(connection: duckdb.DuckDBPyConnection, customer_id: str) -> dict[s
         [handle_of(connection, customer_id)],
     ).fetchall()
     seal = _seal(connection, customer_id)
-    return {
-        left_by: json.loads(seal.decrypt(events[:NONCE_BYTES], events[NONCE_BYTES:], None))
-        for left_by, events in rows
-    }
+    return {left_by: json.loads(_opened_by(seal, events)) for left_by, events in rows}
+
+
+def _opened_by(seal: "AESGCM", content: bytes) -> bytes:
+    from cryptography.exceptions import InvalidTag
+
+    try:
+        return seal.decrypt(content[:NONCE_BYTES], content[NONCE_BYTES:], None)
+    except InvalidTag:  # of the first schema version, which sealed nothing
+        return content
+
+
+def migrate() -> None:
+    """Give the tables of the first schema version the shape that they have now."""
+    with opened() as connection:
+        kinds = catalogue.columns(connection, "main", "proofs")
+        if kinds["events"] == "BLOB":
+            return
+        connection.execute("begin")
+        connection.execute("alter table kept.proofs alter events type blob using encode(events)")
+        connection.execute("alter table kept.receipts rename to receipts_before")
+        connection.execute(f"create table kept.receipts ({TABLES['receipts']})")
+        connection.execute("insert into kept.receipts by name from kept.receipts_before")
+        connection.execute("drop table kept.receipts_before")
+        connection.execute("commit")
 
 
 def _seal(connection: duckdb.DuckDBPyConnection, customer_id: str) -> "AESGCM":

@@ -240,6 +240,18 @@ def readmit(subject: str, evidence: str, since: datetime | None) -> None:
     click.echo("admitted: rows from then on land with the next run")
 
 
+@rights.command("new-kept")
+def new_kept() -> None:
+    """Go on without the file `kept` where it is lost: who was erased may come back with a feed."""
+    from governance import acts
+    from governance.rights import kept
+    from orchestration.runner import writing_alone
+
+    with writing_alone("rights new-kept"), acts.acting("rights.new_kept"):
+        kept.begin_anew()
+    click.echo("begun; whoever was erased has to be erased again when a feed brings them")
+
+
 @rights.command("purge")
 def purge() -> None:
     """Write the files of the state anew, without the rows that were deleted."""

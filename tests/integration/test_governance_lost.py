@@ -4,21 +4,22 @@ import shutil
 
 import pytest
 
-from governance import inbox
+from governance import identity, inbox
+from governance.rights import kept
 from ingest.load import load_feeds
 from tests.support.feeds import NOW, UTC_POLICY, ask, event, fill, load, sources_in, vault
+from warehouse.connect import connected
 from warehouse.errors import UsageError
 
 LAND = ("run", "--select", "group:landing")
 
 
-def missing(home):
-    """Return what a landing says of the vault, holding that it wrote nothing."""
+def missing(home, rule="vault.missing"):
+    """Return what a landing says is missing, holding that it wrote nothing."""
     before = {path: path.read_bytes() for path in home.root.iterdir() if path.is_file()}
     with pytest.raises(UsageError) as raised:
         load_feeds(sources_in(home.root.parent), UTC_POLICY, now=NOW)
-    assert raised.value.rule == "vault.missing"
-    assert str(home.vault) in raised.value.mend
+    assert raised.value.rule == rule
     assert {path: path.read_bytes() for path in home.root.iterdir() if path.is_file()} == before
     return raised.value.what
 
@@ -49,6 +50,33 @@ def test_nothing_lands_beside_a_vault_that_is_older_and_no_salt_goes(home, tmp_p
     load(sources_in(tmp_path))
     assert set(known) < set(vault("select * from vault.subjects"))
     assert ask("select count(distinct subject_key) from landing.purpose_keys") == [(4,)]
+
+
+def test_nothing_lands_without_the_newest_list_of_who_was_erased(home, tmp_path):
+    fill(tmp_path, consent_events=[event()])
+    load(sources_in(tmp_path))
+    older = home.kept.read_bytes()
+    with kept.opened() as connection:
+        kept.add_step(connection, "ann", ("A-1", "erasure"), "fulfilled", at=NOW, actor="a test")
+    with connected(*identity.stores()) as connection:
+        kept.bind(connection)
+
+    fill(tmp_path, consent_events=[event(customer_id="bob")])
+    home.kept.rename(newest := tmp_path / "newest")
+    assert "kept is missing, or isn't the newest" in missing(home, "kept.missing")
+    assert not home.kept.exists()
+    home.kept.write_bytes(older)
+    missing(home, "kept.missing")
+    home.kept.unlink()
+    with kept.opened():
+        pass  # another, with a secret of its own, as any command would have made it
+    missing(home, "kept.missing")
+
+    shutil.copy(newest, home.kept)
+    load(sources_in(tmp_path))
+    home.kept.unlink()
+    kept.begin_anew()
+    load(sources_in(tmp_path))
 
 
 def test_a_word_waits_until_the_lost_vault_is_back(small, tmp_path):
