@@ -1,20 +1,23 @@
 """CSV files: read strictly, and once more with tolerance where a row can't be split into columns.
 
 Belongs here: the header, DuckDB's CSV reader and its options. Does not belong here: other formats,
-what the columns mean (``projection``).
+which row is malformed (``csv_rows``), what the columns mean (``projection``).
 
-Nothing is guessed from the content: DuckDB's sniffer isn't used, and every column is text. Its
-tolerant mode (DuckDB 1.5.5) loses good rows or fails where a query reads some columns only; read
-whole into a temporary table, it told good rows from bad in every trial.
+Nothing is guessed from the content: DuckDB's sniffer isn't used, and every column is text. A row's
+position is its number among all rows, good or malformed, in both forms: a file that is added to
+goes on behind as many rows as were counted before.
 """
 
 import csv
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
+from ingest.connectors.csv_rows import Row, csv_rows
 from ingest.connectors.filesystem import opened_text, readable, scan_of
 from ingest.connectors.source import (
     ENCODING,
@@ -22,7 +25,6 @@ from ingest.connectors.source import (
     POSITION,
     Source,
     mapped_columns,
-    reading,
     require_columns,
     selected,
 )
@@ -32,11 +34,9 @@ from warehouse.sql import identifier, quoted
 
 CODECS = {"utf-8": "utf-8-sig", "utf-16": "utf-16", "latin-1": "latin-1"}
 LONGEST_HEADER = 1_000_000
-REJECTS, REJECT_SCANS = "source_rejects", "source_reject_scans"
-NOTING = (
-    f"store_rejects = true, rejects_limit = 0, rejects_table = '{REJECTS}',"
-    f" rejects_scan = '{REJECT_SCANS}'"
-)
+BATCH = 50_000
+# Each tells what can't be decoded by surrogates, which no text has otherwise.
+UNDECODED = {"utf-8": "surrogateescape", "utf-16": "surrogatepass", "latin-1": "strict"}
 
 
 def csv_source(
@@ -61,64 +61,65 @@ def csv_source(
             raise UsageError(
                 f"{path.name} has the column '{name}' more than once", "rename one of them"
             )
-    shared = _reader_options(options, names, wanted)
-    strict = scan_of("read_csv", path, *shared)
-    noting = scan_of("read_csv", path, *shared, NOTING)
+    strict = scan_of("read_csv", path, *_reader_options(options, names, wanted))
     return Source(
         path.name,
         dict.fromkeys(names, "VARCHAR"),
         relation=strict,
         numbered=selected(strict, wanted, f"row_number() over () as {POSITION}"),
         unchanged=unchanged,
-        tolerant=lambda: _tolerant(connection, path, noting, wanted, options, unchanged),
+        tolerant=lambda: _tolerant(connection, path, names, wanted, options, unchanged),
     )
 
 
 def _tolerant(
     connection: duckdb.DuckDBPyConnection,
     path: Path,
-    noting: str,
+    names: list[str],
     wanted: tuple[str, ...],
     options: CsvOptions,
     unchanged: Callable[[], bool],
 ) -> Source:
-    """Copy a file with malformed rows into a temporary table, each in its place and marked.
+    """Copy a file with malformed rows into a temporary table, each in its place and marked."""
+    digest = hashlib.sha256(str(path).encode(errors="surrogateescape")).hexdigest()[:16]
+    table, places = f"csv_{digest}", [names.index(name) for name in wanted]
+    nothing = {"", *options.null}
+    schema = pa.schema([
+        *((name, pa.string()) for name in wanted), (MALFORMED, pa.bool_()), (POSITION, pa.int64()),
+    ])  # fmt: skip
+    misencoded = 0
 
-    Raises
-    ------
-    UsageError
-        If a quote that isn't closed has swallowed lines: how many rows they were can't be told.
-    """
-    table = "csv_" + hashlib.sha256(str(path).encode(errors="surrogateescape")).hexdigest()[:16]
-    with reading(path.name, "check that it is a CSV file, its delimiter and its quotes"):
-        connection.execute(
-            "create or replace temp table csv_rows as"
-            f" select *, row_number() over () as row_of_good from {noting}"
-        )
-        _require_closed_quotes(connection, path)
-        # A reject counts lines with the header; row i of the good ones stands after every reject
-        # that has fewer than i good rows before it.
-        connection.execute(
-            "create or replace temp table csv_rejects as select position,"
-            " row_number() over (order by position) as number from"
-            f" (select distinct line - {int(options.header)} as position from {REJECTS})"
-        )
-        columns = ", ".join(map(identifier, wanted))
-        connection.execute(
-            f"create or replace temp table {table} as select {columns}, false as {MALFORMED},"
-            f" row_of_good + coalesce(rejected, 0) as {POSITION} from csv_rows asof left join"
-            " (select position - number as good_before, max(number) as rejected from csv_rejects"
-            " group by all) on row_of_good > good_before"
-        )
-        connection.execute(
-            f"insert into {table} by name select true as {MALFORMED}, position as {POSITION}"
-            " from csv_rejects"
-        )
-        misencoded = connection.execute(
-            f"select count(distinct line) from {REJECTS} where error_type = 'INVALID ENCODING'"
-        ).fetchall()[0][0]
-    for leftover in ("csv_rows", "csv_rejects", REJECTS, REJECT_SCANS):
-        connection.execute(f"drop table {leftover}")
+    def batches(rows: Iterator[Row]) -> Iterator[pa.RecordBatch]:
+        nonlocal misencoded
+        position = 0
+        while batch := list(islice(rows, BATCH)):
+            misencoded += sum(row.misencoded for row in batch)
+            columns: list[list[object]] = [
+                [
+                    None if row.values is None or row.values[place] in nothing
+                    else row.values[place] for row in batch
+                ] for place in places
+            ]  # fmt: skip
+            columns.append([row.values is None for row in batch])
+            columns.append(list(range(position + 1, position + len(batch) + 1)))
+            position += len(batch)
+            arrays = [pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)]
+            yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+    connection.execute(
+        f"create or replace temp table {table}"
+        f" ({', '.join(f'{identifier(name)} varchar' for name in wanted)},"
+        f" {MALFORMED} boolean, {POSITION} bigint)"
+    )
+    codec, errors = CODECS[options.encoding], UNDECODED[options.encoding]
+    with readable(path), opened_text(path, codec, errors=errors) as lines:
+        try:
+            for batch in batches(csv_rows(path.name, lines, options, len(names))):
+                connection.register("csv_batch", pa.Table.from_batches([batch]))
+                connection.execute(f"insert into {table} from csv_batch")
+                connection.unregister("csv_batch")
+        except UnicodeError:
+            raise UsageError(f"{path.name} isn't written in {options.encoding}", ENCODING) from None
     return Source(
         path.name,
         dict.fromkeys(wanted, "VARCHAR"),
@@ -128,19 +129,6 @@ def _tolerant(
         misencoded=misencoded,
         unchanged=unchanged,
     )
-
-
-def _require_closed_quotes(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    swallowed = connection.execute(
-        f"select min(line) from {REJECTS}"
-        " where error_type in ('UNQUOTED VALUE', 'LINE SIZE OVER MAXIMUM')"
-        " and regexp_matches(trim(csv_line, chr(10) || chr(13)), '[\\n\\r]')"
-    ).fetchall()[0][0]
-    if swallowed is not None:
-        raise UsageError(
-            f"{path.name}: the quote that opens in line {swallowed} isn't closed",
-            "close it: what follows can't be told apart",
-        )
 
 
 def _reader_options(options: CsvOptions, names: list[str], wanted: tuple[str, ...]) -> list[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import duckdb
 
 from governance.policy.problems import nearest, shown
+from ingest.connectors.csv_rows import mixed_ends
 from ingest.expressions import columns_of, parsed
 from ingest.model import FeedSource, Mapping
 from warehouse.errors import UsageError
@@ -145,11 +146,7 @@ def reading(what: str, mend: str) -> Iterator[None]:
             raise MalformedRowsError(f"{what} has rows that can't be split into columns", mend
                                      ) from None  # fmt: skip
         if "CSV Parser state machine" in str(error):
-            raise UsageError(
-                f"{what} can't be split into lines: some end otherwise than the first"
-                " (LF or CR LF), or with CR alone",
-                "write it with one kind of line end throughout",
-            ) from None
+            raise mixed_ends(what) from None
         if "unicode" in str(error).lower() or "utf-8" in str(error).lower():
             raise UsageError(
                 f"{what} isn't written in the declared encoding",
