@@ -7,7 +7,7 @@ here: reading feeds (``connectors``), deciding about rows (``projection``, ``res
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -223,6 +223,20 @@ def rekey(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(
             "update landing.loads set fingerprint = ? where load_id = ?", [renewed.text(), load_id]
         )
+
+
+def move(
+    connection: duckdb.DuckDBPyConnection, feed: str, moved: Iterable[tuple[str, str]]
+) -> None:
+    """Note where sources are now that were loaded from another place."""
+    places = dict(moved)
+    for load in earlier_loads(connection, feed) if places else []:
+        if load.fingerprint.place in places:
+            there = replace(load.fingerprint, place=places[load.fingerprint.place])
+            connection.execute(
+                "update landing.loads set fingerprint = ? where load_id = ?",
+                [there.text(), load.load_id],
+            )
 
 
 def table_of(feed: str) -> str:

@@ -225,6 +225,7 @@ class _Work:
             if known:
                 undone.note_children(connection, self.policy)
                 undone.note(connection, self.policy, self.moment.now)
+            _note_moved(connection, plans)
             landed: list[Landed] = []
             identifiers = None
             # Customers last: their identifiers are kept until all has landed, and may be many.
@@ -307,6 +308,11 @@ class _Work:
             self.connection.execute(
                 f"insert into landing.purpose_keys {identity.purpose_keys([purpose], lacking)}"
             )
+
+
+def _note_moved(connection: duckdb.DuckDBPyConnection, plans: list[Plan]) -> None:
+    for plan in plans:
+        landing.move(connection, plan.feed, plan.moved)
 
 
 def _changes(plans: list[Plan], landed: list[Landed]) -> bool:

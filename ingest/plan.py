@@ -76,6 +76,8 @@ class Plan:
         Why everything is read from the beginning: "declaration", "purposes", or empty.
     gone
         How many sources were loaded before and aren't there any more.
+    moved
+        Of each that was renamed, the place where it was and the one where it is.
     """
 
     feed: str
@@ -85,6 +87,7 @@ class Plan:
     skipped: int
     afresh: str
     gone: int = 0
+    moved: tuple[tuple[str, str], ...] = ()
 
     @property
     def rows(self) -> int:
@@ -121,7 +124,8 @@ def planned(
     there = {candidate.place for candidate in found}
     # A file that was renamed keeps its size and time; its rows arrived when it was read first.
     moved = {one.state: one for place, one in known.items() if one.state and place not in there}
-    parts = []
+    parts: list[Part] = []
+    renamed: dict[str, str] = {}
     for candidate in found:
         earlier_one = known.get(candidate.place) or moved.get(candidate.state)
         part = _part(connection, candidate, earlier_one, contract, feed, rules)
@@ -130,8 +134,11 @@ def planned(
                 part.fingerprint, declared=wanted.declared, purposes=wanted.purposes
             )
             parts.append(replace(part, fingerprint=declared_part))
+        elif earlier_one and earlier_one.place not in there:
+            renamed.setdefault(earlier_one.place, candidate.place)
     gone = sources_gone(connection, name, found)
-    return Plan(name, contract, feed, tuple(parts), len(found) - len(parts), afresh, gone)
+    return Plan(name, contract, feed, tuple(parts), len(found) - len(parts), afresh, gone,
+                tuple(renamed.items()))  # fmt: skip
 
 
 def changed(

@@ -8,6 +8,7 @@ import glob
 import hashlib
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -84,7 +85,7 @@ def _candidate(
         require_file(path)
         require_whole(path)
         openers: dict[str, Callable[..., Source]] = {
-            "parquet": _parquet, "csv": csv_source, "jsonl": _json_lines,
+            "parquet": _parquet, "csv": csv_source, "jsonl": partial(_json_lines, folder=folder),
         }  # fmt: skip
         return openers[str(feed.format)](connection, feed, path, lambda: state_of(path) == state)
 
@@ -147,6 +148,7 @@ def _json_lines(
     feed: FeedSource,
     path: Path,
     unchanged: Callable[[], bool],
+    folder: Path,
 ) -> Source:
     with readable(path), opened_text(path, "utf-8", errors="replace") as file:
         if file.read(1) == "\ufeff":
@@ -155,19 +157,18 @@ def _json_lines(
             )
     wanted = mapped_columns(feed)
     lines = scan_of("read_ndjson_objects", path, "ignore_errors = true")
+    found = _json_keys(connection, feed, path)
     with readable(path), reading(path.name, _mend(feed)):
-        keys = connection.execute(
-            f"select distinct unnest(json_keys(json)) from {lines} where json_type(json) = 'OBJECT'"
-        ).fetchall()
         rows = connection.execute(f"select count(*) from {lines}").fetchall()[0][0]
-    found = sorted(key for (key,) in keys)
     if rows and not found:
         raise UsageError(
             f"no line of {path.name} is a JSON object with keys",
             "write one object a line: no list of them, and none over several lines",
         )
-    if rows:
-        require_columns(path.name, wanted, found)
+    if rows and not found.issuperset(wanted):
+        # No row of this file may have a value there; that none of any file has is a misspelling.
+        others = _keys_of_others(connection, feed, path, folder) & set(wanted)
+        require_columns(path.name, wanted, sorted(found | others))
     id_ = feed.columns["customer_id"].column
     extracted = [
         f"{(_json_id if name == id_ else _json_text)(name)} as {identifier(name)}"
@@ -192,6 +193,22 @@ def _json_lines(
         marks_keys=True,
         unchanged=unchanged,
     )
+
+
+def _json_keys(connection: duckdb.DuckDBPyConnection, feed: FeedSource, path: Path) -> set[str]:
+    lines = scan_of("read_ndjson_objects", path, "ignore_errors = true")
+    with readable(path), reading(path.name, _mend(feed)):
+        keys = connection.execute(
+            f"select distinct unnest(json_keys(json)) from {lines} where json_type(json) = 'OBJECT'"
+        ).fetchall()
+    return {key for (key,) in keys}
+
+
+def _keys_of_others(
+    connection: duckdb.DuckDBPyConnection, feed: FeedSource, path: Path, folder: Path
+) -> set[str]:
+    others = [other for other in matching_files(feed, folder) if other != path]
+    return {key for other in others for key in _json_keys(connection, feed, other)}
 
 
 def _json_text(key: str) -> str:

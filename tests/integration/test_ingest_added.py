@@ -4,7 +4,10 @@ import json
 
 import pytest
 
+from ingest.connectors.source import MissingColumnError
 from tests.support.feeds import (
+    EVENT,
+    EVENTS,
     REQUESTS,
     ask,
     declared,
@@ -115,4 +118,45 @@ def test_read_from_the_beginning_every_row_is_met_again(tmp_path, corrected):
     write_csv(tmp_path / "rights_requests3.csv", REQUESTS, [asked("cat")])
     load(sources_in(tmp_path, rights_requests=changed))
     assert totals("rights_requests") == (4, 4, 0, 0, 1)
+    must_reconcile()
+
+
+def test_a_file_that_was_renamed_goes_on_under_its_new_name(tmp_path, corrected):
+    before = as_csv([REQUESTS, asked("ann")])
+    first, renamed = tmp_path / "rights_requests1.csv", tmp_path / "rights_requests3.csv"
+    sources = corrected(first, before)
+    first.rename(renamed)
+    assert not load(sources).landed
+    renamed.write_text(before + as_csv([asked("bob")]))
+    assert [one.read for one in load(sources).landed] == [1]
+    assert stands() == [("open", 1), ("refused", 1)]
+    must_reconcile()
+
+
+def test_what_was_renamed_is_not_gone_when_everything_is_read_again(tmp_path):
+    fill(tmp_path)
+    load(sources_in(tmp_path))
+    (tmp_path / "transactions.csv").rename(tmp_path / "transactions_old.csv")
+    load(sources_in(tmp_path))
+    changed = declared("transactions", negative_value="allowed")
+    assert load(sources_in(tmp_path, transactions=changed)).afresh == ("transactions",)
+    must_reconcile()
+
+
+def test_a_key_that_only_other_files_of_json_lines_have_is_null(tmp_path):
+    fill(tmp_path)
+    (tmp_path / "consent_events.csv").unlink()
+    columns = {name: name for name in (*EVENTS, "notice_version")}
+    feed = declared("consent_events", format="jsonl", paths=["e*.jsonl"], columns=columns)
+    sources = sources_in(tmp_path, consent_events=feed)
+    grant = dict(zip(EVENTS, EVENT, strict=True)) | {"notice_version": 1}
+    denial = {"customer_id": "ann", "action": "withdrawn", "occurred_at": "2024-05-01 10:00:00"}
+    (tmp_path / "e2.jsonl").write_text(json.dumps(denial) + "\n")
+    with pytest.raises(MissingColumnError, match="no column 'purpose', 'notice_version'"):
+        load(sources)
+    (tmp_path / "e1.jsonl").write_text(json.dumps(grant) + "\n")
+    load(sources)
+    assert ask("select action, purpose from landing.consent_events order by action") == [
+        ("granted", "segmentation"), ("withdrawn", None),
+    ]  # fmt: skip
     must_reconcile()
