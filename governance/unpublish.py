@@ -16,7 +16,7 @@ import duckdb
 from governance import lapse
 from governance.gate import AS_OF
 from governance.limits import trimmed_sql
-from governance.policy.columns import allowed_columns
+from governance.policy.columns import allowed_columns, column_labels
 from governance.policy.derive import like_pattern
 from governance.policy.load import policy_hash
 from governance.policy.model import Policy
@@ -123,6 +123,11 @@ def _kept(
         if columns.get(name, "").startswith("MAP(VARCHAR")
         and not policy.purposes[purpose].sensitive
     }
+    for name in allowed:  # what is no band is a value that was shown raw, or in another band
+        labels = column_labels(policy, purpose, name) if name in columns else None
+        if labels is not None:
+            bands, value = ", ".join(map(quoted, labels)) or "null", identifier(name)
+            narrowed[name] = f"case when {value}::varchar in ({bands}) then {value} end"
     after = {**dict.fromkeys(gone, "null"), **narrowed}
     counts = connection.execute(f"select {_counted(after)} from {identifier(mart)}").fetchall()[0][
         1:

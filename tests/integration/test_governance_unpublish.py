@@ -110,6 +110,24 @@ def test_what_the_policy_no_longer_allows_is_shown_no_longer(small, tmp_path):
     assert taken_out(one, narrower) == {}
 
 
+def test_a_value_that_has_to_be_banded_now_is_shown_raw_no_longer(small, tmp_path):
+    one = small.copy(tmp_path / "home")
+    policy = load_policy(one.policy)
+    purpose = policy.purposes["bias_monitoring"]
+    banded = purpose.attributes["marital_status"].model_copy(
+        update={"form": "banded", "bands": {"together": ("Married",)}}
+    )
+    stricter = purpose.model_copy(
+        update={"attributes": {**purpose.attributes, "marital_status": banded}}
+    )
+    purposes = {**policy.purposes, "bias_monitoring": stricter}
+    counts = taken_out(one, policy.model_copy(update={"purposes": purposes}))
+    assert set(counts) == {"bias_monitoring.marital_status"}
+    with one.published("bias_monitoring") as connection:
+        rows = connection.execute("select distinct marital_status from mart_bias_monitoring")
+        assert rows.fetchall() == [(None,)]
+
+
 def test_a_damaged_file_is_left_to_the_run_that_writes_it_anew(small, tmp_path):
     one = small.copy(tmp_path / "home")
     path = one.home.published / "segmentation.duckdb"
