@@ -101,15 +101,22 @@ def assignments(segments: Collection[int]) -> "DataFrameSchema":
 
 
 def segments() -> "DataFrameSchema":
-    """Return the schema of the table of segments: one row each, named, of some size."""
+    """Return the schema of the table of segments: one row each, named, of some size.
+
+    The size is null where it may not be released.
+    """
     pa = _pandera()
     schema: DataFrameSchema = pa.DataFrameSchema(
         {
             "segment_id": pa.Column(checks=_whole(), unique=True),
             "name": pa.Column(checks=_each(_is_text, "is no text"), unique=True),
             "line": pa.Column(checks=_each(_is_text, "is no text")),
-            "subjects": pa.Column(checks=[_whole(), pa.Check.ge(1, error="is empty")]),
-            "share": pa.Column(float, checks=pa.Check.in_range(0, 1, error="is no share")),
+            "subjects": pa.Column(
+                checks=[_whole(), pa.Check.ge(1, error="is empty")], nullable=True
+            ),
+            "share": pa.Column(
+                float, checks=pa.Check.in_range(0, 1, error="is no share"), nullable=True
+            ),
         },
         strict=True,
         name="segments",

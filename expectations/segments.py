@@ -1,4 +1,4 @@
-"""The checks of segments: size, number, age of the model, drift, bias.
+"""The checks of segments: size, number, age of the model, aggregates, drift, bias.
 
 Belongs here: verdicts on what segmentation made. Does not belong here: making it (``models``,
 ``orchestration``), measures of bias (``bias``).
@@ -11,7 +11,8 @@ import duckdb
 
 from expectations import bias
 from expectations.result import Result, Table, by_id, result, unjudged
-from expectations.sql import run
+from expectations.sql import one, run
+from governance import aggregates
 from governance.bias_bridge import counted
 from governance.clocks import Clocks
 from governance.policy.model import Policy
@@ -27,6 +28,7 @@ def check_segments(
     *,
     psi: Mapping[str, float] | None,
     fitted_as_of: date | None,
+    postponed: str = "",
 ) -> list[Result]:
     """Judge every rule of segments over ``segmentation.assignments`` and ``.segments``.
 
@@ -38,12 +40,14 @@ def check_segments(
         Population stability index of each feature against the fit; None if it wasn't computed.
     fitted_as_of
         The day that the model in force was fitted for; None if there is no model.
+    postponed
+        Why aggregates that are due aren't released yet; empty if none are.
 
     Returns
     -------
     list of Result
-        ``size``, ``segment_count``, ``refit``, ``drift`` and ``bias`` of segmentation; empty if
-        the policy has no such purpose.
+        ``size``, ``segment_count``, ``refit``, ``drift`` and ``bias`` of segmentation, and
+        ``release.aggregates``; empty if the policy has no such purpose.
     """
     catalogue = by_id(policy)
     if SEGMENT_PURPOSE not in policy.purposes:
@@ -53,6 +57,7 @@ def check_segments(
         _size(catalogue["size.segmentation"], sizes),
         _count(catalogue["segment_count.segmentation"], sizes),
         _refit(catalogue["refit.segmentation"], clocks, fitted_as_of),
+        _release(connection, catalogue["release.aggregates"], postponed),
         _drift(catalogue["drift.segmentation"], psi),
         *check_bias(connection, policy, clocks.as_of),
     ]
@@ -99,7 +104,7 @@ def _sizes(connection: duckdb.DuckDBPyConnection, clocks: Clocks) -> dict[int, t
         return {}
     names = "select null::integer as segment_id, null::varchar as name where false"
     if "name" in columns(connection, "segmentation", "segments"):
-        names = "select segment_id, name from segmentation.segments where as_of = $day"
+        names = "select segment_id, name from segmentation.segments"
     rows = run(
         connection,
         f"""
@@ -121,13 +126,10 @@ def _sizes(connection: duckdb.DuckDBPyConnection, clocks: Clocks) -> dict[int, t
 def _size(rule: Rule, sizes: Mapping[int, tuple[str, int]]) -> Result:
     if not sizes:
         return unjudged(rule)
-    table = Table(
-        ("segment", "name", "subjects"), [(s, name, size) for s, (name, size) in sizes.items()]
-    )
     least = min(size for _, size in sizes.values())
     small = [f"segment {s} has {size}" for s, (_, size) in sizes.items() if size < rule.limit]
     why = "; ".join(small) or f"the smallest segment has {least} subjects"
-    return result(rule, "broken" if small else "holds", least, why, sizes=table)
+    return result(rule, "broken" if small else "holds", least, why)
 
 
 def _count(rule: Rule, sizes: Mapping[int, tuple[str, int]]) -> Result:
@@ -145,6 +147,29 @@ def _refit(rule: Rule, clocks: Clocks, fitted_as_of: date | None) -> Result:
     age = max(0, (clocks.as_of - fitted_as_of).days)
     why = f"the model was fitted for {fitted_as_of}"
     return result(rule, "broken" if age > rule.limit else "holds", age, why)
+
+
+def _release(connection: duckdb.DuckDBPyConnection, rule: Rule, postponed: str) -> Result:
+    """Judge what is shown of the segments: a release on record, near to none of the others.
+
+    Where no figure is shown there is nothing to subtract.
+    """
+    if "subjects" not in columns(connection, "segmentation", "segments"):
+        return unjudged(rule)
+    day, figures = one(
+        connection,
+        "select max(as_of), count(coalesce(subjects, share)) from segmentation.segments",
+    )
+    more = f"; the next are {postponed}" if postponed else ""
+    if not figures:
+        return result(rule, "holds", None, f"no figure of the segments is shown{more}")
+    number = aggregates.shown(connection)
+    if number is None:
+        why = f"what is shown of the segments for {day} is no release on record"
+        return result(rule, "broken", "no release on record", why)
+    near = aggregates.too_near(connection, number, rule.limit)
+    why = near or f"those of {day} differ from each earlier release as they have to{more}"
+    return result(rule, "broken" if near else "holds", f"as of {day}", why)
 
 
 def _drift(rule: Rule, psi: Mapping[str, float] | None) -> Result:

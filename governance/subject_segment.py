@@ -2,11 +2,11 @@
 
 Belongs here: reading them, for whom it is permitted at this moment, on record. Does not belong
 here: whose key it is (``governance.subject_consent``), why these figures lead there
-(``models.explain``).
+(``models.explain``), what is typical of a segment: that is released with its card.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -40,9 +40,6 @@ class Found:
         The days for which there are figures, the newest first: two at most.
     rows
         Its figures on each of them.
-    typical
-        The median of every figure by segment id, on the newest day; of segments that have become
-        too small none, as it would be that of persons.
     """
 
     permitted: bool
@@ -50,7 +47,6 @@ class Found:
     segment: int | None = None
     days: tuple[date, ...] = ()
     rows: tuple[dict[str, Any], ...] = ()
-    typical: dict[int, dict[str, Any]] = field(default_factory=dict)
 
 
 def find(policy: Policy, customer_id: str, purpose: str, more: Mapping[str, str]) -> Found:
@@ -77,14 +73,13 @@ def find(policy: Policy, customer_id: str, purpose: str, more: Mapping[str, str]
         found = Found(state.permitted, state.rule)
         if key is not None:
             with connected(published_store(purpose)) as connection:
-                found = _read(connection, key, found, more, policy.thresholds.smallest_segment)
+                found = _read(connection, key, found, more)
     return found
 
 
 def _read(
-    connection: duckdb.DuckDBPyConnection, key: UUID, found: Found, more: Mapping[str, str],
-    smallest: int,
-) -> Found:  # fmt: skip
+    connection: duckdb.DuckDBPyConnection, key: UUID, found: Found, more: Mapping[str, str]
+) -> Found:
     segments = connection.execute(
         f"select segment_id from assignments where {KEY} = ?", [key]
     ).fetchall()
@@ -99,18 +94,12 @@ def _read(
         " and as_of <= (select max(as_of) from assignments) order by as_of desc limit 2",
         [key],
     ).fetchall()
-    medians = ", ".join(f"median({identifier(name)})" for name in columns)
-    typical = connection.execute(
-        f"select segment_id, {medians} from {mart} join assignments using ({KEY}, as_of)"
-        f" group by segment_id having count(*) >= {smallest}"
-    ).fetchall()
     return Found(
         found.permitted,
         found.rule,
         segments[0][0],
         tuple(row[0] for row in own),
         tuple(dict(zip(columns, row[1:], strict=True)) for row in own),
-        {row[0]: dict(zip(columns, row[1:], strict=True)) for row in typical},
     )
 
 

@@ -23,6 +23,7 @@ EFFECT_DEFINITION = (
     "else in pooled standard deviations, on the scale of the model; 0.2 is small, 0.5 medium, 0.8 "
     "large."
 )
+NOT_DESCRIBED = "Not described: its figures may not be released yet."
 MIX_ROWS = 100_000
 TOP_CATEGORIES = 6
 
@@ -134,24 +135,19 @@ def build_cards(
     return cards
 
 
-def undescribed(frame: pd.DataFrame, model: SegmentModel, remark: str = "") -> list[Card]:
-    """Make cards that give sizes alone, for when a segment is too small to be described.
+def undescribed(model: SegmentModel, remark: str = "") -> dict[int, str]:
+    """Return cards, as Markdown by segment, that give names alone.
 
-    What a segment of few has in common is what these few are; and what sets the others apart from
-    them says so as well.
+    For when figures may not be released: what a segment of few has in common is what these few are,
+    and what sets the others apart from them says so as well.
 
     Parameters are as of :func:`build_cards`.
     """
-    sizes = model.assign(frame).value_counts()
-    line = "Not described: some segment is smaller than one may be."
-    none = pd.DataFrame(columns=["segment"])
-    found = []
-    for segment in sorted(int(s) for s in sizes.index):
-        name, size = model.name_of(segment), int(sizes[segment])
-        said = [f"# {escaped(name)}", "", line, *(["", f"*{escaped(remark)}*"] if remark else [])]
-        found.append(Card(segment, name, line, size, size / len(frame), none, none,
-                          "\n".join([*said, ""])))  # fmt: skip
-    return found
+    below = ["", f"*{escaped(remark)}*"] if remark else []
+    return {
+        segment: "\n".join([f"# {escaped(model.name_of(segment))}", "", NOT_DESCRIBED, *below, ""])
+        for segment in sorted(model.ids)
+    }
 
 
 def _card(

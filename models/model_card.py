@@ -1,7 +1,8 @@
 """The model card: what a model is, how it was chosen, how good it is, what it is not for.
 
 Belongs here: that one text (after Mitchell et al. 2019, Model Cards for Model Reporting). Does not
-belong here: cards of segments (``models.cards``), law and purpose (the caller hands them in).
+belong here: sizes and cards of segments (``models.cards``), which are released by rules of their
+own; law and purpose (the caller hands them in).
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,6 @@ from typing import Any
 import pandas as pd
 
 from models.backtest import in_words
-from models.cards import Card
 from models.frames import describe
 from models.markdown import escaped, table
 from models.model import SegmentModel
@@ -30,7 +30,6 @@ _LIMITS = (
 def model_card(
     model: SegmentModel,
     *,
-    cards: Sequence[Card],
     choice: Choice | None = None,
     report: pd.DataFrame | None = None,
     facts: Mapping[str, Any] | None = None,
@@ -42,8 +41,6 @@ def model_card(
     ----------
     model
         The fitted model.
-    cards
-        Cards of its segments.
     choice
         How the recipe was chosen.
     report
@@ -62,7 +59,6 @@ def model_card(
     known = {
         "Model": recipe.title(),
         "Features": ", ".join(recipe.features),
-        "Subjects": f"{sum(card.size for card in cards):,}",
         "Seed": recipe.seed,
         "Parameters (SHA-256)": fingerprint(model),
         **model.facts,
@@ -70,10 +66,7 @@ def model_card(
     }
     lines = ["# Model card: segments of subjects", "", *table(["", ""], known.items())]
     lines += ["", "## Segments", ""]
-    lines += table(
-        ["id", "name", "subjects", "share", "character"],
-        [(c.segment, c.name, f"{c.size:,}", f"{c.share:.1%}", c.character) for c in cards],
-    )
+    lines += table(["id", "name"], [(s, model.name_of(s)) for s in sorted(model.ids)])
     if choice is not None:
         lines += [
             "",

@@ -172,7 +172,7 @@ SEGMENTS_ASSET = ["segmentation", "segments"]
     specs=_specs(SEGMENTS_ASSET, _rules_of(SEGMENT_PURPOSE, SEGMENT_KINDS)),
 )
 def check_segments(context: dg.AssetCheckExecutionContext, writer: Writer) -> Iterator[Any]:
-    """Judge the segments: size, number, age of the model, drift, bias."""
+    """Judge the segments: size, number, age of the model, what is shown of them, drift, bias."""
     from expectations.segments import check_segments as judge
     from orchestration import model_store
 
@@ -181,7 +181,7 @@ def check_segments(context: dg.AssetCheckExecutionContext, writer: Writer) -> It
         clocks = clock_row.read(connection)
         shown = evidence.shown(evidence.SEGMENTS, past=clocks.past)
         results = judge(
-            connection, policy(), clocks, psi=shown["drift"],
+            connection, policy(), clocks, psi=shown["drift"], postponed=shown["postponed"],
             fitted_as_of=date.fromisoformat(model["fitted_as_of"]) if model else None,
         )  # fmt: skip
         status.put(connection, policy(), results, clocks, about())

@@ -24,7 +24,7 @@ from warehouse.home import PROJECT, ROOMS, production
 OWNERS = ["team:data-engineering"]
 OFFICERS = ["team:privacy"]
 # The kinds of rules that are judged on the segments.
-SEGMENT_KINDS = ("size", "segment_count", "refit", "drift", "bias")
+SEGMENT_KINDS = ("size", "segment_count", "refit", "release", "drift", "bias")
 RETRY = dg.RetryPolicy(max_retries=1, delay=5)
 
 # Long before any feed, so that every past day can be asked for; a day beyond the feeds is refused.

@@ -7,7 +7,7 @@ attribute of what is handed out lead to one. Does not belong
 here: what is made of a frame (``orchestration.segments``), what is fair (``expectations``).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -15,8 +15,8 @@ from weakref import WeakKeyDictionary
 import dagster as dg
 import duckdb
 
+from governance import aggregates, status
 from governance import clocks as clock_row
-from governance import status
 from governance.clocks import Clocks
 from governance.gate import judge_features, judge_mart, refuse
 from governance.policy.words import SEGMENT_PURPOSE
@@ -142,6 +142,29 @@ class Door:
         """Return who says whether a candidate's segments are fair (``orchestration.fairness``)."""
         return judge_of(_BEHIND[self], policy(), self.clocks.as_of)
 
+    def released(
+        self, model: str, segments: "pd.Series", describe: Callable[[], Mapping[str, str]]
+    ) -> aggregates.Standing:
+        """Return what may be shown of the segments as groups (``governance.aggregates``).
+
+        Parameters
+        ----------
+        model
+            The model in force.
+        segments
+            The segment of every subject, by key.
+        describe
+            Makes what a release shows: name of a file to its content.
+        """
+        frame = segments.rename("segment_id").reset_index()
+        _BEHIND[self].register("assigned", frame)
+        key = f"{self.key}::uuid as {self.key}"
+        members = f"select segment_id::integer as segment_id, {key} from assigned"
+        try:
+            return aggregates.stand(_BEHIND[self], policy(), self.clocks, model, members, describe)
+        finally:
+            _BEHIND[self].unregister("assigned")
+
     def keep(
         self,
         table: str,
@@ -150,8 +173,9 @@ class Door:
         *,
         fits: "DataFrameSchema",
         judged: Sequence[str] = (),
+        as_of: date | None = None,
     ) -> dict[str, Any]:
-        """Replace a table of results by a frame, for the day of the run; return its metadata.
+        """Replace a table of results by a frame; return its metadata.
 
         Parameters
         ----------
@@ -161,6 +185,8 @@ class Door:
             What the frame has to be.
         judged
             Kinds of rules whose verdicts are on what is replaced, and so are forgotten.
+        as_of
+            The day that it is of; that of the run, if it is no other.
 
         Raises
         ------
@@ -177,7 +203,7 @@ class Door:
             _BEHIND[self].execute(
                 f"create or replace table {self.purpose}.{identifier(table)} as"
                 f" select ?::date as as_of, {', '.join(selected)} from kept",
-                [self.clocks.as_of],
+                [as_of or self.clocks.as_of],
             )
         finally:
             _BEHIND[self].unregister("kept")

@@ -14,6 +14,11 @@ from orchestration.columns import share_sql
 from orchestration.manifest import policy
 from warehouse.errors import UsageError
 
+UNRELEASED = (
+    "What is typical of the segments isn't released at present, so nothing can be compared with it:"
+    " `assent status` says why under release.aggregates."
+)
+
 if TYPE_CHECKING:
     from models.explain import Place
     from models.model import SegmentModel
@@ -33,13 +38,14 @@ def explain(customer_id: str, purpose: str) -> dict[str, Any]:
         return facts | {"segment": None, "sentence": _absent(purpose, found)}
     model = model_store.loaded()
     place = _place(found, model)
+    name = model.name_of(found.segment)
     return facts | {
         "as_of": found.days[0],
-        "segment": place.segment,
-        "name": model.name_of(place.segment),
-        "rather_than": model.name_of(place.rival),
-        "sentence": place.sentence,
-        "features": [_plain(row) for row in place.table.to_dict("records")],
+        "segment": found.segment,
+        "name": name,
+        "rather_than": model.name_of(place.rival) if place else None,
+        "sentence": place.sentence if place else f"In {name!r}. {UNRELEASED}",
+        "features": [_plain(row) for row in place.table.to_dict("records")] if place else [],
         "changes": [said for said in (_since(found, model), _refitted(found, model)) if said],
     }
 
@@ -57,19 +63,21 @@ def _absent(purpose: str, found: Found) -> str:
     return "In no published segment: nothing bought yet that may be used, or permitted since."
 
 
-def _place(found: Found, model: "SegmentModel") -> "Place":
+def _place(found: Found, model: "SegmentModel") -> "Place | None":
+    """Return why it is there; None while what is typical of the segments isn't released."""
     import pandas as pd
 
     from models.explain import explain_place
 
-    typical = pd.DataFrame.from_dict(found.typical, orient="index")
-    place = explain_place(found.rows[0], typical, model)
-    if place.segment != found.segment:
+    if int(model.assign(pd.DataFrame([found.rows[0]])).iloc[0]) != found.segment:
         raise UsageError(
             "the published segments were made by an earlier model than the one in force",
             "run `assent run`",
         )
-    return place
+    typical = model_store.typical()
+    if not typical:
+        return None
+    return explain_place(found.rows[0], pd.DataFrame.from_dict(typical, orient="index"), model)
 
 
 def _since(found: Found, model: "SegmentModel") -> str:

@@ -5,7 +5,7 @@ Belongs here: the pointer to the stored model. Does not belong here: fitting
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from models.model import SegmentModel
 
 MODEL_FILE = "model.skops"
+TYPICAL = "typical.json"  # the median of every feature, by segment
+SHOWN = ("segment_*.md", "sizes.svg", "profiles.svg", TYPICAL)
 
 
 def folder(name: str = "") -> Path:
@@ -108,6 +110,29 @@ def plots(names: Iterable[str]) -> dict[str, str]:
     """Return those plots that the fit of the model in force has left, as SVG by name."""
     drawn = {name: place() / f"{name}.svg" for name in names}
     return {name: path.read_text(encoding="utf-8") for name, path in drawn.items() if path.exists()}
+
+
+def show(texts: Mapping[str, str], past: date | None) -> None:
+    """Put aggregates beside the model in force, those of a past day in a folder of it.
+
+    What was there and isn't shown any more goes.
+    """
+    folder_of = place() / past.isoformat() if past else place()
+    folder_of.mkdir(mode=0o700, exist_ok=True)
+    for old in (path for pattern in SHOWN for path in folder_of.glob(pattern)):
+        if old.name not in texts:
+            old.unlink()
+    for name, text in texts.items():
+        write_durably(folder_of / name, text.encode())
+
+
+def typical() -> dict[int, dict[str, float]]:
+    """Return the median of every feature by segment, as released; empty if none is."""
+    path = place() / TYPICAL
+    if not path.exists():
+        return {}
+    found = read_json(path, "run `assent run`, which writes it anew")
+    return {int(segment): figures for segment, figures in found.items()}
 
 
 def previous() -> "SegmentModel | None":

@@ -6,17 +6,15 @@ door's (``orchestration.door``), and the column gate is closed if anything here 
 """
 
 import base64
+import json
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dagster import MarkdownMetadataValue, MaterializeResult, MetadataValue
 
 from governance import evidence
-from governance.aging import present_day
 from governance.clocks import Clocks
 from governance.policy.load import policy_hash
-from governance.policy.rules import override_of
 from governance.policy.words import BIAS_PURPOSE, SEGMENT_PURPOSE
 from models.features import MIX_PREFIX
 from orchestration import model_store
@@ -42,6 +40,7 @@ TOLD = {
     "features without a source": "without_a_source",
 }
 DRAWN = ("explained_variance", "candidates")
+TABLE = "segments.json"  # the table of segments, as a release keeps it
 READ = [MART, BACKTEST, f"mart_{BIAS_PURPOSE}"]
 
 
@@ -90,13 +89,12 @@ def _fit(marts: Door) -> None:
         known_at=clocks.known_at.isoformat(),
         policy_hash=policy_hash(limits),
         code_version=code_version(),
-        subjects=len(current),
         reason=choice.reason,
         in_words=backtest.in_words(report),
         since=identity.in_words(since),
         without_a_source=", ".join(choice.left_out) or "none",
     )
-    _keep(fitted, choice, report, current, clocks)
+    _keep(fitted, choice, report, clocks)
 
 
 def _reported() -> dict[str, Any]:
@@ -142,12 +140,9 @@ def _backtest_days(marts: Door) -> tuple[date, date]:
     return days[0], days[1]
 
 
-def _keep(
-    fitted: "SegmentModel", choice: "Choice", report: "pd.DataFrame", current: "pd.DataFrame",
-    clocks: Clocks,
-) -> None:  # fmt: skip
+def _keep(fitted: "SegmentModel", choice: "Choice", report: "pd.DataFrame", clocks: Clocks) -> None:
     """Store the model with its card and plots, then make it the one in force."""
-    from models import cards, model_card, plots, store
+    from models import model_card, plots, store
 
     name = f"{clocks.as_of}-{store.fingerprint(fitted)[:8]}"
     place = model_store.folder(name)
@@ -156,7 +151,6 @@ def _keep(
     store.save(fitted, place / model_store.MODEL_FILE)
     text = model_card.model_card(
         fitted,
-        cards=cards.build_cards(current, fitted, smallest=smallest),
         choice=choice,
         report=report,
         facts={"purpose": SEGMENT_PURPOSE, **provenance(clocks)},
@@ -206,80 +200,95 @@ def assignments(marts: Door) -> MaterializeResult:
 
 @asset(
     "segments",
-    description="What sets each segment apart: its card, with a plain-words name, and plots",
+    description="What sets each segment apart: its card, with a plain-words name, and plots; they"
+    " stand until the policy has them made anew",
     kinds={"python", "duckdb"},
     deps=[["segmentation", "assignments"]],
 )
 def segments(marts: Door) -> MaterializeResult:
-    """Describe the segments by aggregates only."""
+    """Show the segments by aggregates only, as the release that stands has them."""
     import pandas as pd
 
     from expectations import schemas
-    from models import cards, drift, plots
+    from models import drift
     from models.frames import matrix
 
     fitted, clocks = model_store.loaded(), marts.clocks
     frame = marts.frame(MART, clocks.as_of, shares=_shares_of(fitted), mix=True)
-    smallest, remark = policy().thresholds.smallest_segment, evidence.label() or ""
-    described = _may_be_described(fitted.assign(frame).value_counts().min(), clocks)
-    if described:
-        found = cards.build_cards(frame, fitted, smallest=smallest, remark=remark)
-    else:
-        found = cards.undescribed(frame, fitted, remark)
+    assigned = fitted.assign(frame)
+    found = marts.released(
+        model_store.place().name, assigned, lambda: _described(frame, fitted, assigned)
+    )
+    as_of = found.release.as_of if found.release else clocks.as_of
+    texts = found.release.texts if found.release else _undescribed(fitted)
+    rows = json.loads(texts[TABLE])
     kept = {"segment_id": "integer", "name": "varchar", "line": "varchar", "subjects": "integer",
             "share": "double"}  # fmt: skip
-    rows = [(c.segment, c.name, c.character, c.size, c.share) for c in found]
+    table = pd.DataFrame(rows).rename(columns={"segment": "segment_id"})
     columns = marts.keep(
-        "segments", pd.DataFrame(rows, columns=list(kept)), kept, fits=schemas.segments()
-    )
+        "segments", table.astype({"subjects": "Int64", "share": float}), kept,
+        fits=schemas.segments(), as_of=as_of,
+    )  # fmt: skip
     shifts = drift.population_stability(fitted.reference, matrix(frame, fitted.recipe.features))
     evidence.show(
         evidence.SEGMENTS,
         {
-            "as_of": clocks.as_of,
-            "segments": [
-                {"segment": c.segment, "name": c.name, "line": c.character, "subjects": c.size,
-                 "share": c.share} for c in found
-            ],
+            "as_of": as_of,
+            "postponed": found.postponed,
+            "segments": rows,
             "model": fitted.facts,
-            "drift": dict(zip(shifts["feature"], shifts["index"], strict=True)),
+            # Finer figures of two days would say who has come or left between them.
+            "drift": dict(zip(shifts["feature"], shifts["index"].round(2), strict=True)),
         },
         past=clocks.past,
-    )  # fmt: skip
-    place = _cards_folder(clocks)
-    for card in found:
-        write_durably(place / f"segment_{card.segment}.md", card.text.encode())
-    drawn = {"sizes": plots.svg(plots.segment_sizes(found))}
-    if described:
-        drawn["profiles"] = plots.svg(plots.profiles(found))
-    for name, svg in drawn.items():
-        write_durably(place / f"{name}.svg", svg.encode())
-    if not described:
-        (place / "profiles.svg").unlink(missing_ok=True)
+    )
+    model_store.show(texts, clocks.past)
+    postponed = {"next aggregates": found.postponed} if found.postponed else {}
     return MaterializeResult(
         metadata={
-            **{name: picture(svg) for name, svg in drawn.items()},
-            **{f"card {c.segment}": MetadataValue.md(c.text) for c in found},
+            "aggregates as of": as_of.isoformat(),
+            **postponed,
+            **{n.removesuffix(".svg"): picture(t) for n, t in texts.items() if n.endswith(".svg")},
+            **{n.removesuffix(".md"): MetadataValue.md(t) for n, t in texts.items()
+               if n.endswith(".md")},
             **columns,
             **provenance(clocks),
         }
-    )
+    )  # fmt: skip
 
 
-def _may_be_described(least: int, clocks: Clocks) -> bool:
-    """Tell whether no segment is so small that figures of it would be those of persons."""
-    today = present_day(policy(), clocks.newest_day)
-    excused = override_of(policy(), f"size.{SEGMENT_PURPOSE}", today)
-    return least >= policy().thresholds.smallest_segment or excused is not None
+def _described(
+    frame: "pd.DataFrame", fitted: "SegmentModel", assigned: "pd.Series"
+) -> dict[str, str]:
+    """Return what a release shows: cards, plots, and the same as tables, by name of the file."""
+    from models import cards, plots
+
+    smallest, remark = policy().thresholds.smallest_segment, evidence.label() or ""
+    found = cards.build_cards(frame, fitted, smallest=smallest, remark=remark)
+    typical = frame[list(fitted.recipe.features)].groupby(assigned).median()
+    return {
+        **{f"segment_{card.segment}.md": card.text for card in found},
+        "sizes.svg": plots.svg(plots.segment_sizes(found)),
+        "profiles.svg": plots.svg(plots.profiles(found)),
+        model_store.TYPICAL: json.dumps(typical.to_dict("index")),
+        TABLE: json.dumps(
+            [{"segment": c.segment, "name": c.name, "line": c.character, "subjects": c.size,
+              "share": c.share} for c in found], indent=1,
+        ),
+    }  # fmt: skip
 
 
-def _cards_folder(clocks: Clocks) -> Path:
-    """Return where cards go: beside the model in force, those of a past day in a folder of it."""
-    place = model_store.place()
-    if clocks.past:
-        place /= clocks.past.isoformat()
-        place.mkdir(mode=0o700, exist_ok=True)
-    return place
+def _undescribed(fitted: "SegmentModel") -> dict[str, str]:
+    """Return what is shown of segments that no release is of: their names."""
+    from models import cards
+
+    texts = cards.undescribed(fitted, evidence.label() or "")
+    rows = [
+        {"segment": segment, "name": fitted.name_of(segment), "line": cards.NOT_DESCRIBED,
+         "subjects": None, "share": None} for segment in texts
+    ]  # fmt: skip
+    cards_of = {f"segment_{segment}.md": text for segment, text in texts.items()}
+    return cards_of | {TABLE: json.dumps(rows, indent=1)}
 
 
 ASSETS = [model, assignments, segments]

@@ -293,6 +293,16 @@ class SegmentationRules(Part):
     refit_days: Days = Field(
         description="The greatest age of the fitted model, in days; older, it is fitted again"
     )
+    aggregates_days: Days | None = Field(
+        default=None,
+        description="Days for which what is shown of segments and of consent as groups (sizes, "
+        "medians, cards, statistics) stands before it is made anew; without it `refit_days`",
+    )
+
+    @property
+    def release_days(self) -> int:
+        """Days for which a release of aggregates stands."""
+        return self.aggregates_days or self.refit_days
 
 
 class BiasLimits(Part):
@@ -331,6 +341,11 @@ class Thresholds(Part):
     )
     smallest_segment: Annotated[int, Field(ge=1)] = Field(
         description="Subjects; a smaller segment isn't published"
+    )
+    release_difference: Annotated[int, Field(ge=5)] = Field(
+        default=5,
+        description="Subjects; a group in a release of aggregates differs from each in an earlier "
+        "one by none or by at least so many, so that nobody subtracts the two and reads one person",
     )
     request_warning_days: Days = Field(
         default=7,

@@ -106,6 +106,11 @@ KINDS: dict[str, Kind] = {
         "habits change: an old model puts subjects into the wrong segment",
         overridable=True,
     ),
+    "release": Kind(
+        "release.aggregates",
+        "no group in the aggregates differs from one in an earlier release by a few subjects",
+        "two releases subtracted would show the few (GDPR Recital 26)",
+    ),
     "bias": Kind(
         "bias.segmentation.<column>",
         "no segment falls unevenly on a group of people",
@@ -266,6 +271,11 @@ def _of_segments(policy: Policy) -> Iterator[Rule]:
     )  # fmt: skip
     yield rule("segment_count", "segments", [least, most], f"{least} to {most}")
     yield rule("refit", "fitted model", chosen.refit_days, f"at most {chosen.refit_days} days old")
+    least_difference = limits.release_difference
+    yield _rule(
+        "release", "aggregates", about="aggregates of segments", purpose=SEGMENT_PURPOSE,
+        limit=least_difference, text=f"none, or at least {least_difference} subjects",
+    )  # fmt: skip
     yield rule(
         "drift", "features", limits.drift, f"population stability index at most {limits.drift:g}"
     )

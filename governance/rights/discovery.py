@@ -26,6 +26,7 @@ HOLDS_NOBODY = frozenset(
         "landing.changed_days", "landing.clocks", "landing.loads", "governance.rule_verdicts",
         "governance.rewritten",
         SPECIAL_VALUES, "segmentation.segments",
+        "segmentation.aggregates", "segmentation.aggregate_texts",
         "main.segments", "main.about", "main.unread", "main.kept",
     }
 )  # fmt: skip

@@ -7,6 +7,7 @@ changes state (``orchestration.cli.act``).
 from dataclasses import asdict
 from datetime import datetime, time
 from math import isnan
+from typing import Any
 
 import click
 
@@ -178,6 +179,13 @@ def explain(subject: str, purpose: str, as_json: bool) -> None:
     click.echo(found["sentence"])
     if found["segment"] is None:
         return
+    if found["features"]:
+        _print_features(found)
+    for change in found["changes"]:
+        click.echo(f"\n{change}")
+
+
+def _print_features(found: dict[str, Any]) -> None:
     print_table(
         f"\n{found['name']} (segment {found['segment']}), as of {found['as_of']}",
         ["feature", "unit", "this subject", "typical", f"typical of '{found['rather_than']}'",
@@ -185,8 +193,6 @@ def explain(subject: str, purpose: str, as_json: bool) -> None:
         [(f["label"], f["unit"], f["value"], f["typical"], f["typical_of_rival"],
           f"{f['share']:.0%}") for f in found["features"]],
     )  # fmt: skip
-    for change in found["changes"]:
-        click.echo(f"\n{change}")
 
 
 @click.command()

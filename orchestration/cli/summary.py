@@ -112,9 +112,12 @@ def _segments(segments: dict[str, Any]) -> None:
     print_table(
         f"\nSegments (as of {segments['as_of']})",
         ["", "segment", "subjects", "share", "compared with the others"],
-        [(s["segment"], s["name"], s["subjects"], f"{s['share']:.0%}",
+        [(s["segment"], s["name"], s["subjects"] or "-",
+          f"{s['share']:.0%}" if s["subjects"] else "-",
           s["line"].removeprefix("Compared with the others: ")) for s in segments["segments"]],
     )  # fmt: skip
+    if segments["postponed"]:
+        click.echo(f"Aggregates are {segments['postponed']}.")
     model = segments["model"]
     click.echo(f"Assigned by the model that was fitted as of {model['fitted_as_of']}.")
     # How well a model of a later day foretold says nothing about this one.

@@ -8,6 +8,7 @@ import pytest
 
 from expectations.result import Result, by_id
 from expectations.segments import check_bias, check_segments
+from governance import aggregates
 from governance.bias_bridge import counted
 from governance.policy.load import parse_policy
 from governance.status import NOT_RUN
@@ -16,6 +17,7 @@ from tests.support.checked import AS_OF
 
 POLICY = checked.policy()
 SEGMENTS = 3
+MEMBERS = "select segment_id, segmentation_key from segmentation.assignments"
 
 
 @pytest.fixture
@@ -30,8 +32,10 @@ def warehouse() -> duckdb.DuckDBPyConnection:
     )
     connection.execute(
         "create table segmentation.segments as select distinct as_of, segment_id,"
-        " 'Segment ' || segment_id as name from segmentation.assignments"
+        " 'Segment ' || segment_id as name, 24 as subjects, 1 / 3 as share from segmentation.assignments"
     )
+    aggregates.make(connection)
+    aggregates.record(connection, AS_OF, "m", MEMBERS)
     return connection
 
 
@@ -50,7 +54,7 @@ def results(
 
 def test_even_segments_hold(warehouse: duckdb.DuckDBPyConnection) -> None:
     found = results(warehouse)
-    kinds = {"size", "segment_count", "refit", "drift", "bias"}
+    kinds = {"size", "segment_count", "refit", "release", "drift", "bias"}
     assert set(found) == {r.id for r in by_id(POLICY).values() if r.kind in kinds}
     assert {r.rule: r.status for r in found.values()} == dict.fromkeys(found, "holds")
     assert found["size.segmentation"].observed == 24
@@ -91,6 +95,52 @@ def test_an_old_model_and_moved_features_break(warehouse: duckdb.DuckDBPyConnect
     assert moved.why == "moved: visits"
     unknown = results(warehouse, psi={"visits": float("nan")})["drift.segmentation"]
     assert unknown.status == "broken"
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        # An earlier release that one subject sets apart from this one, and one that four do.
+        ("insert into segmentation.aggregate_members select 2, segment_id, segmentation_key from"
+         " segmentation.aggregate_members where segmentation_key <>"
+         " (select min(segmentation_key) from segmentation.aggregate_members)", "fewer than 5"),
+        ("insert into segmentation.aggregate_members select 2, segment_id, segmentation_key from"
+         " segmentation.aggregate_members where segmentation_key not in (select segmentation_key"
+         " from segmentation.aggregate_members order by all limit 4)", "fewer than 5"),
+        ("update segmentation.segments set subjects = subjects - 1 where segment_id = 2",
+         "no release on record"),
+        ("update segmentation.segments set as_of = as_of + 1", "no release on record"),
+        ("delete from segmentation.segments where segment_id = 2", "no release on record"),
+        ("delete from segmentation.aggregates", "no release on record"),
+    ],
+)  # fmt: skip
+def test_poisoned_aggregates_break(
+    warehouse: duckdb.DuckDBPyConnection, statement: str, said: str
+) -> None:
+    assert results(warehouse)["release.aggregates"].status == "holds"
+    warehouse.execute(statement)
+    warehouse.execute(
+        "insert into segmentation.aggregates select release, date '2024-06-01', 'm',"
+        " coalesce(segment_id, 0), count(*) from segmentation.aggregate_members where release = 2"
+        " group by grouping sets ((release, segment_id), (release))"
+    )
+    found = results(warehouse)["release.aggregates"]
+    assert found.status == "broken"
+    assert said in found.why
+
+
+def test_a_segment_without_figures_gives_nothing_to_subtract(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    warehouse.execute("update segmentation.segments set subjects = null, share = null")
+    (found,) = [
+        r for r in check_segments(
+            warehouse, POLICY, checked.clocks(), psi=None, fitted_as_of=None,
+            postponed="due since 2024-06-30, and postponed: why",
+        ) if r.rule == "release.aggregates"
+    ]  # fmt: skip
+    assert found.status == "holds"
+    assert found.why.endswith("the next are due since 2024-06-30, and postponed: why")
 
 
 def test_nothing_made_yet(warehouse: duckdb.DuckDBPyConnection) -> None:

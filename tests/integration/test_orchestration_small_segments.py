@@ -4,9 +4,8 @@ from datetime import timedelta
 
 import pyarrow.parquet
 
+from models.cards import NOT_DESCRIBED
 from tests.support.installation import add_consent_events, own_feeds
-
-NOT_DESCRIBED = "Not described: some segment is smaller than one may be."
 
 
 def test_no_figure_of_a_segment_of_few_is_left_anywhere(small, tmp_path):
@@ -24,6 +23,9 @@ def test_no_figure_of_a_segment_of_few_is_left_anywhere(small, tmp_path):
     described = {path.name: path.read_text() for path in cards.glob("segment_*.md")}
     assert all("effect" in text for text in described.values())  # positive control
     assert (cards / "profiles.svg").exists()
+    with one.warehouse() as connection:  # as if nothing had been released yet
+        connection.execute("delete from segmentation.aggregates")
+        connection.execute("delete from segmentation.aggregate_members")
     done = one.assent("run")
     assert done.status == 1
     assert "size.segmentation" in done.err
@@ -33,6 +35,7 @@ def test_no_figure_of_a_segment_of_few_is_left_anywhere(small, tmp_path):
     assert not (cards / "profiles.svg").exists()
     shown = one.evidence("segments")["segments"]
     assert {segment["line"] for segment in shown} == {NOT_DESCRIBED}
+    assert {segment["subjects"] for segment in shown} == {None}
     verdicts = {r["rule"]: r["status"] for r in one.assent("status", "--json").json["rules"]}
     assert verdicts["size.segmentation"] == "broken"
     assert verdicts["bias.segmentation.age_band"] == "not judged"

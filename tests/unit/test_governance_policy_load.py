@@ -21,13 +21,15 @@ def test_an_unknown_key_suggests_the_nearest():
     key, said = only_fault("smallest_segment: 50", "smallest_segment: 50\n  ^smalest_segment: 5")
     assert key == "thresholds.smalest_segment"
     assert said.startswith("unknown key 'smalest_segment' -> did you mean 'smallest_segment'?")
-    assert "the keys here are: completeness, freshness_days, smallest_segment, request_" in said
+    assert "the keys here are: completeness, freshness_days, smallest_segment, release_" in said
 
 
 def test_an_unknown_key_without_a_neighbour_lists_what_is_known():
     key, said = only_fault("refit_days: 28}", "refit_days: 28, ^xyz: 1}")
     assert key == "segmentation.xyz"
-    assert said == "unknown key 'xyz' -> remove it; the keys here are: segments, refit_days"
+    assert said == (
+        "unknown key 'xyz' -> remove it; the keys here are: segments, refit_days, aggregates_days"
+    )
 
 
 def test_a_comma_without_quotes_is_explained():

@@ -51,6 +51,7 @@ def test_the_catalogue_of_the_small_policy():
         "size.segmentation",
         "segment_count.segmentation",
         "refit.segmentation",
+        "release.aggregates",
         "drift.segmentation",
         "bias.segmentation.age_band",
         "bias.segmentation.income",
@@ -82,6 +83,8 @@ def test_the_catalogue_of_the_small_policy():
         ("size.segmentation", "segmentation", "every segment", 50, "at least 50 subjects"),
         ("segment_count.segmentation", "segmentation", "segments", [3, 8], "3 to 8"),
         ("refit.segmentation", "segmentation", "fitted model", 28, "at most 28 days old"),
+        ("release.aggregates", "segmentation", "aggregates of segments", 5,
+         "none, or at least 5 subjects"),
         (
             "drift.segmentation", "segmentation", "features", 0.25,
             "population stability index at most 0.25",

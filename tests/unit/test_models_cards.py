@@ -123,7 +123,7 @@ def test_what_a_feed_calls_its_categories_stays_a_text():
     fitted = fit_model(frame, recipe)
     fitted = fitted.with_names({s: f"Segment {s} of {called}" for s in fitted.ids})
     cards = build_cards(frame, fitted, smallest=1, remark=called)
-    for text in (*(card.text for card in cards), model_card(fitted, cards=cards)):
+    for text in (*(card.text for card in cards), model_card(fitted)):
         lowered = text.lower()
         assert "http://example.org" in lowered
         assert not re.search(r"(?<!\\)[\[\]<>]", lowered)
@@ -138,7 +138,6 @@ def test_the_model_card_says_how_it_was_chosen_and_how_good_it_is():
     report = backtest(FRAME, MODEL.recipe, resamples=20)
     text = model_card(
         MODEL.with_facts(as_of="2017-12-31"),
-        cards=CARDS,
         choice=choice,
         report=report,
         facts={"purpose": "segmentation"},
@@ -159,7 +158,7 @@ def test_the_model_card_says_how_it_was_chosen_and_how_good_it_is():
 
 
 def test_the_model_card_does_without_choice_and_report():
-    text = model_card(MODEL, cards=CARDS)
+    text = model_card(MODEL)
     assert "How it was chosen" not in text
     assert "## Limits" in text
     assert pd.Series(text.splitlines()).str.startswith("# ").sum() == 1

@@ -1,0 +1,267 @@
+"""Releases of aggregates: what is shown of segments as groups, and when it may be shown anew.
+
+Belongs here: the record of releases, when the next is due, and the rule on it: no group in it
+differs from one in an earlier release by a few subjects, since whoever subtracts the two would read
+these few. Does not belong here: making figures (``models``), the verdict on what stands
+(``expectations.segments``).
+
+A group, called cell, is a segment, or all segments together. Who was in the cells is kept by the
+purpose's key, and goes with whom is erased; the sizes stay, so that who has gone still counts as a
+difference. A release made is shown from then on: whether or not the run that made it publishes.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import duckdb
+
+from governance import aging
+from governance.clocks import Clocks
+from governance.policy.model import Policy
+from governance.policy.rules import override_of
+from governance.policy.words import SEGMENT_PURPOSE
+from warehouse import catalogue
+
+KEY = f"{SEGMENT_PURPOSE}_key"
+CELLS = f"{SEGMENT_PURPOSE}.aggregates"
+TEXTS = f"{SEGMENT_PURPOSE}.aggregate_texts"
+MEMBERS = f"{SEGMENT_PURPOSE}.aggregate_members"
+ALL = 0  # the cell of all segments together; no segment has this id
+
+# Every cell of a release against every cell of each other one. Of both, somebody may have been
+# erased since they were made: whether the same person, nobody knows, so the least difference counts
+# as many of them as it can as the same.
+DIFFERENCES = f"""
+with kept as (
+    select release, coalesce(segment_id, {ALL}) as segment_id, count(*) as kept
+    from {MEMBERS} group by grouping sets ((release, segment_id), (release))
+),
+cells as (
+    select c.release, c.as_of, c.segment_id, c.subjects, c.subjects - coalesce(k.kept, 0) as gone
+    from {CELLS} as c left join kept as k using (release, segment_id)
+),
+shared as (
+    select t.release, coalesce(n.segment_id, {ALL}) as now_id,
+        coalesce(t.segment_id, {ALL}) as then_id, count(*) as subjects
+    from {MEMBERS} as t
+    join (select * from {MEMBERS} where release = $release) as n using ({KEY})
+    where t.release <> $release
+    group by grouping sets (
+        (t.release, n.segment_id, t.segment_id), (t.release, n.segment_id),
+        (t.release, t.segment_id), (t.release)
+    )
+)
+select t.as_of, n.segment_id, t.segment_id,
+    n.subjects + t.subjects - 2 * coalesce(s.subjects, 0) as greatest,
+    greatest - 2 * least(n.gone, t.gone) as least
+from (select * from cells where release = $release) as n
+join cells as t on t.release <> n.release
+left join shared as s
+    on s.release = t.release and s.now_id = n.segment_id and s.then_id = t.segment_id
+"""
+
+
+@dataclass(frozen=True)
+class Release:
+    """What was released once, and stands until the next.
+
+    Attributes
+    ----------
+    number : int
+        Rises with each release.
+    as_of : date
+        The day that it is of.
+    texts : mapping
+        What it shows: name of a file to its content.
+    """
+
+    number: int
+    as_of: date
+    texts: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What may be shown now.
+
+    Attributes
+    ----------
+    release : Release or None
+        The release that stands; None if there is none of the model in force.
+    postponed : str
+        Why one that is due isn't made yet; empty if none is due.
+    """
+
+    release: Release | None
+    postponed: str = ""
+
+
+def make(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the tables of releases where they aren't there yet."""
+    connection.execute(f"create schema if not exists {SEGMENT_PURPOSE}")
+    for table, columns in (
+        (CELLS, "release integer, as_of date, model varchar, segment_id integer, subjects bigint"),
+        (TEXTS, "release integer, name varchar, content varchar"),
+        (MEMBERS, f"release integer, segment_id integer, {KEY} uuid"),
+    ):
+        connection.execute(f"create table if not exists {table} ({columns})")
+
+
+def stand(
+    connection: duckdb.DuckDBPyConnection, policy: Policy, clocks: Clocks, model: str,
+    members: str, describe: Callable[[], Mapping[str, str]],
+) -> Standing:  # fmt: skip
+    """Return what may be shown of the segments of a run, releasing it anew if that is due.
+
+    A past day has releases of its own: one is made when it is first asked for, by the same rule.
+
+    Parameters
+    ----------
+    connection
+        With the warehouse as its database, outside a transaction.
+    model
+        The model in force: aggregates of another one are none of these segments.
+    members
+        Who is where: a query for ``segment_id`` and the purpose's key.
+    describe
+        Makes what a release shows; called only when one is made.
+    """
+    make(connection)
+    if clocks.current:
+        _forget_expired(connection, policy, clocks.as_of)
+    standing = _last(connection, model, clocks.past)
+    due = _due(policy, clocks, standing)
+    if due is None:
+        return Standing(standing)
+    connection.execute("begin")
+    try:
+        number = record(connection, clocks.as_of, model, members)
+        why = _too_small(connection, policy, clocks, number) or too_near(
+            connection, number, policy.thresholds.release_difference
+        )
+        if why:
+            connection.execute("rollback")
+            return Standing(standing, f"due since {due}, and postponed: {why}")
+        texts = describe()
+        connection.executemany(
+            f"insert into {TEXTS} values (?, ?, ?)", [(number, *text) for text in texts.items()]
+        )
+        connection.execute("commit")
+    except BaseException:
+        connection.execute("rollback")
+        raise
+    return Standing(Release(number, clocks.as_of, texts))
+
+
+def record(connection: duckdb.DuckDBPyConnection, as_of: date, model: str, members: str) -> int:
+    """Record the cells of a release and who is in them; return its number."""
+    number: int = connection.execute(
+        f"select coalesce(max(release), 0) + 1 from {CELLS}"
+    ).fetchall()[0][0]
+    connection.execute(
+        f"insert into {MEMBERS} by name select ?::integer as release, segment_id, {KEY}"
+        f" from ({members})",
+        [number],
+    )
+    connection.execute(
+        f"insert into {CELLS} by name select release, ?::date as as_of, ? as model,"
+        f" coalesce(segment_id, {ALL}) as segment_id, count(*) as subjects from {MEMBERS}"
+        " where release = ? group by grouping sets ((release, segment_id), (release))",
+        [as_of, model, number],
+    )
+    return number
+
+
+def too_near(connection: duckdb.DuckDBPyConnection, number: int, least: int) -> str:
+    """Say which cells of a release differ by a few from those of another; empty if none does.
+
+    Parameters
+    ----------
+    least
+        By how many they have to differ, if they do at all.
+    """
+    found = connection.execute(
+        "select as_of, list(distinct segment_id order by segment_id)"
+        f" from ({DIFFERENCES}) where least >= 1 and greatest < $least group by as_of"
+        " order by as_of",
+        {"release": number, "least": least},
+    ).fetchall()
+    return "; ".join(
+        f"fewer than {least} subjects set {_called(cells)} apart from what was released for {day}"
+        for day, cells in found
+    )
+
+
+def _called(cells: list[int]) -> str:
+    return ", ".join("all segments together" if c == ALL else f"segment {c}" for c in cells)
+
+
+def _last(connection: duckdb.DuckDBPyConnection, model: str, past: date | None) -> Release | None:
+    """Return the release that stands: the newest of a model, or that of a past day."""
+    row = connection.execute(
+        f"select release, as_of from {CELLS} where model = ? and (?::date is null or as_of = ?)"
+        " order by as_of desc, release desc limit 1",
+        [model, past, past],
+    ).fetchone()
+    if row is None:
+        return None
+    texts = connection.execute(
+        f"select name, content from {TEXTS} where release = ? order by name", [row[0]]
+    ).fetchall()
+    return Release(row[0], row[1], dict(texts))
+
+
+def _due(policy: Policy, clocks: Clocks, standing: Release | None) -> date | None:
+    """Return since when a release is due; None if none is."""
+    if standing is None:
+        return clocks.as_of
+    since = standing.as_of + timedelta(days=policy.segmentation.release_days)
+    return since if clocks.current and since <= clocks.as_of else None
+
+
+def _too_small(
+    connection: duckdb.DuckDBPyConnection, policy: Policy, clocks: Clocks, number: int
+) -> str:
+    """Say if a segment is so small that figures of it would be those of persons."""
+    (least,) = connection.execute(
+        f"select min(subjects) from {CELLS} where release = ?", [number]
+    ).fetchall()[0]
+    today = aging.present_day(policy, clocks.newest_day)
+    small = least < policy.thresholds.smallest_segment
+    if not small or override_of(policy, f"size.{SEGMENT_PURPOSE}", today):
+        return ""
+    return "some segment is smaller than one may be"
+
+
+def _forget_expired(connection: duckdb.DuckDBPyConnection, policy: Policy, as_of: date) -> None:
+    """Forget releases that are older than any row may be held."""
+    oldest = as_of - timedelta(days=policy.custody.retention_days - 1)
+    for table in (TEXTS, MEMBERS):
+        connection.execute(
+            f"delete from {table} where release in (select release from {CELLS} where as_of < ?)",
+            [oldest],
+        )
+    connection.execute(f"delete from {CELLS} where as_of < ?", [oldest])
+
+
+def shown(connection: duckdb.DuckDBPyConnection) -> int | None:
+    """Return the release whose cells the table of segments shows; None if it is none on record.
+
+    Its day, its segments and their sizes have to be the same.
+    """
+    if not catalogue.columns(connection, *CELLS.split(".")):
+        return None
+    row = connection.execute(
+        f"""
+        select c.release from {CELLS} as c
+        left join {SEGMENT_PURPOSE}.segments as s
+            on s.as_of = c.as_of and s.segment_id = c.segment_id and s.subjects = c.subjects
+        where c.segment_id <> {ALL}
+        group by c.release
+        having count(*) = count(s.segment_id)
+            and count(*) = (select count(*) from {SEGMENT_PURPOSE}.segments)
+        order by c.release desc limit 1
+        """
+    ).fetchone()
+    return None if row is None else int(row[0])

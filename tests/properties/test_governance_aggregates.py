@@ -1,0 +1,75 @@
+"""Whatever becomes of the members: two releases never differ in two cells by a few subjects."""
+
+from datetime import date, timedelta
+from itertools import combinations, product
+from uuid import UUID
+
+import duckdb
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from governance import aggregates
+from governance.aggregates import MEMBERS
+from governance.clocks import Clocks, last_instant
+from tests.support import checked
+
+PEOPLE = [UUID(int=n) for n in range(14)]
+LEAST = 5
+FOUND = checked.policy()
+POLICY = FOUND.model_copy(
+    update={
+        "segmentation": FOUND.segmentation.model_copy(update={"aggregates_days": 1}),
+        "thresholds": FOUND.thresholds.model_copy(update={"smallest_segment": 1}),
+    }
+)
+FIRST = date(2024, 1, 1)
+
+# A day: who is in which segment (0: in none), whether the model is another, and who is erased.
+DAYS = st.lists(
+    st.tuples(
+        st.lists(st.integers(0, 3), min_size=len(PEOPLE), max_size=len(PEOPLE)),
+        st.booleans(),
+        st.sets(st.sampled_from(PEOPLE), max_size=2),
+        st.booleans(),
+    ),
+    min_size=2,
+    max_size=6,
+)
+
+
+def cells(members: dict[UUID, int]) -> list[frozenset[UUID]]:
+    found = {s: frozenset(k for k, v in members.items() if v == s) for s in members.values()}
+    return [*found.values(), frozenset(members)]
+
+
+@settings(max_examples=150, deadline=None)
+@given(DAYS)
+def test_releases_never_differ_by_a_few(days) -> None:
+    connection = duckdb.connect()
+    aggregates.make(connection)
+    released: list[dict[UUID, int]] = []
+    erased: set[UUID] = set()
+    members: dict[UUID, int] = {}
+    for n, (segments, another, leaving, same) in enumerate(days):
+        kept = members if same and members else dict(zip(PEOPLE, segments, strict=True))
+        members = {key: s for key, s in kept.items() if s and key not in erased}
+        if not members:
+            continue
+        as_of = FIRST + timedelta(days=n)
+        at = last_instant(as_of, "UTC")
+        values = ", ".join(f"({s}, '{key}'::uuid)" for key, s in members.items())
+        found = aggregates.stand(
+            connection, POLICY, Clocks(as_of, at, at, as_of), f"model {n if another else 0}",
+            f"select * from (values {values}) as v(segment_id, segmentation_key)",
+            lambda: {"name": "content"},
+        )  # fmt: skip
+        if found.release and found.release.as_of == as_of:
+            released.append(members)
+        erased |= leaving
+        connection.execute(
+            f"delete from {MEMBERS} where list_contains(?::uuid[], segmentation_key)",
+            [[str(key) for key in erased]],
+        )
+    for one, other in combinations(released, 2):
+        for now, then in product(cells(one), cells(other)):
+            assert not 1 <= len(now ^ then) < LEAST
