@@ -32,7 +32,8 @@ def warehouse() -> duckdb.DuckDBPyConnection:
     )
     connection.execute(
         "create table segmentation.segments as select distinct as_of, segment_id,"
-        " 'Segment ' || segment_id as name, 24 as subjects, 1 / 3 as share from segmentation.assignments"
+        " 'Segment ' || segment_id as name, 24 as subjects, 1 / 3 as share"
+        " from segmentation.assignments"
     )
     aggregates.make(connection)
     aggregates.record(connection, AS_OF, "m", MEMBERS)
