@@ -18,6 +18,7 @@ FEEDS = "feeds"
 STATUS = "status"
 SEGMENTS = "segments"
 PERMISSION = "permission"
+CONSENT = "consent_statistics"
 FILES = "files"
 PUBLISHED = "published"
 VERSION = 3  # rises when a file comes to hold other fields

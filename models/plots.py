@@ -306,3 +306,59 @@ def _standing(row: Mapping[Any, Any]) -> str:
 def _fitting(label: str) -> str:
     """Shorten what would be too long, such as a judge's objection; the table has every word."""
     return shorten(label, LONGEST, placeholder=" ...")
+
+
+def consents(counts: Sequence[Mapping[str, Any]]) -> Figure:
+    """Draw how many granted and denied by month, by channel and by regime, and who had a basis.
+
+    Parameters
+    ----------
+    counts
+        ``month``, ``purpose``, ``word`` (granted, denied, permitted, known), ``by`` (channel,
+        regime), ``value`` (None for small ones together) and ``subjects``.
+    """
+    names = sorted({count["purpose"] for count in counts}) or ["nothing counted yet"]
+    months = sorted({count["month"] for count in counts})
+    with mpl.rc_context(_STYLE):
+        layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08)
+        figure = Figure(figsize=(14, 0.6 + 2.3 * len(names)), layout=layout, facecolor="white")
+        grid = figure.subplots(len(names), 3, squeeze=False)
+        for name, (by_channel, by_regime, share) in zip(names, grid, strict=True):
+            own = [count for count in counts if count["purpose"] == name]
+            by_channel.set_title(name)
+            for axes, by in ((by_channel, "channel"), (by_regime, "regime")):
+                _words(axes, [c for c in own if c["by"] == by], months)
+                axes.set_ylabel(f"subjects, by {by}")
+            _permitted(share, own, months)
+            for axes in (by_channel, by_regime, share):
+                axes.set_xticks(range(len(months)), [f"{m:%y-%m}" for m in months], fontsize=7)
+                axes.set_ylim(bottom=0)
+                axes.tick_params(length=0)
+                if axes.get_legend_handles_labels()[0]:
+                    axes.legend(frameon=False, fontsize=7)
+        return _finished(figure)
+
+
+def _words(axes: Axes, counts: Sequence[Mapping[str, Any]], months: Sequence[Any]) -> None:
+    """Draw grants and denials by channel or regime; where nothing may be shown there is a gap."""
+    for word, style in (("granted", "o-"), ("denied", "x--")):
+        own = {(c["value"], c["month"]): c["subjects"] for c in counts if c["word"] == word}
+        for value in sorted({value for value, _ in own}, key=lambda v: (v is None, v or "")):
+            line = [own.get((value, month), np.nan) for month in months]
+            called = _fitting(f"{word}: {'small ones together' if value is None else value}")
+            called = called.replace("$", r"\$")  # else it would be read as a formula
+            axes.plot(range(len(months)), line, style, label=called, markersize=3, linewidth=1)
+
+
+def _permitted(axes: Axes, counts: Sequence[Mapping[str, Any]], months: Sequence[Any]) -> None:
+    """Draw the share of subjects that had a basis at the end of each month, by regime."""
+    found = {(c["word"], c["value"], c["month"]): c["subjects"] for c in counts}
+    for regime in sorted({value for word, value, _ in found if word == "known"}):
+        shares = [
+            found.get(("permitted", regime, month), np.nan)
+            / found.get(("known", regime, month), np.nan)
+            for month in months
+        ]
+        axes.plot(range(len(months)), shares, "o-", label=regime, markersize=3, linewidth=1)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes.set_ylabel("share with a basis")

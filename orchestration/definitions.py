@@ -9,7 +9,7 @@ prepare()  # before anything that reads the home, the policy or DAGSTER_HOME
 
 import dagster as dg  # noqa: E402
 
-from orchestration import checks, jobs, land, published, segments, transform  # noqa: E402
+from orchestration import checks, consent_statistics, jobs, land, published, segments, transform  # noqa: E402
 from orchestration.progress import progress_logger  # noqa: E402
 from orchestration.writer import Writer  # noqa: E402
 
@@ -18,6 +18,7 @@ defs = dg.Definitions(
         land.land_feeds,
         land.clocks,
         transform.transform,
+        *consent_statistics.ASSETS,
         *segments.ASSETS,
         *published.ASSETS,
     ],

@@ -24,7 +24,7 @@ SPECIAL_VALUES = "consented.int_transactions_special_values"
 HOLDS_NOBODY = frozenset(
     {
         "landing.changed_days", "landing.clocks", "landing.loads", "governance.rule_verdicts",
-        "governance.rewritten",
+        "governance.rewritten", "governance.consent_statistics", "governance.consent_months",
         SPECIAL_VALUES, "segmentation.segments",
         "segmentation.aggregates", "segmentation.aggregate_texts",
         "main.segments", "main.about", "main.unread", "main.kept",
