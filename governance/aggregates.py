@@ -29,36 +29,52 @@ TEXTS = f"{SEGMENT_PURPOSE}.aggregate_texts"
 MEMBERS = f"{SEGMENT_PURPOSE}.aggregate_members"
 ALL = 0  # the cell of all segments together; no segment has this id
 
-# Every cell of a release against every cell of each other one. Of both, somebody may have been
-# erased since they were made: whether the same person, nobody knows, so the least difference counts
-# as many of them as it can as the same.
+# The cells of a release that a few subjects may set apart from those of another: cells whose sizes
+# are further from each other than that needn't be compared by who is in them. Of both, somebody may
+# have been erased since they were made: whether the same person, nobody knows, so the least
+# difference takes as many of them as it can for the same.
 DIFFERENCES = f"""
-with kept as (
-    select release, coalesce(segment_id, {ALL}) as segment_id, count(*) as kept
-    from {MEMBERS} group by grouping sets ((release, segment_id), (release))
+with pairs as (
+    select n.segment_id as now_id, n.subjects as now, t.release, t.as_of, t.segment_id as then_id,
+        t.subjects as then
+    from {CELLS} as n
+    join {CELLS} as t on t.release <> n.release and abs(t.subjects - n.subjects) < $least
+    where n.release = $release
 ),
-cells as (
-    select c.release, c.as_of, c.segment_id, c.subjects, c.subjects - coalesce(k.kept, 0) as gone
-    from {CELLS} as c left join kept as k using (release, segment_id)
+members as (
+    select * from {MEMBERS}
+    where release in (select release from pairs)
+        or (release = $release and exists (from pairs))
+),
+kept_by as (
+    select release, segment_id, count(*) as subjects from members group by all
+),
+kept as (
+    select release, coalesce(segment_id, {ALL}) as segment_id, sum(subjects) as subjects
+    from kept_by group by grouping sets ((release, segment_id), (release))
+),
+shared_by as (
+    select t.release, n.segment_id as now_id, t.segment_id as then_id, count(*) as subjects
+    from members as t
+    join (select * from members where release = $release) as n using ({KEY})
+    where t.release <> $release
+    group by all
 ),
 shared as (
-    select t.release, coalesce(n.segment_id, {ALL}) as now_id,
-        coalesce(t.segment_id, {ALL}) as then_id, count(*) as subjects
-    from {MEMBERS} as t
-    join (select * from {MEMBERS} where release = $release) as n using ({KEY})
-    where t.release <> $release
+    select release, coalesce(now_id, {ALL}) as now_id, coalesce(then_id, {ALL}) as then_id,
+        sum(subjects) as subjects
+    from shared_by
     group by grouping sets (
-        (t.release, n.segment_id, t.segment_id), (t.release, n.segment_id),
-        (t.release, t.segment_id), (t.release)
+        (release, now_id, then_id), (release, now_id), (release, then_id), (release)
     )
 )
-select t.as_of, n.segment_id, t.segment_id,
-    n.subjects + t.subjects - 2 * coalesce(s.subjects, 0) as greatest,
-    greatest - 2 * least(n.gone, t.gone) as least
-from (select * from cells where release = $release) as n
-join cells as t on t.release <> n.release
-left join shared as s
-    on s.release = t.release and s.now_id = n.segment_id and s.then_id = t.segment_id
+select p.as_of, p.now_id as segment_id,
+    p.now + p.then - 2 * coalesce(s.subjects, 0) as greatest,
+    greatest - 2 * least(p.now - coalesce(n.subjects, 0), p.then - coalesce(t.subjects, 0)) as least
+from pairs as p
+left join shared as s using (release, now_id, then_id)
+left join kept as n on n.release = $release and n.segment_id = p.now_id
+left join kept as t on t.release = p.release and t.segment_id = p.then_id
 """
 
 

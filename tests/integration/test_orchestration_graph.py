@@ -20,7 +20,7 @@ from warehouse.home import PROJECT
 
 SNAPSHOT = Path(__file__).parent.parent / "snapshots" / "graph.json"
 UPDATE = "ASSENT_UPDATE_SNAPSHOTS"
-GROUPS = {"landing", "staging", "consented", "marts", "segmentation", "release"}
+GROUPS = {"landing", "staging", "consented", "marts", "segmentation", "release", "governance"}
 HEAVY = ("great_expectations", "sklearn", "pandera", "matplotlib", "scipy", "skops", "numpy",
          "pandas", "pyarrow")  # fmt: skip
 

@@ -150,7 +150,8 @@ def test_the_warehouse_has_known_readers():
                for n in ast.walk(source))
     }  # fmt: skip
     assert opening == {
-        f"orchestration.{name}" for name in ("checks", "door", "land", "published", "transform")
+        f"orchestration.{name}"
+        for name in ("checks", "consent_statistics", "door", "land", "published", "transform")
     }
 
 
