@@ -331,7 +331,8 @@ def consents(counts: Sequence[Mapping[str, Any]]) -> Figure:
                 axes.set_ylabel(f"subjects, by {by}")
             _permitted(share, own, months)
             for axes in (by_channel, by_regime, share):
-                axes.set_xticks(range(len(months)), [f"{m:%y-%m}" for m in months], fontsize=7)
+                axes.set_xticks(range(len(months)), [f"{m:%y-%m}" for m in months])
+                axes.tick_params(axis="x", labelrotation=90, labelsize=7)
                 axes.set_ylim(bottom=0)
                 axes.tick_params(length=0)
                 if axes.get_legend_handles_labels()[0]:
