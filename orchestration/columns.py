@@ -13,6 +13,7 @@ from governance.lineage.marts import MART as MART_OF
 from governance.lineage.reach import strays
 from governance.policy.model import Policy
 from governance.policy.words import SEGMENT_PURPOSE
+from governance.release import PERMISSION
 from models.features import FEATURES, MIX, MIX_PREFIX
 from warehouse.home import PROJECT
 from warehouse.sql import quoted
@@ -20,6 +21,7 @@ from warehouse.sql import quoted
 MART, BACKTEST = f"mart_{SEGMENT_PURPOSE}", f"mart_{SEGMENT_PURPOSE}_backtest"
 MODEL, ASSIGNMENTS = f"{SEGMENT_PURPOSE}.model", f"{SEGMENT_PURPOSE}.assignments"
 SEGMENTS = f"{SEGMENT_PURPOSE}.segments"
+STATISTICS = "governance.consent_statistics"
 KEYS = ("as_of", f"{SEGMENT_PURPOSE}_key")
 
 # The code that makes segments, and all that it may import: what computes, and ours that reads no
@@ -58,6 +60,14 @@ MEANINGS = {
         "line": "What sets the segment apart from the others",
         "subjects": "Number of subjects in the segment",
         "share": "Share of all subjects that are in the segment, 0 to 1",
+    },
+    STATISTICS: {
+        "month": "First day of the month that was counted",
+        "purpose": "Why data is processed (a purpose of the policy)",
+        "word": "What is counted: granted, denied, permitted at the month's end, or known then",
+        "by": "Whether the count is by channel or by regime",
+        "value": "Which channel or regime; empty where those of few are put together",
+        "subjects": "Number of subjects, none of them few",
     },
 }  # fmt: skip
 
@@ -105,6 +115,8 @@ def _python_assets(graph: Lineage, policy: Policy) -> Iterator[tuple[str, str, C
                 **{name: [(ASSIGNMENTS, "segment_id")] for name in ("subjects", "share")},
             },
         )
+    if "int_consent_intervals" in graph.relations:
+        yield STATISTICS, PERMISSION, _statistics()
     for purpose in policy.purposes:
         mart = f"mart_{purpose}"
         if mart not in graph.relations:
@@ -114,6 +126,19 @@ def _python_assets(graph: Lineage, policy: Policy) -> Iterator[tuple[str, str, C
             columns["segment_id"] = [(ASSIGNMENTS, "segment_id")]
             columns |= {name: [(SEGMENTS, name)] for name in ("name", "line", "subjects", "share")}
         yield f"release.published_{purpose}", purpose, columns
+
+
+def _statistics() -> Columns:
+    events, lasting = "landing.consent_events", "int_consent_intervals"
+    regime = ("int_consent_subjects", "regime")
+    return {
+        "month": [(events, "recorded_at"), (lasting, "valid_from"), (lasting, "valid_to")],
+        "purpose": [(events, "purpose"), (lasting, "purpose")],
+        "word": [(events, "action"), (lasting, "valid_from"), (lasting, "valid_to")],
+        "by": [(events, "channel"), regime],
+        "value": [(events, "channel"), regime],
+        "subjects": [(events, "subject_key"), (lasting, "subject_key")],
+    }
 
 
 def _features(graph: Lineage) -> Columns:

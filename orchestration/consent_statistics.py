@@ -8,8 +8,10 @@ import dagster as dg
 
 from governance import clocks as clock_row
 from governance import consent_statistics, evidence
+from orchestration.columns import STATISTICS
 from orchestration.common import BY_DAY, OFFICERS, provenance, same_day
 from orchestration.manifest import policy
+from orchestration.metadata import columns_of
 from orchestration.segments import picture
 from orchestration.writer import Writer
 from warehouse.journal import write_durably
@@ -33,13 +35,15 @@ def statistics(context: dg.AssetExecutionContext, writer: Writer) -> dg.Material
     with writer.warehouse() as connection:
         clocks = same_day(context, clock_row.read(connection))
         found = consent_statistics.stand(connection, policy(), clocks)
+        columns = columns_of(connection, STATISTICS)
     facts = consent_statistics.as_facts(found)
     evidence.show(evidence.CONSENT, {"counts": facts})
     svg = plots.svg(plots.consents(facts))
     write_durably(evidence.path_of(evidence.CONSENT).with_suffix(".svg"), svg.encode())
     return dg.MaterializeResult(
         metadata={
-            "dagster/row_count": len(found), "consent": picture(svg), **provenance(clocks),
+            "dagster/row_count": len(found), "consent": picture(svg), **columns,
+            **provenance(clocks),
         }
     )  # fmt: skip
 

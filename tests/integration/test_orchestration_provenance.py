@@ -78,9 +78,12 @@ def test_every_asset_shows_its_columns_with_type_meaning_and_class(materialised)
 YES_OR_NO = "the purpose `permission` may output one boolean"
 COUNT = "rows counted: what a subject did"
 JUDGED = {
+    ("int_consent_events", "is_grant"): YES_OR_NO,
+    ("int_consent_events", "is_specific_grant"): YES_OR_NO,
     ("int_consent_permitted", "permitted"): YES_OR_NO,
     ("int_consent_permitted", "permitted_now"): YES_OR_NO,
     ("int_consent_subjects", "held"): YES_OR_NO,
+    ("int_consent_subjects", "needs_consent"): YES_OR_NO,
     ("int_consent_subjects", "under_age"): YES_OR_NO,
     ("int_transactions_special_values", "special_value"): "its values are, not its column",
     ("stg_consent_events__consent_events", "occurred_at"): "named as the attribute is",
