@@ -73,7 +73,6 @@ def record(
     signal
         Name of the raw signal, if one was received: of ``gpc`` that names no purpose only what is
         sold or shared is meant.
-
     given_by
         Who said it, if it wasn't the subject (``GIVERS``).
     unprompted
