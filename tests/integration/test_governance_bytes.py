@@ -72,7 +72,7 @@ def hits(one: Installation, patterns: dict[str, bytes]) -> dict[str, set[str]]:
 
 @pytest.fixture(scope="module")
 def searched(compiled, tmp_path_factory):
-    """Run, record, export and erase; return what was found before and after, and the rest."""
+    """Run, record, export, erase and tell; return what was found before and after, and the rest."""
     folder = tmp_path_factory.mktemp("bytes")
     planted = plant(folder / "feeds", SIZE, COUNT)
     one = compiled.fresh(folder / "home", sources=folder / "feeds" / "sources.yaml",
@@ -104,6 +104,10 @@ def searched(compiled, tmp_path_factory):
         said(one, "rights", "verify", number, "--method", "by letter")
     said(one, "rights", "fulfil", *requests)
     at_once = hits(one, patterns)
+    # What the recipient has to be told waits until it has confirmed it (GDPR Art. 19).
+    notice = one.assent("rights", "notify", "store_planning", "--to", str(folder / "notice.json"),
+                        "--unencrypted", "--json").json["notice_id"]  # fmt: skip
+    said(one, "rights", "confirm", notice, "--how", "by mail")
     said(one, "rights", "purge")
     return one, planted, patterns, status, before, at_once, hits(one, patterns)
 
