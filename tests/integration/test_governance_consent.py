@@ -77,7 +77,7 @@ def test_the_event_that_decided_is_shown_with_what_is_kept_of_it(one, who):
         "action": "withdrawn", "purpose": "segmentation", "occurred_at": "2024-12-30 12:00:00",
         "recorded_at": "2024-12-31 05:00:00", "notice_version": None, "method": "call",
         "channel": "phone", "language": "es", "wording_hash": "ab12",
-        "evidence_ref": "evidence/1", "signal": None,
+        "evidence_ref": "evidence/1", "signal": None, "given_by": None,
     }  # fmt: skip
     table = one.assent("consent", "show", who).out
     for words in ("withdrew: segmentation", "2024-12-30 12:00:00", "phone", "no event"):
