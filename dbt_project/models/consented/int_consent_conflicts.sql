@@ -1,6 +1,6 @@
--- Signals (Global Privacy Control) that a subject's opt-in overrules, where the regime lets it: after
--- an earlier signal they agreed to the purpose by name, and have said nothing against it since. So
--- the first signal counts, and one that is merely repeated doesn't undo the answer to it.
+-- Signals (Global Privacy Control) that a subject's opt-in overrules, where the regime lets it:
+-- after an earlier signal they agreed to the purpose by name, and have said nothing against it
+-- since. So the first signal counts, and one that is merely repeated doesn't undo the answer to it.
 
 with events as (
     select * from {{ ref('int_consent_events') }}
