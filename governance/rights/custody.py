@@ -142,6 +142,7 @@ def _nothing_needed(
                 having max(received_at) > $instant or bool_and(status = 'open')
             union all select subject_key from landing.quarantine
                 where quarantined_at > $instant and subject_key is not null
+            union all select subject_key from vault.readmitted where since > $instant
             union all select subject_key from standing
                 where rule in ({quoted(consent.HELD)}, {quoted(consent.CONSENTED)})
                     or (rule in ({denials}) and list_contains($unasked, purpose))

@@ -32,7 +32,7 @@ def test_it_is_due_at_half_of_the_days_and_not_before(tmp_path, monkeypatch):
     assert not purge.due(POLICY)
     at(monkeypatch, 15)
     assert purge.due(POLICY)
-    purge.purge()
+    purge.purge(POLICY)
     assert not purge.due(POLICY)
     at(monkeypatch, 400)
     assert not purge.due(POLICY)
@@ -48,7 +48,7 @@ def test_words_that_wait_outlive_it(tmp_path, monkeypatch):
     inbox.add("consent_events", word)
     inbox.forget(["bob"])
     before = inbox.waiting().consent_events.to_pylist()
-    purge.purge()
+    purge.purge(POLICY)
     assert inbox.waiting().consent_events.to_pylist() == before
     assert inbox.add("consent_events", word) == 3
 
@@ -57,5 +57,5 @@ def test_no_inbox_is_begun_where_one_is_lost(tmp_path, home):
     fill(tmp_path)
     load(sources_in(tmp_path))
     assert not home.inbox.exists()
-    purge.purge()
+    purge.purge(POLICY)
     assert not home.inbox.exists()
