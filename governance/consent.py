@@ -29,6 +29,9 @@ NEVER = "no consent on an accepted notice"
 EXPIRED = "consent expired"
 CONSENTED = "consent"
 
+# An opt-out by Global Privacy Control.
+_SIGNALS = "(action = 'opted_out' and coalesce(lower(signal) = 'gpc', false))"
+
 
 def moment(connection: duckdb.DuckDBPyConnection, clock: datetime) -> datetime:
     """Return the moment at which a reader judges: its clock's, in UTC, or that of a later event.
@@ -56,8 +59,12 @@ def _literal(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _placed_sql(policy: Policy, subjects: str) -> str:
-    """Return the ``select`` of each subject under its regime, with what that makes of its age."""
+def placed_sql(policy: Policy, subjects: str) -> str:
+    """Return the ``select`` of each subject under its regime, with what that makes of its age.
+
+    Yields subject_key, ``STOPS``, regime, outlasts (whether an opt-in outlasts a signal),
+    unasked_months (for which nobody may ask after an opt-out), is_child and asks_consent.
+    """
     places = _rows(
         (
             (quoted(j), quoted(name), regime.age_in(j))
@@ -97,9 +104,60 @@ def heard_sql(policy: Policy, relations: Relations, *, known: str = "$known") ->
     Yields the columns of the events, and ``about`` (the purpose), valid_days, grants, named (names
     the purpose), objects, repeats (a signal that an opt-in overrules: after an earlier signal, the
     subject agreed to the purpose by name, and has denied nothing since), and counts: whether it is
-    neither that, nor a grant on a notice older than is accepted, nor a child's own; unasked_months,
-    for which nobody may ask after an opt-out.
+    neither that, nor a grant on a notice older than is accepted, nor a child's own.
     """
+    return f"with {_heard_tables(policy, relations, known)} select * from heard"
+
+
+def _heard_tables(policy: Policy, relations: Relations, known: str) -> str:
+    """Return the tables ``placed`` (:func:`placed_sql`) and ``heard``, to follow a ``with``.
+
+    Events are many, children and those who signal few: they are found first, so that all events
+    needn't be joined to their subjects.
+    """
+    few = f"(select * from {relations.events} where subject_key in (from signallers))"
+    return f"""
+        placed as materialized ({placed_sql(policy, relations.subjects)}),
+        signallers as materialized (
+            select subject_key from {relations.events} where {_SIGNALS}
+                and subject_key in (select subject_key from placed where outlasts)
+        ),
+        told_by_few as materialized ({_told_sql(policy, few, known)}),
+        signalled as (
+            select subject_key, about, min(occurred_at) as first
+            from told_by_few where signals group by all
+        ),
+        answered as (  -- from when on a signal is overruled, and up to which denial
+            select g.subject_key, g.about, g.occurred_at as since,
+                coalesce(min(d.occurred_at), 'infinity') as before
+            from told_by_few as g
+            join signalled as f on f.subject_key = g.subject_key and f.about = g.about
+                and f.first < g.occurred_at
+            left join told_by_few as d on d.subject_key = g.subject_key and d.about = g.about
+                and d.occurred_at >= g.occurred_at and not d.grants and not d.signals
+            where g.grants and g.named and g.said
+            group by all
+        ),
+        overruled as (
+            select s.subject_key, s.about, s.occurred_at
+            from told_by_few as s
+            join answered as a on a.subject_key = s.subject_key and a.about = s.about
+                and a.since < s.occurred_at and s.occurred_at < a.before
+            where s.signals
+        ),
+        heard as not materialized (
+            select * exclude (signals, said), said and not repeats as counts
+            from (
+                select *, signals and (subject_key, about, occurred_at) in (from overruled)
+                    as repeats
+                from ({_told_sql(policy, relations.events, known)})
+            )
+        )
+    """
+
+
+def _told_sql(policy: Policy, events: str, known: str) -> str:
+    """Return the ``select`` of events, once for each purpose, and whether by itself each counts."""
     purposes = _rows(
         (
             (quoted(n), p.notice_version, p.consent_valid_days, p.sale_or_share)
@@ -109,50 +167,25 @@ def heard_sql(policy: Policy, relations: Relations, *, known: str = "$known") ->
     )
     grants = listed(GRANTS)
     return f"""
-        with told as not materialized (
-            select e.*, p.about, p.valid_days, s.unasked_months,
-                e.action in {grants} as grants,
-                e.purpose is not null as named,
-                e.action in ('objected', 'opted_out') as objects,
-                s.outlasts and e.action = 'opted_out' and coalesce(lower(e.signal) = 'gpc', false)
-                    as signals,
-                coalesce(e.action not in {grants} or (
-                    e.notice_version >= p.least_notice
-                    and (not s.is_child or e.given_by = {quoted(PARENT)})
-                ), false) as said
-            from {relations.events} as e
-            join ({_placed_sql(policy, relations.subjects)}) as s using (subject_key), {purposes}
-            where e.recorded_at <= {known}
-                and coalesce(e.purpose, p.about) = p.about
-                and (
-                    e.purpose is not null or p.sale_or_share
-                    or lower(coalesce(e.signal, '')) <> 'gpc'
-                    or e.action not in {listed(("opted_out", *GRANTS))}
+        select e.*, p.about, p.valid_days,
+            e.action in {grants} as grants,
+            e.purpose is not null as named,
+            e.action in ('objected', 'opted_out') as objects,
+            {_SIGNALS} as signals,
+            coalesce(e.action not in {grants} or (
+                e.notice_version >= p.least_notice and (
+                    e.given_by = {quoted(PARENT)}
+                    or e.subject_key not in (select subject_key from placed where is_child)
                 )
-        ),
-        signalled as (
-            select subject_key, about, min(occurred_at) as first
-            from told where signals group by all
-        ),
-        answered as (  -- from when on a signal is overruled, and up to which denial
-            select g.subject_key, g.about, g.occurred_at as since,
-                coalesce(min(d.occurred_at), 'infinity') as before
-            from told as g
-            join signalled as f on f.subject_key = g.subject_key and f.about = g.about
-                and f.first < g.occurred_at
-            left join told as d on d.subject_key = g.subject_key and d.about = g.about
-                and d.occurred_at >= g.occurred_at and not d.grants and not d.signals
-            where g.grants and g.named and g.said
-            group by all
-        )
-        select * exclude (said), said and not repeats as counts
-        from (
-            select told.* exclude (signals), signals and exists (
-                from answered as a where a.subject_key = told.subject_key and a.about = told.about
-                    and a.since < told.occurred_at and told.occurred_at < a.before
-            ) as repeats
-            from told
-        )
+            ), false) as said
+        from {events} as e, {purposes}
+        where e.recorded_at <= {known}
+            and coalesce(e.purpose, p.about) = p.about
+            and (
+                e.purpose is not null or p.sale_or_share
+                or lower(coalesce(e.signal, '')) <> 'gpc'
+                or e.action not in {listed(("opted_out", *GRANTS))}
+            )
     """
 
 
@@ -185,15 +218,15 @@ def state_sql(
         "b(purpose, regime, named_basis, sensitive, direct_marketing, sale_or_share)",
     )
     return f"""
-    with totals as (
+    with {_heard_tables(policy, relations, known)},
+    totals as (
         select subject_key, about as purpose, any_value(valid_days) as valid_days,
             max(e.occurred_at) filter (grants) as granted,
             max(e.occurred_at) filter (grants and named) as named,
             max(e.occurred_at) filter (not grants and not objects) as withdrawn,
             max(e.occurred_at) filter (objects) as objected,
             max(e.occurred_at) filter (e.action = 'opted_out') as opted_out
-        from ({heard_sql(policy, relations, known=known)}) as e
-        where counts and e.occurred_at <= {at} group by all
+        from heard as e where counts and e.occurred_at <= {at} group by all
     )
     select placed.subject_key, b.purpose, placed.regime,
         if(placed.asks_consent, 'consent', b.named_basis) as basis,
@@ -221,7 +254,7 @@ def state_sql(
         if(b.sale_or_share and opted_out >= coalesce(named, '-infinity'),
             opted_out + to_months(placed.unasked_months), null) as asked_from,
         if(asked_from > {at}, asked_from, null) as ask_again_at
-    from ({_placed_sql(policy, relations.subjects)}) as placed
+    from placed
     join {bases} on b.regime = placed.regime
     left join totals on totals.subject_key = placed.subject_key and totals.purpose = b.purpose
     """

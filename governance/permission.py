@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 
-from governance.consent import heard_sql
+from governance.consent import heard_sql, placed_sql
 from governance.consent_relations import LANDED, Relations
 from governance.policy.model import Policy
 
@@ -70,11 +70,13 @@ def _opt_ins(connection: duckdb.DuckDBPyConnection, policy: Policy) -> dict[str,
         known="'infinity'",
     )  # fmt: skip
     overruled, early = connection.execute(
-        f"with heard as materialized ({heard})"
+        f"with heard as materialized ({heard}),"
+        f" placed as ({placed_sql(policy, LANDED.subjects)})"
         " select (select count(*) from heard where repeats),"
         " (select count(*) from heard as g where g.grants and g.named and exists ("
-        " from heard as o where o.subject_key = g.subject_key and o.about = g.about"
+        " from heard as o join placed using (subject_key)"
+        " where o.subject_key = g.subject_key and o.about = g.about"
         " and o.action = 'opted_out' and not o.repeats and o.occurred_at <= g.occurred_at"
-        " and g.occurred_at < o.occurred_at + to_months(o.unasked_months)))"
+        " and g.occurred_at < o.occurred_at + to_months(unasked_months)))"
     ).fetchall()[0]
     return {"overruled": overruled, "early": early}
