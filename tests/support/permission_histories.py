@@ -108,6 +108,41 @@ def midnight(day: int) -> datetime:
     return local.astimezone(ZoneInfo("UTC")).replace(tzinfo=None)
 
 
+def said(day: int, action: str, purpose: str | None = None, **other: Any) -> Event:
+    """Return what was said on a day, and known at once; a grant on a notice that counts."""
+    return Event(action, purpose, midnight(day), midnight(day), **{"notice_version": 2} | other)
+
+
+# Those whom drawing at random seldom makes, and whom a rule speaks of.
+TELLING = (
+    # Below the regime's age, and below the country's or not; and one whose parent spoke.
+    *(Subject("EU-AT", age, (said(1, "granted", "opt_in"),)) for age in (13, 14, 15)),
+    Subject("EU", 15, (said(1, "granted", "opt_in"),)),
+    Subject("EU", 15, (said(1, "granted", "opt_in", given_by="parent"),)),
+    # The answer to a signal is spent in its very instant, so that the next signal counts.
+    Subject(
+        "US-CA", 40,
+        (
+            said(1, "opted_out", signal="gpc"), said(2, "opted_in", "opt_out"),
+            said(2, "withdrawn", "opt_out"), said(3, "opted_out", signal="gpc"), said(4, "granted"),
+        ),
+    ),
+    # The same signal again, in the very instant of the answer: the denial wins.
+    Subject(
+        "US-CA", 40,
+        (
+            said(1, "opted_out", signal="gpc"), said(2, "opted_in", "opt_out"),
+            said(2, "opted_out", signal="gpc"),
+        ),
+    ),
+    # Who only limits, who was refused what can't be, and of whose requests one was refused.
+    Subject("US-CA", 40, (), (("limit", "open"),)),
+    Subject("US-CA", 40, (said(1, "granted", "opt_in"),), (("limit", "fulfilled"),)),
+    Subject("US-CA", 40, (), (("objection", "refused"),)),
+    Subject("US-CA", 40, (), (("objection", "refused"), ("restriction", "open"))),
+)  # fmt: skip
+
+
 GRID = tuple(
     midnight(day) + offset
     for day in range(DAYS)
@@ -140,7 +175,7 @@ def events(when: list[datetime], about: list[str | None]) -> st.SearchStrategy[E
 def repeated_signals(when: list[datetime], about: str) -> st.SearchStrategy[tuple[Event, ...]]:
     """Draw a history of signals, opt-ins that answer them and denials, in any order."""
     moments = st.sampled_from(when)
-    said = st.sampled_from([
+    words = st.sampled_from([
         ("opted_out", None, "gpc"), ("opted_out", None, "gpc"), ("opted_in", about, None),
         ("opted_in", about, None), ("granted", None, None), ("withdrawn", None, None),
         ("opted_out", about, None),
@@ -157,7 +192,7 @@ def repeated_signals(when: list[datetime], about: str) -> st.SearchStrategy[tupl
     )  # fmt: skip
     return st.just(spent) | st.lists(
         st.builds(lambda at, word: Event(word[0], word[1], at, at, 2, word[2], "parent"),
-                  moments, said),
+                  moments, words),
         min_size=3, max_size=7,
     ).map(tuple)  # fmt: skip
 
@@ -194,13 +229,16 @@ def subjects(draw: st.DrawFn) -> Subject:
     )
 
 
+telling = st.sampled_from(TELLING)
+
+
 @st.composite
 def scenarios(draw: st.DrawFn) -> Scenario:
     """Draw many subjects at once, and clocks: mostly late ones, so that all events are known."""
     day = draw(st.integers(2, DAYS - 2))
     known_at = draw(st.one_of(instants, st.sampled_from(GRID[-12:])))
     return Scenario(
-        subjects=tuple(draw(st.lists(subjects(), min_size=4, max_size=16))),
+        subjects=tuple(draw(st.lists(subjects() | subjects() | telling, min_size=4, max_size=16))),
         as_of=FIRST_DAY + timedelta(days=day),
         as_of_end=midnight(day + 1) - timedelta(microseconds=1),
         known_at=known_at,
