@@ -135,8 +135,20 @@ TELLING = (
             said(2, "opted_out", signal="gpc"),
         ),
     ),
+    # A signal is repeated after its answer; the first one comes after an opt-in.
+    Subject(
+        "US-CA", 40,
+        (
+            said(1, "opted_out", signal="gpc"), said(2, "opted_in", "opt_out"),
+            said(3, "opted_out", signal="gpc"),
+        ),
+    ),
+    Subject(
+        "US-CA", 40, (said(1, "opted_in", "opt_out"), said(2, "opted_out", signal="gpc"))
+    ),
     # Who only limits, who was refused what can't be, and of whose requests one was refused.
     Subject("US-CA", 40, (), (("limit", "open"),)),
+    Subject("US-CA", 40, (), (("limit", "refused"),)),
     Subject("US-CA", 40, (said(1, "granted", "opt_in"),), (("limit", "fulfilled"),)),
     Subject("US-CA", 40, (), (("objection", "refused"),)),
     Subject("US-CA", 40, (), (("objection", "refused"), ("restriction", "open"))),
