@@ -22,6 +22,7 @@ from governance.policy.model import Policy
 from governance.policy.words import FEEDS
 from governance.removal import withdraw_removed
 from governance.rights import custody, purge
+from governance.rights.replay import replay
 from ingest.feeds import feed_clocks, feed_figures, newest_event, removals
 from ingest.model import Sources
 from ingest.sources import load_sources, watched_files
@@ -39,7 +40,7 @@ from orchestration.manifest import policy
 from orchestration.metadata import column_schema
 from orchestration.progress import tell
 from orchestration.writer import Writer
-from warehouse.clock import now
+from warehouse.clock import now, utc_naive
 from warehouse.errors import AssentError
 from warehouse.home import Home, sources_path
 
@@ -89,6 +90,8 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
             if purge.due(policy()):
                 purge.purge(policy())
                 context.log.info("written anew, without rows that were deleted")
+            if again := replay(utc_naive(now())):
+                context.log.info(f"erased again, as an older state was put back: {again}")
             load_feeds(
                 feeds(), policy(), now=now(), recorded=waiting, progress=progress,
                 before_commit=lambda connection: status.forget_feeds(connection, policy()),

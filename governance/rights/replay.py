@@ -13,16 +13,26 @@ from governance.rights import kept
 from governance.rights.discovery import LEAVING, holders
 from governance.rights.leaving import ERASURE, delete_marked
 from warehouse.connect import connected, warehouse_store
+from warehouse.home import Home
 
 
 def replay(at: datetime) -> int:
     """Erase again everybody who is suppressed, and return how many the state held.
+
+    Every landing does, as files may have been put back by hand; mostly nobody is found.
 
     Parameters
     ----------
     at
         The moment, UTC without a zone.
     """
+    home = Home.current()
+    if not (home.kept.exists() and home.warehouse.exists() and home.vault.exists()):
+        return 0
+    with kept.opened() as connection:
+        nobody = not connection.execute("select 1 from kept.suppressed limit 1").fetchall()
+    if nobody:
+        return 0
     # Every word of theirs leaves the inbox, whether or not they had ever landed.
     suppressed = f"{kept.handle_sql('customer_id')} in (select handle from kept.suppressed)"
     waiting = inbox.waiting()

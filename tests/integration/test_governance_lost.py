@@ -129,3 +129,19 @@ def test_recorded_words_are_missed_in_a_warehouse_that_is_lost_or_older(small, t
         assert not inbox.waiting().by_feed
     states = one.assent("consent", "show", who, "--json").json
     assert not [state for state in states if state["permitted"]]
+
+
+def test_files_put_back_by_hand_bring_nobody_back_who_was_erased(small, tmp_path):
+    one = small.copy(tmp_path / "home")
+    who = min(one.members())
+    before = {p: p.read_bytes() for p in (one.home.warehouse, one.home.vault, one.home.salts)}
+    number = one.assent("rights", "open", who, "erasure", "--json").json["request_id"]
+    assert one.assent("rights", "verify", number, "--method", "by letter").status == 0
+    assert one.assent("rights", "fulfil", number).status == 0
+    for path, content in before.items():
+        path.write_bytes(content)
+    assert who in one.everybody()  # positive control
+    done = one.assent(*LAND)
+    assert done.status == 0, done.said
+    assert who not in one.everybody()
+    assert who not in one.in_mart()

@@ -176,6 +176,12 @@ class Installation:
             " join published.assignments on purpose_key = segmentation_key"
         )
 
+    def everybody(self) -> set[str]:
+        """Return whom the vault knows, by customer id."""
+        with self.entered(), identity.opened() as connection:
+            rows = connection.execute("select customer_id from vault.subjects").fetchall()
+        return {customer_id for (customer_id,) in rows}
+
     def in_mart(self) -> set[str]:
         """Return who is in the published mart of the purpose segmentation, by customer id."""
         return set(
