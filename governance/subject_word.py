@@ -94,10 +94,6 @@ def record(
     with acts.acting("consent.record", **named) as act:
         _require_known(policy, action, purpose, notice_version)
         identity.require_an_id(customer_id)
-        if action in GRANTS:
-            act["unprompted"] = unprompted
-            if not unprompted:
-                _require_askable(policy, customer_id, purpose)
         texts = {"method": method, "channel": channel, "language": language,
                  "wording_hash": wording_hash, "evidence_ref": evidence_ref,
                  "signal": _word(signal)}  # fmt: skip
@@ -105,6 +101,10 @@ def record(
         clock = utc_naive(now())
         recorded_at = _newest_known(clock)
         _require_possible(notice_version, occurred_at, recorded_at)
+        if action in GRANTS:
+            act["unprompted"] = unprompted
+            if not unprompted:
+                _require_askable(policy, customer_id, purpose)
         number = inbox.add(
             "consent_events",
             {

@@ -13,9 +13,9 @@ import hashlib
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
-import pyarrow as pa
 
 from ingest.connectors.csv_rows import Row, csv_rows
 from ingest.connectors.filesystem import opened_text, readable, scan_of
@@ -31,6 +31,9 @@ from ingest.connectors.source import (
 from ingest.model import CsvOptions, FeedSource
 from warehouse.errors import UsageError
 from warehouse.sql import identifier, quoted
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 CODECS = {"utf-8": "utf-8-sig", "utf-16": "utf-16", "latin-1": "latin-1"}
 LONGEST_HEADER = 1_000_000
@@ -81,6 +84,8 @@ def _tolerant(
     unchanged: Callable[[], bool],
 ) -> Source:
     """Copy a file with malformed rows into a temporary table, each in its place and marked."""
+    import pyarrow as pa
+
     digest = hashlib.sha256(str(path).encode(errors="surrogateescape")).hexdigest()[:16]
     table, places = f"csv_{digest}", [names.index(name) for name in wanted]
     nothing = {"", *options.null}
@@ -89,7 +94,7 @@ def _tolerant(
     ])  # fmt: skip
     misencoded = 0
 
-    def batches(rows: Iterator[Row]) -> Iterator[pa.RecordBatch]:
+    def batches(rows: Iterator[Row]) -> "Iterator[pa.RecordBatch]":
         nonlocal misencoded
         position = 0
         while batch := list(islice(rows, BATCH)):

@@ -27,7 +27,7 @@ def test_with_the_same_salts_all_is_the_same_on_one_thread_in_another_process(
     """Keys too, to the last row; a process of its own hashes words in an order of its own."""
     other = small.fresh(tmp_path / "home")
     shutil.copytree(small.keys, other.keys)
-    for path in (small.home.vault, small.home.salts):
+    for path in (small.home.vault, small.home.salts, small.home.kept):
         shutil.copy(path, other.root)
     done = other.process("run", ASSENT_THREADS="1")
     assert done.status == 0, done.said
