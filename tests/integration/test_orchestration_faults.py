@@ -126,3 +126,13 @@ def test_what_the_machine_says_is_passed_on_and_nothing_else(error, said):
 
 def test_a_fault_of_ours_stays_one():
     assert of_machine("KeyError", "'Anna Example'") is None
+
+
+def test_work_that_cannot_be_finished_is_named_before_a_run(compiled, tmp_path):
+    one = compiled.fresh(tmp_path / "home")
+    entry = one.home.make().journal / "000001-a.json"
+    entry.write_text(json.dumps({"kind": "of a newer version", "payload": {}}))
+    done = one.assent("run")
+    assert done.status == 2
+    assert "unfinished work that this version can't do: of a newer version" in done.err
+    assert entry.exists()
