@@ -174,7 +174,7 @@ def _prepared(
 def _recipient(policy: Policy, name: str, purpose: str) -> Recipient:
     if name not in policy.recipients:
         raise RuleBrokenError(
-            f"recipient '{name}' is not listed in the policy",
+            "the recipient is not listed in the policy",
             nearest(name, policy.recipients, "add it under recipients, with role and country"),
             rule="recipient.unlisted",
         )
@@ -216,7 +216,7 @@ def _segment(connection: duckdb.DuckDBPyConnection, wanted: str) -> tuple[int, s
         if wanted in (str(number), name):
             return number, name, day
     raise UsageError(
-        f"there is no published segment '{wanted}'",
+        "there is no such published segment",
         nearest(
             wanted,
             [name for _, name, _ in rows],

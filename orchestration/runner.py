@@ -128,7 +128,7 @@ def selected(name: str, select: str | None) -> list[dg.AssetKey] | None:
     except dg.DagsterError:
         keys = set()
     if not keys:
-        raise UsageError(f"no asset is selected by '{select}'", "see the assets with `make ui`")
+        raise UsageError("no asset is selected by that", "see the assets with `make ui`")
     return sorted(keys)
 
 

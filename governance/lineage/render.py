@@ -78,7 +78,7 @@ def columns_named(lineage: Lineage, name: str) -> list[Ref]:
     elif not relation:
         known = sorted({ref.column for ref in _all(lineage)})
     raise UsageError(
-        f"no relation has a column '{name}'",
+        "no relation has such a column",
         nearest(name.lower(), known, "columns are named `model.column`, or by the column alone"),
     )
 

@@ -29,7 +29,7 @@ def purpose_named(policy: Policy, purpose: str) -> Purpose:
             rule="purpose.built_in",
         )
     raise UsageError(
-        f"the policy has no purpose '{purpose}'",
+        "the policy has no such purpose",
         nearest(purpose, policy.purposes, f"use one of: {', '.join(policy.purposes)}"),
         rule="purpose.unknown",
     )

@@ -103,7 +103,7 @@ def open_request(
     """
     with acts.acting("rights.open", type=acts.known(kind, REQUEST_TYPES)) as act:
         if kind not in REQUEST_TYPES:
-            raise UsageError(f"no such right: '{kind}'", f"use one of {', '.join(REQUEST_TYPES)}")
+            raise UsageError("there is no such right", f"use one of {', '.join(REQUEST_TYPES)}")
         identity.require_an_id(customer_id)
         limits.require_short(channel)
         present = utc_naive(now())
@@ -197,7 +197,7 @@ def take_step(
     """
     with acts.acting("rights.step", step=acts.known(step, STEPS)) as act:
         if step not in STEPS:
-            raise UsageError(f"no such step: '{step}'", f"use one of {', '.join(STEPS)}")
+            raise UsageError("there is no such step", f"use one of {', '.join(STEPS)}")
         limits.require_short(*details.values())
         request = find(request_id, customer_id)
         act["subject_key"], act["request_id"] = request.subject_key, request_id

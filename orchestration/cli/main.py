@@ -4,6 +4,7 @@ Belongs here: the root command, exit status (0 done, 1 a rule was broken, 2 bad 
 and the shape of errors. Does not belong here: what a command does (the modules beside this one).
 """
 
+import re
 import sys
 import traceback
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import click
 
 from orchestration.environment import prepare
-from warehouse.errors import AssentError, of_machine
+from warehouse.errors import AssentError, masked, of_machine
 from warehouse.home import PROJECT, ROOMS
 
 
@@ -45,7 +46,12 @@ def main(arguments: list[str] | None = None) -> None:
         click.echo(f"assent: {error}", err=True)
         status = error.exit_status
     except click.ClickException as error:
-        error.show()
+        usage = (
+            f"{error.ctx.get_usage()}\n"
+            if isinstance(error, click.UsageError) and error.ctx
+            else ""
+        )
+        click.echo(f"{usage}Error: {_unsaid(error, arguments or sys.argv[1:])}", err=True)
         status = 2
     except (click.Abort, KeyboardInterrupt):
         click.echo("assent: stopped", err=True)
@@ -57,6 +63,36 @@ def main(arguments: list[str] | None = None) -> None:
         click.echo(f"assent: {told or ours}", err=True)
         status = 2
     sys.exit(status or 0)
+
+
+def _unsaid(error: click.ClickException, typed: list[str]) -> str:
+    """Return what click says, with the shape of what was typed in its place.
+
+    Such as a customer number where the right belongs. A path is said: it has to be found.
+    """
+    said = error.format_message()
+    parameter = getattr(error, "param", None)
+    if parameter and isinstance(parameter.type, click.Path | click.File):
+        return said
+    words = {part for word in typed for part in (word, *word.split("=", 1)) if part}
+    for word in sorted(words - _names(getattr(error, "ctx", None)), key=len, reverse=True):
+        for form in dict.fromkeys((repr(word), repr(word)[1:-1], word)):
+            shape = re.escape(form)
+            said = re.sub(rf"(?<!\w){shape}(?!\w)", lambda _, word=word: masked(word), said)
+    return said
+
+
+def _names(context: click.Context | None) -> set[str]:
+    """Return the names of a command's and its groups' options and commands."""
+    found: set[str] = set()
+    while context:
+        command, context = context.command, context.parent
+        found |= {
+            str(command.name),
+            *(name for p in command.params for name in (*p.opts, str(p.name))),
+        }
+        found |= set(getattr(command, "commands", ()))
+    return found
 
 
 def _place(error: Exception) -> str:

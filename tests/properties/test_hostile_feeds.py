@@ -1,7 +1,7 @@
 """Whatever a feed holds: no fault of ours, nothing of it runs, every row is accounted for.
 
 Nor is a value of it told, by a message, an account or the quarantine. The long version (see
-docs/operating.md): ``ASSENT_HOSTILE=10000 .venv/bin/python -m pytest -n 0 -k hostile``
+docs/operating.md) makes thousands.
 """
 
 import os
@@ -47,7 +47,7 @@ def accounts(home):
 
 @pytest.mark.parametrize("batch", range(-(-COUNT // (AT_ONCE * len(CONTRACTS)))))
 def test_hostile_feeds_are_accounted_for_and_told_by_nobody(batch, home, tmp_path, capfd, caplog):
-    random = Random(SEED * 10_000 + batch)
+    random = Random(SEED * 10_000 + batch)  # noqa: S311  # of a test
     marker, folder = tmp_path / "marker", tmp_path / "feeds"
     folder.mkdir()
     generator = Generator(random, marker)

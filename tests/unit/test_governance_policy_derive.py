@@ -164,7 +164,7 @@ def test_banded_columns_have_labels_and_others_none():
 
 
 def test_a_purpose_that_the_policy_does_not_know_is_a_mistake():
-    with pytest.raises(UsageError, match="no purpose 'offer'\n  -> did you mean 'offers'"):
+    with pytest.raises(UsageError, match="no such purpose\n  -> did you mean 'offers'"):
         allowed_columns(POLICY, "offer")
     with pytest.raises(UsageError, match="'custody' is built in"):
         purpose_named(POLICY, "custody")
