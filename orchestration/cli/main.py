@@ -83,7 +83,7 @@ def _unsaid(error: click.ClickException, typed: list[str]) -> str:
 
 
 def _names(context: click.Context | None) -> set[str]:
-    """Return the names of a command's and its groups' options and commands."""
+    """Return the names of a command's and its groups' options, commands and choices."""
     found: set[str] = set()
     while context:
         command, context = context.command, context.parent
@@ -92,6 +92,9 @@ def _names(context: click.Context | None) -> set[str]:
             *(name for p in command.params for name in (*p.opts, str(p.name))),
         }
         found |= set(getattr(command, "commands", ()))
+        for parameter in command.params:
+            if isinstance(parameter.type, click.Choice):
+                found |= set(map(str, parameter.type.choices))
     return found
 
 
