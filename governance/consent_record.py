@@ -17,7 +17,8 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, Field
 
-from governance.policy.model import Controller, Name, Part, Text
+from governance.policy.model import Controller
+from governance.policy.part import Name, Part, Text
 from governance.policy.words import Basis, Form, Role
 from warehouse.home import PROJECT
 

@@ -81,7 +81,7 @@ def read_json(path: Path, mend: str) -> dict[str, Any]:
     """
     try:
         content = json.loads(path.read_bytes())
-    except ValueError:
+    except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):
         raise UsageError(f"{path} isn't whole: it holds no JSON object", mend)

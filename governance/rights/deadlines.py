@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 from dateutil.relativedelta import relativedelta
 from holidays import HolidayBase, country_holidays
 
-from governance.policy.model import Policy, Requests, Times
+from governance.policy.model import Policy
+from governance.policy.regime import Requests, Times
 from warehouse.errors import UsageError
 
 

@@ -26,8 +26,8 @@ def replay(at: datetime) -> int:
     at
         The moment, UTC without a zone.
     """
-    home = Home.current()
-    if not (home.kept.exists() and home.warehouse.exists() and home.vault.exists()):
+    home, (vault, salts) = Home.current(), identity.stores()
+    if not all(path.exists() for path in (home.kept, home.warehouse, vault.path)):
         return 0
     with kept.opened() as connection:
         nobody = not connection.execute("select 1 from kept.suppressed limit 1").fetchall()
@@ -43,7 +43,6 @@ def replay(at: datetime) -> int:
             f" union all select customer_id from waiting_requests) where {suppressed}"
         ).fetchall()
     inbox.forget([customer_id for (customer_id,) in words])
-    vault, salts = identity.stores()
     with connected(warehouse_store(), vault, salts, kept.store(read_only=True)) as connection:
         found = connection.execute(
             f"select subject_key::varchar from vault.subjects where {suppressed} order by all"

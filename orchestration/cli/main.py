@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         status: Any = assent.main(args=arguments, prog_name="assent", standalone_mode=False)
     except AssentError as error:
-        click.echo(f"assent: {error}", err=True)
+        click.echo(f"assent: {_printable(str(error))}", err=True)
         status = error.exit_status
     except click.ClickException as error:
         usage = (
@@ -51,7 +51,8 @@ def main(arguments: list[str] | None = None) -> None:
             if isinstance(error, click.UsageError) and error.ctx
             else ""
         )
-        click.echo(f"{usage}Error: {_unsaid(error, arguments or sys.argv[1:])}", err=True)
+        said = _unsaid(error, arguments or sys.argv[1:])
+        click.echo(f"{usage}Error: {_printable(said)}", err=True)
         status = 2
     except (click.Abort, KeyboardInterrupt):
         click.echo("assent: stopped", err=True)
@@ -63,6 +64,11 @@ def main(arguments: list[str] | None = None) -> None:
         click.echo(f"assent: {told or ours}", err=True)
         status = 2
     sys.exit(status or 0)
+
+
+def _printable(text: str) -> str:
+    """Return a text with what no terminal can show, such as a path of other bytes, escaped."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _unsaid(error: click.ClickException, typed: list[str]) -> str:
@@ -78,7 +84,7 @@ def _unsaid(error: click.ClickException, typed: list[str]) -> str:
     for word in sorted(words - _names(getattr(error, "ctx", None)), key=len, reverse=True):
         for form in dict.fromkeys((repr(word), repr(word)[1:-1], word)):
             shape = re.escape(form)
-            said = re.sub(rf"(?<!\w){shape}(?!\w)", lambda _, word=word: masked(word), said)
+            said = re.sub(rf"(?<!\w){shape}(?!\w)", re.escape(masked(word)), said)
     return said
 
 

@@ -280,10 +280,10 @@ def test_a_damaged_file_is_named_with_its_remedy(small, tmp_path):
         ({"recipient": "anybody"}, 1, "is not listed"),
         ({"recipient": "store_plannin"}, 1, "store_planning"),  # the nearest one
         ({"purpose": "churn_prevention"}, 1, "doesn't let"),
-        ({"purpose": "resale"}, 2, "resale"),
+        ({"purpose": "resale"}, 2, "no such purpose"),
         ({"recipient": "offers_partner", "purpose": "personalised_offers"}, 2, "public key"),
-        ({"segment": "99"}, 2, "no published segment"),
-        ({"segment": "99; drop table segments"}, 2, "no published segment"),
+        ({"segment": "99"}, 2, "no such published segment"),
+        ({"segment": "99; drop table segments"}, 2, "no such published segment"),
     ],
 )
 def test_what_the_policy_does_not_allow_is_refused(one, export, tmp_path, changes, status, said):

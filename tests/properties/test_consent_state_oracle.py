@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from governance.consent import moment, state_sql
 from governance.consent_relations import LANDED
-from governance.policy.model import Regime
+from governance.policy.regime import Regime
 from tests.support.permission_histories import (
     FIRST_DAY,
     POLICY,

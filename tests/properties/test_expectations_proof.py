@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from expectations import proof
 from governance.clocks import Clocks
 from governance.policy.load import load_policy
-from governance.policy.model import Policy, Purpose, Regime
+from governance.policy.model import Policy, Purpose
+from governance.policy.regime import Regime
 from tests.properties.test_permission_oracle import decided_by_oracle, land
 from tests.support import landing
 from tests.support.permission_histories import POLICY, PURPOSES, Scenario, scenarios
