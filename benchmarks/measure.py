@@ -53,7 +53,7 @@ def measure(command: Sequence[str], environment: Mapping[str, str], log: Path) -
         process = subprocess.Popen(
             command, env={**os.environ, **environment}, stdout=output, stderr=output
         )
-        watcher = _Watcher(process.pid)
+        watcher = Watcher(process.pid)
         watcher.start()
         status = process.wait()
     watcher.done.set()
@@ -75,14 +75,18 @@ def _steps(output: str) -> tuple[tuple[str, float], ...]:
     return tuple(sorted(((step, float(s)) for s, step in found), key=lambda pair: -pair[1]))
 
 
-class _Watcher(threading.Thread):
-    """Adds up the resident memory of a process and its descendants, again and again."""
+class Watcher(threading.Thread):
+    """Adds up the resident memory of a process and its descendants, again and again.
+
+    ``peak`` is the greatest in bytes, until ``done`` is set.
+    """
 
     def __init__(self, root: int) -> None:
         super().__init__(daemon=True)
         self.root, self.peak, self.done = root, 0, threading.Event()
 
     def run(self) -> None:
+        """Look on until ``done`` is set."""
         while not self.done.wait(EVERY_SECONDS):
             self.peak = max(self.peak, sum(_resident(pid) for pid in _tree(self.root)))
 

@@ -6,16 +6,16 @@ pipelines. Machines are noisy; the ratio of two runs on one machine is what this
 
 import argparse
 import os
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.folder import measuring_in
 from benchmarks.generate import Size, generate
 from benchmarks.measure import Cost, measure
 
 PROJECT = Path(__file__).resolve().parent.parent
+ASSENT = str(Path(sys.executable).with_name("assent"))
 SIZES = {"10k": Size(10_000, 500_000), "100k": Size(100_000, 5_000_000),
          "1m": Size(1_000_000, 50_000_000)}  # fmt: skip
 MORE = "one more day, against the full run"
@@ -40,10 +40,10 @@ def compare(name: str, size: Size, folder: Path) -> list[Row]:
         out = folder / f"bare-{fit}.duckdb"
         bare = measure(_bare(feeds, out, fit=fit), {}, folder / "log")
         home = folder / f"home-{fit}"
-        governed = measure(_governed(fit=fit), _environment(home, feeds), folder / "log")
-        rows.append(Row(name, "with model" if fit else "without model", bare, governed))
+        cost = measure(governed(fit=fit), environment(home, feeds), folder / "log")
+        rows.append(Row(name, "with model" if fit else "without model", bare, cost))
     generate(size, feeds, extra_day=True)
-    more = measure(_governed(fit=True), _environment(folder / "home-True", feeds), folder / "log")
+    more = measure(governed(fit=True), environment(folder / "home-True", feeds), folder / "log")
     rows.append(Row(name, MORE, rows[-1].governed, more))
     return rows
 
@@ -53,12 +53,14 @@ def _bare(feeds: Path, out: Path, *, fit: bool) -> list[str]:
     return [*command, "--fit"] if fit else command
 
 
-def _governed(*, fit: bool) -> list[str]:
-    command = [str(Path(sys.executable).with_name("assent")), "run"]
+def governed(*, fit: bool) -> list[str]:
+    """Return the command that runs the pipeline."""
+    command = [ASSENT, "run"]
     return command if fit else [*command, "--select", MARTS]
 
 
-def _environment(home: Path, feeds: Path) -> dict[str, str]:
+def environment(home: Path, feeds: Path) -> dict[str, str]:
+    """Return the settings of a state on generated feeds; its policy is written beside it."""
     return {
         "ASSENT_HOME": str(home),
         "ASSENT_SOURCES": str(feeds / "sources.yaml"),
@@ -108,17 +110,13 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="Folder to keep feeds and state in.")
     arguments = parser.parse_args()
     rows: list[Row] = []
-    base = arguments.keep or Path(tempfile.mkdtemp(prefix="assent-bench-"))
     os.chdir(PROJECT)
-    try:
+    with measuring_in(arguments.keep) as (base, _):
         for name in arguments.sizes:
             folder = base / name
             folder.mkdir(parents=True, exist_ok=True)
             rows += compare(name, SIZES[name], folder)
             print(table(rows), flush=True)
-    finally:
-        if not arguments.keep:
-            shutil.rmtree(base, ignore_errors=True)
 
 
 if __name__ == "__main__":
