@@ -43,6 +43,8 @@ MAGIC, FLAGS, ENCRYPTED = 8, 20, 1
 # A killed run's dbt holds the warehouse for moments longer than the run held the writer lock.
 DYING_SECONDS, POLL_SECONDS = 5.0, 0.1
 
+_checked: set[Path] = set()  # extensions whose signature has been checked in this process
+
 _used: ContextVar[set[str] | None] = ContextVar("keys used", default=None)
 
 
@@ -109,7 +111,7 @@ def connected(*stores: Store, files: bool = False) -> Iterator[duckdb.DuckDBPyCo
     UsageError
         If a file isn't there to be read, is damaged, or another process holds it.
     """
-    connection = duckdb.connect(":memory:")
+    connection = _begun()
     try:
         secure(connection, [store.path for store in stores], files=files)
         for store in stores:
@@ -146,7 +148,7 @@ def _damaged(stores: Sequence[Store]) -> UsageError:
 def _whole(store: Store) -> bool:
     """Read all rows of a file; false if one of them can't be, as it is damaged."""
     try:
-        with duckdb.connect(":memory:") as connection:
+        with _begun() as connection:
             secure(connection, [store.path], files=False)
             attach(connection, replace(store, read_only=True))
             tables = connection.execute(
@@ -211,7 +213,10 @@ def files_in_clear() -> list[str]:
 def secure(connection: duckdb.DuckDBPyConnection, paths: list[Path], *, files: bool) -> None:
     """Apply the settings of every connection, dbt's included (``warehouse.dbt_plugin``)."""
     spill = Home.current().make().spill
-    connection.execute(f"load {quoted(extension('httpfs'))}")
+    encrypting = extension("httpfs")
+    connection.execute(f"load {quoted(encrypting)}")
+    connection.execute("set allow_unsigned_extensions = false")
+    _checked.add(encrypting)
     memory = os.environ.get("ASSENT_MEMORY", "5GB")
     if memory.strip().startswith("-"):  # which DuckDB takes for no limit
         raise _unset("memory_limit")
@@ -334,6 +339,16 @@ def _explained(store: Store, error: duckdb.Error) -> AssentError:
             "check its owner and mode, and that its disk has room and can be written",
         )
     return damaged({name: store.published})
+
+
+def _begun() -> duckdb.DuckDBPyConnection:
+    """Begin with an empty database, which isn't secure yet.
+
+    An extension's signature, over 20 MB, takes longer to check than most of what a connection is
+    opened for. It is checked once in a process, which has that library loaded from then on.
+    """
+    unsigned = extension("httpfs") in _checked
+    return duckdb.connect(":memory:", config={"allow_unsigned_extensions": unsigned})
 
 
 def extension(name: str) -> Path:

@@ -5,6 +5,7 @@ import traceback
 import duckdb
 import pytest
 
+from warehouse import connect
 from warehouse.connect import (
     Store,
     connected,
@@ -33,6 +34,29 @@ def test_without_encryption_the_canary_would_be_found(tmp_path):
         connection.execute("set force_compression = 'uncompressed'")
         connection.execute(f"create table t as select '{CANARY}' as x from range(1000)")
     assert CANARY.encode() in path.read_bytes()
+
+
+def test_no_connection_takes_an_unsigned_extension(home):
+    """Nor the later ones of a process, in which the signature of ours has been checked."""
+    for _ in range(2):
+        with connected() as connection:
+            (allowed,) = connection.execute(
+                "select current_setting('allow_unsigned_extensions')"
+            ).fetchall()[0]
+            assert allowed is False
+            with pytest.raises(duckdb.InvalidInputException):
+                connection.execute("set allow_unsigned_extensions = true")
+
+
+def test_a_signature_is_checked_before_an_extension_is_loaded(tmp_path, monkeypatch):
+    forged = tmp_path / "httpfs.duckdb_extension"
+    content = bytearray(extension("httpfs").read_bytes())
+    content[-100] ^= 1
+    forged.write_bytes(content)
+    monkeypatch.setattr(connect, "extension", lambda _: forged)
+    for _ in range(2):
+        with pytest.raises(duckdb.IOException, match="signature"), connected():
+            pass
 
 
 def test_a_fault_quotes_no_row(home):
