@@ -56,8 +56,9 @@ lint: $(VENV)/.dev ## Check style, types, SQL and the rooms' imports
 test: $(VENV)/.dev ## Run every test, with coverage
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered --cov-fail-under=90
 
-bench: $(VENV)/.dev ## Compare the governed pipeline with a bare one, and print the table
+bench: $(VENV)/.dev ## Compare the governed pipeline with a bare one, and time what rights take; print tables
 	@$(BIN)/python -m benchmarks.run
+	@$(BIN)/python -m benchmarks.rights
 
 clean: ## Remove the environment and the demo's state
 	rm -rf $(VENV) .assent .assent.keys

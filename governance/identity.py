@@ -246,19 +246,20 @@ def refused_sql(column: str, value: str, salt: str) -> str:
     return f"{pseudonym(f'correction of {column}', said, salt)}::varchar"
 
 
-def forget(subjects: Sequence[str]) -> None:
-    """Delete subjects by their keys: first who they are, then the salts by which keys were made."""
-    vault, salts = stores()
-    with connected(vault, salts) as connection:
-        tables = connection.execute(
-            "select 'vault.' || table_name from duckdb_columns() where database_name = 'vault'"
-            " and column_name = 'subject_key' order by table_name = 'subjects', table_name"
-        ).fetchall()
-        for table in (*(name for (name,) in tables), "salts.salts"):
-            connection.execute(
-                f"delete from {table} where list_contains(?, subject_key::varchar)",
-                [list(subjects)],
-            )
+def forget(connection: duckdb.DuckDBPyConnection, subjects: Sequence[str]) -> None:
+    """Delete subjects by their keys: first who they are, then the salts by which keys were made.
+
+    ``connection`` has vault and salts attached, to be written.
+    """
+    tables = connection.execute(
+        "select 'vault.' || table_name from duckdb_columns() where database_name = 'vault'"
+        " and column_name = 'subject_key' order by table_name = 'subjects', table_name"
+    ).fetchall()
+    for table in (*(name for (name,) in tables), "salts.salts"):
+        connection.execute(
+            f"delete from {table} where subject_key in (select unnest(?::uuid[]))",
+            [list(subjects)],
+        )
 
 
 def known_as(connection: duckdb.DuckDBPyConnection) -> str:

@@ -99,15 +99,14 @@ def mark(
 
     From each subject's own salt: nobody else's key is computed.
     """
-    leaving = (
-        "(select * from vault.subjects where subject_key in"
-        f" ({', '.join(f'{quoted(key)}::uuid' for key in subjects)}))"
-    )
     purposes = sorted({table.purpose for table in tables if table.purpose})
     connection.execute(
         f"create or replace temp table {LEAVING} as"
-        f" select subject_key, null::varchar as purpose, null::uuid as purpose_key from {leaving}"
-        f" union all {identity.purpose_keys(purposes, leaving)}"
+        " with who as materialized (select * from vault.subjects"
+        " where subject_key in (select unnest($subjects::uuid[])))"
+        " select subject_key, null::varchar as purpose, null::uuid as purpose_key from who"
+        f" union all {identity.purpose_keys(purposes, 'who')}",
+        {"subjects": list(subjects)},
     )
 
 

@@ -20,7 +20,7 @@ import duckdb
 from governance import acts, identity, inbox
 from governance.rights import kept, leaving, notices, receipt
 from governance.rights.discovery import LEAVING, Holder, alias_of, holders, mark
-from governance.rights.requests import Request, listing, require_open, require_verified
+from governance.rights.requests import Request, require_open, require_verified
 from warehouse import journal
 from warehouse.clock import now, utc_naive
 from warehouse.connect import Store, connected, published_store, warehouse_store
@@ -56,7 +56,6 @@ def erase(
         If one has ended or its subject isn't verified, or some table can't be told whose rows it
         holds, or a restriction or a legal hold stands; then nothing is erased.
     """
-    kept_back = {request.customer_id for request in listing() if request.keeps}
     for request in requests:
         if request.type != leaving.ERASURE:
             raise UsageError(
@@ -70,7 +69,7 @@ def erase(
                 "tell them so, and `assent rights refuse` it with that ground",
                 rule="subject.unknown",
             )
-        if request.customer_id in kept_back:
+        if request.held:
             raise UsageError(
                 f"the customer of {request.request_id} is under a restriction or a legal hold,"
                 " which comes before erasure",
@@ -131,14 +130,11 @@ def finish(payload: dict[str, Any]) -> None:
         keep = leaving.words_of(connection)
         known = _known_as(connection, payload)
         made = {(table.schema, table.table) for table in tables["warehouse"]}
-        fits = {
-            subject: [
-                {**model, "fitted_on_subject": _fitted_on(connection, subject, model)}
-                for model in payload.get("models", [])
-                if ("marts", f"mart_{model['purpose']}") in made
-            ]
-            for subject in subjects
-        }
+        fits = [
+            {**model, "fitted_on_subject": _fitted_on(connection, model)}
+            for model in payload.get("models", [])
+            if ("marts", f"mart_{model['purpose']}") in made
+        ]
     _keep(payload, keep, rows, fits, known)
     inbox.forget([customer_id for customer_id, *_ in keep])
     leaving.leave(subjects, datetime.fromisoformat(payload["at"]), leaving.ERASURE)
@@ -165,22 +161,26 @@ def _counts(
 
 
 def _fitted_on(
-    connection: duckdb.DuckDBPyConnection, subject: str, model: Mapping[str, str]
-) -> str:
-    """Tell whether a model was fitted on a subject: by the mart of that day, if it has it still."""
-    purpose = model["purpose"]
-    mart = f"mart_{purpose}"
-    of_day, of_subject, then = connection.execute(
-        f"select count(*) filter (as_of = $day), count(*) filter (leaves),"
-        " count(*) filter (leaves and as_of = $day) from (select as_of,"
-        f" {identifier(f'{purpose}_key')} in (select purpose_key from {LEAVING}"
-        " where subject_key = $subject::uuid and purpose = $purpose) as leaves"
-        f" from warehouse.marts.{identifier(mart)})",
-        {"day": model["fitted_as_of"], "subject": subject, "purpose": purpose},
-    ).fetchall()[0]
-    if of_day:
-        return "yes" if then else "no"
-    return "yes, as far as is known: it is in a later mart" if of_subject else "not known"
+    connection: duckdb.DuckDBPyConnection, model: Mapping[str, str]
+) -> Mapping[str, str]:
+    """Tell on whom a model was fitted, by subject: by the mart of that day, if it has it still."""
+    purpose, day = model["purpose"], {"day": model["fitted_as_of"]}
+    mart = f"warehouse.marts.{identifier(f'mart_{purpose}')}"
+    of_day = connection.execute(f"select 1 from {mart} where as_of = $day limit 1", day).fetchall()
+    rows = connection.execute(
+        "select l.subject_key::varchar, count(m.as_of), count(*) filter (m.as_of = $day)"
+        f" from {LEAVING} as l left join {mart} as m"
+        f" on m.{identifier(f'{purpose}_key')} = l.purpose_key"
+        f" where l.purpose = {quoted(purpose)} group by all",
+        day,
+    ).fetchall()
+
+    def told(of_subject: int, then: int) -> str:
+        if of_day:
+            return "yes" if then else "no"
+        return "yes, as far as is known: it is in a later mart" if of_subject else "not known"
+
+    return {subject: told(of_subject, then) for subject, of_subject, then in rows}
 
 
 def _known_as(connection: duckdb.DuckDBPyConnection, payload: dict[str, Any]) -> "pa.Table":
@@ -200,7 +200,7 @@ def _keep(
     payload: dict[str, Any],
     keep: Sequence[tuple[str, str, str]],
     found: Mapping[str, Mapping[str, Mapping[str, int]]],
-    fits: Mapping[str, Sequence[Mapping[str, str]]],
+    fits: Sequence[Mapping[str, Any]],
     known: "pa.Table",
 ) -> None:
     """Put aside what may be kept, and suppress the subjects, before anything is deleted."""
@@ -223,6 +223,7 @@ def _keep(
                 [handle, since, request_id],
             )
             told = notices.owed_to(connection, handle, request_id)
+            models = [m | {"fitted_on_subject": m["fitted_on_subject"][subject]} for m in fits]
             begun = _receipts(connection, request_id, handle)
             if not begun:
                 kept.add_step(
@@ -234,9 +235,7 @@ def _keep(
                     [
                         request_id,
                         handle,
-                        json.dumps(
-                            {"rows_found": rows, "recipients": told, "models": fits[subject]}
-                        ),
+                        json.dumps({"rows_found": rows, "recipients": told, "models": models}),
                     ],
                 )
         connection.execute("commit")

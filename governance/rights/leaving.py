@@ -23,7 +23,7 @@ from governance.rights.discovery import (
     mark,
 )
 from governance.rights.published import leave_published
-from warehouse.connect import warehouse_store
+from warehouse.connect import connected, warehouse_store
 from warehouse.sql import quoted
 
 ERASURE, RETENTION, NO_PURPOSE = "erasure", "retention", "no_purpose"  # of ``REMOVALS``
@@ -84,15 +84,11 @@ def leave(subjects: Sequence[str], at: datetime, why: str) -> None:
         One of ``REMOVALS``.
     """
     leave_published(subjects)
-    _leave_warehouse(subjects, at, why)
-    identity.forget(subjects)
-
-
-def _leave_warehouse(subjects: Sequence[str], at: datetime, why: str) -> None:
-    with identity.opened(warehouse_store()) as connection:
+    with connected(warehouse_store(), *identity.stores()) as connection:
         tables = holders(connection, "warehouse")
         mark(connection, subjects, tables)
         delete_marked(connection, tables, at, why)
+        identity.forget(connection, subjects)
 
 
 def delete_marked(

@@ -11,8 +11,7 @@ import duckdb
 
 from governance import identity
 from governance.rights.discovery import Holder, alias_of, holders, mark
-from warehouse import catalogue
-from warehouse.connect import connected, published_store, warehouse_store
+from warehouse.connect import published_store
 from warehouse.publish import BEFORE, publish, published_purposes
 from warehouse.sql import identifier, quoted
 
@@ -28,38 +27,46 @@ def leave_published(subjects: Sequence[str], *, but: Collection[str] = ()) -> di
         Files that are left as they are.
     """
     gone: dict[str, int] = {}
-    for purpose in sorted(set(published_purposes()) - set(but)):
-        alias = alias_of(purpose)
-        with identity.opened(
-            warehouse_store(read_only=True), published_store(purpose, alias=alias)
-        ) as connection:
-            tables = holders(connection, alias)
-            mark(connection, subjects, tables)
-            gone[purpose] = sum(_rows(connection, table) for table in tables)
-            left = {table.table: left for table in tables if (left := _without(connection, table))}
-        if not left:
-            continue
-        with connected(published_store(purpose)) as connection:
-            names = catalogue.tables(connection, "main")
-        publish({purpose: {
-            name: f"select * from {BEFORE}.{identifier(name)} where {left.get(name, 'true')}"
-            for name in names
-        }}, over=True)  # fmt: skip
-    return {purpose: rows for purpose, rows in gone.items() if rows}
+    after: dict[str, dict[str, str]] = {}
+    purposes = sorted(set(published_purposes()) - set(but))
+    # One opening of the vault, and one swap, for all of them: each costs more than what goes.
+    beside = [published_store(purpose, alias=alias_of(purpose)) for purpose in purposes]
+    with identity.opened(*beside) as connection:
+        tables = {purpose: holders(connection, alias_of(purpose)) for purpose in purposes}
+        mark(connection, subjects, [table for found in tables.values() for table in found])
+        for purpose, found in tables.items():
+            left = {table: keys for table in found if (keys := _keys(connection, table))}
+            if not left:
+                continue
+            gone[purpose] = sum(rows for keys in left.values() for rows in keys.values())
+            after[purpose] = {
+                name: f"select * from {BEFORE}.{identifier(name)}"
+                for name in _names(connection, alias_of(purpose))
+            }
+            for table, keys in left.items():
+                after[purpose][table.table] += f" where {_none_of(table, keys)}"
+    if after:
+        publish(after, over=True)
+    return gone
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, table: Holder) -> int:
-    return int(
+def _names(connection: duckdb.DuckDBPyConnection, database: str) -> list[str]:
+    rows = connection.execute(
+        "select table_name from duckdb_tables() where database_name = ? order by all", [database]
+    ).fetchall()
+    return [name for (name,) in rows]
+
+
+def _keys(connection: duckdb.DuckDBPyConnection, table: Holder) -> dict[str, int]:
+    """Return the keys of those who leave in a table, each with its number of rows."""
+    return dict(
         connection.execute(
-            f"select count(*) from {table.name} where {table.of_leaving}"
-        ).fetchall()[0][0]
+            f"select {identifier(table.key)}::varchar, count(*) from {table.name}"
+            f" where {table.of_leaving} group by all order by all"
+        ).fetchall()
     )
 
 
-def _without(connection: duckdb.DuckDBPyConnection, table: Holder) -> str:
-    """Return SQL that is true for the rows that stay; empty if none goes."""
-    key = identifier(table.key)
-    keys = connection.execute(
-        f"select distinct {key}::varchar from {table.name} where {table.of_leaving} order by all"
-    ).fetchall()
-    return f"{key} not in ({', '.join(f'{quoted(k)}::uuid' for (k,) in keys)})" if keys else ""
+def _none_of(table: Holder, keys: Collection[str]) -> str:
+    """Return SQL that is true for the rows that stay."""
+    return f"{identifier(table.key)} not in ({', '.join(f'{quoted(k)}::uuid' for k in keys)})"

@@ -57,5 +57,5 @@ def replay(at: datetime) -> int:
         )
         if subjects:
             delete_marked(connection, holders(connection, "warehouse"), at, ERASURE)
-    identity.forget(subjects)
+        identity.forget(connection, subjects)
     return len(subjects)

@@ -6,7 +6,8 @@ answered (``deadlines``), whom a request keeps out of marts (``governance.consen
 """
 
 import secrets
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -47,6 +48,8 @@ class Request:
         Where the subject lives, as far as is known.
     steps
         What was done about it: step, at, actor, and what belongs to it (method, ground).
+    held
+        Whether some request of the subject keeps it from being erased now.
     """
 
     request_id: str
@@ -58,6 +61,7 @@ class Request:
     jurisdiction: str | None = None
     channel: str | None = None
     steps: tuple[dict[str, Any], ...] = ()
+    held: bool = False
 
     @property
     def verified(self) -> bool:
@@ -151,21 +155,34 @@ def listing(customer_id: str | None = None) -> list[Request]:
         found = [dict(zip(columns, row, strict=True)) for row in rows.fetchall()]
     with kept.opened() as connection:
         steps = kept.steps_of(connection, {row["customer_id"] for row in found})
-    return [
+    requests = [
         Request(**row, steps=tuple(steps.get((row["customer_id"], row["request_id"]), ())))
         for row in found
     ]
+    held = {request.customer_id for request in requests if request.keeps}
+    return [replace(request, held=request.customer_id in held) for request in requests]
 
 
 def find(request_id: str, customer_id: str | None = None) -> Request:
-    """Return one request.
+    """Return one request; see :func:`find_all`."""
+    return find_all([request_id], customer_id)[0]
+
+
+def find_all(request_ids: Sequence[str], customer_id: str | None = None) -> list[Request]:
+    """Return some requests, in the order of their numbers as given.
 
     Raises
     ------
     UsageError
-        If there is none of that number, or several customers have one.
+        If there is none of a number, or several customers have one.
     """
-    found = [r for r in listing(customer_id) if r.request_id == request_id]
+    by_number: dict[str, list[Request]] = {}
+    for request in listing(customer_id):
+        by_number.setdefault(request.request_id, []).append(request)
+    return [_the_one(by_number.get(request_id, [])) for request_id in request_ids]
+
+
+def _the_one(found: Sequence[Request]) -> Request:
     if not found:
         raise UsageError("there is no such request", "see `assent rights list`",
                          rule="request.unknown")  # fmt: skip

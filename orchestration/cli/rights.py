@@ -202,7 +202,7 @@ def fulfil(
 ) -> None:  # fmt: skip
     """Fulfil a request: write the answer to it, or erase; several erasures are done together."""
     from governance.rights.fulfil import fulfil as fulfil_requests
-    from governance.rights.requests import find
+    from governance.rights.requests import find_all
     from ingest.corrections import read
     from orchestration.manifest import policy
     from orchestration.meanings import meanings
@@ -210,7 +210,7 @@ def fulfil(
 
     with writing_alone("rights fulfil"):
         receipts = fulfil_requests(
-            policy(), [find(request_id, subject) for request_id in request_ids], meanings(),
+            policy(), find_all(request_ids, subject), meanings(),
             to=to, encrypted=not unencrypted, public_key=public_key,
             changes=read(changes.read()) if changes else None,
         )  # fmt: skip
