@@ -223,7 +223,7 @@ def _keep(
                 [handle, since, request_id],
             )
             told = notices.owed_to(connection, handle, request_id)
-            models = [m | {"fitted_on_subject": m["fitted_on_subject"][subject]} for m in fits]
+            models = [{**m, "fitted_on_subject": m["fitted_on_subject"][subject]} for m in fits]
             begun = _receipts(connection, request_id, handle)
             if not begun:
                 kept.add_step(

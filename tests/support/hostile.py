@@ -84,7 +84,10 @@ class Generator:
         self._texts = texts(self.marker)
 
     def text(self, *, seen: bool = False) -> str:
-        """Return a hostile text with a canary; without NUL where `seen`, as arguments are."""
+        """Return a hostile text with a canary; where `seen`, one that arguments can hold.
+
+        They hold no NUL, and bytes that are no UTF-8 as the surrogates that Python makes of them.
+        """
         pick = self.random.random()
         self.made += 1
         canary = f"{CANARY}{self.made}"
@@ -98,7 +101,11 @@ class Generator:
             characters = [self.random.randrange(1, 0x2FFF) for _ in range(6)]
             text = "".join(map(chr, characters))
         text = self.random.choice([f"{canary}{text}", f"{text}{canary}"])
-        return text.replace("\x00", "") if seen else text
+        if not seen:
+            return text
+        return (
+            text.encode(errors="surrogatepass").decode(errors="surrogateescape").replace("\x00", "")
+        )
 
     def value(self, column: str) -> str | None:
         """Return a value of a column in text: mostly one that it may have."""
