@@ -133,11 +133,13 @@ def test_a_refused_statement_leaves_the_rule_and_nothing_of_itself(one, ask, sql
 
 
 def test_an_unknown_purpose_is_refused(one, ask):
-    for purpose, rule in (("resale", "purpose.unknown"), ("custody", "purpose.built_in")):
+    for purpose, rule, said in (
+        ("resale", "purpose.unknown", "no such purpose"), ("custody", "purpose.built_in", "custody"),
+    ):  # fmt: skip
         before = len(one.acts())
         done = ask("select 1", purpose)
         assert done.status == 2
-        assert purpose in done.err
+        assert said in done.err
         (act,) = one.acts()[before:]
         assert (act["purpose"], act["refused"], act["keys"]) == (None, rule, [])
 

@@ -119,7 +119,7 @@ def test_an_unknown_subject_is_not_repeated(one):
     ("arguments", "status", "said"),
     [
         (("granted", "--purpose", "segmentation"), 2, "--notice-version"),
-        (("withdrawn", "--purpose", "resale"), 2, "resale"),
+        (("withdrawn", "--purpose", "resale"), 2, "no such purpose"),
         (("granted", "--notice-version", "0"), 2, "no notice 0"),
         (("granted", "--notice-version", "1000001"), 2, "no notice 1000001"),
         (("withdrawn", "--occurred-at", "2024-12-31 06:01:00"), 2, "in the future"),
