@@ -134,7 +134,8 @@ def test_a_refused_statement_leaves_the_rule_and_nothing_of_itself(one, ask, sql
 
 def test_an_unknown_purpose_is_refused(one, ask):
     for purpose, rule, said in (
-        ("resale", "purpose.unknown", "no such purpose"), ("custody", "purpose.built_in", "custody"),
+        ("resale", "purpose.unknown", "no such purpose"),
+        ("custody", "purpose.built_in", "custody"),
     ):  # fmt: skip
         before = len(one.acts())
         done = ask("select 1", purpose)

@@ -107,7 +107,7 @@ def test_who_is_in_no_published_segment_is_told_so(small, who, tmp_path):
     [
         (("Anna Example",), 2, "no subject has that customer id"),
         (("Anna Example", "--purpose", "churn_prevention"), 2, "has no segments"),
-        (("Anna Example", "--purpose", "resale"), 2, "resale"),
+        (("Anna Example", "--purpose", "resale"), 2, "no such purpose"),
     ],
 )
 def test_what_cannot_be_explained_is_refused(one, arguments, status, said):
