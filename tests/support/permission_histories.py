@@ -146,6 +146,8 @@ TELLING = (
     Subject(
         "US-CA", 40, (said(1, "opted_in", "opt_out"), said(2, "opted_out", signal="gpc"))
     ),
+    # A consent that lapsed and was renewed covers nothing of before: it is another one.
+    Subject("EU", 40, (said(1, "granted", "opt_in"), said(12, "granted", "opt_in"))),
     # Who only limits, who was refused what can't be, and of whose requests one was refused.
     Subject("US-CA", 40, (), (("limit", "open"),)),
     Subject("US-CA", 40, (), (("limit", "refused"),)),
