@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import secrets
 from multiprocessing.connection import wait
 
 import numpy as np
@@ -17,7 +16,7 @@ from warehouse.connect import connected
 pytestmark = pytest.mark.no_cover
 
 # The moments of killing, in seconds from a start; a failure names the seed.
-SEED = int(os.environ.get("ASSENT_TEST_SEED", secrets.randbelow(10**6)))
+SEED = int(os.environ.get("ASSENT_TEST_SEED", "1"))
 LANDING, BUILDING, PUBLISHING = (0.2, 2.0), (0.0, 5.0), (0.3, 2.5)
 CHURN = ("run", "--select", "key:release/published_churn_prevention")
 
