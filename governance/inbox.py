@@ -7,10 +7,9 @@ the door itself: until landing takes a word in, the customer's id stands here, e
 Does not belong here: what the words mean (``governance.consent``, ``governance.rights``).
 """
 
-import fcntl
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ from warehouse.connect import Store, connected
 from warehouse.errors import UsageError
 from warehouse.home import Home
 from warehouse.journal import sync_file, sync_folder
+from warehouse.lock import file_lock
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -79,16 +79,9 @@ class Waiting:
         connection.register("waiting_requests", self.rights_requests)
 
 
-@contextmanager
-def held() -> Iterator[Home]:
+def held() -> AbstractContextManager[Home]:
     """Let nobody else open the inbox meanwhile."""
-    home = Home.current().make()
-    descriptor = os.open(home.root / "inbox.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield home
-    finally:
-        os.close(descriptor)
+    return file_lock("inbox")
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """One writer at a time, by an operating-system file lock that dies with its process.
 
-Belongs here: taking and waiting for the writer lock. Does not belong here: queues of runs
+Belongs here: taking and waiting for the writer lock, and for that of a small file. Does not belong here: queues of runs
 (Dagster orders those; this decides).
 """
 
@@ -43,6 +43,18 @@ def writer_lock(
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{who} (process {os.getpid()})".encode(), 0)
         yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def file_lock(name: str) -> Iterator[Home]:
+    """Hold the lock of a small file of this home, for the moment of reading or writing it."""
+    home = Home.current().make()
+    descriptor = os.open(home.root / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield home
     finally:
         os.close(descriptor)
 

@@ -10,13 +10,12 @@ could be found again). The file is open only for the moment of reading or writin
 Does not belong here: what a step means (``requests``), what is deleted (``erasure``).
 """
 
-import fcntl
 import hashlib
 import hmac
 import json
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -29,6 +28,7 @@ from warehouse.connect import Store, connected
 from warehouse.errors import UsageError
 from warehouse.home import Home
 from warehouse.journal import sync_file, sync_folder
+from warehouse.lock import file_lock
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -69,16 +69,9 @@ def store(*, read_only: bool = False) -> Store:
     return Store("kept", Home.current().kept, "kept", read_only)
 
 
-@contextmanager
-def held() -> Iterator[Home]:
+def held() -> AbstractContextManager[Home]:
     """Let nobody else open the file meanwhile."""
-    home = Home.current().make()
-    descriptor = os.open(home.root / "kept.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield home
-    finally:
-        os.close(descriptor)
+    return file_lock("kept")
 
 
 def rewrite() -> None:
