@@ -1,7 +1,7 @@
 """One writer at a time, by an operating-system file lock that dies with its process.
 
-Belongs here: taking and waiting for the writer lock, and for that of a small file. Does not belong here: queues of runs
-(Dagster orders those; this decides).
+Belongs here: taking and waiting for the writer lock, and for that of a small file. Does not belong
+here: queues of runs (Dagster orders those; this decides).
 """
 
 import fcntl
