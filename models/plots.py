@@ -65,9 +65,12 @@ def _axes(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, figure.add_subplot()
 
 
-def _finished(figure: Figure) -> Figure:
-    """Lay the figure out once and for all, so that drawing it again gives the same bytes."""
-    for _ in range(2):  # a label moves with the bar that it stands beside
+def _finished(figure: Figure, passes: int = 2) -> Figure:
+    """Lay the figure out once and for all, so that drawing it again gives the same bytes.
+
+    Where labels stand beside bars, they move with these: it takes a second pass.
+    """
+    for _ in range(passes):
         figure.draw_without_rendering()
     figure.set_layout_engine("none")
     return figure
@@ -322,7 +325,7 @@ def consents(counts: Sequence[Mapping[str, Any]]) -> Figure:
     with mpl.rc_context(_STYLE):
         layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08)
         figure = Figure(figsize=(14, 0.6 + 2.3 * len(names)), layout=layout, facecolor="white")
-        grid = figure.subplots(len(names), 3, squeeze=False)
+        grid = figure.subplots(len(names), 3, squeeze=False, sharex=True)
         for name, (by_channel, by_regime, share) in zip(names, grid, strict=True):
             own = [count for count in counts if count["purpose"] == name]
             by_channel.set_title(name)
@@ -337,7 +340,7 @@ def consents(counts: Sequence[Mapping[str, Any]]) -> Figure:
                 axes.tick_params(length=0)
                 if axes.get_legend_handles_labels()[0]:
                     axes.legend(frameon=False, fontsize=7)
-        return _finished(figure)
+        return _finished(figure, passes=1)
 
 
 def _words(axes: Axes, counts: Sequence[Mapping[str, Any]], months: Sequence[Any]) -> None:

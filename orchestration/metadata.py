@@ -6,6 +6,8 @@ terms. Does not belong here: working lineage out (``governance.lineage``,
 in the dbt project, and what is made from a column of the same name means the same.
 """
 
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Any
 
 import dagster as dg
@@ -49,9 +51,10 @@ def column_schema(connection: duckdb.DuckDBPyConnection, relation: str) -> dg.Ta
     What is no table of the warehouse (a model, a published file) has the columns that lineage
     knows of, with the types of those that they carry on.
     """
-    names = _types(connection, relation) or lineage().relations[relation].columns
+    types = cache(partial(_types, connection))  # looked up once for a relation, not for a column
+    names = types(relation) or lineage().relations[relation].columns
     columns = (Ref(relation, name) for name in names)
-    return dg.TableSchema([_column(ref, _type(connection, ref)) for ref in columns])
+    return dg.TableSchema([_column(ref, _type(types, ref)) for ref in columns])
 
 
 def declared_schema(model: str) -> dg.TableSchema:
@@ -90,10 +93,10 @@ def _said(relation: str) -> dict[str, str]:
     return {name: column["description"] for name, column in columns.items()}
 
 
-def _type(connection: duckdb.DuckDBPyConnection, column: Ref) -> str:
-    found = _types(connection, column.relation).get(column.column)
+def _type(types: Callable[[str], dict[str, str]], column: Ref) -> str:
+    found = types(column.relation).get(column.column)
     origin = None if found else _carried_on(lineage(), column)
-    return _type(connection, origin) if origin else (found or "").lower()
+    return _type(types, origin) if origin else (found or "").lower()
 
 
 def _types(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str, str]:

@@ -7,11 +7,13 @@ All instants lie on a narrow grid around local midnights, so that the same insta
 day and the end of a consent are met often. The span crosses a change of daylight saving time.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.support.permission_oracle import Event, Subject
@@ -257,3 +259,24 @@ def scenarios(draw: st.DrawFn) -> Scenario:
         as_of_end=midnight(day + 1) - timedelta(microseconds=1),
         known_at=known_at,
     )
+
+
+@cache
+def crowds(of: int = 8) -> tuple[Scenario, ...]:
+    """Return scenarios that are the same in every run, with the subjects of several in each.
+
+    A break shows in few subjects; looking at many costs little more than looking at some.
+    """
+    drawn: list[Scenario] = []
+
+    @settings(
+        max_examples=50 * of, derandomize=True, database=None, phases=[Phase.generate],
+        deadline=None, suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(scenarios())
+    def draw(scenario: Scenario) -> None:
+        drawn.append(scenario)
+
+    draw()
+    groups = (drawn[i : i + of] for i in range(0, len(drawn), of))
+    return tuple(replace(g[0], subjects=sum((one.subjects for one in g), ())) for g in groups)
