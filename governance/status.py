@@ -234,6 +234,12 @@ def _now(policy: Policy, known: Mapping[str, Verdict], day: date) -> list[Verdic
     ]
 
 
+def feeds_are_judged(connection: duckdb.DuckDBPyConnection, policy: Policy, clocks: Clocks) -> bool:
+    """Tell whether a check has looked at the feeds since something has landed."""
+    standing = _standing_rules(policy)
+    return all(v.checked for v in verdicts(connection, policy, clocks) if v.rule in standing)
+
+
 def obstacles(
     connection: duckdb.DuckDBPyConnection, policy: Policy, purpose: str, clocks: Clocks
 ) -> list[Verdict]:

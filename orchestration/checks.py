@@ -11,8 +11,9 @@ from datetime import date
 from typing import Any
 
 import dagster as dg
+import duckdb
 
-from expectations.result import Table
+from expectations.result import Result, Table
 from governance import clocks as clock_row
 from governance import evidence, status
 from governance.backup import oldest_salts
@@ -26,6 +27,7 @@ from governance.rights.requests import listing
 from models.markdown import escaped
 from orchestration import ran
 from orchestration.common import SEGMENT_KINDS, about, provenance
+from orchestration.feeds import absent_columns, landed_clocks
 from orchestration.manifest import lineage, manifest, policy
 from orchestration.wording import in_words
 from orchestration.writer import Writer
@@ -111,7 +113,6 @@ def _mart_check(purpose: str) -> dg.AssetChecksDefinition:
     )
     def check(context: dg.AssetCheckExecutionContext, writer: Writer) -> Iterator[Any]:
         from expectations.marts import check_mart
-        from orchestration.land import absent_columns
 
         rule = f"minimisation.{purpose}"
         findings = [f for f in judge_columns(policy(), lineage()) if f.rule == rule]
@@ -141,23 +142,38 @@ def _rules_of_feed(feed: str) -> list[Rule]:
     return [r for r in rules(policy()) if r.about == f"feed {feed}"]
 
 
+def judge_feeds(connection: duckdb.DuckDBPyConnection) -> tuple[Clocks, list[Result]]:
+    """Judge the feeds as they have landed, and record the verdicts.
+
+    Parameters
+    ----------
+    connection
+        With the warehouse as its database.
+
+    Returns
+    -------
+    tuple
+        The clocks of what has landed, and what the checks found.
+    """
+    from expectations.feeds import check_feeds as judge
+
+    clocks, asked, owed = landed_clocks(connection), listing(), notices()
+    results = judge(
+        connection, policy(), clocks, now=now(), manifest=manifest(), lineage=lineage(),
+        rewritten_at=rewritten_at(connection), in_clear=files_in_clear(),
+        oldest_salts=oldest_salts(),
+        extended={(r.subject_key, r.request_id, r.type) for r in asked if r.extended},
+        untold=[notice.since for notice in owed if notice.state == "waiting"],
+    )  # fmt: skip
+    status.put(connection, policy(), results, clocks, about())
+    return clocks, results
+
+
 @dg.multi_asset_check(name="check_feeds", specs=_feed_specs())
 def check_feeds(context: dg.AssetCheckExecutionContext, writer: Writer) -> Iterator[Any]:
     """Judge what landed: nothing lost, nothing stale, no word unread, no request unanswered."""
-    from expectations.feeds import check_feeds as judge
-    from orchestration.land import landed_clocks
-
-    asked, owed = listing(), notices()
     with writer.warehouse() as connection:
-        clocks = landed_clocks(connection)
-        results = judge(
-            connection, policy(), clocks, now=now(), manifest=manifest(), lineage=lineage(),
-            rewritten_at=rewritten_at(connection), in_clear=files_in_clear(),
-            oldest_salts=oldest_salts(),
-            extended={(r.subject_key, r.request_id, r.type) for r in asked if r.extended},
-            untold=[notice.since for notice in owed if notice.state == "waiting"],
-        )  # fmt: skip
-        status.put(connection, policy(), results, clocks, about())
+        clocks, results = judge_feeds(connection)
     for feed in FEEDS:
         ids = {rule.id for rule in _rules_of_feed(feed)}
         for kind, found in _by_kind(r for r in results if r.rule in ids).items():

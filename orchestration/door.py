@@ -24,7 +24,7 @@ from models.features import MIX
 from orchestration.columns import share_sql
 from orchestration.common import BY_DAY, OWNERS, about, same_day, unrepeated
 from orchestration.fairness import judge_of
-from orchestration.land import absent_columns
+from orchestration.feeds import absent_columns
 from orchestration.manifest import policy
 from orchestration.metadata import columns_of
 from orchestration.writer import Writer

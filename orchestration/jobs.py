@@ -54,7 +54,7 @@ def new_feed_files(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.
     """
     from governance.policy.load import load_policy
     from ingest.sources import load_sources, watched_files
-    from orchestration.land import last_landed, state_of_files
+    from orchestration.feeds import last_landed, state_of_files
     from warehouse.home import Home, policy_path, sources_path
 
     inbox = Home.current().inbox

@@ -1,13 +1,10 @@
 """Landing: the feeds as assets.
 
 Belongs here: wiring of ``ingest``, the run's clocks, and the permission file that readers consult.
-Does not belong here: reading a feed.
+Does not belong here: reading a feed; which feeds there are (``orchestration.feeds``).
 """
 
-import hashlib
 from collections.abc import Iterator
-from datetime import date
-from functools import cache
 from typing import Any
 
 import dagster as dg
@@ -15,17 +12,11 @@ import duckdb
 
 from governance import clocks as clock_row
 from governance import evidence, inbox, release, status, unpublish
-from governance.clocks import Clocks, clocks_of
-from governance.policy.columns import allowed_columns
-from governance.policy.load import policy_hash
-from governance.policy.model import Policy
 from governance.policy.words import FEEDS
 from governance.removal import withdraw_removed
 from governance.rights import custody, purge
 from governance.rights.replay import replay
-from ingest.feeds import feed_clocks, feed_figures, newest_event, removals
-from ingest.model import Sources
-from ingest.sources import load_sources, watched_files
+from ingest.feeds import feed_figures, newest_event, removals
 from orchestration.common import (
     BY_DAY,
     OFFICERS,
@@ -36,16 +27,15 @@ from orchestration.common import (
     provenance,
     unrepeated,
 )
+from orchestration.feeds import feeds, landed_clocks, state_of_files
 from orchestration.manifest import policy
 from orchestration.metadata import column_schema
 from orchestration.progress import tell
 from orchestration.writer import Writer
 from warehouse.clock import now, utc_naive
 from warehouse.errors import AssentError
-from warehouse.home import Home, sources_path
+from warehouse.home import Home
 
-# Lines without a basket number are grouped by their time.
-ALWAYS = frozenset({"basket_id"})
 TABLES = {
     "customers": "Customers, without direct identifiers: those are in the vault",
     "transactions": "Transaction lines",
@@ -185,37 +175,6 @@ def _shown(figures: dict[str, Any]) -> dict[str, Any]:
     reasons = {f"quarantined: {why}": rows for why, rows in figures["reasons"].items()}
     plain = {key: value for key, value in figures.items() if key not in ("feed", "reasons")}
     return {f"feed/{key}": value for key, value in (plain | reasons).items()}
-
-
-def state_of_files(sources: Sources, rules: Policy) -> str:
-    """Return a digest of the files of the feeds and of all that decides how they are read."""
-    read_by = [policy_hash(rules), sources.model_dump_json()]
-    return hashlib.sha256("\n".join([*read_by, *watched_files(sources)]).encode()).hexdigest()
-
-
-def last_landed() -> str:
-    """Return the state of the files that landed last, whoever ran that; empty if none is known."""
-    known = evidence.path_of(evidence.FILES).exists() and Home.current().warehouse.exists()
-    return str(evidence.shown(evidence.FILES)["landed"]) if known else ""
-
-
-@cache
-def feeds() -> Sources:
-    """Return the declared feeds, read once per process."""
-    return load_sources(sources_path(), policy())
-
-
-def landed_clocks(connection: duckdb.DuckDBPyConnection, as_of: date | None = None) -> Clocks:
-    """Return the clocks of what has landed; without ``as_of``, those of the newest complete day."""
-    known_at, newest_day = feed_clocks(connection, feeds())
-    return clocks_of(as_of, known_at=known_at, newest_day=newest_day, time_zone=policy().time_zone)
-
-
-def absent_columns(purpose: str) -> frozenset[str]:
-    """Return the columns of a purpose's mart that need an attribute no feed maps."""
-    mapped = {column for feed in feeds().feeds.values() for column in feed.columns}
-    needed = allowed_columns(policy(), purpose)
-    return frozenset(c for c, attributes in needed.items() if attributes - mapped - ALWAYS)
 
 
 @dg.asset(

@@ -11,8 +11,8 @@ from ingest.contract import CONTRACTS
 from ingest.landing import TABLES
 from orchestration import model_store
 from orchestration.explain import explain
+from orchestration.feeds import feeds
 from orchestration.land import TABLES as LANDED
-from orchestration.land import feeds
 from orchestration.manifest import manifest
 
 

@@ -10,9 +10,10 @@ from typing import Any
 import dagster as dg
 
 from governance import clocks as clock_row
-from governance import evidence, release
+from governance import evidence, release, status
 from governance.policy.load import policy_hash
 from governance.policy.words import SEGMENT_PURPOSE
+from orchestration.checks import judge_feeds
 from orchestration.common import BY_DAY, OFFICERS, code_version, provenance, same_day
 from orchestration.manifest import policy
 from orchestration.metadata import columns_of
@@ -46,6 +47,9 @@ def _published(purpose: str) -> dg.AssetsDefinition:
     def published(context: dg.AssetExecutionContext, writer: Writer) -> dg.MaterializeResult:
         with writer.warehouse() as connection:
             clocks = same_day(context, clock_row.read(connection))
+            if not status.feeds_are_judged(connection, policy(), clocks):
+                # Another run has landed since we did, and was killed before its checks.
+                judge_feeds(connection)
             columns = columns_of(connection, f"release.published_{purpose}")
         about = {
             "as_of": clocks.as_of,

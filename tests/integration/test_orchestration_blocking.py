@@ -2,7 +2,9 @@
 
 import pytest
 
+from governance import status
 from tests.support.story import MUCH_LATER, NOTE
+from warehouse.connect import connected, warehouse_store
 
 SEGMENTS = "key:segmentation/assignments+"
 
@@ -146,3 +148,28 @@ def test_verdicts_under_another_policy_count_for_nothing(small, tmp_path):
     assert done.status == 1
     assert "policy changed" in done.err
     assert (one.home.published / "churn_prevention.duckdb").read_bytes() == before
+
+
+@pytest.mark.parametrize("now", [None, MUCH_LATER])
+def test_feeds_that_another_landed_are_judged_though_that_was_killed(
+    small, tmp_path, monkeypatch, now
+):
+    """Another run had landed between our two jobs, and came to no check."""
+    one = small.copy(tmp_path / "home")
+    with one.entered():
+        from orchestration.jobs import newest_day
+        from orchestration.manifest import policy
+        from orchestration.runner import run_job
+
+        with connected(warehouse_store()) as connection:
+            status.forget_feeds(connection, policy())
+        assert [r["rule"] for r in status.shown(policy())["rules"] if not r["checked"]]
+        if now:  # the feeds have grown old: that is found, not passed over
+            monkeypatch.setenv("ASSENT_NOW", now)
+        done = run_job(
+            "segment", partition=newest_day(), select="key:release/published_churn_prevention"
+        )
+        assert done.success is (now is None), done.errors
+        assert ["freshness.transactions" in str(error) for error in done.errors] == [True] * bool(
+            now
+        )

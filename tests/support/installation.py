@@ -38,7 +38,7 @@ NEEDED = (
 COMMAND = str(Path(sys.executable).with_name("assent"))
 CACHED = (
     ("orchestration.manifest", "policy"), ("orchestration.manifest", "manifest"),
-    ("orchestration.manifest", "lineage"), ("orchestration.land", "feeds"),
+    ("orchestration.manifest", "lineage"), ("orchestration.feeds", "feeds"),
     ("orchestration.ran", "_judged"),
 )  # fmt: skip
 
