@@ -78,14 +78,14 @@ def rights_of(name: str, folder: Path) -> list[Row]:
 
 @contextmanager
 def _entered(variables: dict[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in variables}
+    before = dict(os.environ)
     os.environ.update(variables)
     try:
-        prepare()
+        prepare()  # which sets more, the demo's clock too
         yield
     finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _members(count: int) -> list[str]:
