@@ -35,6 +35,17 @@ COUNT = "BIGINT"
 FEED = Column("feed", TEXT, "Feed that delivered it")
 SOURCE = Column("source", TEXT, "The file or table of the feed that it was read from")
 
+# What the rows of the tables are that are shown as assets.
+SHOWN = {
+    "customers": "Customers, without direct identifiers: those are in the vault",
+    "transactions": "Transaction lines",
+    "consent_events": "Consent events: granted, withdrawn, objected, opted out, opted in",
+    "rights_requests": "Rights requests",
+    "quarantine": "Rows set aside with their reason and position, without their values",
+    "purpose_keys": "The crosswalk from a subject to its key for each purpose; never published",
+    "changed_days": "Which days each load touched",
+}
+
 # The tables of landing, each with its columns.
 TABLES: dict[str, tuple[Column, ...]] = {
     **{contract.name: contract.table for contract in CONTRACTS.values()},

@@ -17,6 +17,7 @@ from governance.removal import withdraw_removed
 from governance.rights import custody, purge
 from governance.rights.replay import replay
 from ingest.feeds import feed_figures, newest_event, removals
+from ingest.landing import SHOWN
 from orchestration.common import (
     BY_DAY,
     OFFICERS,
@@ -36,16 +37,6 @@ from warehouse.clock import now, utc_naive
 from warehouse.errors import AssentError
 from warehouse.home import Home
 
-TABLES = {
-    "customers": "Customers, without direct identifiers: those are in the vault",
-    "transactions": "Transaction lines",
-    "consent_events": "Consent events: granted, withdrawn, objected, opted out, opted in",
-    "rights_requests": "Rights requests",
-    "quarantine": "Rows set aside with their reason and position, without their values",
-    "purpose_keys": "The crosswalk from a subject to its key for each purpose; never published",
-    "changed_days": "Which days each load touched",
-}
-
 
 def _specs() -> list[dg.AssetSpec]:
     return [
@@ -57,7 +48,7 @@ def _specs() -> list[dg.AssetSpec]:
             kinds={"duckdb", "python"},
             deps=[] if name in FEEDS else [["landing", feed] for feed in FEEDS],
         )
-        for name, description in TABLES.items()
+        for name, description in SHOWN.items()
     ]
 
 
@@ -103,7 +94,7 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
                 ).fetchall()[0][0],
                 "dagster/column_schema": column_schema(connection, f"landing.{name}"),
             }
-            for name in TABLES
+            for name in SHOWN
         }
     evidence.show(evidence.FILES, {"landed": files})
     if withdrawn:
@@ -184,7 +175,7 @@ def _shown(figures: dict[str, Any]) -> dict[str, Any]:
     owners=OFFICERS,
     kinds={"duckdb", "python"},
     **BY_DAY,
-    deps=[["landing", name] for name in TABLES],
+    deps=[["landing", name] for name in SHOWN],
 )
 def clocks(context: dg.AssetExecutionContext, writer: Writer) -> dg.MaterializeResult:
     """Set the clocks, refusing a day beyond the feeds, and forget verdicts of another state."""

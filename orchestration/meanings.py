@@ -8,11 +8,10 @@ wiring in the explanation of a segment. Does not belong here: any meaning itself
 from governance.lineage.manifest import models_of
 from governance.rights.answer import Meanings
 from ingest.contract import CONTRACTS
-from ingest.landing import TABLES
+from ingest.landing import SHOWN, TABLES
 from orchestration import model_store
 from orchestration.explain import explain
 from orchestration.feeds import feeds
-from orchestration.land import TABLES as LANDED
 from orchestration.manifest import manifest
 
 
@@ -27,7 +26,7 @@ def meanings() -> Meanings:
     }
     landing = {
         f"landing.{name}": {
-            "": LANDED.get(name, ""),
+            "": SHOWN.get(name, ""),
             **{column.name: column.description for column in columns},
         }
         for name, columns in TABLES.items()

@@ -5,23 +5,18 @@ Belongs here: executing against the instance that the UI shows. Does not belong 
 
 import io
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from typing import Any
 
-import click
 import dagster as dg
-import duckdb
 
 from governance import acts
 from orchestration.common import DAYS, require_keys
 from orchestration.environment import opened_instance
 from warehouse import alive
-from warehouse.connect import connected, warehouse_store
 from warehouse.errors import AssentError, RuleBrokenError, UsageError, of_machine
-from warehouse.home import PROJECT, Home
-from warehouse.lock import writer_lock
+from warehouse.home import PROJECT
 
 
 @dataclass(frozen=True)
@@ -167,45 +162,3 @@ def _known(cls: type[AssentError]) -> dict[str, type[AssentError]]:
     for child in cls.__subclasses__():
         found |= _known(child)
     return found
-
-
-@contextmanager
-def holding_the_lock(what: str) -> Iterator[None]:
-    """Hold the writer's lock for a command, waiting for a run that writes."""
-
-    def waiting(holder: str) -> None:
-        click.echo(f"waiting for {holder}, which is writing", err=True)
-
-    with writer_lock(what, on_wait=waiting):
-        yield
-
-
-@contextmanager
-def writing_alone(what: str) -> Iterator[None]:
-    """Hold the writer's lock for a command that changes the state; finish what another left."""
-    from orchestration.writer import begin_writing
-
-    with holding_the_lock(what):
-        begin_writing()
-        yield
-
-
-@contextmanager
-def warehouse_alone(what: str) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open the warehouse for a command, waiting for a run that writes.
-
-    Raises
-    ------
-    UsageError
-        If nothing has landed in it.
-    """
-    nothing = UsageError("nothing has landed yet", "run `assent run`")
-    if not Home.current().warehouse.exists():
-        raise nothing
-
-    with writing_alone(what), connected(warehouse_store()) as connection:
-        if not connection.execute(
-            "select 1 from duckdb_schemas() where schema_name = 'landing'"
-        ).fetchall():
-            raise nothing
-        yield connection

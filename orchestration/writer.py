@@ -1,7 +1,8 @@
 """The writer: the resource without which no asset touches the warehouse.
 
 Belongs here: holding the writer lock for as long as a run lasts, finishing what a killed run left,
-and reporting its end. Does not belong here: what is written.
+and reporting its end. Does not belong here: what is written; commands that write without a run
+(``orchestration.writing``).
 """
 
 from collections.abc import Generator
@@ -11,25 +12,11 @@ import click
 import dagster as dg
 import duckdb
 
-from governance.rights import custody, erasure, rectification
 from orchestration.common import require_keys
-from orchestration.migrations import MIGRATIONS
-from warehouse import alive, journal, publish, restore, rewrite, schema
+from orchestration.writing import begin_writing
+from warehouse import alive
 from warehouse.connect import Store, connected, warehouse_store
 from warehouse.lock import writer_lock
-
-# How work that a killed process left is finished, by its kind.
-STEPS = {
-    **publish.STEPS, **rewrite.STEPS, **erasure.STEPS, **custody.STEPS, **rectification.STEPS,
-    **restore.STEPS,
-}  # fmt: skip
-
-
-def begin_writing() -> list[str]:
-    """Make the state fit to be written, and say what that took; the caller holds the lock."""
-    done = [f"finished what an earlier run had begun: {kind}" for kind in journal.complete(STEPS)]
-    restore.clear()
-    return done + [f"brought the state to schema version {v}" for v in schema.migrate(MIGRATIONS)]
 
 
 class Writer(dg.ConfigurableResource):

@@ -141,7 +141,7 @@ def quarantine_list(everything: bool, as_json: bool) -> None:
     """List quarantined rows: feed, reason and position, never values."""
     from governance import acts
     from ingest.quarantine import quarantine_list as find
-    from orchestration.runner import warehouse_alone
+    from orchestration.writing import warehouse_alone
 
     with acts.acting("quarantine.list") as act, warehouse_alone("quarantine list") as connection:
         rows = find(connection, resolved=everything)
@@ -166,7 +166,7 @@ def quarantine_resolve(number: int, resolution: str, note: str) -> None:
     """Resolve a quarantined row: its consequences end with the next run."""
     from governance import acts
     from ingest.quarantine import quarantine_resolve as settle
-    from orchestration.runner import warehouse_alone
+    from orchestration.writing import warehouse_alone
     from warehouse.clock import now
 
     with (

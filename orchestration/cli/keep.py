@@ -20,7 +20,7 @@ FOLDER = click.Path(path_type=Path)
 def backup(to: Path, separate: bool) -> None:
     """Copy the state to a folder elsewhere, as encrypted as it is, without its keys."""
     from governance.backup import back_up
-    from orchestration.runner import writing_alone
+    from orchestration.writing import writing_alone
 
     with writing_alone("backup"):
         files = back_up(to, separate=separate)
@@ -37,7 +37,7 @@ def restore(source: Path, separate: Path | None, as_json: bool) -> None:
     from orchestration.common import require_keys
     from orchestration.manifest import policy
     from orchestration.migrations import MIGRATIONS
-    from orchestration.runner import holding_the_lock
+    from orchestration.writing import holding_the_lock
     from warehouse import schema
 
     require_keys()
@@ -81,7 +81,7 @@ def rotate(names: tuple[str, ...]) -> None:
     """Write what keys open anew with other keys; without a name, all of them."""
     from governance.rotation import rotate as change
     from orchestration.common import key_names
-    from orchestration.runner import writing_alone
+    from orchestration.writing import writing_alone
 
     for name in names:
         if name not in key_names():

@@ -23,7 +23,7 @@ from warehouse.home import PROJECT, ROOMS
 def assent() -> None:
     """Group the commands."""
     if prepare().restoring.exists():
-        from orchestration.runner import writing_alone
+        from orchestration.writing import writing_alone
 
         with writing_alone("finishing a restore"):
             pass

@@ -206,7 +206,7 @@ def fulfil(
     from ingest.corrections import read
     from orchestration.manifest import policy
     from orchestration.meanings import meanings
-    from orchestration.runner import writing_alone
+    from orchestration.writing import writing_alone
 
     with writing_alone("rights fulfil"):
         receipts = fulfil_requests(
@@ -233,7 +233,7 @@ def fulfil(
 def readmit(subject: str, evidence: str, since: datetime | None) -> None:
     """Admit a customer who was erased and has returned; what is from before stays away."""
     from governance.rights.readmission import readmit as admit
-    from orchestration.runner import writing_alone
+    from orchestration.writing import writing_alone
 
     with writing_alone("rights readmit"):
         admit(subject, evidence=evidence, since=since)
@@ -245,7 +245,7 @@ def new_kept() -> None:
     """Go on without the file `kept` where it is lost: who was erased may come back with a feed."""
     from governance import acts
     from governance.rights import kept
-    from orchestration.runner import writing_alone
+    from orchestration.writing import writing_alone
 
     with writing_alone("rights new-kept"), acts.acting("rights.new_kept"):
         kept.begin_anew()
@@ -257,7 +257,7 @@ def purge() -> None:
     """Write the files of the state anew, without the rows that were deleted."""
     from governance.rights.purge import purge as write_anew
     from orchestration.manifest import policy
-    from orchestration.runner import writing_alone
+    from orchestration.writing import writing_alone
 
     with writing_alone("rights purge"):
         write_anew(policy())

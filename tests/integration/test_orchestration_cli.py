@@ -1,6 +1,8 @@
 """The command line: what it answers, and how it says no."""
 
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -315,3 +317,23 @@ def test_a_port_that_is_taken_starts_nothing(one):
         assert refused(one.assent("ui", "--port", port), 2, f"port {port} can't be used", "--port")
     beyond = one.assent("ui", "--port", "99999")
     assert (beyond.status, "65535" in beyond.err) == (2, True)
+
+
+def test_commands_that_run_nothing_load_no_dagster(small, tmp_path):
+    """It would take most of their time."""
+    one = small.copy(tmp_path / "home")
+    who = min(one.members())
+    number = one.assent("rights", "open", who, "access", "--json").json["request_id"]
+    assert one.assent("rights", "verify", number, "--method", "by letter").status == 0
+    said = (
+        "import sys\nfrom orchestration.cli.main import main\n"
+        "try:\n    main(sys.argv[1:])\n"
+        "finally:\n    print('dagster' in sys.modules)"
+    )
+    for command in (["rights", "list"], ["rights", "fulfil", number, "--to", str(tmp_path)],
+                    ["consent", "show", who]):  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-c", said, *command], env=one.environment, cwd=PROJECT,
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "False"), done.stderr
