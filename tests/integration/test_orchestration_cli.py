@@ -330,8 +330,8 @@ def test_commands_that_run_nothing_load_no_dagster(small, tmp_path):
         "try:\n    main(sys.argv[1:])\n"
         "finally:\n    print('dagster' in sys.modules)"
     )
-    for command in (["rights", "list"], ["rights", "fulfil", number, "--unencrypted", "--to", str(tmp_path)],
-                    ["consent", "show", who]):  # fmt: skip
+    answer = ["rights", "fulfil", number, "--unencrypted", "--to", str(tmp_path)]
+    for command in (["rights", "list"], answer, ["consent", "show", who]):
         done = subprocess.run(
             [sys.executable, "-c", said, *command], env=one.environment, cwd=PROJECT,
             capture_output=True, text=True, check=False,
