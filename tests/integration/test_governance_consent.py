@@ -1,11 +1,12 @@
 """One subject's consent: what decided it, what was known at any date, and what a word may hold."""
 
 from datetime import datetime
+from typing import Any
 
 import pytest
 
 from governance import consent, inbox
-from tests.support.installation import Installation, own_feeds
+from tests.support.installation import Installation
 
 SAID = "2024-06-10 09:00:00"
 BEFORE, AFTER = "2024-06-09", "2024-06-10"
@@ -13,8 +14,8 @@ BEFORE, AFTER = "2024-06-09", "2024-06-10"
 
 @pytest.fixture(scope="module")
 def small_one(small, tmp_path_factory) -> Installation:
-    folder = tmp_path_factory.mktemp("consent")
-    return own_feeds(small.copy(folder / "home"), folder / "feeds")
+    """Return one in which nobody says anything, only looks."""
+    return small.copy(tmp_path_factory.mktemp("consent") / "home")
 
 
 @pytest.fixture
@@ -22,14 +23,59 @@ def one(small_one, tmp_path) -> Installation:
     return small_one.copy(tmp_path / "home")
 
 
-@pytest.fixture
-def who(one) -> str:
-    """Return one who may be segmented since long."""
-    for member in sorted(one.members()):
-        states = shown(one, member, "--as-of", "2024-05-31")
+@pytest.fixture(scope="module")
+def people(small_one) -> dict[str, str]:
+    """Return the regimes of some who may be segmented since long, of each regime at least two."""
+    found: dict[str, str] = {}
+    for member in sorted(small_one.members()):
+        states = shown(small_one, member, "--as-of", "2024-05-31")
         if states["segmentation"]["permitted"] and states["bias_monitoring"]["event"] is None:
-            return member
-    raise AssertionError("nobody has agreed that early")
+            found[member] = states["segmentation"]["regime"]
+        if all(list(found.values()).count(regime) >= 2 for regime in ("gdpr", "ccpa")):
+            return found
+    raise AssertionError("too few have agreed that early")
+
+
+@pytest.fixture(scope="module")
+def who(people) -> str:
+    return min(people)
+
+
+@pytest.fixture(scope="module")
+def told(small_one, people, tmp_path_factory) -> dict[bool, dict[str, Any]]:
+    """What is shown of four who have said something, before that has landed and after."""
+    one = small_one.copy(tmp_path_factory.mktemp("told") / "home")
+    signalled, left, gone, objected = list(people)[:4]
+    record(one, signalled, "objected", "--channel", "web", "--signal", "TCF ")
+    record(one, left, "withdrawn", "--purpose", "segmentation", "--occurred-at", SAID)
+    ask(one, gone, "r-1", "erasure", datetime(2024, 6, 10, 16))
+    record(one, objected, "granted", "--purpose", "personalised_offers", "--notice-version", "2")
+    granted = shown(one, objected)["personalised_offers"]
+    ask(one, objected, "r-2", "objection", datetime(2024, 6, 10, 16))
+    refusal = one.assent(
+        "rights", "refuse", "r-2", "--ground", "needed", "--complaint", "authority"
+    )
+    assert refusal.status == 0, refusal.said
+
+    def look():
+        then, later = ("--as-of", AFTER), ("--known-at", "2024-12-31")
+        earlier = ("--known-at", "2024-12-30")
+        dates = {
+            "left": (left, then, (*then, *earlier), (*then, *later),
+                     ("--as-of", BEFORE, *later)),
+            "gone": (gone, (), then, ("--as-of", BEFORE),
+                     ("--as-of", BEFORE, "--known-at", AFTER)),
+            "signalled": (signalled, ()),
+        }  # fmt: skip
+        return {
+            name: [shown(one, subject, *asked)["segmentation"] for asked in every]
+            for name, (subject, *every) in dates.items()
+        }
+
+    before = look()
+    land(one)
+    after = look() | {"granted": granted, "refusal": refusal, "objected": shown(one, objected)}
+    return {False: before, True: after}
 
 
 def shown(one, who, *arguments, **variables):
@@ -44,11 +90,11 @@ def record(one, who, *arguments):
     return done
 
 
-def ask(one, who, kind, at):
+def ask(one, who, number, kind, at):
     """Put a request into the inbox."""
     with one.entered():
         inbox.add("rights_requests", {
-            "customer_id": who, "request_id": "r-1", "type": kind, "received_at": at,
+            "customer_id": who, "request_id": number, "type": kind, "received_at": at,
             "status": "open", "channel": "phone",
         })  # fmt: skip
 
@@ -84,12 +130,10 @@ def test_the_event_that_decided_is_shown_with_what_is_kept_of_it(one, who):
         assert words in table
 
 
-def test_an_event_is_the_same_before_and_after_it_has_landed(one, who):
-    record(one, who, "objected", "--channel", "web", "--signal", "TCF ")
-    before = shown(one, who)["segmentation"]
+def test_an_event_is_the_same_before_and_after_it_has_landed(told):
+    (before,) = told[False]["signalled"]
     assert before["event"]["signal"] == "tcf"
-    land(one)
-    assert shown(one, who)["segmentation"] == before
+    assert told[True]["signalled"] == [before]
 
 
 def test_a_word_about_all_purposes_says_so(one, who):
@@ -128,53 +172,38 @@ def test_without_a_consent_only_what_took_back_a_denial_has_an_event(one, who):
     assert (state["permitted"], state["event"]["action"]) == (True, "granted")
 
 
-def test_what_was_true_and_what_was_known_are_told_apart(one, who):
+@pytest.mark.parametrize("landed", [False, True])
+def test_what_was_true_and_what_was_known_are_told_apart(told, landed):
     """An export of last March is justified with what was known in March."""
-    record(one, who, "withdrawn", "--purpose", "segmentation", "--occurred-at", SAID)
-    for landed in (False, True):
-        if landed:
-            land(one)
-        then = shown(one, who, "--as-of", AFTER)["segmentation"]
-        assert then["permitted"]
-        assert then["event"]["action"] == "granted"
-        assert shown(one, who, "--as-of", AFTER, "--known-at", "2024-12-30")["segmentation"] == then
-        now = shown(one, who, "--as-of", AFTER, "--known-at", "2024-12-31")["segmentation"]
-        assert (now["permitted"], now["rule"]) == (False, consent.WITHDRAWN)
-        assert shown(one, who, "--as-of", BEFORE, "--known-at", "2024-12-31")["segmentation"][
-            "permitted"
-        ]
+    then, known_then, now, earlier = told[landed]["left"]
+    assert then["permitted"]
+    assert then["event"]["action"] == "granted"
+    assert known_then == then
+    assert (now["permitted"], now["rule"]) == (False, consent.WITHDRAWN)
+    assert earlier["permitted"]
 
 
-def test_a_request_holds_from_when_it_was_received(one, who):
-    ask(one, who, "erasure", datetime(2024, 6, 10, 16))
-    for landed in (False, True):
-        if landed:
-            land(one)
-        assert shown(one, who)["segmentation"]["rule"] == consent.HELD
-        assert shown(one, who, "--as-of", AFTER)["segmentation"]["rule"] == consent.HELD
-        assert shown(one, who, "--as-of", BEFORE)["segmentation"]["permitted"]
-        known = shown(one, who, "--as-of", BEFORE, "--known-at", AFTER)
-        assert known["segmentation"]["rule"] == consent.HELD
+@pytest.mark.parametrize("landed", [False, True])
+def test_a_request_holds_from_when_it_was_received(told, landed):
+    now, then, before, known = told[landed]["gone"]
+    assert now["rule"] == then["rule"] == consent.HELD
+    assert before["permitted"]
+    assert known["rule"] == consent.HELD
 
 
-def test_an_objection_to_direct_marketing_outlasts_its_refusal(one, who):
-    record(one, who, "granted", "--purpose", "personalised_offers", "--notice-version", "2")
-    assert shown(one, who)["personalised_offers"]["permitted"]
-    ask(one, who, "objection", datetime(2024, 6, 10, 16))
-    done = one.assent("rights", "refuse", "r-1", "--ground", "needed", "--complaint", "authority")
-    assert done.status == 0, done.said
-    assert "Art. 21(3)" in done.out
-    land(one)
-    states = shown(one, who)
-    assert states["segmentation"]["permitted"], "the refusal frees what the objection restricted"
-    offers = states["personalised_offers"]
+def test_an_objection_to_direct_marketing_outlasts_its_refusal(told):
+    seen = told[True]
+    assert seen["granted"]["permitted"]
+    assert "Art. 21(3)" in seen["refusal"].out
+    segmentation, offers = (
+        seen["objected"][name] for name in ("segmentation", "personalised_offers")
+    )
+    assert segmentation["permitted"], "the refusal frees what the objection restricted"
     assert (offers["permitted"], offers["rule"]) == (False, consent.NO_MARKETING)
 
 
-def test_nobody_is_asked_to_opt_in_soon_after_an_opt_out(one, who):
-    californian = next(
-        m for m in sorted(one.members()) if shown(one, m)["segmentation"]["regime"] == "ccpa"
-    )
+def test_nobody_is_asked_to_opt_in_soon_after_an_opt_out(one, people):
+    californian = next(who for who, regime in people.items() if regime == "ccpa")
     opt_in = ("opted_in", "--purpose", "personalised_offers", "--notice-version", "2")
     offers = lambda: shown(one, californian)["personalised_offers"]  # noqa: E731
     record(one, californian, "opted_out", "--signal", "gpc", "--occurred-at", SAID)
@@ -188,9 +217,7 @@ def test_nobody_is_asked_to_opt_in_soon_after_an_opt_out(one, who):
     found = offers()
     assert (found["permitted"], found["overruled"], found["ask_again_at"]) == (True, 1, None)
     # Under gdpr a signal yields to nothing, and nobody is told when to ask.
-    european = next(
-        m for m in sorted(one.members()) if shown(one, m)["segmentation"]["regime"] == "gdpr"
-    )
+    european = next(who for who, regime in people.items() if regime == "gdpr")
     for word in (("opted_out", "--signal", "gpc"), opt_in, ("opted_out", "--signal", "gpc")):
         at = {"opted_in": "2024-07-01"}.get(word[0], "2024-08-01")
         record(one, european, *word, "--occurred-at", f"{at} 09:00:00")
@@ -225,10 +252,10 @@ def test_what_an_earlier_version_published_cannot_decide(one, who, lacking, tmp_
         (("--channel", "p\udcff"), "the channel isn't valid UTF-8"),
     ],
 )
-def test_a_word_beyond_the_limits_is_refused(one, arguments, said):
-    done = one.assent("consent", "record", "C000000001", "withdrawn", *arguments)
+def test_a_word_beyond_the_limits_is_refused(small_one, arguments, said):
+    done = small_one.assent("consent", "record", "C000000001", "withdrawn", *arguments)
     assert done.status == 2
     assert said in done.err
     assert "Traceback" not in done.said
-    with one.entered():
+    with small_one.entered():
         assert not inbox.waiting().by_feed
