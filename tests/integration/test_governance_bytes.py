@@ -8,21 +8,22 @@ erased, and none is found any more. The long version plants many subjects among 
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from benchmarks.generate import Size
 from governance import identity
 from governance.rights import kept
-from tests.support.canaries import contents, files
-from tests.support.installation import SMALL, Installation, policy_with
+from tests.support.canaries import Search
+from tests.support.installation import Installation, policy_with
 from tests.support.planted import EXPIRED, NEVER_STORED, Planted, plant
 from tests.support.tables import contents as tables
 from warehouse.connect import warehouse_store
 from warehouse.home import PROJECT
 
 COUNT = int(os.environ.get("ASSENT_PLANTED", "1"))
-SIZE = SMALL if COUNT == 1 else Size(20_000, 1_000_000)
+SIZE = Size(600, 12_000) if COUNT == 1 else Size(20_000, 1_000_000)
 OVERRIDE = ("overrides: []", """overrides:
   - {rule: encryption.files, reason: a test, approved_by: the tests, until: 2030-01-01}
 """)  # fmt: skip
@@ -62,11 +63,9 @@ def keys_of(one: Installation, subject: Planted) -> dict[str, bytes]:
 def hits(one: Installation, patterns: dict[str, bytes]) -> dict[str, set[str]]:
     """Return the files in which each pattern is found, archives unpacked."""
     found: dict[str, set[str]] = {}
-    for path in files(one.root):
-        for content in contents(path):
-            for name, pattern in patterns.items():
-                if pattern in content:
-                    found.setdefault(name, set()).add(str(path.relative_to(one.root)))
+    for path, names in Search([], patterns).in_files(one.root).items():
+        for name in names:
+            found.setdefault(name, set()).add(str(Path(path).relative_to(one.root)))
     return found
 
 

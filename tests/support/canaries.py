@@ -13,7 +13,7 @@ import sqlite3
 import zipfile
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +24,13 @@ EMBEDDED = re.compile(rb"base64,([A-Za-z0-9+/]+=*)")
 
 
 class Search:
-    """Finds any of many words (at least three bytes each) in bytes, also as JSON escapes them."""
+    """Finds any of many words (at least three bytes each) in bytes, also as JSON escapes them.
 
-    def __init__(self, words: Iterable[str]) -> None:
-        self.names: dict[bytes, str] = {}
+    Patterns are bytes that are no text; what is found of them is their name.
+    """
+
+    def __init__(self, words: Iterable[str], patterns: Mapping[str, bytes] | None = None) -> None:
+        self.names = {pattern: name for name, pattern in (patterns or {}).items()}
         for word in words:
             self.names[word.encode()] = word
             self.names[json.dumps(word)[1:-1].encode()] = word
