@@ -133,11 +133,11 @@ def test_a_change_that_is_killed_leaves_files_that_open(one, tmp_path):
     before = opened(one)
     moments = np.random.default_rng(SEED)
     changed = []
-    for _ in range(6):
+    for quarter in range(4):  # of the time that it takes at most; somewhere in each of them
         with one.entered():
             old = {name: keys.get(name) for name in FILES}
         process = started(one, tmp_path / "log", "keys", "rotate")
-        process.join(moments.uniform(0.05, 3))
+        process.join(0.05 + 0.75 * (quarter + moments.uniform()))
         process.kill()
         process.join()
         assert opened(one) == before, SEED
