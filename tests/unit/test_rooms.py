@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,7 @@ CALLERS = {
 }
 
 
+@cache
 def modules() -> dict[str, ast.Module]:
     """Return the source of every room, by the name of the module."""
     return {
@@ -47,9 +49,15 @@ def modules() -> dict[str, ast.Module]:
     }
 
 
+@cache
+def nodes(source: ast.Module) -> list[ast.AST]:
+    """Return all that a source consists of."""
+    return list(ast.walk(source))
+
+
 def imports(source: ast.Module) -> Iterator[str]:
     """Yield every module that a source imports, anywhere in it, and every name from one."""
-    for node in ast.walk(source):
+    for node in nodes(source):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -70,7 +78,7 @@ def touches_audit(source: ast.Module) -> bool:
         (isinstance(node, ast.Attribute) and node.attr == "audit")
         or (isinstance(node, ast.Constant) and isinstance(node.value, str)
         and (node.value in ("audit", "acts.jsonl") or node.value.startswith("audit/")))
-        for node in ast.walk(source)
+        for node in nodes(source)
     )  # fmt: skip
 
 
@@ -111,7 +119,7 @@ def test_nobody_else_names_the_file_of_the_vault_or_the_salts():
         name for name, source in modules().items()
         if any(isinstance(n, ast.Attribute) and n.attr in ("vault", "salts")
                and isinstance(n.value, ast.Name) and n.value.id in ("home", "self")
-               for n in ast.walk(source))
+               for n in nodes(source))
     }  # fmt: skip
     assert named == {"governance.identity", "warehouse.keys"}
 
@@ -147,7 +155,7 @@ def test_the_warehouse_has_known_readers():
         name for name, source in modules().items()
         if any(isinstance(n, ast.Attribute) and n.attr == "warehouse"
                and isinstance(n.value, ast.Name) and n.value.id == "writer"
-               for n in ast.walk(source))
+               for n in nodes(source))
     }  # fmt: skip
     assert opening == {
         f"orchestration.{name}"
@@ -179,7 +187,7 @@ def test_dagster_is_known_in_one_room():
 def test_duckdb_files_are_opened_in_one_room():
     """Elsewhere, `duckdb.connect()` opens none: it is in memory."""
     for name, source in modules().items():
-        for node in ast.walk(source):
+        for node in nodes(source):
             if (
                 isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
                 and node.func.attr == "connect" and isinstance(node.func.value, ast.Name)
