@@ -5,12 +5,14 @@ from itertools import combinations, product
 from uuid import UUID
 
 import duckdb
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from governance import aggregates
 from governance.aggregates import MEMBERS
 from governance.clocks import Clocks, last_instant
+from governance.policy.words import SEGMENT_PURPOSE
 from tests.support import checked
 
 PEOPLE = [UUID(int=n) for n in range(14)]
@@ -42,10 +44,17 @@ def cells(members: dict[UUID, int]) -> list[frozenset[UUID]]:
     return [*found.values(), frozenset(members)]
 
 
+@pytest.fixture(scope="module")
+def connection():
+    """The record of releases; each example begins it anew."""
+    with duckdb.connect(config={"threads": 1}) as opened:
+        yield opened
+
+
 @settings(max_examples=150, deadline=None)
 @given(DAYS)
-def test_releases_never_differ_by_a_few(days) -> None:
-    connection = duckdb.connect()
+def test_releases_never_differ_by_a_few(connection, days) -> None:
+    connection.execute(f"drop schema if exists {SEGMENT_PURPOSE} cascade")
     aggregates.make(connection)
     released: list[dict[UUID, int]] = []
     erased: set[UUID] = set()
