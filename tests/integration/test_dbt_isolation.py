@@ -62,10 +62,15 @@ select concat_ws(
 
 
 def rogue_project(folder: Path, models: dict[str, str]) -> Path:
-    """Copy the project, with models that it shouldn't have."""
+    """Copy the project, with models that it shouldn't have.
+
+    Settings, profile and macros are all that could give them anything; models and tests of its own
+    would only have to be read.
+    """
     project = folder / "project"
-    shutil.copytree(dbt.DBT_PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))
-    (project / "models" / "rogue").mkdir()
+    others = shutil.ignore_patterns("target", "logs", "models", "tests")
+    shutil.copytree(dbt.DBT_PROJECT, project, ignore=others)
+    (project / "models" / "rogue").mkdir(parents=True)
     for name, sql in models.items():
         (project / "models" / "rogue" / f"{name}.sql").write_text(sql)
     return project
