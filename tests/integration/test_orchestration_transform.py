@@ -7,7 +7,8 @@ import pytest
 from tests.support.canaries import Search
 
 CANARY = "98765432123"  # what somebody paid
-PARTS = "group:staging or group:consented"
+FAILS = "int_transactions_baskets"
+PARTS = f"key:staging/stg_transactions__transactions or key:consented/{FAILS}"
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +16,7 @@ def failed(small, tmp_path_factory):
     """Fail before anything is built: a value that landing would never let in, as after a fault."""
     one = small.copy(tmp_path_factory.mktemp("failed") / "home")
     with one.warehouse() as connection:
-        connection.execute("drop schema consented cascade")
+        connection.execute(f"drop table consented.{FAILS}")
         connection.execute("alter table landing.transactions alter value type decimal(38, 2)")
         connection.execute(
             f"update landing.transactions set value = {CANARY}0000000000"
@@ -28,7 +29,7 @@ def test_the_model_that_fails_is_named(failed):
     _, done = failed
     assert done.status == 1
     (said,) = (line for line in done.err.splitlines() if "dbt stopped at" in line)
-    assert "int_transactions_baskets (Conversion Error (what DuckDB says of it may quote" in said
+    assert f"{FAILS} (Conversion Error (what DuckDB says of it may quote" in said
     assert "Traceback" not in done.said
 
 
