@@ -13,7 +13,7 @@ import duckdb
 
 from governance.rights import custody, erasure, rectification
 from orchestration.migrations import MIGRATIONS
-from warehouse import journal, publish, restore, rewrite, schema
+from warehouse import aside, journal, keys, publish, restore, rewrite, schema
 from warehouse.connect import connected, warehouse_store
 from warehouse.errors import UsageError
 from warehouse.home import Home
@@ -30,6 +30,7 @@ def begin_writing() -> list[str]:
     """Make the state fit to be written, and say what that took; the caller holds the lock."""
     done = [f"finished what an earlier run had begun: {kind}" for kind in journal.complete(STEPS)]
     restore.clear()
+    aside.clear(keys.folder())
     return done + [f"brought the state to schema version {v}" for v in schema.migrate(MIGRATIONS)]
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from warehouse.aside import begun
 from warehouse.errors import UsageError
 from warehouse.home import Home
 
@@ -90,13 +91,12 @@ def read_json(path: Path, mend: str) -> dict[str, Any]:
 
 def write_durably(path: Path, content: bytes) -> None:
     """Write a file whole or not at all, and see it to the disk."""
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    aside, descriptor = begun(path)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(aside, path)
+        os.replace(aside, path)
     sync_folder(path.parent)
 
 

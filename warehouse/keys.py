@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from warehouse.aside import begun
 from warehouse.clock import now
 from warehouse.errors import KeyMissingError
 from warehouse.home import Home, production
@@ -192,17 +193,16 @@ def _make(name: str, path: Path, variable: str) -> None:
 def _draw(name: str, path: Path) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Written aside and linked: of two processes that make it at once, both read the first one's.
-    aside = path.with_name(f".{name}.{secrets.token_hex(4)}")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+    aside, descriptor = begun(path)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        try:
             file.write(secrets.token_hex(32))
             file.flush()
             os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):
-            os.link(aside, path)
-    finally:
-        aside.unlink()
+            with contextlib.suppress(FileExistsError):
+                os.link(aside, path)
+        finally:
+            aside.unlink()
 
 
 def begin_change(name: str) -> None:

@@ -1,0 +1,82 @@
+"""What a killed process was writing aside is removed by the next that writes; nobody else's is."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from orchestration.writer import begin_writing
+from warehouse import aside, keys
+from warehouse.home import Home
+from warehouse.journal import write_durably
+
+# Each is killed with something written aside: a file of facts, a key, a published file, a database.
+KILLED = """
+import os, signal, sys
+import warehouse.journal, warehouse.keys, warehouse.publish, warehouse.rewrite
+from pathlib import Path
+from warehouse.connect import connected, warehouse_store
+from warehouse.home import Home
+
+def kill(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+what = sys.argv[1]
+home = Home.current().make()
+with connected(warehouse_store()) as connection:
+    connection.execute("create or replace table main.t as select 1 as x")
+if what == "facts":
+    os.replace = kill
+    warehouse.journal.write_durably(home.evidence / "status.json", b"{}")
+elif what == "key":
+    os.link = kill
+    warehouse.keys.get("salts")
+elif what == "published":
+    warehouse.publish.sync_file = kill
+    warehouse.publish.publish({"offers": {"t": "select * from warehouse.main.t"}})
+elif what == "rewritten":
+    warehouse.rewrite.sync_file = kill
+    warehouse.rewrite.rewrite([warehouse_store()])
+"""
+
+
+def hidden(home: Home) -> list[str]:
+    found = [path for folder in (home.root, keys.folder()) for path in folder.rglob(".*")]
+    return sorted(path.name for path in found)
+
+
+@pytest.mark.parametrize("what", ["facts", "key", "published", "rewritten"])
+def test_what_a_kill_leaves_aside_is_removed(home, what):
+    process = subprocess.run([sys.executable, "-c", KILLED, what], check=False)
+    assert process.returncode == -signal.SIGKILL
+    assert hidden(home)  # positive control
+    begin_writing()
+    assert hidden(home) == []
+
+
+def test_what_somebody_is_writing_is_left_alone(home):
+    path, descriptor = aside.begun(home.evidence / "status.json")
+    begin_writing()
+    assert path.exists()
+    os.close(descriptor)
+    begin_writing()
+    assert not path.exists()
+
+
+def test_a_file_that_is_cleared_before_it_was_locked_is_begun_again(home, monkeypatch):
+    lock, first = aside.fcntl.flock, []
+
+    def too_late(descriptor, how):
+        if not first:
+            (path,) = home.evidence.iterdir()
+            first.append(path)
+            path.unlink()
+        lock(descriptor, how)
+
+    monkeypatch.setattr(aside.fcntl, "flock", too_late)
+    write_durably(home.evidence / "status.json", b"{}")
+    assert first
+    assert (home.evidence / "status.json").read_bytes() == b"{}"
+    assert hidden(home) == []
