@@ -12,6 +12,7 @@ import click
 import duckdb
 
 from governance.rights import custody, erasure, rectification
+from orchestration.manifest import policy
 from orchestration.migrations import MIGRATIONS
 from warehouse import aside, journal, keys, publish, restore, rewrite, schema
 from warehouse.connect import connected, warehouse_store
@@ -21,8 +22,8 @@ from warehouse.lock import writer_lock
 
 # How work that a killed process left is finished, by its kind.
 STEPS = {
-    **publish.STEPS, **rewrite.STEPS, **erasure.STEPS, **custody.STEPS, **rectification.STEPS,
-    **restore.STEPS,
+    **publish.STEPS, **rewrite.STEPS, **erasure.STEPS, **custody.STEPS,
+    **rectification.steps(policy), **restore.STEPS,
 }  # fmt: skip
 
 

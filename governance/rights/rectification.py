@@ -9,7 +9,7 @@ used until a run has made it anew. Does not belong here: which values may be
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import duckdb
@@ -79,13 +79,7 @@ def rectify(policy: Policy, request: Request, changes: Mapping[str, str | None])
         except UsageError:
             entry.close()
             raise
-        finish(entry.payload)
-        with connected(warehouse_store()) as connection:
-            connection.execute("begin")
-            clocks.forget(connection)
-            status.forget_marts(connection, policy)
-            connection.execute("commit")
-        release.publish_permission(policy)
+        finish(policy, entry.payload)
         entry.close()
     with kept.opened() as connection:
         rows = connection.execute(
@@ -96,8 +90,11 @@ def rectify(policy: Policy, request: Request, changes: Mapping[str, str | None])
     return told
 
 
-def finish(payload: dict[str, Any]) -> None:
-    """Do what the vault says; done again after a kill, it finds what is left to do."""
+def finish(policy: Policy, payload: dict[str, Any]) -> None:
+    """Do what the vault says; done again after a kill, it finds what is left to do.
+
+    That the request is fulfilled is noted last.
+    """
     began = time.monotonic()
     subject, request_id = payload["subject_key"], payload["request_id"]
     found = [r for r in listing() if r.request_id == request_id and str(r.subject_key) == subject]
@@ -111,7 +108,8 @@ def finish(payload: dict[str, Any]) -> None:
         )
     if not found or not right or found[0].status != OPEN:
         return  # killed before the vault knew, so the request stands; or nothing is left to do
-    rows = _correct_landing(subject, right, payload["at"])
+    rows = _correct_landing(policy, subject, right, payload["at"])
+    release.publish_permission(policy)
     rows |= {f"published_{p}": {"rows": n}
              for p, n in leave_published([subject], but=[PERMISSION]).items()}  # fmt: skip
     _sign(found[0], payload["at"], sorted(right), rows, time.monotonic() - began)
@@ -220,17 +218,23 @@ def _owe(
 
 
 def _correct_landing(
-    subject: str, right: Mapping[str, str | None], at: str
+    policy: Policy, subject: str, right: Mapping[str, str | None], at: str
 ) -> dict[str, dict[str, int]]:
-    """Let landing hold what is right; return the rows that were corrected, by file and table."""
+    """Let landing hold what is right; return the rows that were corrected, by file and table.
+
+    What was made from the wrong value is good for nothing from then on.
+    """
     with connected(warehouse_store()) as connection:
         kinds = catalogue.columns(connection, *CUSTOMERS.split("."))
         landed = [name for name in right if name in kinds]
         rows = {"vault": {"main.identifiers": 1}} if len(landed) < len(right) else {}
+        connection.execute("begin")
+        clocks.forget(connection)
+        status.forget_marts(connection, policy)
         if not landed:
+            connection.execute("commit")
             return rows
         values = ", ".join(f"{identifier(name)} = ?::{kinds[name]}" for name in landed)
-        connection.execute("begin")
         done = connection.execute(
             f"update {CUSTOMERS} set {values} where subject_key = ?::uuid",
             [*(right[name] for name in landed), subject],
@@ -241,8 +245,10 @@ def _correct_landing(
             " (select max(load_id) from landing.loads) + 1 as load_id, 'customers' as feed,"
             " ?::timestamp as loaded_at, 'rectification' as source, '{}' as fingerprint,"
             " 0 as rows_read, 0 as rows_accepted, 0 as rows_quarantined, 0 as rows_duplicate,"
-            " 0 as rows_corrected, 0 as rows_suppressed, 0 as rows_emptied",
-            [at],
+            " 0 as rows_corrected, 0 as rows_suppressed, 0 as rows_emptied"
+            " where not exists (select 1 from landing.loads where source = 'rectification'"
+            " and loaded_at = ?::timestamp)",
+            [at, at],
         )
         connection.execute("commit")
     return {**rows, "warehouse": {CUSTOMERS: int(done[0][0])}}
@@ -267,4 +273,6 @@ def _sign(
     note_step(request, "fulfilled", columns=", ".join(columns))
 
 
-STEPS: Mapping[str, Step] = {KIND: finish}
+def steps(policy: Callable[[], Policy]) -> Mapping[str, Step]:
+    """Return how the journal's work is finished, under the policy that is in force then."""
+    return {KIND: lambda payload: finish(policy(), payload)}

@@ -139,3 +139,18 @@ def test_work_that_was_killed_is_finished(story, monkeypatch):
     statuses = [one.assent("rights", "show", n, "--json").json["status"] for n in (number, early)]
     assert statuses == ["fulfilled", "open"]
     assert not list(one.home.journal.iterdir())
+
+
+def test_any_command_finishes_all_of_a_correction(story, monkeypatch):
+    """Nothing is built on what was wrong, nor published."""
+    one, folder, who, *_ = story
+    with monkeypatch.context() as killed:
+        killed.setattr(rectification, "leave_published", lambda *_, **__: 1 / 0)
+        assert corrected(one, folder, number := asked(one, who), {"age_years": 101}).status == 2
+    assert one.assent("rights", "purge").status == 0
+    assert one.assent("rights", "show", number, "--json").json["status"] == "fulfilled"
+    with one.warehouse() as connection:
+        assert connection.execute("from landing.clocks").fetchall() == []
+    with one.published("permission") as connection:
+        ages = "select count(*) from subjects where age_years = 101"
+        assert connection.execute(ages).fetchall()[0][0] > 0
