@@ -5,16 +5,13 @@ import shutil
 import sqlite3
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
-from governance import identity, inbox
-from governance.rights.discovery import holders
-from tests.support.installation import own_feeds, started
-from warehouse.connect import connected, warehouse_store
+from governance import inbox
+from tests.support.installation import own_feeds
+from tests.support.whereabouts import held, keys_of, rows_with
 from warehouse.home import SEPARATE
 
-SEED = 20261126
 LATER = "2025-03-01T00:00:00Z"
 
 
@@ -33,38 +30,6 @@ def backed_up(one, folder, *options):
 
 def restored(one, folder, *options):
     return one.assent("restore", "--from", str(folder), *options)
-
-
-def held(one, who):
-    """Return whether the vault knows a customer."""
-    with one.entered(), identity.opened(warehouse_store(read_only=True)) as connection:
-        known = connection.execute(
-            "select count(*) from vault.subjects where customer_id = ?", [who]
-        ).fetchall()[0][0]
-    return bool(known)
-
-
-def keys_of(one, who):
-    """Return every key of a customer, as text."""
-    with one.entered(), identity.opened(warehouse_store(read_only=True)) as connection:
-        rows = connection.execute(
-            "select s.subject_key::varchar, k.purpose_key::varchar from vault.subjects as s"
-            " join warehouse.landing.purpose_keys as k using (subject_key)"
-            " where customer_id = ?", [who],
-        ).fetchall()  # fmt: skip
-    return sorted({key for row in rows for key in row})
-
-
-def rows_with(one, keys):
-    """Return the tables of the warehouse that hold one of some keys."""
-    with one.entered(), connected(warehouse_store(read_only=True)) as connection:
-        return [
-            table.name for table in holders(connection, "warehouse")
-            if connection.execute(
-                f"select 1 from {table.name} where list_contains(?, {table.key}::varchar) limit 1",
-                [keys],
-            ).fetchall()
-        ]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -218,30 +183,3 @@ def test_a_backup_of_salts_that_stays_too_long_breaks_a_rule(told, tmp_path):
     shutil.rmtree(tmp_path / "salts")
     one.run("--select", "group:landing")
     assert judged(ASSENT_NOW=LATER) == "holds"
-
-
-def test_a_restore_that_is_killed_leaves_the_old_state_or_is_finished(told, tmp_path):
-    one, folder, who, keys = copied(told, tmp_path)
-    moments = np.random.default_rng(SEED)
-    marks = [one.home.artefacts / "mark", one.home.evidence / "mark"]
-    old = new = 0
-    for fifth in range(5):  # of the time that it takes at most; somewhere in each of them
-        for mark in marks:
-            mark.write_text("of after the backup")
-        process = started(one, tmp_path / "log", "restore", "--from", str(folder / "state"),
-                          "--separate", str(folder / "apart"))  # fmt: skip
-        process.join(0.05 + 0.6 * (fifth + moments.uniform()))
-        process.kill()
-        process.join()
-        assert one.assent("keys", "list").status == 0
-        there = {mark.exists() for mark in marks}
-        assert len(there) == 1, SEED
-        old, new = old + (there == {True}), new + (there == {False})
-        assert not one.home.restoring.exists()
-        assert not held(one, who)
-        assert rows_with(one, keys) == []
-    backed_up(one, tmp_path / "after")
-    assert not list(one.root.glob(".restoring*"))
-    assert not list(one.home.journal.iterdir())
-    assert old
-    assert one.assent("restore", "--from", str(tmp_path / "after")).status == 0

@@ -4,18 +4,15 @@ import json
 import secrets
 
 import duckdb
-import numpy as np
 import pytest
 
 from governance import identity, inbox
 from governance.rights import kept, receipt
 from orchestration.common import key_names
-from tests.support.installation import started
 from warehouse import keys
 from warehouse.connect import connected, published_store, warehouse_store
 from warehouse.publish import published_purposes
 
-SEED = 20261127
 FILES = ("warehouse", "vault", "salts", "inbox", "kept")
 
 
@@ -127,26 +124,3 @@ def test_what_is_published_while_both_keys_are_known_is_under_the_new_one(one):
     named = {"ASSENT_KEY_NEW_PUBLISHED_PERMISSION": second}
     assert one.assent("run", "--select", "group:landing", **named).status == 0
     assert fits(one.home.published_file("permission"), second)
-
-
-def test_a_change_that_is_killed_leaves_files_that_open(one, tmp_path):
-    before = opened(one)
-    moments = np.random.default_rng(SEED)
-    changed = []
-    for quarter in range(4):  # of the time that it takes at most; somewhere in each of them
-        with one.entered():
-            old = {name: keys.get(name) for name in FILES}
-        process = started(one, tmp_path / "log", "keys", "rotate")
-        process.join(0.05 + 0.75 * (quarter + moments.uniform()))
-        process.kill()
-        process.join()
-        assert opened(one) == before, SEED
-        assert one.assent("query", "--purpose", "segmentation", "from segments").status == 0
-        with one.entered():
-            changed += [name for name in FILES if keys.get(name) != old[name]]
-    assert changed
-    done = one.assent("keys", "rotate")
-    assert done.status == 0, done.said
-    assert opened(one) == before
-    assert not [path for path in one.keys.iterdir() if path.name.endswith(".new")]
-    assert not list(one.home.journal.iterdir())

@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -249,23 +249,33 @@ def policy_with(folder: Path, *changes: tuple[str, str]) -> Path:
 # Processes of their own that need not load the graph first: forked from a server that has.
 
 
-def started(installation: Installation, log: Path, *arguments: str) -> Any:
-    """Start a command in a process of its own; it can be joined and killed, and logs to a file."""
+def started(
+    installation: Installation, log: Path, *arguments: str,
+    before: Callable[[], None] | None = None,
+) -> Any:  # fmt: skip
+    """Start a command in a process of its own; it can be joined and killed, and logs to a file.
+
+    What is to be called there `before` is.
+    """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([*NEEDED, "tests.support.installation"])
     process = context.Process(
-        target=_command, args=(installation.environment, str(log), list(arguments))
+        target=_command, args=(installation.environment, str(log), list(arguments), before)
     )
     with installation.entered():  # the server starts in the first installation's environment
         process.start()
     return process
 
 
-def _command(environment: dict[str, str], log: str, arguments: list[str]) -> None:
+def _command(
+    environment: dict[str, str], log: str, arguments: list[str], before: Callable[[], None] | None
+) -> None:
     os.environ.clear()
     os.environ.update(environment)
     _forget()
     from orchestration.cli.main import main
 
+    if before:
+        before()
     with open(log, "a", buffering=1) as file, redirect_stdout(file), redirect_stderr(file):
         main(arguments)
