@@ -13,7 +13,15 @@ from tests.support.installation import Demo, Installation, feeds, policy_with
 from tests.support.shared import once
 from warehouse.home import Home
 
-PROPERTIES = Path(__file__).parent / "properties"
+# Folders and files whose tests try many examples, or run the chain again and again.
+UNMEASURED = {
+    "properties", "external", "ui", "test_dbt_incremental", "test_dbt_isolation",
+    "test_dbt_unit_tests", "test_examples_cdnow_run", "test_governance_bulk",
+    "test_governance_bytes", "test_governance_gate_what_ran", "test_governance_lapse",
+    "test_orchestration_aggregates", "test_orchestration_partial",
+    "test_orchestration_small_segments", "test_reproducibility", "test_warehouse_concurrency",
+    "test_warehouse_kills",
+}  # fmt: skip
 SETTINGS = ("ASSENT_NOW", "ASSENT_POLICY", "ASSENT_SOURCES", "ASSENT_KEYS", "ASSENT_PRODUCTION",
             "ASSENT_ACTOR")  # fmt: skip
 MEMORY, ENOUGH = Path("/dev/shm"), 8 << 30  # noqa: S108  # bytes; a whole session writes half of it
@@ -26,12 +34,12 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Measure no coverage while properties are tried: it doubles the time of their many examples.
+    """Measure no coverage where it costs most: it makes a run, or an example, half as long again.
 
-    What they run is run, and measured, by the tests of its own room.
+    What these run is run, and measured, by the tests of its own room and by shared fixtures.
     """
     for item in items:
-        if PROPERTIES in item.path.parents:
+        if UNMEASURED & {item.path.stem, *(folder.name for folder in item.path.parents)}:
             item.add_marker(pytest.mark.no_cover)
 
 

@@ -12,9 +12,6 @@ from tests.support.installation import started
 from tests.support.tables import differences, state
 from warehouse.connect import connected
 
-# Coverage slows runs, and there is none to win: other tests measure one.
-pytestmark = pytest.mark.no_cover
-
 # The moments of killing, in seconds from a start; a failure names the seed.
 SEED = int(os.environ.get("ASSENT_TEST_SEED", "1"))
 LANDING, BUILDING, PUBLISHING = (0.2, 2.0), (0.0, 5.0), (0.3, 2.5)
