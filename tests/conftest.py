@@ -13,6 +13,7 @@ from tests.support.installation import Demo, Installation, feeds, policy_with
 from tests.support.shared import once
 from warehouse.home import Home
 
+TESTS = Path(__file__).parent
 # Folders and files whose tests try many examples, or run the chain again and again.
 UNMEASURED = {
     "properties", "external", "ui", "test_dbt_incremental", "test_dbt_isolation",
@@ -39,7 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     What these run is run, and measured, by the tests of its own room and by shared fixtures.
     """
     for item in items:
-        if UNMEASURED & {item.path.stem, *(folder.name for folder in item.path.parents)}:
+        if UNMEASURED & {*item.path.with_suffix("").relative_to(TESTS).parts}:
             item.add_marker(pytest.mark.no_cover)
 
 

@@ -21,9 +21,6 @@ from tests.support.installation import add_consent_events, own_feeds, policy_wit
 from warehouse.connect import warehouse_store
 from warehouse.home import PROJECT
 
-# Coverage slows runs, and there is none to win: other tests measure it.
-pytestmark = pytest.mark.no_cover
-
 LONG = "ASSENT_BULK" in os.environ
 COUNT = int(os.environ.get("ASSENT_BULK", "20"))
 RUN = ("run",) if LONG else ("run", "--select", "key:landing/clocks")

@@ -25,9 +25,6 @@ from warehouse.connect import connected, published_store, warehouse_store
 from warehouse.home import PROJECT
 from warehouse.publish import published_purposes
 
-# Coverage slows what is killed, and there is none to win: other tests measure it.
-pytestmark = pytest.mark.no_cover
-
 KILLS = int(os.environ.get("ASSENT_KILLS", "0"))
 MARTS = 'key:"landing/clocks" or group:staging or group:consented or group:marts'
 CHANGES = {"email": "canary-new@example.org", "household_size": "5+", "age_years": 47}
