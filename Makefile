@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 PORT ?= 3000
 AUDITOR_PORT ?= 3001
 
-.PHONY: help demo test lint ui ui-auditor bench clean
+.PHONY: help demo test test-slow lint ui ui-auditor bench clean
 
 help: ## Explain the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,8 +53,13 @@ lint: $(VENV)/.dev ## Check style, types, SQL and the rooms' imports
 	@$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar dbt_project/models
 
 # The tests of a file share what it makes; in the files' order, the short ones of tests/unit come last.
-test: $(VENV)/.dev ## Run every test, with coverage
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered --cov-fail-under=90
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test: $(VENV)/.dev ## Run every test but the slow ones, with coverage
+	@$(PYTEST) -m "not slow" --cov --cov-report=term:skip-covered --cov-fail-under=90
+
+test-slow: $(VENV)/.dev ## Run the tests that run the whole chain again and again
+	@$(PYTEST) -m slow
 
 bench: $(VENV)/.dev ## Compare the governed pipeline with a bare one, and time what rights take; print tables
 	@$(BIN)/python -m benchmarks.run

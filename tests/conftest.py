@@ -14,15 +14,20 @@ from tests.support.shared import once
 from warehouse.home import Home
 
 TESTS = Path(__file__).parent
-# Folders and files whose tests try many examples, or run the chain again and again.
-UNMEASURED = {
-    "properties", "external", "ui", "test_dbt_incremental", "test_dbt_isolation",
-    "test_dbt_unit_tests", "test_examples_cdnow_run", "test_governance_bulk",
-    "test_governance_bytes", "test_governance_gate_what_ran", "test_governance_lapse",
-    "test_orchestration_aggregates", "test_orchestration_partial",
-    "test_orchestration_small_segments", "test_reproducibility", "test_warehouse_concurrency",
-    "test_warehouse_kills",
+# Files whose tests run the whole chain again and again: `make test-slow` runs them.
+SLOW = {
+    "test_governance_bulk", "test_governance_gate_what_ran", "test_governance_lapse",
+    "test_orchestration_aggregates", "test_orchestration_partial", "test_orchestration_removal",
+    "test_reproducibility", "test_warehouse_concurrency",
 }  # fmt: skip
+# Coverage makes a run, or an example, half as long again; the tests of its own room and shared
+# fixtures run, and measure, what these files and folders run.
+UNMEASURED = SLOW | {
+    "properties", "external", "ui", "test_dbt_incremental", "test_dbt_isolation",
+    "test_dbt_unit_tests", "test_examples_cdnow_run", "test_governance_bytes",
+    "test_orchestration_small_segments", "test_warehouse_kills",
+}  # fmt: skip
+
 SETTINGS = ("ASSENT_NOW", "ASSENT_POLICY", "ASSENT_SOURCES", "ASSENT_KEYS", "ASSENT_PRODUCTION",
             "ASSENT_ACTOR")  # fmt: skip
 MEMORY, ENOUGH = Path("/dev/shm"), 8 << 30  # noqa: S108  # bytes; a whole session writes half of it
@@ -35,12 +40,12 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Measure no coverage where it costs most: it makes a run, or an example, half as long again.
-
-    What these run is run, and measured, by the tests of its own room and by shared fixtures.
-    """
+    """Mark what is slow, and what no coverage is measured of."""
     for item in items:
-        if UNMEASURED & {*item.path.with_suffix("").relative_to(TESTS).parts}:
+        place = {*item.path.with_suffix("").relative_to(TESTS).parts}
+        if place & SLOW:
+            item.add_marker(pytest.mark.slow)
+        if place & UNMEASURED:
             item.add_marker(pytest.mark.no_cover)
 
 
