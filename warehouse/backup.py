@@ -9,7 +9,6 @@ import contextlib
 import hashlib
 import json
 import os
-import secrets
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -92,7 +91,8 @@ def written(
         As the manifest says.
     """
     home = Home.current()
-    aside = to.with_name(f".{to.name}.{secrets.token_hex(4)}")
+    aside = to.with_name(f".{to.name}.unfinished")
+    shutil.rmtree(aside, ignore_errors=True)  # left by one who was killed
     aside.mkdir(mode=0o700)
     try:
         files = {}

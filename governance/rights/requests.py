@@ -184,8 +184,11 @@ def find_all(request_ids: Sequence[str], customer_id: str | None = None) -> list
 
 def _the_one(found: Sequence[Request]) -> Request:
     if not found:
-        raise UsageError("there is no such request", "see `assent rights list`",
-                         rule="request.unknown")  # fmt: skip
+        raise UsageError(
+            "there is no such request",
+            "see `assent rights list`; `assent rights show` tells of one whose subject was erased",
+            rule="request.unknown",
+        )
     if len(found) > 1:
         raise UsageError(
             f"{len(found)} requests have that number", "name the customer too: --subject",

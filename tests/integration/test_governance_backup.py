@@ -183,3 +183,13 @@ def test_a_backup_of_salts_that_stays_too_long_breaks_a_rule(told, tmp_path):
     shutil.rmtree(tmp_path / "salts")
     one.run("--select", "group:landing")
     assert judged(ASSENT_NOW=LATER) == "holds"
+
+
+def test_what_a_killed_backup_left_is_no_obstacle_and_goes(told, tmp_path):
+    one, *_ = copied(told, tmp_path)
+    left = tmp_path / ".state.unfinished"
+    (left / "dagster").mkdir(parents=True)
+    (left / "warehouse.duckdb").write_bytes(b"half of it")
+    backed_up(one, tmp_path / "state")
+    assert not left.exists()
+    assert restored(one, tmp_path / "state").status == 0
