@@ -16,18 +16,19 @@ from warehouse.home import Home
 TESTS = Path(__file__).parent
 # Files whose tests run the whole chain again and again: `make test-slow` runs them.
 SLOW = {
-    "test_governance_bulk", "test_governance_gate_what_ran", "test_governance_lapse",
-    "test_orchestration_aggregates", "test_orchestration_partial", "test_orchestration_removal",
-    "test_reproducibility", "test_warehouse_concurrency",
+    "test_dbt_incremental", "test_examples_cdnow_run", "test_governance_bulk",
+    "test_governance_gate_what_ran", "test_governance_lapse", "test_orchestration_aggregates",
+    "test_orchestration_partial", "test_orchestration_removal", "test_reproducibility",
+    "test_warehouse_concurrency",
 }  # fmt: skip
 # Coverage makes a run, or an example, half as long again; the tests of its own room and shared
 # fixtures run, and measure, what these files and folders run.
 UNMEASURED = SLOW | {
-    "properties", "external", "ui", "test_dbt_incremental", "test_dbt_isolation",
-    "test_dbt_unit_tests", "test_examples_cdnow_run", "test_governance_bytes",
+    "properties", "external", "ui", "test_dbt_isolation", "test_dbt_unit_tests",
+    "test_governance_backup", "test_governance_bytes", "test_governance_consent",
+    "test_governance_lost", "test_governance_rights_erasure", "test_governance_unpublish",
     "test_orchestration_small_segments", "test_warehouse_kills",
 }  # fmt: skip
-
 SETTINGS = ("ASSENT_NOW", "ASSENT_POLICY", "ASSENT_SOURCES", "ASSENT_KEYS", "ASSENT_PRODUCTION",
             "ASSENT_ACTOR")  # fmt: skip
 MEMORY, ENOUGH = Path("/dev/shm"), 8 << 30  # noqa: S108  # bytes; a whole session writes half of it
