@@ -183,8 +183,9 @@ def interests(data: Data) -> Problems:
         (("purposes", name), block, list(mapping(block.get("basis")).values()))
         for name, block in blocks(data, "purposes")
     ]
-    custody = mapping(data.get("custody"))
-    uses.append((("custody",), custody, [custody.get("basis")]))
+    for name in ("custody", "evidence"):
+        block = mapping(data.get(name))
+        uses.append(((name,), block, [block.get("basis")]))
     for path, block, bases in uses:
         if "legitimate_interest" in bases and block.get("interest") is None:
             yield Problem(

@@ -24,6 +24,7 @@ from governance.policy.words import (
     AttributeClass,
     Basis,
     CustodyBasis,
+    EvidenceBasis,
     Form,
     PermissionAttribute,
     Role,
@@ -80,6 +81,27 @@ class Custody(Part):
     salt_backup_days: Days = Field(
         description="The greatest age of a backup of salts, in days: an older one isn't restored, "
         "and has to be deleted"
+    )
+
+
+class Evidence(Part):
+    """What is kept of requests, of exports and of those who have left, and who may not come back.
+
+    It is personal data too (GDPR Art. 5(1)(e), 17(3)(b) and (e)).
+    """
+
+    basis: EvidenceBasis = Field(description="The legal basis for keeping it")
+    interest: Text | None = Field(
+        default=None, description="The interest pursued, if the basis is legitimate_interest"
+    )
+    retention_days: Days = Field(
+        description="How long proof of consent, the steps of requests, receipts, confirmed notices "
+        "and the register of exports are kept, in days: from when the subject left, the request "
+        "ended, the notice was confirmed, or the export was made"
+    )
+    suppression_days: Days = Field(
+        description="How long an entry that stops an erased subject at the door is kept, in days, "
+        "since a feed delivered the subject, or may have, for the last time"
     )
 
 
@@ -301,6 +323,7 @@ class Policy(Part):
         description="What may be known about a person, by name; what isn't listed may not be used"
     )
     custody: Custody = Field(description="Holding data at all")
+    evidence: Evidence = Field(description="What is kept of requests, exports and the erased")
     permission: Permission = Field(description="Deciding who may be processed")
     purposes: Annotated[dict[Name, Purpose], Field(min_length=1)] = Field(
         description="Why data is processed, by name of the purpose"

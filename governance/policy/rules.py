@@ -125,7 +125,8 @@ KINDS: dict[str, Kind] = {
         fails=False,
     ),
     "custody": Kind(
-        "custody.retention, custody.purge, custody.salt_backups",
+        "custody.retention, custody.purge, custody.salt_backups, custody.evidence,"
+        " custody.suppression",
         "nothing is held longer than it may be",
         "storage limitation (GDPR Art. 5(1)(e))",
     ),
@@ -345,11 +346,13 @@ def _of_feeds(policy: Policy) -> Iterator[Rule]:
 
 
 def _of_custody(policy: Policy) -> Iterator[Rule]:
-    custody = policy.custody
+    custody, evidence = policy.custody, policy.evidence
     for name, about, days in (
         ("retention", "every row", custody.retention_days),
         ("purge", "expired and erased values in files", custody.purge_within_days),
         ("salt_backups", "backups of salts", custody.salt_backup_days),
+        ("evidence", "what is kept of requests and exports", evidence.retention_days),
+        ("suppression", "entries that stop the erased", evidence.suppression_days),
     ):
         yield _rule(
             "custody", name, about=about, purpose="custody", limit=days,

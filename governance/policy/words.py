@@ -17,6 +17,8 @@ AttributeClass = Literal[
 ]
 Basis = Literal["consent", "legitimate_interest", "opt_out", "contract", "legal_obligation"]
 CustodyBasis = Literal["contract", "legal_obligation", "legitimate_interest", "consent"]
+# What is kept of the erased rests neither on a contract nor on consent: those may have ended.
+EvidenceBasis = Literal["legal_obligation", "legitimate_interest"]
 Form = Literal["raw", "banded", "aggregated"]
 Role = Literal["controller", "joint_controller", "processor", "third_party"]
 PermissionAttribute = Literal["jurisdiction", "age_years"]

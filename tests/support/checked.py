@@ -49,6 +49,7 @@ attributes:
     description: Kind of product
     special_values: [{pattern: '*KOSHER (*', reveals: religion}]
 custody: {basis: contract, retention_days: 400, purge_within_days: 30, salt_backup_days: 30}
+evidence: {basis: legal_obligation, retention_days: 500, suppression_days: 300}
 permission: {attributes: [jurisdiction, age_years]}
 purposes:
   segmentation:

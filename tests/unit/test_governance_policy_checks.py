@@ -204,6 +204,10 @@ POISONS = {
             "custody: {basis: contract", "custody: {^basis: legitimate_interest",
             "custody.basis", "legitimate_interest needs the interest", "add `interest:`",
         ),
+        (
+            "evidence: {basis: legal_obligation", "evidence: {^basis: legitimate_interest",
+            "evidence.basis", "legitimate_interest needs the interest", "add `interest:`",
+        ),
     ],
     "column_attributes": [
         (

@@ -67,6 +67,8 @@ def test_the_catalogue_of_the_small_policy():
         "custody.retention",
         "custody.purge",
         "custody.salt_backups",
+        "custody.evidence",
+        "custody.suppression",
         "minimisation.permission",
         "encryption.files",
         "exposure.recipients",
@@ -98,6 +100,10 @@ def test_the_catalogue_of_the_small_policy():
             "representation 0.8 to 1.25; predictability at most 0.65",
         ),
         ("custody.retention", "custody", "every row", 900, "at most 900 days"),
+        (
+            "custody.suppression", "custody", "entries that stop the erased", 730,
+            "at most 730 days",
+        ),
         ("freshness.transactions", None, "feed transactions", 7, "at most 7 days"),
         (
             "minimisation.permission", "permission", "int_consent_* models", 0,
