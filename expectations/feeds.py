@@ -6,9 +6,9 @@ this is the second count that those are held to.
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -58,6 +58,8 @@ def check_feeds(
     rewritten_at: datetime | None = None,
     in_clear: Sequence[str] | None = None,
     oldest_salts: datetime | None = None,
+    oldest_kept: Mapping[str, datetime] | None = None,
+    removed_from_kept: datetime | None = None,
     extended: Collection[Asked] = (),
     untold: Collection[datetime] = (),
 ) -> list[Result]:
@@ -79,6 +81,11 @@ def check_feeds(
         The files that aren't encrypted; without it nobody has looked.
     oldest_salts
         When the oldest backup of salts that is still there was made, UTC without a zone.
+    oldest_kept
+        By table of ``kept``, from when its oldest row counts, UTC without a zone; without it nobody
+        has looked.
+    removed_from_kept
+        Since when rows that left ``kept`` may lie in it still, UTC without a zone; None if none do.
     extended
         The requests whose time to answer was extended.
     untold
@@ -101,7 +108,10 @@ def check_feeds(
         _notices(catalogue["rights.notices"], untold, today),
         _freshness(catalogue["freshness.transactions"], clocks, today),
         _custody_retention(connection, catalogue["custody.retention"], clocks),
-        _custody_purge(connection, catalogue["custody.purge"], today, rewritten_at),
+        _custody_purge(
+            connection, catalogue["custody.purge"], today, rewritten_at, removed_from_kept
+        ),
+        *_custody_kept(catalogue, policy, clocks, oldest_kept),
         _encryption(catalogue["encryption.files"], in_clear),
         _salt_backups(catalogue["custody.salt_backups"], today, oldest_salts),
         _permission(catalogue["minimisation.permission"], policy, lineage),
@@ -265,26 +275,56 @@ def _custody_retention(connection: duckdb.DuckDBPyConnection, rule: Rule, clocks
 
 
 def _custody_purge(
-    connection: duckdb.DuckDBPyConnection, rule: Rule, today: date, rewritten_at: datetime | None
-) -> Result:
-    """Judge how long deleted rows have lain in the file since.
+    connection: duckdb.DuckDBPyConnection, rule: Rule, today: date,
+    rewritten_at: datetime | None, removed_from_kept: datetime | None,
+) -> Result:  # fmt: skip
+    """Judge how long deleted rows have lain in the files since.
 
     A row that SQL no longer sees stays in the file until that is written anew. Landing notes every
     removal as a load that read nothing.
     """
     if not columns(connection, "landing", "loads"):
         return unjudged(rule)
-    removals, first = one(
+    (first,) = one(
         connection,
-        "select count(*), min(loaded_at)::date from landing.loads where rows_read = 0"
+        "select min(loaded_at) from landing.loads where rows_read = 0"
         " and list_contains($removals, source)"
         " and ($since::timestamp is null or loaded_at > $since)",
         removals=list(REMOVALS),
         since=rewritten_at,
     )
-    if not removals:
+    removed = [moment for moment in (first, removed_from_kept) if moment is not None]
+    if not removed:
         return result(rule, "holds", 0, "no row has been removed since the file was last rewritten")
-    return aged(rule, first, today, f"rows removed on {first} may still be in the file")
+    day = min(removed).date()
+    return aged(rule, day, today, f"rows removed on {day} may still be in the file")
+
+
+def _custody_kept(
+    catalogue: Mapping[str, Rule], policy: Policy, clocks: Clocks,
+    oldest: Mapping[str, datetime] | None,
+) -> Iterator[Result]:  # fmt: skip
+    """Judge how old what is kept of requests, exports and the erased is at the end of ``as_of``."""
+    zone = ZoneInfo(policy.time_zone)
+    for name in ("evidence", "suppression"):
+        rule = catalogue[f"custody.{name}"]
+        if oldest is None:
+            yield unjudged(rule)
+            continue
+        ages = {
+            table: max(
+                0, (clocks.as_of - moment.replace(tzinfo=UTC).astimezone(zone).date()).days + 1
+            )
+            for table, moment in oldest.items()
+            if (table == "suppressed") == (name == "suppression")
+        }
+        if not ages:
+            yield result(rule, "holds", 0, "nothing is kept that may go by its age")
+            continue
+        table, age = max(ages.items(), key=lambda item: item[1])
+        facts = {"oldest rows": Table(("table", "age in days"), sorted(ages.items()))}
+        yield result(rule, "broken" if age > rule.limit else "holds", age,
+                     f"the oldest row is in kept.{table}: {age} days old", **facts)  # fmt: skip
 
 
 def _encryption(rule: Rule, in_clear: Sequence[str] | None) -> Result:

@@ -206,6 +206,7 @@ def _newer(present: Mark | None, given: Mark | None, manifest: Manifest) -> bool
 
 def _made_ready(before: Home, manifest: Manifest) -> int:
     """Make what was restored fit to be opened; return how many were erased again."""
+    kept.require_remembered(Mark(**manifest.kept).steps)
     if before.inbox.exists():
         inbox.take_in(before.inbox)
     at = utc_naive(now())

@@ -23,7 +23,7 @@ from governance.inbox import Waiting
 from governance.policy.model import Policy
 from governance.policy.words import WORD_FEEDS
 from governance.rights import kept
-from ingest import heeding, landing, said, survey, undone
+from ingest import heeding, landing, said, suppression, survey, undone
 from ingest.contract import CONTRACTS, CUSTOMERS
 from ingest.land import Landed, Moment, land, vault_rows
 from ingest.model import Sources
@@ -246,6 +246,9 @@ class _Work:
                 clock_row.forget(connection)
                 status.forget_marts(connection, self.policy)
             before_commit(connection)
+            # Before the commit: a source that is read isn't met again.
+            unread = [(plan.feed, place) for plan in plans for place in plan.unread]
+            suppression.note_met(connection, unread, self.moment.now)
             connection.execute("commit")
         except BaseException as error:
             connection.execute("rollback")

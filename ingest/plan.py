@@ -78,6 +78,8 @@ class Plan:
         How many sources were loaded before and aren't there any more.
     moved
         Of each that was renamed, the place where it was and the one where it is.
+    unread
+        The places of sources that aren't read now, or not from the beginning.
     """
 
     feed: str
@@ -88,6 +90,7 @@ class Plan:
     afresh: str
     gone: int = 0
     moved: tuple[tuple[str, str], ...] = ()
+    unread: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -137,8 +140,11 @@ def planned(
         elif earlier_one and earlier_one.place not in there:
             renamed.setdefault(earlier_one.place, candidate.place)
     gone = sources_gone(connection, name, found)
-    return Plan(name, contract, feed, tuple(parts), len(found) - len(parts), afresh, gone,
-                tuple(renamed.items()))  # fmt: skip
+    whole = {part.fingerprint.place for part in parts if not part.known_rows}
+    return Plan(
+        name, contract, feed, tuple(parts), len(found) - len(parts), afresh, gone,
+        tuple(renamed.items()), tuple(there - whole),
+    )  # fmt: skip
 
 
 def changed(

@@ -1,13 +1,17 @@
 """Who may not come back: rows of the erased are stopped at the door, and counted.
 
 Belongs here: telling, among the ids that a source holds, those whose handle is on the suppression
-list. Does not belong here: the list (``governance.rights.kept``), what a suppressed row counts as
-(``land``).
+list, and noting there that they were met: an entry goes only when no feed delivers its subject any
+more. Does not belong here: the list (``governance.rights.kept``), when an entry goes
+(``governance.rights.expiry``), what a suppressed row counts as (``land``).
 """
+
+from collections.abc import Sequence
+from datetime import datetime
 
 import duckdb
 
-from governance.rights import kept
+from governance.rights import expiry, kept
 
 SUPPRESSED = "suppressed_ids"  # temporary table: customer_id
 _LIST, _SECRET = "suppression_list", "suppression_secret"
@@ -34,6 +38,42 @@ def note(connection: duckdb.DuckDBPyConnection, ids: str) -> None:
             f" anti join {SUPPRESSED} using (customer_id)"
             f" where customer_id is not null and {handle} in (select handle from {_LIST})"
         )
+
+
+def note_met(
+    connection: duckdb.DuckDBPyConnection, unread: Sequence[tuple[str, str]], at: datetime
+) -> None:
+    """Note on the list whom the door has stopped, and whom it may not have met again.
+
+    Parameters
+    ----------
+    connection
+        Of the load, once all has landed.
+    unread
+        Feed and place of the sources that are there and weren't read, or not from the beginning.
+    at
+        When, UTC without a zone.
+    """
+    if not connection.execute(f"select count(*) from {_LIST}").fetchall()[0][0]:
+        return
+    # A source's rows were read by the last load of all of them, and by those that added to it.
+    feeds, places = zip(*unread, strict=True) if unread else ((), ())
+    (since,) = connection.execute(
+        """
+        with unread as (
+            select unnest($feeds::varchar[]) as feed, unnest($places::varchar[]) as place
+        )
+        select min(loaded_at) from (
+            select loaded_at, load_id, max(case when rows_read = (fingerprint->>'rows')::bigint
+                then load_id end) over (partition by l.feed, place) as whole
+            from landing.loads as l join unread as u
+                on u.feed = l.feed and u.place = (l.fingerprint->>'place')
+        ) where load_id >= coalesce(whole, 0)
+        """,
+        {"feeds": list(feeds), "places": list(places)},
+    ).fetchall()[0]
+    met = connection.execute(f"select customer_id from {SUPPRESSED}").to_arrow_table()
+    expiry.note_delivered(met, since, at)
 
 
 def admitted(customer_id: str = "customer_id") -> str:

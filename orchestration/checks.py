@@ -21,6 +21,7 @@ from governance.clocks import Clocks
 from governance.gate import judge_columns
 from governance.policy.rules import KINDS, Rule, rules
 from governance.policy.words import FEEDS, SEGMENT_PURPOSE
+from governance.rights import expiry
 from governance.rights.notices import notices
 from governance.rights.purge import rewritten_at
 from governance.rights.requests import listing
@@ -160,8 +161,9 @@ def judge_feeds(connection: duckdb.DuckDBPyConnection) -> tuple[Clocks, list[Res
     clocks, asked, owed = landed_clocks(connection), listing(), notices()
     results = judge(
         connection, policy(), clocks, now=now(), manifest=manifest(), lineage=lineage(),
-        rewritten_at=rewritten_at(connection), in_clear=files_in_clear(),
-        oldest_salts=oldest_salts(),
+        rewritten_at=(written := rewritten_at(connection)), in_clear=files_in_clear(),
+        oldest_salts=oldest_salts(), oldest_kept=expiry.oldest(connection, clocks.as_of),
+        removed_from_kept=expiry.first_removal(written),
         extended={(r.subject_key, r.request_id, r.type) for r in asked if r.extended},
         untold=[notice.since for notice in owed if notice.state == "waiting"],
     )  # fmt: skip

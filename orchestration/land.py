@@ -14,7 +14,7 @@ from governance import clocks as clock_row
 from governance import evidence, inbox, release, status, unpublish
 from governance.policy.words import FEEDS
 from governance.removal import withdraw_removed
-from governance.rights import custody, purge
+from governance.rights import custody, expiry, purge
 from governance.rights.replay import replay
 from ingest.feeds import feed_figures, newest_event, removals
 from ingest.landing import SHOWN
@@ -81,6 +81,8 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
                 current = landed_clocks(connection)
             if expired := custody.let_expire(policy(), current):
                 context.log.info(f"too old on {current.newest_day}: {expired}")
+            if expired := expiry.let_expire(policy(), current):
+                context.log.info(f"kept for too long on {current.newest_day}: {expired}")
         except Exception:  # a fault of ours, too, keeps nobody published
             _heed_alone(context, writer, waiting)
             raise
@@ -148,7 +150,7 @@ def _show(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
     evidence.show(
         evidence.FEEDS,
         {"label": feeds().label, "newest_day": clocks.newest_day, "known_at": clocks.known_at,
-         "feeds": figures, "removals": left},
+         "feeds": figures, "removals": left, "left_kept": expiry.removals()},
     )  # fmt: skip
     return {found["feed"]: _shown(found) | _left(found["feed"], left) for found in figures}
 

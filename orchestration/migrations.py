@@ -23,4 +23,10 @@ def _to_2() -> None:
         release.publish_permission(policy())
 
 
-MIGRATIONS = {2: _to_2}
+def _to_3() -> None:
+    """Ages of what is kept: since when, and when a feed last delivered who may not come back."""
+    if Home.current().kept.exists():
+        kept.migrate_ages()
+
+
+MIGRATIONS = {2: _to_2, 3: _to_3}

@@ -75,13 +75,13 @@ def let_expire(policy: Policy, clocks: Clocks) -> dict[str, int]:
 
 def finish(payload: Mapping[str, Any]) -> None:
     """Do what the journal says; done again after a kill, it finds what is left to do."""
-    subjects = payload["subjects"]
+    subjects, at = payload["subjects"], datetime.fromisoformat(payload["at"])
     with identity.opened(warehouse_store(read_only=True)) as connection:
         mark(connection, subjects, [])
         words = leaving.words_of(connection)
     with kept.opened() as connection:
-        leaving.keep_proofs(connection, words, dict.fromkeys(subjects, payload["left_by"]))
-    leaving.leave(subjects, datetime.fromisoformat(payload["at"]), leaving.NO_PURPOSE)
+        leaving.keep_proofs(connection, words, dict.fromkeys(subjects, payload["left_by"]), at)
+    leaving.leave(subjects, at, leaving.NO_PURPOSE)
 
 
 def _rows(

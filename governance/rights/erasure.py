@@ -209,8 +209,9 @@ def _keep(
         connection.execute("begin")
         notices.owe(connection, known, leaving.ERASURE, since=since)
         leaving.keep_proofs(
-            connection, keep, {key: of["request_id"] for key, of in payload["requests"].items()}
-        )
+            connection, keep,
+            {key: of["request_id"] for key, of in payload["requests"].items()}, since,
+        )  # fmt: skip
         for customer_id, subject, _ in keep:
             request_id = payload["requests"][subject]["request_id"]
             handle = kept.handle_of(connection, customer_id)
@@ -218,10 +219,6 @@ def _keep(
                 database: tables[subject]
                 for database, tables in found.items() if subject in tables
             }  # fmt: skip
-            connection.execute(
-                "insert or ignore into kept.suppressed values (?, ?, ?)",
-                [handle, since, request_id],
-            )
             told = notices.owed_to(connection, handle, request_id)
             models = [{**m, "fitted_on_subject": m["fitted_on_subject"][subject]} for m in fits]
             begun = _receipts(connection, request_id, handle)
@@ -238,6 +235,12 @@ def _keep(
                         json.dumps({"rows_found": rows, "recipients": told, "models": models}),
                     ],
                 )
+            # After the step: a vault that knows of no more than what was before it is older.
+            connection.execute(
+                "insert or ignore into kept.suppressed (handle, since, request_id, come)"
+                f" select ?, ?, ?, {kept.COME}",
+                [handle, since, request_id],
+            )
         connection.execute("commit")
 
 

@@ -7,7 +7,8 @@ handle, a keyed hash of the id under a secret that lies in the file, and proofs 
 key that is made from both, so only who supplies an id finds and reads what is kept of it
 (GDPR Art. 5(2), 7(1), 17(3)(e); the secret stays when the file's key is changed, or nothing in it
 could be found again). The file is open only for the moment of reading or writing, as the inbox is.
-Does not belong here: what a step means (``requests``), what is deleted (``erasure``).
+Does not belong here: what a step means (``requests``), what is deleted (``erasure``), what is too
+old to be kept (``expiry``).
 """
 
 import hashlib
@@ -24,6 +25,7 @@ import duckdb
 
 from governance import identity
 from warehouse import catalogue
+from warehouse.clock import now, utc_naive
 from warehouse.connect import Store, connected
 from warehouse.errors import UsageError
 from warehouse.home import Home
@@ -37,6 +39,11 @@ if TYPE_CHECKING:
 LABEL, SEAL_LABEL = "handle", "seal"
 NONCE_BYTES = 12
 OF_FILE = "(select secret from kept.secret)"
+# How far the file has come. What leaves it counts too, so that this only ever grows.
+COME = (
+    "((select count(*) from kept.steps)"
+    " + (select coalesce(sum(rows), 0)::bigint + count(*) from kept.removals))"
+)
 TABLES = {
     "secret": "secret blob not null",
     "steps": (
@@ -44,8 +51,13 @@ TABLES = {
         " step varchar not null, taken_at timestamp not null, actor varchar not null,"
         " details varchar"
     ),
-    "suppressed": "handle uuid primary key, since timestamp not null, request_id varchar not null",
-    "proofs": "handle uuid not null, request_id varchar not null, events blob not null",
+    "suppressed": (
+        "handle uuid primary key, since timestamp not null, request_id varchar not null,"
+        " come bigint, stopped_at timestamp, delivered_at timestamp"
+    ),
+    "proofs": (
+        "handle uuid not null, request_id varchar not null, events blob not null, left_at timestamp"
+    ),
     "receipts": (
         "request_id varchar not null, handle uuid not null, receipt varchar not null,"
         " primary key (request_id, handle)"  # two customers' feeds may give one number
@@ -60,6 +72,11 @@ TABLES = {
         " since timestamp not null, request_id varchar, told varchar, notice_id varchar,"
         " handed_at timestamp, confirmed_at timestamp, how varchar,"
         " primary key (handle, recipient, kind, since)"
+    ),
+    # What was too old: how many rows of which table. Of a vault or a backup from before the file
+    # had ``come`` so far, nobody would know any more whom of it has been erased since.
+    "removals": (
+        '"at" timestamp not null, "table" varchar not null, rows bigint not null, come bigint'
     ),
 }
 
@@ -105,7 +122,10 @@ def opened() -> Iterator[duckdb.DuckDBPyConnection]:
 
 @dataclass(frozen=True)
 class Mark:
-    """Which file it is, whatever its key, and how far it has come: steps only ever grow."""
+    """Which file it is, whatever its key, and how far it has come.
+
+    ``steps`` is their number with that of what has left, which only ever grows.
+    """
 
     of: str
     steps: int
@@ -114,9 +134,7 @@ class Mark:
 def mark() -> Mark:
     """Return what tells this file from another, and of two copies the older."""
     with opened() as connection:
-        secret, steps = connection.execute(
-            f"select {OF_FILE}, (select count(*) from kept.steps)"
-        ).fetchall()[0]
+        secret, steps = connection.execute(f"select {OF_FILE}, {COME}").fetchall()[0]
     return Mark(hashlib.sha256(secret).hexdigest()[:32], steps)
 
 
@@ -129,7 +147,8 @@ def bind(connection: duckdb.DuckDBPyConnection) -> None:
     Raises
     ------
     UsageError
-        If the file is missing, another's, or an older copy.
+        If the file is missing, another's, or an older copy; or the vault is one from before an
+        erasure that the file has forgotten.
     """
     connection.execute("create table if not exists vault.kept (of varchar, steps bigint)")
     noted = connection.execute("select of, steps from vault.kept").fetchall()
@@ -143,11 +162,37 @@ def bind(connection: duckdb.DuckDBPyConnection) -> None:
             " one, and who was erased has to be erased again when a feed brings them",
             rule="kept.missing",
         )
+    if noted:
+        require_remembered(noted[0][1])
     if found is not None:
         connection.execute("begin")
         connection.execute("delete from vault.kept")
         connection.execute("insert into vault.kept values (?, ?)", [found.of, found.steps])
         connection.execute("commit")
+
+
+def require_remembered(come: int) -> None:
+    """Refuse a state from before an erasure of which the file knows nothing any more.
+
+    Parameters
+    ----------
+    come
+        How far the file had come when the state was as it is.
+
+    Raises
+    ------
+    UsageError
+        If who was erased since then can't be told.
+    """
+    with opened() as connection:
+        (least,) = connection.execute("select max(come) from kept.removals").fetchall()[0]
+    if least is not None and come < least:
+        raise UsageError(
+            "the state is from before an erasure that is so long ago that the list of who was"
+            " erased doesn't name them any more: they would come back",
+            "put back a newer state or backup, and delete this one",
+            rule="kept.forgotten",
+        )
 
 
 def begin_anew() -> None:
@@ -230,6 +275,28 @@ def migrate() -> None:
         connection.execute("insert into kept.receipts by name from kept.receipts_before")
         connection.execute("drop table kept.receipts_before")
         connection.execute("commit")
+
+
+def migrate_ages() -> None:
+    """Give the tables of the second schema version what tells how old their rows are.
+
+    Of what nobody noted the present moment is taken, so that nothing goes a day early.
+    """
+    with opened() as connection:
+        for table, added in (
+            ("proofs", "left_at timestamp"),
+            ("suppressed", "come bigint"),
+            ("suppressed", "stopped_at timestamp"),
+            ("suppressed", "delivered_at timestamp"),
+        ):
+            connection.execute(f"alter table kept.{table} add column if not exists {added}")
+        connection.execute(
+            "update kept.proofs set left_at = coalesce((select max(taken_at) from kept.steps as s"
+            " where s.handle = proofs.handle and s.request_id = proofs.request_id), ?)"
+            " where left_at is null",
+            [utc_naive(now())],
+        )
+        connection.execute(f"update kept.suppressed set come = {COME} where come is null")
 
 
 def _seal(connection: duckdb.DuckDBPyConnection, customer_id: str) -> "AESGCM":

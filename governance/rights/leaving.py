@@ -48,6 +48,7 @@ def keep_proofs(
     connection: duckdb.DuckDBPyConnection,
     words: Sequence[tuple[str, str, str]],
     asked_by: Mapping[str, str],
+    at: datetime,
 ) -> None:
     """Put the proofs of consent of those who leave aside, once (``connection``: ``kept``).
 
@@ -57,6 +58,8 @@ def keep_proofs(
         As :func:`words_of` returns them.
     asked_by
         By subject key: the request by which the subject leaves, or what else it leaves by.
+    at
+        When, UTC without a zone.
     """
     for customer_id, subject, events in words:
         handle = kept.handle_of(connection, customer_id)
@@ -66,8 +69,8 @@ def keep_proofs(
         ).fetchall()
         if not known:
             connection.execute(
-                "insert into kept.proofs values (?, ?, ?)",
-                [handle, asked_by[subject], kept.sealed(connection, customer_id, events)],
+                "insert into kept.proofs values (?, ?, ?, ?)",
+                [handle, asked_by[subject], kept.sealed(connection, customer_id, events), at],
             )
 
 

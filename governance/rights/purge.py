@@ -13,7 +13,7 @@ import duckdb
 from governance import acts, identity, inbox
 from governance.policy.model import Policy
 from governance.policy.words import REMOVALS
-from governance.rights import kept, notices
+from governance.rights import expiry, kept, notices
 from warehouse import catalogue
 from warehouse.clock import now, utc_naive
 from warehouse.connect import connected, warehouse_store
@@ -62,16 +62,17 @@ def due(policy: Policy) -> bool:
 def first_removal(connection: duckdb.DuckDBPyConnection) -> datetime | None:
     """Return since when deleted rows lie in the files, UTC without a zone; None if none do.
 
-    Landing notes every removal as a load that read nothing.
+    Landing notes every removal as a load that read nothing, ``kept`` by itself.
     """
-    if not catalogue.columns(connection, "landing", "loads"):
-        return None
-    found: datetime | None = connection.execute(
-        "select min(loaded_at) from landing.loads where rows_read = 0 and list_contains($whys,"
-        " source) and loaded_at > coalesce($since, timestamp '-infinity')",
-        {"whys": list(REMOVALS), "since": rewritten_at(connection)},
-    ).fetchall()[0][0]
-    return found
+    since = rewritten_at(connection)
+    found = [expiry.first_removal(since)]
+    if catalogue.columns(connection, "landing", "loads"):
+        found += connection.execute(
+            "select min(loaded_at) from landing.loads where rows_read = 0 and list_contains($whys,"
+            " source) and loaded_at > coalesce($since, timestamp '-infinity')",
+            {"whys": list(REMOVALS), "since": since},
+        ).fetchall()[0]
+    return min((moment for moment in found if moment is not None), default=None)
 
 
 def rewritten_at(connection: duckdb.DuckDBPyConnection) -> datetime | None:

@@ -63,6 +63,8 @@ def feeds(as_json: bool) -> None:
         print_table("\nQuarantined", ["feed", "reason", "rows"], reasons)
     if left := shown["removals"]:
         print_table("\nLeft, or emptied", list(left[0]), [list(row.values()) for row in left])
+    if gone := shown["left_kept"]:
+        print_table("\nLeft `kept`", list(gone[0]), [list(row.values()) for row in gone])
 
 
 @click.group()

@@ -10,7 +10,7 @@ from tests.support.installation import Installation
 from warehouse.errors import of_machine
 
 FACTS = {
-    "evidence_version": 3, "policy_hash": "", "as_of": "2024-12-30",
+    "evidence_version": 4, "policy_hash": "", "as_of": "2024-12-30",
     "known_at": "2024-12-31 05:00:00", "rules": [],
 }  # fmt: skip
 SHORT = "SELECT 1"

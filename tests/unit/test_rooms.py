@@ -30,6 +30,7 @@ CALLERS = {
     "governance.rights.holding",
     "governance.rights.custody",
     "governance.rights.erasure",
+    "governance.rights.expiry",
     "governance.rights.leaving",
     "governance.rights.purge",
     "governance.rights.replay",

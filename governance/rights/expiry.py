@@ -1,0 +1,240 @@
+"""Expiry: what is kept of requests, exports and the erased leaves ``kept`` when it is too old.
+
+Belongs here: how old each row of that file is, whose rows nothing may leave of, and letting go what
+is older than the policy's block ``evidence`` allows. All that is kept of one request goes together,
+counted from when the request ended or its subject left, whichever was last; an entry that stops an
+erased subject counts from when a feed may have delivered the subject for the last time, since
+without it the next delivery would bring them back. A restriction that stands, an open request and
+a legal hold beat it. Does not belong here: what landing holds (``custody``), whom the door stops
+(``ingest.suppression``), judging that nothing is too old (``expectations.feeds``).
+
+GDPR Art. 5(1)(e).
+"""
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from governance import acts, identity, inbox
+from governance.clocks import Clocks, last_instant
+from governance.consent_relations import RESTRICTED, listed
+from governance.policy.model import Policy
+from governance.policy.words import HELD, RELEASING_STATES
+from governance.rights import kept
+from warehouse.clock import now, utc_naive
+from warehouse.connect import connected, warehouse_store
+from warehouse.home import Home
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SUPPRESSED = "suppressed"
+_OF_REQUEST = (
+    "select t.rowid as position, t.handle, e.moment from kept.{table} as t"
+    " join ended as e using (handle, request_id)"
+)
+# By table: each row with its handle and the moment from which its days count; null: not yet.
+AGES: Mapping[str, str] = {
+    **{table: _OF_REQUEST.format(table=table) for table in ("steps", "proofs", "receipts")},
+    "handed_over": 'select rowid as position, handle, "at" as moment from kept.handed_over',
+    "notices": (
+        "select rowid as position, handle, coalesce(confirmed_at, handed_at) as moment"
+        " from kept.notices"
+    ),
+    SUPPRESSED: (
+        "select rowid as position, handle, greatest(since, coalesce(delivered_at, since)) as moment"
+        " from kept.suppressed"
+    ),
+}
+
+
+def days_of(policy: Policy, table: str) -> int:
+    """Return for how many days the rows of a table of ``kept`` are kept."""
+    evidence = policy.evidence
+    return evidence.suppression_days if table == SUPPRESSED else evidence.retention_days
+
+
+def let_expire(policy: Policy, clocks: Clocks) -> dict[str, int]:
+    """Let go what is too old on the newest complete day; the caller holds the writer's lock.
+
+    Done again on the same day, it finds nothing. A past ``as_of`` never comes here.
+
+    Returns
+    -------
+    dict
+        Rows that left by table; what there is none of isn't named.
+    """
+    if not Home.current().kept.exists():
+        return {}
+    with connected(warehouse_store(read_only=True)) as connection:
+        words = _words(connection)
+    with kept.opened() as connection:
+        _prepare(connection, words, clocks.newest_day)
+        old = {table: _too_old(policy, table, clocks.newest_day) for table in AGES}
+        found = {
+            table: connection.execute(f"select count(*) from {which}").fetchall()[0][0]
+            for table, which in old.items()
+        }
+        found = {table: rows for table, rows in found.items() if rows}
+        if not found:
+            return {}
+        with acts.acting("custody.evidence", as_of=clocks.newest_day, **found):
+            _delete(connection, {table: old[table] for table in found})
+    with connected(*identity.stores()) as connection:
+        kept.bind(connection)  # an older copy of the file isn't taken for this one
+    return found
+
+
+def oldest(connection: duckdb.DuckDBPyConnection, as_of: date) -> dict[str, datetime]:
+    """Return by table of ``kept`` from when its oldest row counts that nothing holds.
+
+    Parameters
+    ----------
+    connection
+        With the warehouse as its current database.
+    as_of
+        The day on which holds are looked at.
+
+    Returns
+    -------
+    dict
+        UTC without a zone; a table without such a row isn't named.
+    """
+    if not Home.current().kept.exists():
+        return {}
+    words = _words(connection)
+    with kept.opened() as connection:
+        _prepare(connection, words, as_of)
+        found = {
+            table: connection.execute(f"select min(moment) from ({_free(table)})").fetchall()[0][0]
+            for table in AGES
+        }
+    return {table: moment for table, moment in found.items() if moment is not None}
+
+
+def first_removal(since: datetime | None) -> datetime | None:
+    """Return since when removed rows may lie in the file; None if none were removed after that."""
+    if not Home.current().kept.exists():
+        return None
+    with kept.opened() as connection:
+        found: datetime | None = connection.execute(
+            'select min("at") from kept.removals'
+            " where \"at\" > coalesce($since, timestamp '-infinity')",
+            {"since": since},
+        ).fetchall()[0][0]
+    return found
+
+
+def removals() -> list[dict[str, Any]]:
+    """Return how many rows have left the file for their age, by table and day (in UTC)."""
+    with kept.opened() as connection:
+        rows = connection.execute(
+            'select "table", "at"::date::varchar, sum(rows)::bigint from kept.removals'
+            " group by all order by all"
+        ).fetchall()
+    return [dict(zip(("table", "day", "rows"), row, strict=True)) for row in rows]
+
+
+def note_delivered(met: "pa.Table", unread_since: datetime | None, at: datetime) -> None:
+    """Note whom feeds have delivered, or may have, though they may not come back.
+
+    Parameters
+    ----------
+    met
+        One column, ``customer_id``: whom the door stopped.
+    unread_since
+        When the oldest of the rows was read that still lie in a source, unread this time: they may
+        be of whoever was erased, or last stopped, after that.
+    at
+        When, UTC without a zone.
+    """
+    with kept.opened() as connection:
+        connection.register("met", met)
+        stopped = f"handle in (select {kept.handle_sql('customer_id')} from met)"
+        connection.execute(f"update kept.suppressed set stopped_at = $at where {stopped}",
+                           {"at": at})  # fmt: skip
+        connection.unregister("met")
+        connection.execute(
+            "update kept.suppressed set delivered_at = $at where stopped_at = $at"
+            " or greatest(since, coalesce(stopped_at, since)) >= $unread",
+            {"at": at, "unread": unread_since},
+        )
+
+
+def _words(connection: duckdb.DuckDBPyConnection) -> "pa.Table":
+    """Return the requests that have landed or wait, and restrictions, by customer id.
+
+    Columns: ``customer_id``, ``request_id``, ``moment`` (when its last word landed) and ``stands``:
+    whether nothing that is kept of the customer may leave.
+    """
+    waiting = inbox.waiting()
+    landed = connection.execute(
+        f"""
+        select subject_key, request_id, max(loaded_at) as moment,
+            bool_and(status = 'open') as stands
+        from landing.rights_requests left join landing.loads using (load_id)
+        group by subject_key, request_id, type
+        union all select subject_key, null, null, true from {RESTRICTED}
+        """
+    ).to_arrow_table()
+    with identity.opened() as vault:
+        vault.register("landed", landed)
+        waiting.register(vault)
+        return vault.execute(
+            "select customer_id, request_id, moment, stands"
+            " from landed join vault.subjects using (subject_key)"
+            " union all select customer_id, request_id, received_at, true from waiting_requests"
+        ).to_arrow_table()
+
+
+def _prepare(connection: duckdb.DuckDBPyConnection, words: "pa.Table", as_of: date) -> None:
+    """Make temporary tables of when each request ended, and of whom nothing leaves."""
+    connection.register("words", words)
+    connection.execute(
+        "create or replace temp table known as"
+        f" select {kept.handle_sql('customer_id')} as handle, request_id, moment, stands from words"
+    )
+    connection.unregister("words")
+    connection.execute(
+        "create or replace temp table ended as select handle, request_id, max(moment) as moment"
+        " from (select handle, request_id, taken_at as moment from kept.steps"
+        " union all select handle, request_id, left_at from kept.proofs"
+        " union all select handle, request_id, moment from known) group by all"
+    )
+    # A hold on who was erased stands here alone: its request was stopped at the door.
+    connection.execute(
+        "create or replace temp table holding as select handle from known where stands"
+        " union select handle from kept.steps group by handle, request_id"
+        f" having max(case when step = '{HELD}' then details->>'until' end)::date >= $day"
+        f" and not bool_or(step in {listed(RELEASING_STATES)})",
+        {"day": as_of},
+    )
+
+
+def _free(table: str) -> str:
+    """Return the rows of a table that nothing holds: position and moment."""
+    return f"select * from ({AGES[table]}) where handle not in (select handle from holding)"
+
+
+def _too_old(policy: Policy, table: str, as_of: date) -> str:
+    """Return the rows that are too old; what is of the day itself is 1 day old."""
+    newest = as_of - timedelta(days=days_of(policy, table))
+    until = last_instant(newest, policy.time_zone)
+    return f"(select position from ({_free(table)}) where moment <= timestamp '{until}')"
+
+
+def _delete(connection: duckdb.DuckDBPyConnection, old: Mapping[str, str]) -> None:
+    connection.execute("begin")
+    for table, which in old.items():  # how old a row is depends on the rows of others
+        connection.execute(f"create or replace temp table old_{table} as from {which}")
+    for table in old:
+        these = f"from kept.{table} where rowid in (select position from old_{table})"
+        come = "max(come)" if table == SUPPRESSED else "null"
+        connection.execute(
+            f"insert into kept.removals select ?, ?, count(*), {come} {these}",
+            [utc_naive(now()), table],
+        )
+        connection.execute(f"delete {these}")
+    connection.execute("commit")
