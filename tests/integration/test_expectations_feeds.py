@@ -9,6 +9,7 @@ import pytest
 
 from expectations.feeds import check_feeds
 from expectations.result import Result, by_id
+from governance.clocks import last_instant
 from governance.lineage.graph import Form, Lineage, Made, Ref, Relation
 from governance.policy.model import Policy
 from governance.policy.words import FEEDS
@@ -37,7 +38,7 @@ def results(
     connection: duckdb.DuckDBPyConnection, now: datetime = NOW, **about: Any
 ) -> dict[str, Result]:
     arguments = {"manifest": {"exposures": {"e": CARDS}}, "lineage": Lineage([]), "in_clear": [],
-                 **about}  # fmt: skip
+                 "oldest_kept": {}, **about}  # fmt: skip
     found = check_feeds(connection, POLICY, checked.clocks(), now=now, **arguments)
     assert len({r.rule for r in found}) == len(found)
     return {r.rule: r for r in found}
@@ -284,6 +285,34 @@ def test_custody_purge(warehouse: duckdb.DuckDBPyConnection) -> None:
     assert purge(30) == ("broken", 31)
     assert purge(30, datetime(2024, 6, 30)) == ("broken", 31)
     assert purge(30, datetime(2024, 7, 2)) == ("holds", 0)
+
+
+def test_custody_purge_counts_what_left_kept(warehouse: duckdb.DuckDBPyConnection) -> None:
+    def purge(days: int) -> str:
+        later = NOW + timedelta(days=days)
+        found = results(warehouse, later, removed_from_kept=datetime(2024, 7, 1))
+        return found["custody.purge"].status
+
+    assert (purge(29), purge(30)) == ("holds", "broken")
+
+
+@pytest.mark.parametrize(("early", "status"), [(0, "holds"), (1, "broken")])
+@pytest.mark.parametrize(
+    ("rule", "table", "days"),
+    [("custody.evidence", "handed_over", 500), ("custody.suppression", "suppressed", 300)],
+)
+def test_custody_of_what_is_kept(
+    warehouse: duckdb.DuckDBPyConnection, rule: str, table: str, days: int, early: int, status: str
+) -> None:
+    """A row of the last day that may be kept, at its first instant in the policy's zone."""
+    day = checked.AS_OF - timedelta(days=days)
+    first = last_instant(day, checked.ZONE) + timedelta(microseconds=1 - early)
+    kept = {"notices": datetime(2024, 6, 1), "suppressed": datetime(2024, 6, 1), table: first}
+    found = results(warehouse, oldest_kept=kept)
+    assert (found[rule].status, found[rule].observed) == (status, days + early)
+    other = {"custody.evidence", "custody.suppression"} - {rule}
+    assert found[other.pop()].status == "holds"
+    assert results(warehouse, oldest_kept=None)[rule].why == NOT_RUN
 
 
 def test_permission_by_lineage(warehouse: duckdb.DuckDBPyConnection) -> None:

@@ -2,8 +2,10 @@
 
 from governance.backup import back_up
 from governance.release import PERMISSION
+from governance.rights import kept
 from tests.support.tables import state
 from warehouse import schema
+from warehouse.connect import connected
 from warehouse.publish import publish
 
 # What the first version's files lacked; a current state is led back to that.
@@ -23,6 +25,10 @@ def led_back(one):
             ("consent_events", ""), ("subjects", ""), ("unread", ""), ("about", ""),
             ("rights_requests", "exclude (request_id, channel)"),
         )}}, over=True)  # fmt: skip
+        with connected(kept.store()) as connection:
+            for column in ("proofs.left_at", "suppressed.come", "suppressed.delivered_at"):
+                table, _, name = column.partition(".")
+                connection.execute(f"alter table kept.{table} drop column {name}")
     one.home.schema_version.unlink()
     return one
 
@@ -35,6 +41,9 @@ def test_the_first_version_is_brought_up(small, tmp_path):
     assert listed.status == 0, listed.said
     assert one.home.schema_version.read_text() == f"{schema.VERSION}\n"
     assert state(one) == before
+    with one.entered(), kept.opened() as connection:
+        connection.execute("select left_at from kept.proofs")
+        connection.execute("select come, delivered_at from kept.suppressed")
     assert one.assent("rights", "list").status == 0
 
 
