@@ -20,7 +20,7 @@ from governance import acts, consent_receipt
 from governance.consent_record import Receipt
 from governance.policy.model import Policy
 from governance.policy.words import SEGMENT_PURPOSE, TRANSACTION_ATTRIBUTES
-from governance.rights import kept
+from governance.rights import expiry, kept
 from governance.rights.access_page import page
 from governance.rights.answer import Answer, Meanings, as_json, opening
 from governance.rights.explanation import explained
@@ -207,6 +207,11 @@ def _kept(policy: Policy, customer_id: str) -> dict[str, Any]:
                     json.loads(text)
                     for (text,) in _of(connection, "receipt", "receipts", handle)
                 ],
+                "why": policy.evidence.model_dump(mode="json"),
+                "until": {
+                    table: day.isoformat()
+                    for table, day in expiry.kept_until(connection, policy, handle).items()
+                },
             },
         }  # fmt: skip
 

@@ -32,6 +32,16 @@ FILES = {
 }
 
 
+KEPT = {
+    "steps": "what was done about your requests",
+    "proofs": "proof that you agreed",
+    "receipts": "receipts",
+    "handed_over": "to whom we gave your data",
+    "notices": "what recipients were told",
+    "suppressed": "the entry that stops your rows, as long as nobody delivers them again",
+}
+
+
 def page(policy: Policy, told: Mapping[str, Any], consent: Receipt | None) -> bytes:
     """Return the page of an answer, in UTF-8."""
     zone = told["time_zone"]
@@ -152,9 +162,16 @@ def _consulted(body: Element, told: Mapping[str, Any], zone: str) -> None:
 
 def _kept(body: Element, told: Mapping[str, Any], zone: str) -> None:
     kept = told["kept"]
-    if not any(kept.values()):
+    if not kept["until"]:
         return
     add(body, "h2", "What we keep because the law lets us")
+    why = kept["why"]
+    interest = f" ({why['interest']})" if why["interest"] else ""
+    add(
+        body, "p",
+        f"It rests on {consent_page.BASES[why['basis']]}{interest}. An open request, a restriction"
+        " or a legal hold keeps it for longer.",
+    )  # fmt: skip
     facts(body, {
         "So that nothing brings you back": [
             f"an entry that stops your rows at the door, since {_at(since, zone)}"
@@ -168,6 +185,9 @@ def _kept(body: Element, told: Mapping[str, Any], zone: str) -> None:
             f"a receipt for request {receipt.get('request_id', '')}"
             for receipt in kept["receipts"]
         ] or "nothing",
+        "Until when": [
+            f"{KEPT[table]}: {_day(day)}" for table, day in kept["until"].items()
+        ],
     })  # fmt: skip
 
 

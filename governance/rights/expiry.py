@@ -12,8 +12,9 @@ GDPR Art. 5(1)(e).
 """
 
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import duckdb
 
@@ -114,6 +115,30 @@ def oldest(connection: duckdb.DuckDBPyConnection, as_of: date) -> dict[str, date
     return {table: moment for table, moment in found.items() if moment is not None}
 
 
+def kept_until(
+    connection: duckdb.DuckDBPyConnection, policy: Policy, handle: Any
+) -> dict[str, date]:
+    """Return until when the last of what each table has of a customer is kept, as things stand.
+
+    A delivery, a step or a hold that is yet to come makes it later.
+
+    Parameters
+    ----------
+    connection
+        As :func:`governance.rights.kept.opened` yields it.
+    """
+    _prepare(connection, None, date.min)
+    found = {}
+    for table in AGES:
+        ((moment,),) = connection.execute(
+            f"select max(moment) from ({AGES[table]}) where handle = ?", [handle]
+        ).fetchall()
+        if moment is not None:
+            day = moment.replace(tzinfo=UTC).astimezone(ZoneInfo(policy.time_zone)).date()
+            found[table] = day + timedelta(days=days_of(policy, table))
+    return found
+
+
 def first_removal(since: datetime | None) -> datetime | None:
     """Return since when removed rows may lie in the file; None if none were removed after that."""
     if not Home.current().kept.exists():
@@ -189,14 +214,19 @@ def _words(connection: duckdb.DuckDBPyConnection) -> "pa.Table":
         ).to_arrow_table()
 
 
-def _prepare(connection: duckdb.DuckDBPyConnection, words: "pa.Table", as_of: date) -> None:
+def _prepare(connection: duckdb.DuckDBPyConnection, words: "pa.Table | None", as_of: date) -> None:
     """Make temporary tables of when each request ended, and of whom nothing leaves."""
-    connection.register("words", words)
     connection.execute(
-        "create or replace temp table known as"
-        f" select {kept.handle_sql('customer_id')} as handle, request_id, moment, stands from words"
+        "create or replace temp table known"
+        " (handle uuid, request_id varchar, moment timestamp, stands boolean)"
     )
-    connection.unregister("words")
+    if words is not None:
+        connection.register("words", words)
+        connection.execute(
+            f"insert into known select {kept.handle_sql('customer_id')}, request_id, moment, stands"
+            " from words"
+        )
+        connection.unregister("words")
     connection.execute(
         "create or replace temp table ended as select handle, request_id, max(moment) as moment"
         " from (select handle, request_id, taken_at as moment from kept.steps"

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from datetime import date, datetime, timedelta
 
 import jsonschema
 import pyrage
@@ -144,6 +145,9 @@ def test_access_tells_what_article_15_asks_for(story, report):
     assert handed["release_id"] == manifest["release_id"]
     assert (handed["recipient"], handed["country"], handed["columns"]) == (
         "store_planning", "US", ["customer_id"])  # fmt: skip
+    after = datetime.fromisoformat(handed["at"]).date() + timedelta(days=1094)
+    assert after <= date.fromisoformat(report["kept"]["until"]["handed_over"])
+    assert report["kept"]["why"]["basis"] == "legitimate_interest"
     (member,) = report["memberships"]
     explained = one.assent("explain", who, "--json").json
     assert member["sentence"] == explained["sentence"]
@@ -315,3 +319,7 @@ def test_who_was_erased_is_told_what_is_kept(story, tmp_path):
     assert len(kept["suppressed_since"]) == 1
     assert kept["proofs_of_consent"][0]["events"]
     assert kept["receipts"][0]["request_id"] == number
+    assert {"proofs", "receipts", "steps", "suppressed"} <= set(kept["until"])
+    page = (tmp_path / "out" / "access.html").read_text()
+    assert kept["why"]["interest"] in page
+    assert "the entry that stops your rows" in page
