@@ -211,3 +211,13 @@ def test_what_an_earlier_version_kept_gets_ages(monkeypatch):
     assert expire(after(30)) == {"proofs": 1, "suppressed": 1}
     with connected(*identity.stores()) as connection:
         kept.bind(connection)
+
+
+def test_until_when_it_is_kept_is_the_day_on_which_it_goes():
+    with kept.opened() as connection:
+        until = expiry.kept_until(connection, POLICY, kept.handle_of(connection, "mary"))
+        nobody = expiry.kept_until(connection, POLICY, kept.handle_of(connection, "zoe"))
+    assert until.pop("suppressed") == after(30)
+    assert until.pop("notices", None) is None  # it waits
+    assert until == dict.fromkeys(OF_REQUESTS, after(20))
+    assert nobody == {}
