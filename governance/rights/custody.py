@@ -96,10 +96,7 @@ def _rows(
         if "event_day" not in catalogue.columns(connection, table.schema, table.table):
             continue
         which = f"event_day {old}" + (f" and {free}" if table.key == SUBJECT else "")
-        if table.schema == "landing":
-            leaving.note_removal(connection, table.table, which, at=at, why=leaving.RETENTION)
-            leaving.forget_values(connection, which)
-        gone = connection.execute(f"delete from {table.name} where {which}").fetchall()[0][0]
+        gone = leaving.delete(connection, table, which, at=at, why=leaving.RETENTION)
         if table.schema == "landing" and gone:
             found[table.table] = gone
     # What decides permission stays: without it, a child would count as grown up.
@@ -108,7 +105,8 @@ def _rows(
         if name not in (*OF_LANDING, *PERMISSION_ATTRIBUTES)
     ]  # fmt: skip
     which = f"recorded_on {old} and {free} and coalesce({', '.join(told)}) is not null"
-    leaving.note_removal(connection, "customers", which, at=at, why=leaving.RETENTION, emptied=True)
+    rows = f"(select load_id from landing.customers where {which})"
+    leaving.note_removal(connection, rows, at=at, why=leaving.RETENTION, emptied=True)
     nulled = ", ".join(f"{identifier(name)} = null" for name in told)
     (emptied,) = connection.execute(
         f"update landing.customers set {nulled} where {which}"

@@ -26,6 +26,8 @@ from governance.rights.published import leave_published
 from warehouse.connect import connected, warehouse_store
 from warehouse.sql import quoted
 
+TRANSACTIONS = "transactions"
+VALUED = ("category", "product_group")  # attributes of them that may hold special values
 ERASURE, RETENTION, NO_PURPOSE = "erasure", "retention", "no_purpose"  # of ``REMOVALS``
 
 
@@ -106,48 +108,70 @@ def delete_marked(
         [at],
     )
     for table in tables:
-        if table.schema == "landing" and table.table in FEEDS:
-            note_removal(connection, table.table, table.of_leaving, at=at, why=why)
-        if (table.schema, table.table) == ("landing", "transactions"):
-            forget_values(connection, table.of_leaving)
-        connection.execute(f"delete from {table.name} where {table.of_leaving}")
+        delete(connection, table, table.of_leaving, at=at, why=why)
     connection.execute("commit")
 
 
-def forget_values(connection: duckdb.DuckDBPyConnection, which: str) -> None:
-    """Forget the special values that only leaving rows of transactions have, before they leave.
+def delete(
+    connection: duckdb.DuckDBPyConnection, table: Holder, which: str, *, at: datetime, why: str
+) -> int:
+    """Delete rows of a table of the warehouse; return how many.
+
+    Of a feed's rows it is noted how many leave, and values that only these had are forgotten. They
+    are looked for once: among many millions that takes most of the time.
 
     Parameters
     ----------
     connection
-        With the warehouse attached.
+        With the warehouse attached; in a transaction.
     which
         SQL that is true for the rows that leave.
+    at
+        When, UTC without a zone.
+    why
+        One of ``REMOVALS``.
     """
+    of_feed = table.schema == "landing" and table.table in FEEDS
+    asked = VALUED if table.table == TRANSACTIONS else ()
+    if of_feed:
+        connection.execute(
+            f"create or replace temp table going as select rowid as position,"
+            f" {', '.join(('load_id', *asked))} from {table.name} where {which}"
+        )
+        note_removal(connection, "going", at=at, why=why)
+        which = "rowid in (select position from going)"
+    gone = connection.execute(f"delete from {table.name} where {which}").fetchall()[0][0]
+    if of_feed and asked:
+        _forget_values(connection)
+    return int(gone)
+
+
+def _forget_values(connection: duckdb.DuckDBPyConnection) -> None:
+    """Forget the special values that only the rows of transactions had that have just left."""
     schema, table = SPECIAL_VALUES.split(".")
     if not connection.execute(
         "select 1 from duckdb_tables() where database_name = 'warehouse'"
         " and schema_name = ? and table_name = ?", [schema, table],
     ).fetchall():  # fmt: skip
         return
-    noted, rows = f"warehouse.{SPECIAL_VALUES}", "warehouse.landing.transactions"
-    for attribute in ("category", "product_group"):
+    noted = f"warehouse.{SPECIAL_VALUES}"
+    for attribute in VALUED:
         of_it = f"select special_value from {noted} where attribute = {quoted(attribute)}"
         values = connection.execute(
-            f"select distinct {attribute} from {rows} where {which} and {attribute} in ({of_it})"
+            f"select distinct {attribute} from going where {attribute} in ({of_it})"
         ).fetchall()
         if values:  # mostly there are none, and nobody reads the other rows
             connection.execute(
                 f"delete from {noted} where attribute = $attribute"
                 " and list_contains($values, special_value) and special_value not in"
-                f" (select {attribute} from {rows} where list_contains($values, {attribute})"
-                f" and not ({which}))",
+                f" (select {attribute} from warehouse.landing.{TRANSACTIONS}"
+                f" where list_contains($values, {attribute}))",
                 {"attribute": attribute, "values": [value for (value,) in values]},
             )
 
 
 def note_removal(
-    connection: duckdb.DuckDBPyConnection, table: str, which: str, *, at: datetime, why: str,
+    connection: duckdb.DuckDBPyConnection, rows: str, *, at: datetime, why: str,
     emptied: bool = False,
 ) -> None:  # fmt: skip
     """Note how many rows of each feed leave a landing table, so that what was read still adds up.
@@ -156,10 +180,8 @@ def note_removal(
     ----------
     connection
         With the warehouse attached; in the transaction in which the rows leave, before they do.
-    table
-        One of ``FEEDS``.
-    which
-        SQL that is true for the rows that leave.
+    rows
+        The rows that leave, as SQL, with their ``load_id``.
     at
         When, UTC without a zone.
     why
@@ -174,7 +196,7 @@ def note_removal(
         " as load_id, feed, ? as loaded_at, ? as source, '{}' as fingerprint,"
         " 0 as rows_read, 0 as rows_accepted, 0 as rows_quarantined, 0 as rows_duplicate,"
         f" {gone} as rows_corrected, 0 as rows_suppressed, {lost} as rows_emptied"
-        f" from warehouse.landing.{table} join (select load_id, feed from warehouse.landing.loads)"
-        f" using (load_id) where {which} group by feed",
+        f" from {rows} join (select load_id, feed from warehouse.landing.loads) using (load_id)"
+        " group by feed",
         [at, why],
     )

@@ -26,7 +26,7 @@ def test_it_is_due_at_half_of_the_days_and_not_before(tmp_path, monkeypatch):
     at(monkeypatch, 400)
     assert not purge.due(POLICY)  # nothing was removed
     with connected(warehouse_store()) as connection:
-        note_removal(connection, "transactions", "true", at=REMOVED.replace(tzinfo=None),
+        note_removal(connection, "warehouse.landing.transactions", at=REMOVED.replace(tzinfo=None),
                      why="erasure")  # fmt: skip
     at(monkeypatch, 14, hours=23)
     assert not purge.due(POLICY)

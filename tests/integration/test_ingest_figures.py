@@ -68,7 +68,9 @@ def test_a_row_that_vanishes_is_noticed_unless_its_removal_is_noted(tmp_path):
     assert unreconciled() == ["transactions"]
     with connected(warehouse_store()) as connection:
         connection.execute("insert into landing.transactions from main.gone")
-        note_removal(connection, "transactions", "true", at=datetime(2024, 7, 2), why="retention")
+        note_removal(
+            connection, "warehouse.landing.transactions", at=datetime(2024, 7, 2), why="retention"
+        )
         connection.execute("delete from landing.transactions")
     assert unreconciled() == []
     # Read from the beginning, the feed brings its rows; that some lie in the file is remembered.
