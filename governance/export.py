@@ -26,7 +26,7 @@ from governance.policy.problems import nearest
 from governance.policy.rules import override_of
 from governance.policy.words import SEGMENT_PURPOSE
 from governance.release import PERMISSION
-from governance.rights import recipients
+from governance.rights import kept, recipients
 from warehouse.clock import now, utc_naive, whose
 from warehouse.connect import published_store
 from warehouse.errors import RuleBrokenError, UsageError
@@ -142,6 +142,7 @@ def _prepared(
         judged_at = _judge(connection, policy, utc_naive(at))
         number, name, day = _segment(connection, segment)
         _audience(connection, number, purpose)
+        _hold_back_erased(connection)
         held_back = Counter(
             dict(
                 connection.execute(
@@ -263,6 +264,22 @@ def _audience(connection: duckdb.DuckDBPyConnection, number: int, purpose: str) 
         """,
         {"number": number},
     )
+
+
+def _hold_back_erased(connection: duckdb.DuckDBPyConnection) -> None:
+    """Hold back whoever was erased, should older files have been put back by hand."""
+    secret, handles = kept.suppression()
+    if not handles.num_rows:
+        return
+    connection.register("handles", handles)
+    handle = kept.handle_sql("customer_id", "($secret::blob)")
+    connection.execute(
+        "update audience set reason = 'erased' from vault.subjects as s"
+        f" where s.subject_key = audience.subject_key and ({handle})::varchar in"
+        " (select handle from handles)",
+        {"secret": secret},
+    )
+    connection.unregister("handles")
 
 
 def _table(connection: duckdb.DuckDBPyConnection, columns: list[str]) -> Any:

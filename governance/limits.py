@@ -46,6 +46,19 @@ def require_short(*texts: str | None) -> None:
             raise UsageError(f"a text is longer than {LONGEST_TEXT} bytes", "name where it is kept")
 
 
+def require_told(*texts: str | None) -> None:
+    """Refuse a text that says nothing, or is longer than one may be.
+
+    Raises
+    ------
+    UsageError
+        If one does or is.
+    """
+    require_short(*texts)
+    if any(text is not None and not text.strip() for text in texts):
+        raise UsageError("a text is empty", "say it: the subject, or an authority, may ask for it")
+
+
 def _any_of(characters: str) -> str:
     """Return a class of characters for RE2, spelled so that SQL holds none of them."""
     return "[" + "".join(f"\\x{{{ord(c):x}}}" for c in characters) + "]"

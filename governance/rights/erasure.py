@@ -23,7 +23,7 @@ from governance.rights.discovery import LEAVING, Holder, alias_of, holders, mark
 from governance.rights.requests import Request, require_open, require_verified
 from warehouse import journal
 from warehouse.clock import now, utc_naive
-from warehouse.connect import Store, connected, published_store, warehouse_store
+from warehouse.connect import Store, published_store, warehouse_store
 from warehouse.errors import UsageError
 from warehouse.journal import Step
 from warehouse.publish import published_purposes
@@ -54,8 +54,10 @@ def erase(
     ------
     UsageError
         If one has ended or its subject isn't verified, or some table can't be told whose rows it
-        holds, or a restriction or a legal hold stands; then nothing is erased.
+        holds, or a restriction or a legal hold stands, or the newest `kept` isn't there; then
+        nothing is erased.
     """
+    kept.require_newest()
     for request in requests:
         if request.type != leaving.ERASURE:
             raise UsageError(
@@ -120,6 +122,7 @@ def _published() -> list[Store]:
 def finish(payload: dict[str, Any]) -> None:
     """Do what the journal says; done again after a kill, it finds what is left to do."""
     began = time.monotonic()
+    kept.require_newest()  # else it would be noted in another that they may not come back
     subjects = list(payload["requests"])
     beside = _published()
     with identity.opened(warehouse_store(read_only=True), *beside) as connection:
@@ -138,8 +141,7 @@ def finish(payload: dict[str, Any]) -> None:
     _keep(payload, keep, rows, fits, known)
     inbox.forget([customer_id for customer_id, *_ in keep])
     leaving.leave(subjects, datetime.fromisoformat(payload["at"]), leaving.ERASURE)
-    with connected(*identity.stores()) as connection:
-        kept.bind(connection)
+    kept.require_newest()
     _sign(payload, time.monotonic() - began)
 
 
@@ -177,7 +179,9 @@ def _fitted_on(
 
     def told(of_subject: int, then: int) -> str:
         if of_day:
-            return "yes" if then else "no"
+            return (
+                "yes" if then else "no, as far as is known: that day's mart may have been made anew"
+            )
         return "yes, as far as is known: it is in a later mart" if of_subject else "not known"
 
     return {subject: told(of_subject, then) for subject, of_subject, then in rows}

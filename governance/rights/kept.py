@@ -41,7 +41,7 @@ NONCE_BYTES = 12
 OF_FILE = "(select secret from kept.secret)"
 # How far the file has come. What leaves it counts too, so that this only ever grows.
 COME = (
-    "((select count(*) from kept.steps)"
+    "((select count(*) from kept.steps) + (select count(*) from kept.handed_over)"
     " + (select coalesce(sum(rows), 0)::bigint + count(*) from kept.removals))"
 )
 TABLES = {
@@ -108,8 +108,21 @@ def rewrite() -> None:
 
 
 @contextmanager
-def opened() -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open the file for a moment, as its current database; others wait meanwhile."""
+def opened(*, first: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the file for a moment, as its current database; others wait meanwhile.
+
+    Parameters
+    ----------
+    first
+        Whether it is known that there was no file before, if there is none.
+
+    Raises
+    ------
+    UsageError
+        If it is missing.
+    """
+    if not first and not Home.current().kept.exists() and _is_known():
+        raise _missing()
     with held(), connected(store()) as connection:
         for name, columns in TABLES.items():
             connection.execute(f"create table if not exists kept.{name} ({columns})")
@@ -133,7 +146,7 @@ class Mark:
 
 def mark() -> Mark:
     """Return what tells this file from another, and of two copies the older."""
-    with opened() as connection:
+    with opened(first=True) as connection:
         secret, steps = connection.execute(f"select {OF_FILE}, {COME}").fetchall()[0]
     return Mark(hashlib.sha256(secret).hexdigest()[:32], steps)
 
@@ -155,13 +168,7 @@ def bind(connection: duckdb.DuckDBPyConnection) -> None:
     path = Home.current().kept
     found = mark() if path.exists() or not noted else None
     if noted and (found is None or found.of != noted[0][0] or found.steps < noted[0][1]):
-        raise UsageError(
-            f"{path} is missing, or isn't the newest: without the list of who was erased they"
-            " would come back",
-            "put back the newest; if it is lost for good, `assent rights new-kept` begins an empty"
-            " one, and who was erased has to be erased again when a feed brings them",
-            rule="kept.missing",
-        )
+        raise _missing()
     if noted:
         require_remembered(noted[0][1])
     if found is not None:
@@ -169,6 +176,35 @@ def bind(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute("delete from vault.kept")
         connection.execute("insert into vault.kept values (?, ?)", [found.of, found.steps])
         connection.execute("commit")
+
+
+def _is_known() -> bool:
+    """Tell whether the vault knows of such a file."""
+    vault, _ = identity.stores(read_only=True)
+    if not vault.path.exists():
+        return False
+    with connected(vault) as connection:
+        known = connection.execute(
+            "select 1 from duckdb_tables() where database_name = 'vault' and table_name = 'kept'"
+        ).fetchall()
+        return bool(known and connection.execute("select 1 from vault.kept").fetchall())
+
+
+def _missing() -> UsageError:
+    return UsageError(
+        f"{Home.current().kept} is missing, or isn't the newest: without the list of who was erased"
+        " they would come back",
+        "put back the newest; if it is lost for good, `assent rights new-kept` begins an empty"
+        " one, and who was erased has to be erased again when a feed brings them",
+        rule="kept.missing",
+    )
+
+
+def require_newest() -> None:
+    """Refuse to go on with a file that is missing, another's or an older copy; see :func:`bind`."""
+    vault, _ = identity.stores()
+    with connected(vault) as connection:
+        bind(connection)
 
 
 def require_remembered(come: int) -> None:
@@ -222,6 +258,19 @@ def suppression() -> "tuple[bytes, pa.Table]":
         secret = connection.execute("select secret from kept.secret").fetchall()[0][0]
         handles = connection.execute("select handle::varchar as handle from kept.suppressed")
         return secret, handles.to_arrow_table()
+
+
+def is_suppressed(customer_id: str) -> bool:
+    """Tell whether a customer was erased and may not come back."""
+    if not Home.current().kept.exists():
+        return False
+    with opened() as connection:
+        handle = handle_of(connection, customer_id)
+        return bool(
+            connection.execute(
+                "select 1 from kept.suppressed where handle = ?", [handle]
+            ).fetchall()
+        )
 
 
 def handle_sql(customer_id: str, secret: str = OF_FILE) -> str:

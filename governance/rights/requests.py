@@ -8,7 +8,7 @@ answered (``deadlines``), whom a request keeps out of marts (``governance.consen
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -83,16 +83,26 @@ class Request:
         if self.type != "restriction" or self.status not in HOLDING_STATES:
             return False
         ends = [step["until"] for step in self.steps if step["step"] == HELD]
-        return not ends or now().date() <= date.fromisoformat(max(ends))
+        return not ends or _day_everywhere() <= date.fromisoformat(max(ends))
+
+
+def _day_everywhere() -> date:
+    """Return the day that has begun everywhere: a hold ends when its last day has, wherever."""
+    return (now() - timedelta(hours=12)).date()
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A request in the inbox; ``known`` says whether there is such a customer, None: can't say."""
+    """A request in the inbox.
+
+    ``known`` says whether there is such a customer, None: can't say; ``erased`` whether there was
+    one who was erased, so that the next run stops the request at the door.
+    """
 
     request_id: str
     received_at: datetime
     known: bool | None
+    erased: bool = False
 
 
 def open_request(
@@ -122,7 +132,8 @@ def open_request(
         }  # fmt: skip
         inbox.add("rights_requests", word)
         known, act["subject_key"] = identity.look_up(customer_id)
-    return Opened(opened, received_at or present, known)
+    erased = known is False and kept.is_suppressed(customer_id)
+    return Opened(opened, received_at or present, known, erased)
 
 
 def hold(customer_id: str, *, reason: str, until: date) -> Opened:
@@ -133,8 +144,8 @@ def hold(customer_id: str, *, reason: str, until: date) -> Opened:
     UsageError
         If the hold ends before it begins, or a value is beyond the limits.
     """
-    limits.require_short(reason)
-    if until < now().date():
+    limits.require_told(reason)
+    if until < _day_everywhere():
         raise UsageError("--until is past", "name the last day of the hold")
     opened = open_request(customer_id, "restriction", channel="legal hold")
     request = find(opened.request_id, customer_id)
@@ -218,7 +229,7 @@ def take_step(
     with acts.acting("rights.step", step=acts.known(step, STEPS)) as act:
         if step not in STEPS:
             raise UsageError("there is no such step", f"use one of {', '.join(STEPS)}")
-        limits.require_short(*details.values())
+        limits.require_told(*details.values())
         request = find(request_id, customer_id)
         act["subject_key"], act["request_id"] = request.subject_key, request_id
         require_open(request)

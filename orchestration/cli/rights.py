@@ -38,10 +38,19 @@ def open_(
     opened = open_request(subject, kind, channel=channel, received_at=received_at)
     if as_json:
         print_json({"request_id": opened.request_id, "received_at": opened.received_at,
-                    "known_customer": opened.known})  # fmt: skip
+                    "known_customer": opened.known, "erased": opened.erased})  # fmt: skip
         return
     click.echo(f"opened {opened.request_id}")
-    if opened.known is False:
+    _warn_of_nobody(opened)
+
+
+def _warn_of_nobody(opened: Any) -> None:
+    if opened.erased:
+        click.echo(
+            "that customer was erased: answer it before the next run, which stops it at the door"
+            " (`assent rights readmit`, if they have returned)"
+        )
+    elif opened.known is False:
         click.echo("no such customer yet; if the id is misspelt, it reaches nobody")
 
 
@@ -55,6 +64,7 @@ def hold(subject: str, reason: str, until: datetime) -> None:
 
     opened = put_under_hold(subject, reason=reason, until=until.date())
     click.echo(f"opened {opened.request_id}: `assent rights lift` ends it")
+    _warn_of_nobody(opened)
 
 
 @rights.command("list")

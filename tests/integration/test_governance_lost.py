@@ -68,8 +68,10 @@ def test_nothing_lands_without_the_newest_list_of_who_was_erased(home, tmp_path)
     home.kept.write_bytes(older)
     missing(home, "kept.missing")
     home.kept.unlink()
-    with kept.opened():
-        pass  # another, with a secret of its own, as any command would have made it
+    with pytest.raises(UsageError, match="kept is missing"), kept.opened():
+        pass
+    with kept.opened(first=True):
+        pass  # another, with a secret of its own, as an earlier version would have made it
     missing(home, "kept.missing")
 
     shutil.copy(newest, home.kept)

@@ -87,5 +87,5 @@ def test_a_restriction_comes_before_erasure_too_and_a_hold_ends_by_itself(one, w
         one.assent("rights", "refuse", restriction, "--ground", "-", "--complaint", "-").status == 0
     )
     assert one.assent("rights", "fulfil", numbers[0]).status == 0
-    later = one.assent("rights", "fulfil", numbers[1], ASSENT_NOW="2090-01-02T00:00:00Z")
+    later = one.assent("rights", "fulfil", numbers[1], ASSENT_NOW="2090-01-02T12:00:00Z")
     assert later.status == 0, later.said

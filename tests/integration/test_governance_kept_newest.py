@@ -1,0 +1,102 @@
+"""`kept` must be the newest before anybody is erased; whoever it names is in no export."""
+
+import shutil
+
+import pytest
+
+from governance import identity
+from tests.support.whereabouts import held
+
+EXPORT = ("export", "1", "--purpose", "segmentation", "--recipient", "store_planning",
+          "--unencrypted", "--json", "--to")  # fmt: skip
+
+
+def asked(one, who, kind="erasure"):
+    number = one.assent("rights", "open", who, kind, "--json").json["request_id"]
+    assert one.assent("rights", "verify", number, "--method", "by letter").status == 0
+    return number
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_nobody_is_erased_without_the_newest(small, tmp_path, older):
+    """Their entry would lie in another file, and the next feed would bring them back."""
+    one = small.copy(tmp_path / "home")
+    who, other = sorted(one.members())[:2]
+    assert one.assent("rights", "fulfil", asked(one, other)).status == 0
+    before = shutil.copy(one.home.kept, tmp_path / "before")
+    number = asked(one, who)
+    one.run("--select", "group:landing")  # notes how far it has come
+    newest = one.home.kept.rename(tmp_path / "newest")
+    if older:
+        shutil.copy(before, one.home.kept)
+    done = one.assent("rights", "fulfil", number)
+    assert (done.status, "kept is missing, or isn't the newest" in done.err) == (2, True), done.said
+    assert held(one, who)
+    assert not list(one.home.journal.iterdir())
+    if not older:  # nor is another made by those who only write into it
+        for command in (("verify", number, "--method", "by letter"), ("list",), ("notices",)):
+            assert one.assent("rights", *command).status == 2
+        assert one.assent(*EXPORT, str(tmp_path / "out.csv")).status == 2
+        assert not one.home.kept.exists()
+        assert not (tmp_path / "out.csv").exists()
+    shutil.copy(newest, one.home.kept)
+    assert one.assent("rights", "fulfil", number).status == 0
+    assert not held(one, who)
+
+
+def test_the_erased_are_in_no_export_though_older_files_were_put_back(small, tmp_path):
+    one = small.copy(tmp_path / "home")
+    who = min(w for w, segment in one.members().items() if segment == 1)
+    for path in (one.home.vault, one.home.salts, one.home.published):
+        copy = shutil.copytree if path.is_dir() else shutil.copy
+        copy(path, tmp_path / path.name)
+    assert one.assent("rights", "fulfil", asked(one, who)).status == 0
+    for path in (one.home.vault, one.home.salts):
+        shutil.copy(tmp_path / path.name, path)
+    shutil.copytree(tmp_path / one.home.published.name, one.home.published, dirs_exist_ok=True)
+    done = one.assent(*EXPORT, str(tmp_path / "out.csv"))
+    assert done.status == 0, done.said
+    assert done.json["held_back"] == {"erased": 1}
+    assert who not in (tmp_path / "out.csv").read_text()
+
+
+def test_who_opens_a_request_of_an_erased_customer_is_told(small, tmp_path):
+    one = small.copy(tmp_path / "home")
+    who = min(one.members())
+    assert one.assent("rights", "fulfil", asked(one, who)).status == 0
+    assert (
+        "was erased: answer it before the next run"
+        in one.assent("rights", "open", who, "access").out
+    )
+    hold = ("rights", "hold", "nobody", "--reason", "claim", "--until", "2030-01-01")
+    assert "no such customer yet" in one.assent(*hold).out
+    with one.entered():
+        assert identity.look_up(who)[0] is False
+
+
+@pytest.mark.parametrize("said", ["", " \t"])
+def test_what_the_law_asks_for_is_not_left_empty(small, tmp_path, said):
+    one = small.copy(tmp_path / "home")
+    number = one.assent("rights", "open", min(one.members()), "access", "--json").json["request_id"]
+    for command in (
+        ("refuse", number, "--ground", said, "--complaint", "the authority"),
+        ("refuse", number, "--ground", "none", "--complaint", said),
+        ("verify", number, "--method", said),
+        ("hold", min(one.members()), "--reason", said, "--until", "2030-01-01"),
+    ):
+        done = one.assent("rights", *command)
+        assert (done.status, "a text is empty" in done.err) == (2, True), done.said
+    assert one.assent("rights", "show", number, "--json").json["status"] == "open"
+
+
+def test_a_hold_ends_when_its_last_day_has_ended_everywhere(small, tmp_path):
+    one = small.copy(tmp_path / "home")
+    who = min(one.members())
+    hold = ("rights", "hold", who, "--reason", "claim", "--until")
+    day, evening, over = "2026-06-03", "2026-06-04T00:30:00Z", "2026-06-04T12:00:00Z"
+    assert one.assent(*hold, day, ASSENT_NOW=evening).status == 0
+    assert one.assent(*hold, day, ASSENT_NOW=over).status == 2
+    number = asked(one, who)
+    done = one.assent("rights", "fulfil", number, ASSENT_NOW=evening)
+    assert (done.status, "legal hold" in done.err) == (2, True), done.said
+    assert one.assent("rights", "fulfil", number, ASSENT_NOW=over).status == 0
