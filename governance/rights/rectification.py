@@ -231,15 +231,14 @@ def _correct_landing(
         connection.execute("begin")
         clocks.forget(connection)
         status.forget_marts(connection, policy)
-        if not landed:
-            connection.execute("commit")
-            return rows
-        values = ", ".join(f"{identifier(name)} = ?::{kinds[name]}" for name in landed)
-        done = connection.execute(
-            f"update {CUSTOMERS} set {values} where subject_key = ?::uuid",
-            [*(right[name] for name in landed), subject],
-        ).fetchall()
-        # What stood there may lie in the file still: the days to purge it in begin.
+        if landed:
+            values = ", ".join(f"{identifier(name)} = ?::{kinds[name]}" for name in landed)
+            done = connection.execute(
+                f"update {CUSTOMERS} set {values} where subject_key = ?::uuid",
+                [*(right[name] for name in landed), subject],
+            ).fetchall()
+            rows["warehouse"] = {CUSTOMERS: int(done[0][0])}
+        # What stood here or in the vault may lie in the file still: the days to purge it in begin.
         connection.execute(
             "insert into landing.loads by name select"
             " (select max(load_id) from landing.loads) + 1 as load_id, 'customers' as feed,"
@@ -251,7 +250,7 @@ def _correct_landing(
             [at, at],
         )
         connection.execute("commit")
-    return {**rows, "warehouse": {CUSTOMERS: int(done[0][0])}}
+    return rows
 
 
 def _sign(

@@ -32,10 +32,10 @@ def asked(one, who):
     return number
 
 
-def corrected(one, folder, number, changes):
+def corrected(one, folder, number, changes, **variables):
     file = folder / "changes.json"
     file.write_text(changes if isinstance(changes, str) else json.dumps(changes))
-    return one.assent("rights", "fulfil", number, "--changes", str(file), "--json")
+    return one.assent("rights", "fulfil", number, "--changes", str(file), "--json", **variables)
 
 
 def row_of(one, who):
@@ -118,6 +118,17 @@ def test_a_feed_that_says_the_old_value_again_doesnt_undo_it(story):
     assert held(one, who)[1] == "3"
     deliver(one, who, "newest", household_size="4")
     assert held(one, who)[1] == "4"
+
+
+def test_the_days_to_purge_in_begin_where_only_the_vault_is_corrected(story):
+    one, folder, who, *_ = story
+    changes, later = {"email": "latest@example.org"}, {"ASSENT_NOW": "2024-12-31T23:00:00Z"}
+    done = corrected(one, folder, asked(one, who), changes, **later)
+    assert done.status == 0, done.said
+    assert done.json[0]["rows_found"] == {"vault": {"main.identifiers": 1}}
+    with one.warehouse() as connection:
+        days = "select max(loaded_at)::varchar from landing.loads where source = 'rectification'"
+        assert connection.execute(days).fetchall() == [("2024-12-31 23:00:00",)]
 
 
 def test_work_that_was_killed_is_finished(story, monkeypatch):
