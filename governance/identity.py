@@ -307,19 +307,7 @@ def pseudonym(label: str, customer_id: str, salt: str) -> str:
 
 
 def as_landed(customer_id: str) -> str:
-    """Return a customer id that somebody typed as landing writes it: without blanks around it.
-
-    Raises
-    ------
-    UsageError
-        If it isn't text: a terminal passes on any bytes.
-    """
-    try:
-        customer_id.encode()
-    except UnicodeEncodeError:
-        raise UsageError(
-            "the customer id isn't valid UTF-8", "write it as the feeds have it"
-        ) from None
+    """Return a customer id that somebody typed as landing writes it: without blanks around it."""
     return customer_id.strip(BLANKS)
 
 

@@ -187,14 +187,10 @@ def _word(text: str | None) -> str | None:
 
 
 def _require_texts(texts: Mapping[str, str | None]) -> None:
-    """Refuse texts that are too long, or that aren't text: a terminal passes on any bytes."""
+    """Refuse texts that are too long, or words that hold what can't be seen."""
     for name, text in texts.items():
         said = f"the {name.replace('_', ' ')}"
-        try:
-            size = len((text or "").encode())
-        except UnicodeEncodeError:
-            raise UsageError(f"{said} isn't valid UTF-8", "write it as text") from None
-        if size > limits.LONGEST_TEXT:
+        if len((text or "").encode()) > limits.LONGEST_TEXT:
             raise UsageError(
                 f"{said} is longer than {limits.LONGEST_TEXT} bytes", "name where it is kept"
             )

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from orchestration.environment import prepare
-from warehouse.errors import AssentError, masked, of_machine
+from warehouse.errors import AssentError, UsageError, masked, of_machine
 from warehouse.home import PROJECT, ROOMS
 
 
@@ -41,6 +41,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its status."""
     _register()
     try:
+        _require_text(sys.argv[1:] if arguments is None else arguments)
         status: Any = assent.main(args=arguments, prog_name="assent", standalone_mode=False)
     except AssentError as error:
         click.echo(f"assent: {_printable(str(error))}", err=True)
@@ -64,6 +65,22 @@ def main(arguments: list[str] | None = None) -> None:
         click.echo(f"assent: {told or ours}", err=True)
         status = 2
     sys.exit(status or 0)
+
+
+def _require_text(typed: list[str]) -> None:
+    """Refuse bytes that are no text, which a terminal passes on: nothing could keep or show them.
+
+    Raises
+    ------
+    UsageError
+        If a word of the command line isn't UTF-8.
+    """
+    try:
+        "".join(typed).encode()
+    except UnicodeEncodeError:
+        raise UsageError(
+            "the command line isn't valid UTF-8", "write it anew, in a terminal that is set to it"
+        ) from None
 
 
 def _printable(text: str) -> str:

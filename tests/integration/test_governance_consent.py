@@ -249,7 +249,6 @@ def test_what_an_earlier_version_published_cannot_decide(one, who, lacking, tmp_
         (("--language", "é" * 2001), "the language is longer than 4000 bytes"),
         (("--wording-hash", "ab\n12"), "the wording hash holds a character that can't be seen"),
         (("--signal", "g\u200bpc"), "the signal holds a character that can't be seen"),
-        (("--channel", "p\udcff"), "the channel isn't valid UTF-8"),
     ],
 )
 def test_a_word_beyond_the_limits_is_refused(small_one, arguments, said):

@@ -99,12 +99,12 @@ def test_a_day_at_the_end_of_the_calendar_is_refused(one, clock):
 
 @pytest.mark.parametrize(
     "command",
-    [("consent", "show", "{}"), ("explain", "{}"), ("consent", "record", "{}", "withdrawn")],
-)
-def test_an_id_that_is_no_text_is_refused(one, command):
-    done = one.assent(*(word.format("C\udcff") for word in command))
-    assert refused(done, 2, "the customer id isn't valid UTF-8", "->")
-    assert one.acts()[-1]["refused"] == "usage"
+    ["consent show {}", "consent record {} withdrawn", "explain {}", "rights show {}",
+     "rights open C1 access --channel {}", "rights confirm {}", "run --select {}", "{}"],
+)  # fmt: skip
+def test_what_is_no_text_is_refused(one, command):
+    done = one.assent(*command.format("C\udcff").split())
+    assert refused(done, 2, "the command line isn't valid UTF-8", "->")
     assert not waiting(one)
 
 
