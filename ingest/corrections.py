@@ -6,22 +6,26 @@ value again (``heeding``).
 """
 
 import json
+import unicodedata
 from typing import Any
 
-from governance.limits import require_short
-from ingest.contract import CUSTOMERS, WHOLE, Column
+from governance.limits import BLANKS, require_short
+from ingest.contract import CUSTOMERS, TEXT, WHOLE, Column
 from warehouse.errors import UsageError
 
 COLUMNS = {c.name: c for c in CUSTOMERS.columns if c.name != "customer_id"}
 
+_KINDS = {TEXT: "a text, in quotes", WHOLE: "a whole number"}
+_NO_TEXT = ("Cc", "Cs")  # control characters, such as NUL, and halves of characters
 
-def read(text: str) -> dict[str, str | None]:
+
+def read(content: bytes) -> dict[str, str | None]:
     """Return corrections as text by column, each as its column would hold it.
 
     Parameters
     ----------
-    text
-        A JSON object: column to value; null, where there is none.
+    content
+        A JSON object, in UTF-8: column to value; null, where there is none.
 
     Raises
     ------
@@ -29,14 +33,28 @@ def read(text: str) -> dict[str, str | None]:
         If it is something else, or a value can't stand in its column (which isn't repeated).
     """
     try:
-        said = json.loads(text)
-    except ValueError:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UsageError(
+            "the corrections aren't valid UTF-8", "write them anew in it", rule="changes"
+        ) from None
+    try:
+        said = json.loads(text, object_pairs_hook=_each_once)
+    except (ValueError, RecursionError):  # such as parentheses without end
         said = None
     if not isinstance(said, dict) or not said:
         raise UsageError(
             "the corrections are no JSON object", 'write {"column": "value", ...}', rule="changes"
         )
     return {name: _value(name, value) for name, value in said.items()}
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse what says a column twice: nobody knows which was meant."""
+    said = dict(pairs)
+    if len(said) < len(pairs):
+        raise UsageError("the corrections name a column twice", "write each once", rule="changes")
+    return said
 
 
 def _value(name: str, value: Any) -> str | None:
@@ -49,16 +67,19 @@ def _value(name: str, value: Any) -> str | None:
         )
     if value is None and not column.absence_speaks:
         return None
-    if not isinstance(value, str | int) or isinstance(value, bool):
+    if column.type == WHOLE and isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str):
         raise _unfit(column)
-    text = str(value).strip()
+    text = value.strip(BLANKS)
     require_short(text)
-    if column.type == WHOLE and not (text.isascii() and text.isdigit()):
-        raise _unfit(column)  # nobody of 15.6 is 16
-    fitting = str(int(text)) if column.type == WHOLE else text
-    if not fitting or not _possible(column, fitting):
+    if not text or any(unicodedata.category(c) in _NO_TEXT for c in text if c not in "\t\r\n"):
         raise _unfit(column)
-    return fitting
+    if column.type != WHOLE:
+        return text
+    if not (text.isascii() and text.isdigit() and _possible(column, text)):
+        raise _unfit(column)  # nobody of 15.6 is 16
+    return str(int(text))
 
 
 def _possible(column: Column, text: str) -> bool:
@@ -70,6 +91,6 @@ def _possible(column: Column, text: str) -> bool:
 
 def _unfit(column: Column) -> UsageError:
     return UsageError(
-        f"that can't be the value of {column.name}", f"it is {column.type.lower()}: "
+        f"that can't be the value of {column.name}", f"it is {_KINDS[column.type]}: "
         f"{column.description[0].lower()}{column.description[1:]}", rule="changes",
     )  # fmt: skip

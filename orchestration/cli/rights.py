@@ -6,7 +6,7 @@ Belongs here: arguments and printing. Does not belong here: what a request does
 
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, BinaryIO, NamedTuple
 
 import click
 
@@ -202,13 +202,13 @@ for command in (*map(_command, STEPS), *notices.COMMANDS):
 @click.option("--unencrypted", is_flag=True, help="Write the answer in clear.")
 @click.option(
     "--changes",
-    type=click.File(encoding="utf-8"),
+    type=click.File("rb"),
     help="What a rectification corrects: a JSON file of columns and values, or -.",
 )
 @json_option
 def fulfil(
     request_ids: tuple[str, ...], subject: str | None, to: Path | None, public_key: str | None,
-    unencrypted: bool, changes: TextIO | None, as_json: bool,
+    unencrypted: bool, changes: BinaryIO | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Fulfil a request: write the answer to it, or erase; several erasures are done together."""
     from governance.rights.fulfil import fulfil as fulfil_requests
