@@ -19,6 +19,7 @@ from uuid import UUID
 
 import duckdb
 
+from governance import spelling
 from governance.limits import BLANKS, LONGEST_ID, UNSEEN
 from warehouse import catalogue
 from warehouse.connect import DYING_SECONDS, Store, connected, warehouse_store
@@ -240,9 +241,10 @@ def keep_identifiers(
 def refused_sql(column: str, value: str, salt: str) -> str:
     """Return the SQL of what a value that was corrected is known by: a keyed hash.
 
-    Under the subject's own salt: without it, nobody can tell what was wrong.
+    Under the subject's own salt: without it, nobody can tell what was wrong. All spellings of a
+    value are one; the connection has to be taught them (``spelling.teach``).
     """
-    said = f"coalesce('v' || {value}::varchar, 'n')"
+    said = f"coalesce('v' || {spelling.alike_sql(value)}, 'n')"
     return f"{pseudonym(f'correction of {column}', said, salt)}::varchar"
 
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import duckdb
 
-from governance import identity
+from governance import identity, spelling
 from ingest.contract import CUSTOMERS, Contract
 from ingest.landing import scalar
 from warehouse.sql import quoted
@@ -23,6 +23,7 @@ CORRECTED = "corrected_values"
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     """Take what the vault knows into temporary tables, with the ids that sources have."""
+    spelling.teach(connection)
     connection.execute(
         f"create or replace temp table {READMITTED} as select customer_id, since, written_after"
         " from vault.readmitted join vault.subjects using (subject_key)"

@@ -14,7 +14,7 @@ from typing import Any
 
 import duckdb
 
-from governance import acts, clocks, identity, release, status
+from governance import acts, clocks, identity, release, spelling, status
 from governance.policy.model import Policy
 from governance.release import PERMISSION
 from governance.rights import kept, notices, receipt
@@ -120,6 +120,7 @@ def _decide(request: Request, changes: Mapping[str, str | None]) -> None:
     key = str(request.subject_key)
     vault, salts = identity.stores()
     with connected(vault, salts, warehouse_store(read_only=True)) as connection:
+        spelling.teach(connection)
         before = _before(connection, key, changes)
         wrong = {name: value for name, value in before.items() if value != changes[name]}
         if not wrong:
