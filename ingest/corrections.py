@@ -25,7 +25,7 @@ def read(content: bytes) -> dict[str, str | None]:
     Parameters
     ----------
     content
-        A JSON object, in UTF-8: column to value; null, where there is none.
+        A JSON object, in UTF-8: column to value; null, where there is none (but of an age).
 
     Raises
     ------
@@ -65,7 +65,13 @@ def _value(name: str, value: Any) -> str | None:
             f"use: {', '.join(COLUMNS)}; a transaction is corrected in its feed",
             rule="changes",
         )
-    if value is None and not column.absence_speaks:
+    if value is None:
+        if column.absence_speaks:
+            raise UsageError(
+                f"{column.name} can't be corrected to nothing: without it, a child would count as"
+                " grown up", "say what is right",
+                rule="changes",
+            )  # fmt: skip
         return None
     if column.type == WHOLE and isinstance(value, int) and not isinstance(value, bool):
         value = str(value)

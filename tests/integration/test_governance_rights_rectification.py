@@ -123,7 +123,8 @@ def test_a_feed_that_says_the_old_value_again_doesnt_undo_it(story):
 
 def test_the_days_to_purge_in_begin_where_only_the_vault_is_corrected(story):
     one, folder, who, *_ = story
-    changes, later = {"email": "latest@example.org"}, {"ASSENT_NOW": "2024-12-31T23:00:00Z"}
+    later = {"ASSENT_NOW": "2024-12-31T23:00:00Z"}
+    changes = {"email": "latest@example.org", "phone": None, "postal_address": None}
     done = corrected(one, folder, asked(one, who), changes, **later)
     assert done.status == 0, done.said
     assert done.json[0]["rows_found"] == {"vault": {"main.identifiers": 1}}

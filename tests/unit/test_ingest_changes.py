@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ingest.corrections import read
+from ingest.corrections import COLUMNS, read
 from warehouse.errors import UsageError
 
 
@@ -44,3 +44,13 @@ def test_what_no_column_can_hold_is_refused_without_a_word_of_it(content, said):
 def test_texts_are_taken_as_they_are():
     said = "\ufeff" + json.dumps({"full_name": " Zoë ", "postal_address": "Plant Street 1\nKöln"})
     assert read(said.encode()) == {"full_name": "Zoë", "postal_address": "Plant Street 1\nKöln"}
+
+
+@pytest.mark.parametrize("name", sorted(COLUMNS.keys() - {"age_years"}))
+def test_null_says_that_there_is_none(name):
+    assert read(json.dumps({name: None}).encode()) == {name: None}
+
+
+def test_nobody_grows_up_by_null():
+    with pytest.raises(UsageError, match="a child would count as grown up"):
+        read(b'{"age_years": null}')
