@@ -158,7 +158,7 @@ def judge_feeds(connection: duckdb.DuckDBPyConnection) -> tuple[Clocks, list[Res
     """
     from expectations.feeds import check_feeds as judge
 
-    clocks, asked, owed = landed_clocks(connection), listing(), notices()
+    clocks, asked, owed = landed_clocks(connection), listing(), notices(policy())
     results = judge(
         connection, policy(), clocks, now=now(), manifest=manifest(), lineage=lineage(),
         rewritten_at=(written := rewritten_at(connection)), in_clear=files_in_clear(),

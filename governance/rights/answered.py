@@ -8,6 +8,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from governance.policy.model import Policy
 from governance.rights import kept
 from governance.rights.notices import Notice, notices
 from warehouse.errors import UsageError
@@ -22,7 +23,7 @@ class Answered:
     notices: tuple[Notice, ...]
 
 
-def answered(request_id: str, customer_id: str | None = None) -> Answered:
+def answered(policy: Policy, request_id: str, customer_id: str | None = None) -> Answered:
     """Return what is kept of a request.
 
     Raises
@@ -51,5 +52,5 @@ def answered(request_id: str, customer_id: str | None = None) -> Answered:
         {"step": step, "at": at, "actor": actor, **json.loads(details or "{}")}
         for step, at, actor, details in rows
     )
-    told = tuple(n for n in notices(customer_id) if n.request_id == request_id)
+    told = tuple(n for n in notices(policy, customer_id) if n.request_id == request_id)
     return Answered(steps, json.loads(receipts[0][0]) if receipts else None, told)

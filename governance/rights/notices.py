@@ -12,7 +12,7 @@ over: the vault doesn't know who is erased.
 
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from governance import acts, handover, identity, inbox
+from governance import acts, consent, handover, identity, inbox
+from governance.consent_relations import KNOWN_NOW, listed, require_current
 from governance.policy.model import Policy
 from governance.policy.words import HOLDING_STATES, RELEASING_STATES
 from governance.release import PERMISSION
@@ -75,8 +76,8 @@ def owe(
     connection.register("owing", subjects)
     connection.execute(
         f"create or replace temp table owed as select *, {quoted(kind)} as kind,"
-        f" timestamp {quoted(since.isoformat(sep=' '))} as since, null::varchar as purpose"
-        " from owing"
+        f" timestamp {quoted(since.isoformat(sep=' '))} as since,"
+        " null::varchar[] as purposes, null::varchar[] as stopped from owing"
     )
     connection.unregister("owing")
     # What it says goes beyond whatever the recipient wasn't told yet.
@@ -101,11 +102,14 @@ def _insert(connection: duckdb.DuckDBPyConnection) -> None:
         f" to_json({{'known_as': {received('o.known_as')}, 'now': {received('o.known_now')}}})"
         "::varchar, null, null, null, null"
         f" from (select *, {kept.handle_sql('customer_id')} as handle from owed) as o"
-        ' join (select handle, recipient, min("at") as first,'
-        " list_distinct(flatten(list(columns))) as columns, list(distinct purpose) as purposes"
+        " join (select handle, recipient, list_distinct(flatten(list(columns))) as columns"
         " from kept.handed_over group by handle, recipient) as h using (handle)"
-        " where h.first <= o.since"
-        " and (o.purpose is null or list_contains(h.purposes, o.purpose))"
+        " where exists (from kept.handed_over as e"
+        " where e.handle = o.handle and e.recipient = h.recipient"
+        " and (o.purposes is null or list_contains(o.purposes, e.purpose))"
+        # A word may bear an earlier date than the export and have come after it: what it stops now
+        # can't have left since it took effect.
+        ' and (e."at" <= o.since or list_contains(o.stopped, e.purpose)))'
         " and (o.kind <> 'rectification' or"
         f" {received('o.known_as')} is distinct from {received('o.known_now')})"
     )
@@ -121,15 +125,21 @@ def owed_to(connection: duckdb.DuckDBPyConnection, handle: Any, request_id: str)
     return {name: "is to be told (GDPR Art. 19): `assent rights notify`" for (name,) in rows}
 
 
-def gather() -> None:
+def gather(policy: Policy) -> None:
     """Note what is owed for the opt-outs and requests that stand, from the feed or from here."""
     if not Home.current().published_file(PERMISSION).exists():
         return
+    with kept.opened() as connection:
+        if not connection.execute("select count(*) from kept.handed_over").fetchall()[0][0]:
+            return  # nobody has received anything
     waiting = inbox.waiting()
     with identity.opened(published_store(PERMISSION, alias="permission")) as connection:
         waiting.register(connection)
+        require_current(connection)
+        at = consent.moment(connection, utc_naive(now()))
+        consent.state(connection, policy, KNOWN_NOW, at=at, known=at, into="state")
         owed = connection.execute(
-            _STANDING.format(known=identity.known_as(connection))
+            _STANDING.format(known=identity.known_as(connection), rules=_STOPPED_BY)
         ).to_arrow_table()
     with kept.opened() as connection:
         connection.register("standing", owed)
@@ -138,9 +148,9 @@ def gather() -> None:
         _insert(connection)
 
 
-def notices(customer_id: str | None = None) -> list[Notice]:
+def notices(policy: Policy, customer_id: str | None = None) -> list[Notice]:
     """Return every notice, or those about one customer, oldest first."""
-    gather()
+    gather(policy)
     with kept.opened() as connection:
         about = "true" if customer_id is None else "handle = ?"
         given = [] if customer_id is None else [kept.handle_of(connection, customer_id)]
@@ -168,7 +178,7 @@ def notify(policy: Policy, recipient: str, to: Path, *, encrypted: bool = True) 
     with acts.acting("rights.notify", recipient=named) as act:
         target = handover.target(to, FORMATS, "a notice", encrypted=encrypted)
         key = handover.key_of_recipient(policy, recipient) if encrypted else None
-        gather()
+        gather(policy)
         notice_id, at = secrets.token_hex(8), utc_naive(now())
         changes = _unconfirmed(recipient)
         if not changes:
@@ -245,21 +255,20 @@ def _hand_over(
         )
 
 
-def _list(words: Sequence[str]) -> str:
-    return f"({', '.join(map(quoted, words))})"
-
-
+# By which rule of the state of consent a word that stands stops something.
+_STOPPED_BY = {
+    "opt_out": consent.OBJECTED,
+    "restriction": consent.HELD,
+    "objection": consent.HELD,
+    "limit": consent.LIMITED,
+}
 _STANDING = f"""
     with words as (
         select subject_key, 'opt_out' as kind, recorded_at as since, null::varchar as request_id,
-            purpose
-        from permission.consent_events where action in ('opted_out', 'objected')
+            if(purpose is null, null, [purpose]) as purposes, occurred_at as decided_at
+        from {KNOWN_NOW.events} where action in ('objected', 'opted_out')
         union all
-        select s.subject_key, 'opt_out', w.recorded_at, null, w.purpose
-        from waiting as w join vault.subjects as s using (customer_id)
-        where w.action in ('opted_out', 'objected')
-        union all
-        select subject_key, type, min(received_at), request_id, null
+        select subject_key, type, min(received_at), request_id, null, null
         from (
             select subject_key, request_id, type, received_at, status
             from permission.rights_requests
@@ -267,10 +276,16 @@ _STANDING = f"""
             select s.subject_key, w.request_id, w.type, w.received_at, w.status
             from waiting_requests as w join vault.subjects as s using (customer_id)
         )
-        where type in {_list(STANDING)} group by subject_key, request_id, type
-        having bool_or(status in {_list(HOLDING_STATES)})
-            and not bool_or(status in {_list(RELEASING_STATES)})
+        where type in {listed(STANDING)} group by subject_key, request_id, type
+        having bool_or(status in {listed(HOLDING_STATES)})
+            and not bool_or(status in {listed(RELEASING_STATES)})
     )
-    select customer_id, request_id, known_as, known_as as known_now, kind, since, purpose
+    select customer_id, request_id, known_as, known_as as known_now, kind, since, purposes,
+        (
+            select list(state.purpose) from state
+            where state.subject_key = words.subject_key
+                and state.rule = map {{rules}}[words.kind]
+                and coalesce(words.decided_at = state.decided_at, true)
+        ) as stopped
     from words join ({{known}}) using (subject_key)
 """

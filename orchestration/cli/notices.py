@@ -16,8 +16,9 @@ from orchestration.cli.output import json_option, print_json, print_label, print
 def list_(as_json: bool) -> None:
     """List what recipients have to be told, without names or customer numbers."""
     from governance.rights.notices import notices
+    from orchestration.manifest import policy
 
-    found = [vars(notice) for notice in notices()]
+    found = [vars(notice) for notice in notices(policy())]
     print_label(aside=as_json)
     if as_json:
         print_json(found)

@@ -100,8 +100,9 @@ def show(request_id: str, subject: str | None, as_json: bool) -> None:
     from governance.rights.answered import answered
     from governance.rights.requests import find
     from orchestration import model_store
+    from orchestration.manifest import policy
 
-    ended = answered(request_id, subject)
+    ended = answered(policy(), request_id, subject)
     fitted = [
         model | {"now": model_store.standing(model["model"])}
         for model in (ended.receipt or {}).get("models", [])

@@ -1,0 +1,102 @@
+"""Which notices are owed: by words that wait or have landed, whatever date they bear.
+
+Ann and Zoe are in an export to the printer on 10 June, for offers, and in one to planning, for
+segmentation.
+"""
+
+from datetime import datetime
+
+import pyarrow as pa
+import pytest
+
+from governance import inbox
+from governance.release import publish_permission
+from governance.rights.notices import notices
+from governance.rights.recipients import HandedOver, remember
+from ingest.load import load_feeds
+from tests.support.feeds import EVENTS, UTC_POLICY, declared, event, fill, sale, sources_in
+
+POLICY = UTC_POLICY
+EXPORTED = datetime(2024, 6, 10, 12)
+EARLIER = datetime(2024, 6, 1, 9)
+OFFERS = "personalised_offers"
+TO = (("printer", OFFERS), ("planning", "segmentation"))
+
+
+@pytest.fixture(autouse=True)
+def exported(home, tmp_path, monkeypatch):
+    monkeypatch.setenv("ASSENT_IN_CLEAR", "1")
+    monkeypatch.setenv("ASSENT_ACTOR", "Canary Clerk")
+    monkeypatch.setenv("ASSENT_NOW", "2024-06-25T12:00:00Z")
+    land(tmp_path)
+    for recipient, purpose in TO:
+        export(recipient, purpose, EXPORTED)
+
+
+def export(recipient, purpose, at):
+    subjects = pa.table({"customer_id": ["ann", "zoe"]})
+    remember(subjects, HandedOver("r", recipient, purpose, at, ("customer_id",)))
+
+
+def land(folder, *words):
+    """Land sales, and words of consent after a grant by each of all purposes."""
+    fill(
+        folder,
+        transactions=[sale(customer_id=who) for who in ("ann", "zoe")],
+        consent_events=[*(event(customer_id=who, purpose=None) for who in ("ann", "zoe")), *words],
+    )
+    columns = {name: name for name in EVENTS} | {"notice_version": {"constant": 9}}
+    declaration = declared("consent_events", columns=columns)
+    sources = sources_in(folder, consent_events=declaration)
+    now = datetime.fromisoformat("2024-06-25T12:00:00Z")
+    load_feeds(sources, POLICY, now=now, recorded=inbox.waiting())
+    publish_permission(POLICY)
+
+
+def ask(kind, number="A-1", status="open", at=EARLIER):
+    """Put a request of Ann's into the inbox."""
+    inbox.add("rights_requests", {
+        "customer_id": "ann", "request_id": number, "type": kind, "received_at": at,
+        "status": status, "channel": None,
+    })  # fmt: skip
+
+
+def owed():
+    return sorted((n.kind, n.recipient) for n in notices(POLICY))
+
+
+@pytest.mark.parametrize("landed", [False, True])
+@pytest.mark.parametrize("kind", ["objection", "restriction"])
+def test_a_request_that_bears_an_earlier_date_than_the_export_is_told(tmp_path, kind, landed):
+    ask(kind)
+    if landed:
+        land(tmp_path)
+    assert owed() == [(kind, "planning"), (kind, "printer")]
+
+
+@pytest.mark.parametrize("landed", [False, True])
+def test_an_opt_out_that_bears_an_earlier_date_is_told_to_whom_it_concerns(tmp_path, landed):
+    inbox.add("consent_events", {
+        "customer_id": "ann", "action": "opted_out", "purpose": OFFERS, "occurred_at": EARLIER,
+        "recorded_at": EARLIER,
+    })  # fmt: skip
+    if landed:
+        land(tmp_path)
+    assert owed() == [("opt_out", "printer")]
+
+
+def test_an_opt_out_taken_back_before_the_first_export_is_told_to_nobody(tmp_path):
+    words = [("ann", "opted_out", OFFERS, f"{EARLIER}"),
+             ("ann", "granted", OFFERS, "2024-06-02 09:00:00")]  # fmt: skip
+    land(tmp_path, *words)
+    assert owed() == []
+
+
+def test_whom_a_standing_word_didnt_stop_isnt_told_of_it():
+    """An export for another purpose that came after the opt-out took effect was permitted."""
+    for purpose in ("segmentation", "churn_prevention"):
+        inbox.add("consent_events", {
+            "customer_id": "ann", "action": "opted_out", "purpose": purpose,
+            "occurred_at": EARLIER, "recorded_at": EARLIER,
+        })  # fmt: skip
+    assert owed() == [("opt_out", "planning")]
