@@ -61,6 +61,7 @@ def check_feeds(
     oldest_kept: Mapping[str, datetime] | None = None,
     removed_from_kept: datetime | None = None,
     extended: Collection[Asked] = (),
+    holds: Collection[Asked] = (),
     untold: Collection[datetime] = (),
 ) -> list[Result]:
     """Judge the rules that belong to no purpose's mart and to no segment.
@@ -88,6 +89,8 @@ def check_feeds(
         Since when rows that left ``kept`` may lie in it still, UTC without a zone; None if none do.
     extended
         The requests whose time to answer was extended.
+    holds
+        The legal holds, which nobody has to answer.
     untold
         Since when each notice waits that a recipient hasn't been handed, UTC without a zone.
 
@@ -104,7 +107,7 @@ def check_feeds(
     return [
         *(_reconciliation(connection, catalogue[f"reconciliation.{feed}"], feed) for feed in FEEDS),
         *(_readable(connection, catalogue[f"readable.{feed}"], feed) for feed in WORD_FEEDS),
-        _due(connection, catalogue["rights.due"], policy, today, extended),
+        _due(connection, catalogue["rights.due"], policy, today, extended, holds),
         _notices(catalogue["rights.notices"], untold, today),
         _freshness(catalogue["freshness.transactions"], clocks, today),
         _custody_retention(connection, catalogue["custody.retention"], clocks),
@@ -180,7 +183,7 @@ def _readable(connection: duckdb.DuckDBPyConnection, rule: Rule, feed: str) -> R
 
 def _due(
     connection: duckdb.DuckDBPyConnection, rule: Rule, policy: Policy, today: date,
-    extended: Collection[Asked],
+    extended: Collection[Asked], holds: Collection[Asked],
 ) -> Result:  # fmt: skip
     """Judge whether a request that nobody has answered is past its last day.
 
@@ -189,7 +192,7 @@ def _due(
     """
     if not columns(connection, "landing", "rights_requests"):
         return unjudged(rule)
-    waiting = connection.execute(
+    rows = connection.execute(
         """
         select c.jurisdiction, r.type, r.received_at, r.subject_key, r.request_id
         from (
@@ -199,6 +202,7 @@ def _due(
         ) as r left join landing.customers as c using (subject_key)
         """
     ).fetchall()
+    waiting = [row for row in rows if (row[3], row[4], row[1]) not in holds]
     if not waiting:
         return result(rule, "holds", 0, "no request is open")
     due = []

@@ -22,6 +22,7 @@ from governance.gate import judge_columns
 from governance.policy.rules import KINDS, Rule, rules
 from governance.policy.words import FEEDS, SEGMENT_PURPOSE
 from governance.rights import expiry
+from governance.rights.deadlines import is_hold
 from governance.rights.notices import notices
 from governance.rights.purge import rewritten_at
 from governance.rights.requests import listing
@@ -165,6 +166,7 @@ def judge_feeds(connection: duckdb.DuckDBPyConnection) -> tuple[Clocks, list[Res
         oldest_salts=oldest_salts(), oldest_kept=expiry.oldest(connection, clocks.as_of),
         removed_from_kept=expiry.first_removal(written),
         extended={(r.subject_key, r.request_id, r.type) for r in asked if r.extended},
+        holds={(r.subject_key, r.request_id, r.type) for r in asked if is_hold(r)},
         untold=[notice.since for notice in owed if notice.state == "waiting"],
     )  # fmt: skip
     status.put(connection, policy(), results, clocks, about())

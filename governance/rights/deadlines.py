@@ -6,7 +6,7 @@ belong here: the times themselves (the policy), which requests are open, the pre
 
 from datetime import UTC, date, datetime
 from functools import cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
 from dateutil.relativedelta import relativedelta
@@ -14,7 +14,11 @@ from holidays import HolidayBase, country_holidays
 
 from governance.policy.model import Policy
 from governance.policy.regime import Requests, Times
+from governance.policy.words import HELD
 from warehouse.errors import UsageError
+
+if TYPE_CHECKING:
+    from governance.rights.requests import Request
 
 
 class DueDates(NamedTuple):
@@ -107,6 +111,11 @@ def due_dates(
 def may_be_extended(policy: Policy, regime: str, request_type: str) -> bool:
     """Tell whether a regime gives an extension for a type of request."""
     return _times(policy, regime, request_type).extension is not None
+
+
+def is_hold(request: "Request") -> bool:
+    """Tell whether a request is a legal hold: nobody asked for it, and nobody has to answer it."""
+    return any(step["step"] == HELD for step in request.steps)
 
 
 def _times(policy: Policy, regime: str, request_type: str) -> Times:

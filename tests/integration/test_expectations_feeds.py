@@ -224,6 +224,15 @@ def test_an_extension_counts_only_for_its_request_and_where_there_is_one(
     assert late in found(Policy.model_validate(said), STRANGER, "q", "access")
 
 
+def test_a_legal_hold_is_never_late(warehouse: duckdb.DuckDBPyConnection) -> None:
+    warehouse.execute(asked(kind="restriction"))
+    held = results(warehouse, holds={(UUID(STRANGER), "q", "restriction")})["rights.due"]
+    assert (held.status, held.observed) == ("holds", -26)
+    assert "open requests: 12," in held.why
+    other = results(warehouse, holds={(UUID(STRANGER), "another", "restriction")})["rights.due"]
+    assert "late on 2024-07-02: 1 of 13" in other.why
+
+
 def test_due_dates_go_by_the_regime_of_the_subject(warehouse: duckdb.DuckDBPyConnection) -> None:
     """Who lives in no known place, or whom no feed knows, falls under the unknown's regime."""
     said = POLICY.model_dump(by_alias=True)

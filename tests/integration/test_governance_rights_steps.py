@@ -39,8 +39,10 @@ def test_an_extension_is_noted_once_in_time_and_only_where_there_is_one(one, who
 
 
 def test_an_extended_request_is_late_later(one, who):
-    """The verdict goes by the steps, which landing doesn't hold."""
+    """The verdict goes by the steps, which landing doesn't hold; a legal hold is never late."""
     number = opened(one, who, "access")
+    done = one.assent("rights", "hold", who, "--reason", "claim 7", "--until", "2099-06-30")
+    assert done.status == 0, done.said
 
     def days():
         assert one.assent("run", "--select", "key:landing/clocks").status == 0
