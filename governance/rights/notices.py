@@ -23,7 +23,7 @@ import duckdb
 from governance import acts, consent, handover, identity, inbox
 from governance.consent_relations import KNOWN_NOW, listed, require_current
 from governance.policy.model import Policy
-from governance.policy.words import HOLDING_STATES, RELEASING_STATES
+from governance.policy.words import HOLDING_STATES, RELEASING_STATES, TAKEN_BACK
 from governance.release import PERMISSION
 from governance.rights import kept
 from governance.rights.holding import plain
@@ -42,6 +42,7 @@ WHAT_TO_DO = {
     "rectification": "Replace what you received by what is said here.",
     "restriction": "Keep what you received, and use it for nothing.",
     "objection": "Stop using what you received; the customer objects to it.",
+    "marketing_objection": "Stop using what you received for direct marketing; it is objected to.",
     "limit": "Stop using sensitive data of this customer beyond what the customer asked for.",
     "opt_out": "Stop using what you received; the customer has opted out.",
 }
@@ -139,7 +140,7 @@ def gather(policy: Policy) -> None:
         at = consent.moment(connection, utc_naive(now()))
         consent.state(connection, policy, KNOWN_NOW, at=at, known=at, into="state")
         owed = connection.execute(
-            _STANDING.format(known=identity.known_as(connection), rules=_STOPPED_BY)
+            _STANDING.format(known=identity.known_as(connection), stopped=_stopped(policy))
         ).to_arrow_table()
     with kept.opened() as connection:
         connection.register("standing", owed)
@@ -255,20 +256,24 @@ def _hand_over(
         )
 
 
-# By which rule of the state of consent a word that stands stops something.
-_STOPPED_BY = {
-    "opt_out": consent.OBJECTED,
-    "restriction": consent.HELD,
-    "objection": consent.HELD,
-    "limit": consent.LIMITED,
-}
+def _stopped(policy: Policy) -> str:
+    """Return as a map of SQL what a request stops, while it stands: purposes by kind of notice."""
+    every = policy.purposes
+    stopped = {
+        "restriction": list(every),
+        "objection": list(every),
+        "marketing_objection": [name for name, p in every.items() if p.direct_marketing],
+        "limit": [name for name, p in every.items() if p.sensitive],
+    }
+    return f"map {stopped}"
+
+
 _STANDING = f"""
-    with words as (
-        select subject_key, 'opt_out' as kind, recorded_at as since, null::varchar as request_id,
-            if(purpose is null, null, [purpose]) as purposes, occurred_at as decided_at
-        from {KNOWN_NOW.events} where action in ('objected', 'opted_out')
-        union all
-        select subject_key, type, min(received_at), request_id, null, null
+    with requests as (
+        select subject_key, request_id, type, min(received_at) as since,
+            bool_or(status in {listed(HOLDING_STATES)})
+                and not bool_or(status in {listed(RELEASING_STATES)}) as stands,
+            bool_or(status in {listed(TAKEN_BACK)}) as taken_back
         from (
             select subject_key, request_id, type, received_at, status
             from permission.rights_requests
@@ -277,15 +282,24 @@ _STANDING = f"""
             from waiting_requests as w join vault.subjects as s using (customer_id)
         )
         where type in {listed(STANDING)} group by subject_key, request_id, type
-        having bool_or(status in {listed(HOLDING_STATES)})
-            and not bool_or(status in {listed(RELEASING_STATES)})
+    ),
+    words as (
+        select subject_key, 'opt_out' as kind, recorded_at as since, null::varchar as request_id,
+            if(purpose is null, null, [purpose]) as purposes, occurred_at as decided_at
+        from {KNOWN_NOW.events} where action in ('objected', 'opted_out')
+        union all
+        select subject_key, type, since, request_id, null, null from requests where stands
+        union all
+        -- One that was refused goes on standing against direct marketing (GDPR Art. 21(3)).
+        select subject_key, 'marketing_objection', since, request_id,
+            {{stopped}}['marketing_objection'], null
+        from requests where type = 'objection' and not stands and not taken_back
     )
     select customer_id, request_id, known_as, known_as as known_now, kind, since, purposes,
-        (
+        coalesce({{stopped}}[kind], (
             select list(state.purpose) from state
-            where state.subject_key = words.subject_key
-                and state.rule = map {{rules}}[words.kind]
-                and coalesce(words.decided_at = state.decided_at, true)
-        ) as stopped
+            where state.subject_key = words.subject_key and state.rule = {quoted(consent.OBJECTED)}
+                and state.decided_at = words.decided_at
+        )) as stopped
     from words join ({{known}}) using (subject_key)
 """

@@ -18,7 +18,7 @@ from tests.support.feeds import EVENTS, UTC_POLICY, declared, event, fill, sale,
 
 POLICY = UTC_POLICY
 EXPORTED = datetime(2024, 6, 10, 12)
-EARLIER = datetime(2024, 6, 1, 9)
+EARLIER, LATER = datetime(2024, 6, 1, 9), datetime(2024, 6, 20, 9)
 OFFERS = "personalised_offers"
 TO = (("printer", OFFERS), ("planning", "segmentation"))
 
@@ -49,7 +49,8 @@ def land(folder, *words):
     declaration = declared("consent_events", columns=columns)
     sources = sources_in(folder, consent_events=declaration)
     now = datetime.fromisoformat("2024-06-25T12:00:00Z")
-    load_feeds(sources, POLICY, now=now, recorded=inbox.waiting())
+    load_feeds(sources, POLICY, now=now, recorded=(waiting := inbox.waiting()))
+    inbox.drop(waiting)
     publish_permission(POLICY)
 
 
@@ -83,6 +84,22 @@ def test_an_opt_out_that_bears_an_earlier_date_is_told_to_whom_it_concerns(tmp_p
     if landed:
         land(tmp_path)
     assert owed() == [("opt_out", "printer")]
+
+
+@pytest.mark.parametrize("landed", [False, True])
+@pytest.mark.parametrize("at", [EARLIER, LATER])
+def test_a_refused_objection_is_told_to_whom_receives_for_direct_marketing(tmp_path, at, landed):
+    for status in ("open", "refused"):
+        ask("objection", status=status, at=at)
+    if landed:
+        land(tmp_path)
+    assert owed() == [("marketing_objection", "printer")]
+
+
+def test_an_objection_that_was_taken_back_is_told_to_nobody():
+    for status in ("open", "refused", "withdrawn"):
+        ask("objection", status=status, at=LATER)
+    assert owed() == []
 
 
 def test_an_opt_out_taken_back_before_the_first_export_is_told_to_nobody(tmp_path):
