@@ -118,6 +118,15 @@ def is_hold(request: "Request") -> bool:
     return any(step["step"] == HELD for step in request.steps)
 
 
+def due_dates_of(policy: Policy, request: "Request") -> DueDates | None:
+    """Return the due dates of a request as it stands; None of a legal hold, which has none."""
+    if is_hold(request):
+        return None
+    regime = regime_of(policy, request.jurisdiction)
+    extended = request.extended and may_be_extended(policy, regime, request.type)
+    return due_dates(policy, regime, request.type, request.received_at, extended=extended)
+
+
 def _times(policy: Policy, regime: str, request_type: str) -> Times:
     counted = policy.regimes[regime].requests
     return counted.by_type.get(request_type, counted)

@@ -80,15 +80,21 @@ def list_(everything: bool, as_json: bool) -> None:
     if as_json:
         print_json(shown)
         return
-    columns = ["request_id", "type", "received_at", "status", "verified", "extended"]
+    columns = ["request_id", "type", "received_at", "status", "verified", "extended", "answer_by"]
     print_table("", columns, [[row[name] for name in columns] for row in shown])
 
 
 def _shown(request: Any) -> dict[str, Any]:
     """Return what may be printed of a request: nothing that says whose it is."""
+    from governance.rights.deadlines import due_dates_of
+    from orchestration.manifest import policy
+
+    due = due_dates_of(policy(), request)
     names = ("request_id", "type", "received_at", "status", "jurisdiction", "channel",
              "verified", "extended")  # fmt: skip
-    return {name: getattr(request, name) for name in names}
+    return {name: getattr(request, name) for name in names} | {
+        "acknowledge_by": due and due.acknowledge_by, "answer_by": due and due.answer_by,
+    }  # fmt: skip
 
 
 @rights.command("show")

@@ -1,5 +1,7 @@
 """Steps on requests: extending, holding, lifting, and what comes before what."""
 
+from datetime import date
+
 import pytest
 
 from governance.rights import kept
@@ -36,6 +38,27 @@ def test_an_extension_is_noted_once_in_time_and_only_where_there_is_one(one, who
     if regime in ("US", "US-CA"):
         assert "can't be extended under 'ccpa'" in extend(objection).err
     assert one.assent("rights", "show", access, "--json").json["extended"]
+
+
+def test_by_when_a_request_has_to_be_answered_is_shown(one, who):
+    """An extension counts, and a legal hold has no due date."""
+    number = opened(one, who, "access")
+    done = one.assent("rights", "hold", who, "--reason", "claim 7", "--until", "2099-06-30")
+    hold = done.out.split()[1].rstrip(":")
+
+    def days():
+        shown = one.assent("rights", "show", number, "--json").json
+        listed = {r["request_id"]: r for r in one.assent("rights", "list", "--json").json}
+        assert listed[number]["answer_by"] == shown["answer_by"]
+        assert listed[hold]["answer_by"] is listed[hold]["acknowledge_by"] is None
+        assert shown["answer_by"] in one.assent("rights", "show", number).out
+        received, answer = (str(shown[name])[:10] for name in ("received_at", "answer_by"))
+        return (date.fromisoformat(answer) - date.fromisoformat(received)).days
+
+    assert 27 < days() < 50
+    assert one.assent("rights", "extend", number, "--reason", "many files").status == 0
+    assert days() > 80
+    assert "answer_by" in one.assent("rights", "list").out
 
 
 def test_an_extended_request_is_late_later(one, who):
