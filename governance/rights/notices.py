@@ -45,6 +45,10 @@ WHAT_TO_DO = {
     "marketing_objection": "Stop using what you received for direct marketing; it is objected to.",
     "limit": "Stop using sensitive data of this customer beyond what the customer asked for.",
     "opt_out": "Stop using what you received; the customer has opted out.",
+    "restriction_ended": "The restriction that you were told of has ended.",
+    "objection_ended": "The objection that you were told of has ended.",
+    "marketing_objection_ended": "The objection to direct marketing has been taken back.",
+    "limit_ended": "The limit that you were told of has ended.",
 }
 STANDING = ("restriction", "objection", "limit")  # requests that are owed a notice while they stand
 
@@ -78,7 +82,8 @@ def owe(
     connection.execute(
         f"create or replace temp table owed as select *, {quoted(kind)} as kind,"
         f" timestamp {quoted(since.isoformat(sep=' '))} as since,"
-        " null::varchar[] as purposes, null::varchar[] as stopped from owing"
+        " null::varchar[] as purposes, null::varchar[] as stopped, null::varchar as recipient"
+        " from owing"
     )
     connection.unregister("owing")
     # What it says goes beyond whatever the recipient wasn't told yet.
@@ -107,6 +112,7 @@ def _insert(connection: duckdb.DuckDBPyConnection) -> None:
         " from kept.handed_over group by handle, recipient) as h using (handle)"
         " where exists (from kept.handed_over as e"
         " where e.handle = o.handle and e.recipient = h.recipient"
+        " and (o.recipient is null or o.recipient = e.recipient)"
         " and (o.purposes is null or list_contains(o.purposes, e.purpose))"
         # A word may bear an earlier date than the export and have come after it: what it stops now
         # can't have left since it took effect.
@@ -143,10 +149,30 @@ def gather(policy: Policy) -> None:
             _STANDING.format(known=identity.known_as(connection), stopped=_stopped(policy))
         ).to_arrow_table()
     with kept.opened() as connection:
-        connection.register("standing", owed)
-        connection.execute("create or replace temp table owed as from standing")
-        connection.unregister("standing")
+        connection.register("found", owed)
+        connection.execute("create or replace temp table owed as from found where not ended")
         _insert(connection)
+        _end(connection)
+        connection.unregister("found")
+
+
+def _end(connection: duckdb.DuckDBPyConnection) -> None:
+    """Drop what nobody was told of a request of ``found`` that has ended; who was is told that."""
+    ended = f"(select *, {kept.handle_sql('customer_id')} as handle from found where ended)"
+    connection.execute(
+        f"delete from kept.notices as n using {ended} as f where n.handle = f.handle"
+        " and n.request_id = f.request_id and n.kind = f.kind and n.handed_at is null"
+    )
+    connection.execute(
+        "create or replace temp table owed as select f.* exclude (handle) replace"
+        " (f.kind || '_ended' as kind, ?::timestamp as since, n.recipient as recipient)"
+        f" from {ended} as f join kept.notices as n using (handle, request_id, kind)"
+        " where not exists (from kept.notices as told where told.handle = f.handle"
+        " and told.request_id = f.request_id and told.recipient = n.recipient"
+        " and told.kind = f.kind || '_ended')",
+        [utc_naive(now())],
+    )
+    _insert(connection)
 
 
 def notices(policy: Policy, customer_id: str | None = None) -> list[Notice]:
@@ -285,21 +311,23 @@ _STANDING = f"""
     ),
     words as (
         select subject_key, 'opt_out' as kind, recorded_at as since, null::varchar as request_id,
-            if(purpose is null, null, [purpose]) as purposes, occurred_at as decided_at
+            if(purpose is null, null, [purpose]) as purposes, occurred_at as decided_at,
+            false as ended
         from {KNOWN_NOW.events} where action in ('objected', 'opted_out')
         union all
-        select subject_key, type, since, request_id, null, null from requests where stands
+        select subject_key, type, since, request_id, null, null, not stands from requests
         union all
         -- One that was refused goes on standing against direct marketing (GDPR Art. 21(3)).
         select subject_key, 'marketing_objection', since, request_id,
-            {{stopped}}['marketing_objection'], null
-        from requests where type = 'objection' and not stands and not taken_back
+            {{stopped}}['marketing_objection'], null, taken_back
+        from requests where type = 'objection' and not stands
     )
     select customer_id, request_id, known_as, known_as as known_now, kind, since, purposes,
         coalesce({{stopped}}[kind], (
             select list(state.purpose) from state
             where state.subject_key = words.subject_key and state.rule = {quoted(consent.OBJECTED)}
                 and state.decided_at = words.decided_at
-        )) as stopped
+        )) as stopped,
+        ended, null::varchar as recipient
     from words join ({{known}}) using (subject_key)
 """

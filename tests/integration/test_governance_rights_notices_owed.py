@@ -4,6 +4,7 @@ Ann and Zoe are in an export to the printer on 10 June, for offers, and in one t
 segmentation.
 """
 
+import json
 from datetime import datetime
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ import pytest
 
 from governance import inbox
 from governance.release import publish_permission
-from governance.rights.notices import notices
+from governance.rights.notices import notices, notify
 from governance.rights.recipients import HandedOver, remember
 from ingest.load import load_feeds
 from tests.support.feeds import EVENTS, UTC_POLICY, declared, event, fill, sale, sources_in
@@ -100,6 +101,29 @@ def test_an_objection_that_was_taken_back_is_told_to_nobody():
     for status in ("open", "refused", "withdrawn"):
         ask("objection", status=status, at=LATER)
     assert owed() == []
+
+
+def told(folder, recipient):
+    notify(POLICY, recipient, folder / f"{recipient}.json", encrypted=False)
+    changes = json.loads((folder / f"{recipient}.json").read_text())["changes"]
+    assert {json.dumps(change["known_as"]) for change in changes} == {'{"customer_id": "ann"}'}
+    return [change["kind"] for change in changes]
+
+
+@pytest.mark.parametrize("landed", [False, True])
+def test_whom_a_restriction_was_told_is_told_that_it_has_ended_and_nobody_else(tmp_path, landed):
+    (out := tmp_path / "out").mkdir()
+    ask("restriction")
+    assert told(out, "printer") == ["restriction"]
+    ask("restriction", status="lifted")
+    if landed:
+        land(tmp_path)
+    for _ in range(2):
+        assert owed() == [("restriction", "printer"), ("restriction_ended", "printer")]
+    (out / "printer.json").unlink()
+    assert told(out, "printer") == ["restriction", "restriction_ended"]
+    ask("restriction", "A-2")
+    assert [kind for kind, to in owed() if to == "planning"] == ["restriction"]
 
 
 def test_an_opt_out_taken_back_before_the_first_export_is_told_to_nobody(tmp_path):
