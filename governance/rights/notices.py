@@ -133,7 +133,7 @@ def owed_to(connection: duckdb.DuckDBPyConnection, handle: Any, request_id: str)
 
 
 def gather(policy: Policy) -> None:
-    """Note what is owed for the opt-outs and requests that stand, from the feed or from here."""
+    """Note what is owed for opt-outs and for requests that stand or have ended, whoever said so."""
     if not Home.current().published_file(PERMISSION).exists():
         return
     with kept.opened() as connection:
