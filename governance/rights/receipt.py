@@ -38,7 +38,7 @@ def holds(receipt: dict[str, Any]) -> bool:
             return False
         public = Ed25519PublicKey.from_public_bytes(base64.b64decode(said))
         public.verify(base64.b64decode(receipt["signature"]), _bytes(content))
-    except (InvalidSignature, KeyError, ValueError):
+    except (InvalidSignature, KeyError, TypeError, ValueError):
         return False
     return True
 

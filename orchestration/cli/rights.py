@@ -4,16 +4,17 @@ Belongs here: arguments and printing. Does not belong here: what a request does
 (``governance.rights``).
 """
 
+import json
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, TextIO
 
 import click
 
 from governance.policy.words import REQUEST_TYPES
 from orchestration.cli import notices
 from orchestration.cli.output import json_option, print_json, print_label, print_table
-from warehouse.errors import UsageError
+from warehouse.errors import RuleBrokenError, UsageError
 
 subject_option = click.option("--subject", help="The customer, where several have that number.")
 
@@ -241,6 +242,28 @@ def fulfil(
             receipt["type"], f"{', '.join(receipt.get('files', []))} written"
         )
         click.echo(f"{receipt['request_id']}: {done}, {rows} rows in {receipt['seconds']} s")
+
+
+@rights.command("check")
+@click.argument("receipt", type=click.File(encoding="utf-8"))
+def check(receipt: TextIO) -> None:
+    """Tell whether receipts (a JSON file, or -) are as they were signed here."""
+    from governance.rights.receipt import holds
+
+    try:
+        found = json.load(receipt)
+    except (ValueError, RecursionError):
+        found = None
+    receipts = found if isinstance(found, list) else [found]
+    if not receipts or not all(isinstance(each, dict) for each in receipts):
+        raise UsageError("that is no receipt", "give what `assent rights fulfil --json` printed")
+    wrong = sum(not holds(each) for each in receipts)
+    if wrong:
+        raise RuleBrokenError(
+            f"{wrong} of {len(receipts)} aren't as they were signed, or were signed elsewhere",
+            "`assent rights show REQUEST --json` prints the one that is kept",
+        )
+    click.echo(f"as signed here: {len(receipts)}")
 
 
 @rights.command("readmit")

@@ -95,6 +95,25 @@ def test_the_receipt_is_signed_and_names_nobody(story):
         assert not receipt.holds(told | {"seconds": 0.1234})
 
 
+@pytest.mark.parametrize(
+    ("changed", "status", "said"),
+    [
+        (lambda told: told, 0, "as signed here: 1"),
+        (lambda told: [told, told], 0, "as signed here: 2"),
+        (lambda told: told | {"seconds": 0.1234}, 1, "1 of 1 aren't as they were signed"),
+        (lambda told: [told, {**told, "public_key": []}], 1, "1 of 2 aren't as they were signed"),
+        (lambda _: [], 2, "that is no receipt"),
+        (lambda told: json.dumps(told)[:20], 2, "that is no receipt"),
+    ],
+)
+def test_whoever_has_a_receipt_can_have_it_checked(story, tmp_path, changed, status, said):
+    one, *_, told = story
+    file = tmp_path / "receipt.json"
+    file.write_text(json.dumps(changed(told)))
+    done = one.assent("rights", "check", str(file))
+    assert (done.status, said in done.said) == (status, True), done.said
+
+
 def test_the_receipt_says_which_models_learnt_from_the_subject_and_show_what_became_of_them(story):
     one, _, _, _, _, told = story
     pointer = one.home.artefacts / "segmentation" / "current.json"
