@@ -40,16 +40,22 @@ class Act:
         The step within which it is killed; any, if none is named.
     request
         Whose request it fulfils: that can't be done twice.
+    counts
+        Tables of what was read, in which it shows that it was done again: a word that had landed
+        but not left the inbox is read once more, as a duplicate.
     """
 
     arguments: tuple[str, ...]
     state: str = "told"
     among: str | None = None
     request: str = ""
+    counts: tuple[str, ...] = ()
 
 
 ACTS = {
-    "landing": Act(("run", "--select", "group:landing")),
+    "landing": Act(("run", "--select", "group:landing"), counts=(
+        "governance.rule_verdicts", "landing.loads", "published/permission/main.about",
+    )),
     "dbt": Act(("run", "--select", MARTS), among=STARTING),
     "publishing": Act(("run", "--select", "key:release/published_churn_prevention"), "small"),
     "erasure": Act(("rights", "fulfil"), request="leaves"),
@@ -187,7 +193,8 @@ def test_it_is_completed_whenever_it_is_killed(name, small, told, tmp_path):
         require_readable(one)
         completed(one, act, told)
         require_whole(one, of_told, message)
-        assert (message, differences(contents(one), expected)) == (message, [])
+        different = set(differences(contents(one), expected)) - {*act.counts}
+        assert (message, different) == (message, set())
     assert within >= len(moments) * 0.8, "most of the moments came after the end"
 
 
