@@ -83,8 +83,7 @@ def let_expire(policy: Policy, clocks: Clocks) -> dict[str, int]:
             return {}
         with acts.acting("custody.evidence", as_of=clocks.newest_day, **found):
             _delete(connection, {table: old[table] for table in found})
-    with connected(*identity.stores()) as connection:
-        kept.bind(connection)  # an older copy of the file isn't taken for this one
+    kept.require_newest()  # notes that it has come further: an older copy isn't taken for this one
     return found
 
 
