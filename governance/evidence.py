@@ -62,11 +62,11 @@ def shown(name: str, *, past: date | None = None) -> dict[str, Any]:
 def label() -> str | None:
     """Return the label of the feeds that have landed (``label`` of ``sources.yaml``), if any.
 
-    Whoever shows anything made from them shows it too: what is synthetic is called so everywhere.
+    Whoever shows anything made from them shows it too: what is synthetic is called so everywhere,
+    also by what is written before landing has said anew what an earlier version did.
     """
-    if not path_of(FEEDS).exists():
-        return None
-    found: str | None = feeds_shown()["label"]
+    path = path_of(FEEDS)
+    found: str | None = read_json(path, MEND).get("label") if path.exists() else None
     return found
 
 

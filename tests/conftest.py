@@ -19,7 +19,7 @@ SLOW = {
     "test_dbt_incremental", "test_examples_cdnow_run", "test_governance_bulk",
     "test_governance_gate_what_ran", "test_governance_lapse", "test_orchestration_aggregates",
     "test_orchestration_partial", "test_orchestration_removal", "test_reproducibility",
-    "test_warehouse_concurrency",
+    "test_warehouse_concurrency", "test_warehouse_left_states",
 }  # fmt: skip
 # Coverage makes a run, or an example, half as long again; the tests of its own room and shared
 # fixtures run, and measure, what these files and folders run.

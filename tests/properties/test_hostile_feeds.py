@@ -20,6 +20,7 @@ from warehouse.errors import AssentError
 
 COUNT = int(os.environ.get("ASSENT_HOSTILE", "60"))
 SEED = int(os.environ.get("ASSENT_TEST_SEED", "1"))
+REQUIRED = ("transactions", "consent_events")
 AT_ONCE = 8  # files of each feed in one load
 
 
@@ -70,8 +71,12 @@ def test_hostile_feeds_are_accounted_for_and_told_by_nobody(batch, home, tmp_pat
             (folder / name).unlink()
     sources = sources_in(folder, **{
         feed: feeds[feed] for feed in feeds
-        if feed in ("transactions", "consent_events") or list(folder.glob(f"{feed}-*"))
+        if feed in REQUIRED or list(folder.glob(f"{feed}-*"))
     })  # fmt: skip
+    if not all(list(folder.glob(f"{feed}-*")) for feed in REQUIRED):  # each of its files was bad
+        with pytest.raises(AssentError, match="no file matches its paths"):
+            load(sources)
+        return
     load(sources)
     must_reconcile()
     read = Counter(dict(ask("select source, sum(rows_read)::bigint from landing.loads group by 1")))

@@ -1,0 +1,82 @@
+"""What an earlier version of Assent really left is brought up, and nothing in it is forgotten.
+
+The states were made by the code of their day (``tests.support.left_state``); what needs none of
+them is in ``test_warehouse_schema``.
+"""
+
+import csv
+import json
+from datetime import datetime
+
+import pytest
+
+from governance import identity
+from tests.support.installation import add_consent_events
+from tests.support.left_state import STATES, WHO, laid_out
+from warehouse import schema
+from warehouse.connect import warehouse_store
+
+VERSIONS = sorted(int(path.name.split(".")[0]) for path in STATES.iterdir())
+
+
+def said(one, *arguments):
+    done = one.assent(*arguments)
+    assert done.status == 0, done.said
+    return done
+
+
+def landed(one):
+    """How many rows each table of landing and of the vault has."""
+    with one.entered(), identity.opened(warehouse_store(read_only=True)) as connection:
+        return {
+            name: connection.execute(f"select count(*) from {name}").fetchone()[0]
+            for name in ("vault.subjects", "salts.salts", *(
+                f"warehouse.landing.{table}" for table in
+                ("customers", "transactions", "consent_events", "rights_requests", "quarantine")
+            ))
+        }  # fmt: skip
+
+
+def exported(one, folder):
+    to = folder / "now.csv"
+    said(one, "export", "1", "--purpose", "segmentation", "--recipient", "store_planning",
+         "--to", str(to), "--unencrypted")  # fmt: skip
+    return {row["customer_id"] for row in csv.DictReader(to.read_text().splitlines())}
+
+
+def test_every_earlier_version_left_one():
+    assert list(range(1, schema.VERSION)) == VERSIONS, "run `python -m tests.support.left_state`"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_a_version_left_is_brought_up(version, tmp_path):
+    one = laid_out(version, tmp_path)
+    who = json.loads((tmp_path / WHO).read_text())
+    words = [
+        {"event_id": f"late-{name}", "customer_id": who[name], "action": "granted",
+         "occurred_at": datetime(2024, 1, 2), "recorded_at": datetime(2024, 12, 30),
+         "notice_version": 2}
+        for name in ("erased", "withdraws")
+    ]  # fmt: skip
+    add_consent_events(one.sources.parent, "late", words)
+    before = landed(one)
+    said(one, "run")
+    assert one.home.schema_version.read_text() == f"{schema.VERSION}\n"
+    # What waited in the inbox has landed, and of the new words that of who wasn't erased.
+    assert landed(one) == before | {
+        "warehouse.landing.consent_events": before["warehouse.landing.consent_events"] + 2,
+        "warehouse.landing.rights_requests": before["warehouse.landing.rights_requests"] + 1,
+    }
+    feeds = {feed["feed"]: feed for feed in said(one, "feeds", "--json").json["feeds"]}
+    assert feeds["consent_events"]["suppressed"] == 1
+    assert not exported(one, tmp_path) & set(who.values())
+    assert one.assent("consent", "show", who["erased"]).status == 2  # nothing is held
+    for name, words in (("objects", "a request to erase, object"), ("withdraws", "withdrew")):
+        for state in said(one, "consent", "show", who[name], "--json").json:
+            assert (state["permitted"], words in state["why"]) == (False, True), state
+    (open_still,) = said(one, "rights", "list", "--json").json
+    assert open_still["type"] == "objection"
+    # Who was given an export of them is told; the first version didn't note that of an erasure.
+    owed = {(n["recipient"], n["kind"]) for n in said(one, "rights", "notices", "--json").json}
+    assert ("store_planning", "objection") in owed
+    assert version == 1 or ("store_planning", "erasure") in owed
