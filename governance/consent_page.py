@@ -56,6 +56,7 @@ def _opening(body: Element, receipt: Receipt) -> None:
     facts(body, {
         "Company": f"{controller.name} ({controller.country})",
         "Reach us at": controller.contact,
+        "It is stored in": ", ".join(controller.stored_in),
         "Your customer number": receipt.subject,
         "Where you live, as far as we know": record.jurisdiction or "not known",
         "Rules that apply": f"{record.regime}. {record.regime_description}",

@@ -11,14 +11,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     Discriminator,
     Field,
-    StringConstraints,
     Tag,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from governance.policy.checks import cross_checks
-from governance.policy.part import Days, Name, Part, Share, Text
+from governance.policy.part import Country, Days, Name, Part, Share, Text
 from governance.policy.regime import Regime
 from governance.policy.words import (
     AttributeClass,
@@ -36,8 +35,11 @@ class Controller(Part):
 
     name: Text = Field(description="The company that decides why and how data is processed")
     contact: Text = Field(description="Where subjects and authorities reach the controller")
-    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] = Field(
+    country: Country = Field(
         description="Where the controller is established: two capital letters (ISO 3166-1)"
+    )
+    stored_in: Annotated[tuple[Country, ...], Field(min_length=1)] = Field(
+        description="The countries that the data is stored in (ISO 3166-1)"
     )
 
 
@@ -199,9 +201,7 @@ class Recipient(Part):
 
     description: Text = Field(description="Who it is and what they do with the data")
     role: Role = Field(description="The recipient's role under data protection law")
-    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] = Field(
-        description="Where the recipient is: two capital letters (ISO 3166-1)"
-    )
+    country: Country = Field(description="Where the recipient is: two capital letters (ISO 3166-1)")
     purposes: Annotated[tuple[Name, ...], Field(min_length=1)] = Field(
         description="The purposes for which they may receive data"
     )

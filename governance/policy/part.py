@@ -15,6 +15,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Period = Annotated[
     str, StringConstraints(pattern=r"^[1-9][0-9]{0,2} (months?|days?|business days?)$")
 ]
+Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 Calendar = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")]
 
 

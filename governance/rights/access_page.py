@@ -86,6 +86,7 @@ def _opening(body: Element, told: Mapping[str, Any]) -> None:
     facts(body, {
         "Company": f"{told['controller']['name']} ({told['controller']['country']})",
         "Reach us at": told["controller"]["contact"],
+        "It is stored in": ", ".join(told["controller"]["stored_in"]),
         "Your request": f"{told['request']['request_id']}, received on"
         f" {_at(told['request']['received_at'], told['time_zone'])}",
         "Your customer number": told["customer_id"],

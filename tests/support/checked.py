@@ -25,7 +25,7 @@ CANARY = "Zyxwvut Canary"
 
 TEXT = """
 version: 1
-controller: {name: Test Grocers, contact: privacy@example.com, country: US}
+controller: {name: Test Grocers, contact: privacy@example.com, country: US, stored_in: [US]}
 time_zone: America/New_York
 regimes:
   gdpr: {description: Opt-in, jurisdictions: [EU], age_of_consent: 16}

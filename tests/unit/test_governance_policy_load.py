@@ -83,6 +83,7 @@ SHAPES = [
     ("coverage: 0.2", "^coverage: true", "thresholds.bias.coverage", "found true or false"),
     ("version: 1\ncontroller", "^version: 2\ncontroller", "version",
      "expected 1, found 2"),
+    ("stored_in: [US]", "^stored_in: []", "controller.stored_in", "found a list (empty)"),
     ("privacy@example.com, country: US", "privacy@example.com, ^country: usa",
      "controller.country", "expected two capital letters, found text"),
     ("answer: 45 days", "^answer: 45", "regimes.ccpa.requests.answer",
