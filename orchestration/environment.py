@@ -34,6 +34,9 @@ run_coordinator:
   config:
     # The writer lock decides who writes; the queue only keeps waiting runs few.
     max_concurrent_runs: 4
+event_log_storage:
+  module: orchestration.history
+  class: History
 run_monitoring:
   enabled: true
   start_timeout_seconds: 300
