@@ -1,7 +1,8 @@
-"""What is kept of a request that was fulfilled: its steps, its receipt, its notices.
+"""One request by its number: how it stands, and what is kept of it.
 
-Belongs here: finding them by the request's number, when nobody is left whose request it was. Does
-not belong here: requests that still stand (``requests``), what a receipt says (``receipt``).
+Belongs here: finding its steps, its receipt and its notices, also when nobody is left whose request
+it was, and telling apart those of several customers under one number. Does not belong here: taking
+a step (``requests``), what a receipt says (``receipt``).
 """
 
 import json
@@ -11,46 +12,63 @@ from typing import Any
 from governance.policy.model import Policy
 from governance.rights import kept
 from governance.rights.notices import Notice, notices
-from warehouse.errors import UsageError
+from governance.rights.requests import Request, listing, the_one
+
+OF = "select handle from kept.{} where request_id = $id"
 
 
 @dataclass(frozen=True)
 class Answered:
-    """What is kept of one request; empty, if nothing is."""
+    """What is known of one request.
 
+    ``request`` is None where its subject was erased; ``steps`` are all that were taken under its
+    number.
+    """
+
+    request: Request | None
     steps: tuple[dict[str, Any], ...]
     receipt: dict[str, Any] | None
     notices: tuple[Notice, ...]
 
 
 def answered(policy: Policy, request_id: str, customer_id: str | None = None) -> Answered:
-    """Return what is kept of a request.
+    """Return what is known of a request.
 
     Raises
     ------
     UsageError
-        If several customers' requests have that number, and none is named.
+        If there is none of that number, or several customers have one, one of them erased or not,
+        and none is named.
     """
+    standing = [request for request in listing(customer_id) if request.request_id == request_id]
     with kept.opened() as connection:
-        handle = kept.handle_of(connection, customer_id) if customer_id else None
-        mine = {"id": request_id, "handle": handle}
-        which = "request_id = $id and ($handle is null or handle = $handle)"
+        named = [customer_id] if customer_id else [request.customer_id for request in standing]
+        handles = {kept.handle_of(connection, one) for one in named}
+        if not customer_id:
+            found = connection.execute(
+                " union ".join(OF.format(table) for table in ("steps", "receipts", "notices")),
+                {"id": request_id},
+            ).fetchall()
+            handles |= {handle for (handle,) in found}
+        if (count := max(len(handles), len(standing))) != 1:
+            the_one(standing, count)
+        (handle,) = handles
+        mine = [request_id, handle]
         receipts = connection.execute(
-            f"select receipt from kept.receipts where {which}", mine
+            "select receipt from kept.receipts where request_id = ? and handle = ?", mine
         ).fetchall()
         rows = connection.execute(
-            f"select step, taken_at, actor, details from kept.steps where {which}"
-            " order by taken_at, rowid",
+            "select step, taken_at, actor, details from kept.steps where request_id = ?"
+            " and handle = ? order by taken_at, rowid",
             mine,
         ).fetchall()
-    if len(receipts) > 1:
-        raise UsageError(
-            f"{len(receipts)} requests have that number", "name the customer too: --subject",
-            rule="request.ambiguous",
-        )  # fmt: skip
+    if not (standing or rows or receipts):
+        the_one(standing)
     steps = tuple(
         {"step": step, "at": at, "actor": actor, **json.loads(details or "{}")}
         for step, at, actor, details in rows
     )
-    told = tuple(n for n in notices(policy, customer_id) if n.request_id == request_id)
-    return Answered(steps, json.loads(receipts[0][0]) if receipts else None, told)
+    whose = customer_id or (standing[0].customer_id if standing else None)
+    told = tuple(n for n in notices(policy, whose) if n.request_id == request_id)
+    receipt = json.loads(receipts[0][0]) if receipts else None
+    return Answered(standing[0] if standing else None, steps, receipt, told)

@@ -105,36 +105,30 @@ def _shown(request: Any) -> dict[str, Any]:
 def show(request_id: str, subject: str | None, as_json: bool) -> None:
     """Show one request with the steps taken on it, its receipt, and who has been told."""
     from governance.rights.answered import answered
-    from governance.rights.requests import find
     from orchestration import model_store
     from orchestration.manifest import policy
 
-    ended = answered(policy(), request_id, subject)
+    found = answered(policy(), request_id, subject)
     fitted = [
         model | {"now": model_store.standing(model["model"])}
-        for model in (ended.receipt or {}).get("models", [])
+        for model in (found.receipt or {}).get("models", [])
     ]
-    try:
-        request = find(request_id, subject)
-    except UsageError as error:
-        if error.rule != "request.unknown" or not ended.steps:
-            raise
-        # Of a subject who was erased: what is kept.
-        shown = {"request_id": request_id, "status": ended.steps[-1]["step"]}
-        steps = ended.steps
-    else:
-        shown, steps = _shown(request), request.steps
+    if found.request:
+        shown = _shown(found.request)
+    else:  # of a subject who was erased: what is kept
+        ended = found.steps[-1]["step"] if found.steps else "fulfilled"
+        shown = {"request_id": request_id, "status": ended}
     if as_json:
-        print_json(shown | {"steps": list(steps), "receipt": ended.receipt, "models": fitted,
-                            "notices": [vars(notice) for notice in ended.notices]})  # fmt: skip
+        print_json(shown | {"steps": list(found.steps), "receipt": found.receipt, "models": fitted,
+                            "notices": [vars(notice) for notice in found.notices]})  # fmt: skip
         return
     print_table("", ["", ""], list(shown.items()))
-    for step in steps:
+    for step in found.steps:
         more = ", ".join(f"{k}: {v}" for k, v in step.items() if k not in ("step", "at", "actor"))
         click.echo(
             f"  {step['at']:%Y-%m-%d %H:%M} {step['step']} by {step['actor']} {more}".rstrip()
         )
-    for notice in ended.notices:
+    for notice in found.notices:
         click.echo(f"  notice to {notice.recipient}: {notice.state}")
     for model in fitted:
         click.echo(
