@@ -19,7 +19,7 @@ from expectations.exposures import exposures, faults_of
 from expectations.result import Result, Status, Table, aged, by_id, result, unjudged
 from expectations.sql import one
 from governance.clocks import Clocks
-from governance.consent_relations import RESTRICTED
+from governance.consent_relations import RESTRICTED, requests_sql
 from governance.gate import judge_columns
 from governance.lineage.graph import Lineage
 from governance.policy.model import Policy
@@ -187,19 +187,16 @@ def _due(
 ) -> Result:  # fmt: skip
     """Judge whether a request that nobody has answered is past its last day.
 
-    A request is open until a row of it says otherwise, whoever says so, the feed or Assent; it goes
-    by its earliest receipt. A verdict is read again on later days, so that its reason names days.
+    A request is open until a row of it says otherwise, whoever says so, the feed or Assent. A
+    verdict is read again on later days, so that its reason names days.
     """
     if not columns(connection, "landing", "rights_requests"):
         return unjudged(rule)
     rows = connection.execute(
-        """
+        f"""
         select c.jurisdiction, r.type, r.received_at, r.subject_key, r.request_id
-        from (
-            select subject_key, request_id, type, min(received_at) as received_at
-            from landing.rights_requests
-            group by subject_key, request_id, type having bool_and(status = 'open')
-        ) as r left join landing.customers as c using (subject_key)
+        from {requests_sql("landing.rights_requests")} as r
+        left join landing.customers as c using (subject_key) where r.unanswered
         """
     ).fetchall()
     waiting = [row for row in rows if (row[3], row[4], row[1]) not in holds]

@@ -14,6 +14,7 @@ from governance.policy.words import (
     HOLDING_REQUESTS,
     HOLDING_STATES,
     RELEASING_STATES,
+    REQUEST_STATES,
     STOPPING_REQUESTS,
     TAKEN_BACK,
 )
@@ -39,6 +40,53 @@ def listed(words: Iterable[str]) -> str:
     return f"({', '.join(map(quoted, words))})"
 
 
+def _outlasts(said: Iterable[str], ended: Iterable[str]) -> str:
+    """Return SQL of a request's words, grouped: one of the first kind that none of the others ends.
+
+    A word ends what was received no later than it itself.
+    """
+    said_at, ended_at = (f"max(received_at) filter (status in {of})" for of in (said, ended))
+    return (
+        f"coalesce(bool_or(status in {said}) and (not bool_or(status in {ended})"
+        f" or {said_at} > {ended_at}), false)"
+    )
+
+
+def requests_sql(words: str, whose: str = "subject_key") -> str:
+    """Return the ``select`` of requests as they stand by all that the feed and Assent say of them.
+
+    A number that comes again, received later than what ended the request, is a request anew.
+
+    Parameters
+    ----------
+    words
+        What stands behind ``from`` to yield ``whose``, request_id, type, received_at and status.
+    whose
+        The column that says whose they are.
+
+    Returns
+    -------
+    str
+        Yields ``whose``, request_id, type, received_at, said_at (when its newest word was), stands
+        (it holds its subject), not_taken_back (by the subject) and unanswered.
+    """
+    of = f"partition by {whose}, request_id, type"
+    ended = "status <> 'open' and received_at < said_at"
+    kept = listed(state for state in REQUEST_STATES if state not in TAKEN_BACK)
+    return f"""(
+        select {whose}, request_id, type, max(said_at) as said_at,
+            min(received_at) filter (ended_at is null or received_at > ended_at) as received_at,
+            {_outlasts(listed(HOLDING_STATES), listed(RELEASING_STATES))} as stands,
+            {_outlasts(kept, listed(TAKEN_BACK))} as not_taken_back,
+            {_outlasts("('open')", listed(REQUEST_STATES[1:]))} as unanswered
+        from (
+            select *, max(received_at) filter ({ended}) over ({of}) as ended_at
+            from (select *, max(received_at) over ({of}) as said_at from {words})
+        )
+        group by {whose}, request_id, type
+    )"""
+
+
 # What is kept of an event beside what decides.
 EVIDENCE = ("method", "channel", "language", "wording_hash", "evidence_ref")
 
@@ -61,19 +109,15 @@ LANDED = Relations(
             select subject_key,
                 min(since) filter (stands and type <> 'limit') as held_since,
                 min(since) filter (stands and type = 'limit') as limited_since,
-                min(since) filter (type = 'objection' and not taken_back)
+                min(since) filter (type = 'objection' and not_taken_back)
                     as marketing_objected_since
             from (
-                select subject_key, type,
-                    coalesce(min(received_at), timestamp '-infinity') as since,
-                    bool_or(status in {listed(HOLDING_STATES)})
-                        and not bool_or(status in {listed(RELEASING_STATES)}) as stands,
-                    bool_or(status in {listed(TAKEN_BACK)}) as taken_back
-                from landing.rights_requests
+                select subject_key, type, stands, not_taken_back,
+                    coalesce(received_at, timestamp '-infinity') as since
+                from {requests_sql("landing.rights_requests")}
                 where type in {listed(STOPPING_REQUESTS)}
-                group by subject_key, request_id, type
                 union all
-                select subject_key, 'unread', timestamp '-infinity', true, false
+                select subject_key, 'unread', true, true, timestamp '-infinity'
                 from landing.quarantine
                 where feed in {listed(HOLDING_FEEDS)} and resolved_at is null
                     and subject_key is not null
@@ -86,10 +130,8 @@ LANDED = Relations(
 # Whose rows stay, however old: subjects under a restriction that stands (a legal hold is one: GDPR
 # Art. 18(1)(c)), or of whom a request couldn't be read, which may be one.
 RESTRICTED = f"""(
-    select subject_key from landing.rights_requests where type = 'restriction'
-    group by subject_key, request_id
-    having bool_or(status in {listed(HOLDING_STATES)})
-        and not bool_or(status in {listed(RELEASING_STATES)})
+    select subject_key from {requests_sql("landing.rights_requests")}
+    where type = 'restriction' and stands
     union all
     select subject_key from landing.quarantine
     where feed = 'rights_requests' and resolved_at is null and subject_key is not null

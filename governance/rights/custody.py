@@ -18,7 +18,7 @@ import duckdb
 
 from governance import acts, consent, identity
 from governance.clocks import Clocks, last_instant
-from governance.consent_relations import LANDED, RESTRICTED
+from governance.consent_relations import LANDED, RESTRICTED, requests_sql
 from governance.policy.model import Policy
 from governance.policy.words import OF_LANDING, PERMISSION_ATTRIBUTES
 from governance.rights import kept, leaving
@@ -136,8 +136,9 @@ def _nothing_needed(
             union all select subject_key from landing.consent_events
                 where greatest(recorded_at, occurred_at) > $instant
             union all select subject_key from landing.rights_requests
-                group by subject_key, request_id, type
-                having max(received_at) > $instant or bool_and(status = 'open')
+                where received_at > $instant
+            union all select subject_key from {requests_sql("landing.rights_requests")}
+                where unanswered
             union all select subject_key from landing.quarantine
                 where quarantined_at > $instant and subject_key is not null
             union all select subject_key from vault.readmitted where since > $instant

@@ -20,7 +20,7 @@ import duckdb
 
 from governance import acts, identity, inbox
 from governance.clocks import Clocks, last_instant
-from governance.consent_relations import RESTRICTED, listed
+from governance.consent_relations import RESTRICTED, listed, requests_sql
 from governance.policy.model import Policy
 from governance.policy.words import HELD, RELEASING_STATES
 from governance.rights import kept
@@ -196,9 +196,9 @@ def _words(connection: duckdb.DuckDBPyConnection) -> "pa.Table":
     waiting = inbox.waiting()
     landed = connection.execute(
         f"""
-        select subject_key, request_id, max(loaded_at) as moment,
-            bool_and(status = 'open') as stands
+        select subject_key, request_id, max(loaded_at) as moment, bool_or(unanswered) as stands
         from landing.rights_requests left join landing.loads using (load_id)
+        left join {requests_sql("landing.rights_requests")} using (subject_key, request_id, type)
         group by subject_key, request_id, type
         union all select subject_key, null, null, true from {RESTRICTED}
         """

@@ -21,9 +21,8 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from governance import acts, consent, handover, identity, inbox
-from governance.consent_relations import KNOWN_NOW, listed, require_current
+from governance.consent_relations import KNOWN_NOW, listed, requests_sql, require_current
 from governance.policy.model import Policy
-from governance.policy.words import HOLDING_STATES, RELEASING_STATES, TAKEN_BACK
 from governance.release import PERMISSION
 from governance.rights import kept
 from governance.rights.holding import plain
@@ -169,7 +168,7 @@ def _end(connection: duckdb.DuckDBPyConnection) -> None:
         f" from {ended} as f join kept.notices as n using (handle, request_id, kind)"
         " where not exists (from kept.notices as told where told.handle = f.handle"
         " and told.request_id = f.request_id and told.recipient = n.recipient"
-        " and told.kind = f.kind || '_ended')",
+        " and told.kind = f.kind || '_ended' and told.since >= n.since)",
         [utc_naive(now())],
     )
     _insert(connection)
@@ -296,18 +295,17 @@ def _stopped(policy: Policy) -> str:
 
 _STANDING = f"""
     with requests as (
-        select subject_key, request_id, type, min(received_at) as since,
-            bool_or(status in {listed(HOLDING_STATES)})
-                and not bool_or(status in {listed(RELEASING_STATES)}) as stands,
-            bool_or(status in {listed(TAKEN_BACK)}) as taken_back
-        from (
+        select subject_key, request_id, type, received_at as since, stands, not_taken_back
+        from {
+    requests_sql('''(
             select subject_key, request_id, type, received_at, status
             from permission.rights_requests
             union all
             select s.subject_key, w.request_id, w.type, w.received_at, w.status
             from waiting_requests as w join vault.subjects as s using (customer_id)
-        )
-        where type in {listed(STANDING)} group by subject_key, request_id, type
+        )''')
+}
+        where type in {listed(STANDING)}
     ),
     words as (
         select subject_key, 'opt_out' as kind, recorded_at as since, null::varchar as request_id,
@@ -319,7 +317,7 @@ _STANDING = f"""
         union all
         -- One that was refused goes on standing against direct marketing (GDPR Art. 21(3)).
         select subject_key, 'marketing_objection', since, request_id,
-            {{stopped}}['marketing_objection'], null, taken_back
+            {{stopped}}['marketing_objection'], null, not not_taken_back
         from requests where type = 'objection' and not stands
     )
     select customer_id, request_id, known_as, known_as as known_now, kind, since, purposes,

@@ -14,6 +14,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from governance import acts, identity, inbox, limits
+from governance.consent_relations import requests_sql
 from governance.policy.model import Policy
 from governance.policy.words import (
     HELD,
@@ -46,8 +47,11 @@ class Request:
         As it stands: by the last word of the feed, of the inbox or of a step taken here.
     jurisdiction
         Where the subject lives, as far as is known.
+    said_at
+        When the newest of its words was received: a step that ends it ends them all.
     steps
-        What was done about it: step, at, actor, and what belongs to it (method, ground).
+        What was done about it: step, at, actor, and what belongs to it (method, ground). Of a
+        number that came anew after its request had ended, those since.
     held
         Whether some request of the subject keeps it from being erased now.
     """
@@ -60,6 +64,7 @@ class Request:
     subject_key: UUID | None = field(repr=False, default=None)
     jurisdiction: str | None = None
     channel: str | None = None
+    said_at: datetime | None = field(repr=False, default=None)
     steps: tuple[dict[str, Any], ...] = ()
     held: bool = False
 
@@ -167,11 +172,22 @@ def listing(customer_id: str | None = None) -> list[Request]:
     with kept.opened() as connection:
         steps = kept.steps_of(connection, {row["customer_id"] for row in found})
     requests = [
-        Request(**row, steps=tuple(steps.get((row["customer_id"], row["request_id"]), ())))
+        Request(
+            **{name: value for name, value in row.items() if name != "anew"},
+            steps=_since_it_came(
+                steps.get((row["customer_id"], row["request_id"]), []), anew=row["anew"]
+            ),
+        )
         for row in found
     ]
     held = {request.customer_id for request in requests if request.keeps}
     return [replace(request, held=request.customer_id in held) for request in requests]
+
+
+def _since_it_came(steps: list[dict[str, Any]], *, anew: bool) -> tuple[dict[str, Any], ...]:
+    """Return the steps of a request: who was verified before it ended isn't for the new one."""
+    ends = [n for n, step in enumerate(steps, 1) if anew and step["step"] in REQUEST_STATES]
+    return tuple(steps[max(ends, default=0) :])
 
 
 def find(request_id: str, customer_id: str | None = None) -> Request:
@@ -190,19 +206,27 @@ def find_all(request_ids: Sequence[str], customer_id: str | None = None) -> list
     by_number: dict[str, list[Request]] = {}
     for request in listing(customer_id):
         by_number.setdefault(request.request_id, []).append(request)
-    return [_the_one(by_number.get(request_id, [])) for request_id in request_ids]
+    return [the_one(by_number.get(request_id, [])) for request_id in request_ids]
 
 
-def _the_one(found: Sequence[Request]) -> Request:
-    if not found:
+def the_one(found: Sequence[Request], count: int | None = None) -> Request:
+    """Return the request of a number, if there is one; ``count`` counts those of the erased, too.
+
+    Raises
+    ------
+    UsageError
+        If there is none, or there are several.
+    """
+    count = len(found) if count is None else count
+    if not count:
         raise UsageError(
             "there is no such request",
             "see `assent rights list`; `assent rights show` tells of one whose subject was erased",
             rule="request.unknown",
         )
-    if len(found) > 1:
+    if count > 1:
         raise UsageError(
-            f"{len(found)} requests have that number", "name the customer too: --subject",
+            f"{count} requests have that number", "name the customer too: --subject",
             rule="request.ambiguous",
         )  # fmt: skip
     return found[0]
@@ -300,13 +324,13 @@ def note_step(request: Request, step: str, **details: Any) -> None:
     if step in REQUEST_STATES:
         word = {
             "customer_id": request.customer_id, "request_id": request.request_id,
-            "type": request.type, "received_at": request.received_at, "status": step,
+            "type": request.type, "received_at": request.said_at, "status": step,
             "channel": request.channel,
         }  # fmt: skip
         inbox.add("rights_requests", word)
 
 
-# How a request stands that has several words: what releases first, then what has ended.
+# How a request stands that has several words, of the newest: what releases, then what has ended.
 _RANK = ("withdrawn", "refused", "lifted", "fulfilled", "partial", OPEN)
 _LISTED = f"""
     with words as (
@@ -318,11 +342,17 @@ _LISTED = f"""
             w.channel
         from waiting_requests as w left join vault.subjects as s using (customer_id)
     )
-    select request_id, type, min(received_at) as received_at,
-        arg_min(status, list_position([{", ".join(map(quoted, _RANK))}], status)) as status,
-        customer_id, any_value(words.subject_key) as subject_key,
-        any_value(p.jurisdiction) as jurisdiction, any_value(channel) as channel
-    from words left join permission.subjects as p using (subject_key)
+    select request_id, type, any_value(r.received_at) as received_at,
+        first(w.status order by w.received_at desc,
+            list_position([{", ".join(map(quoted, _RANK))}], w.status)) as status,
+        customer_id, any_value(w.subject_key) as subject_key,
+        any_value(p.jurisdiction) as jurisdiction,
+        first(w.channel order by w.received_at desc) filter (w.channel is not null) as channel,
+        any_value(r.said_at) as said_at,
+        any_value(r.unanswered) and not bool_and(w.status = '{OPEN}') as anew
+    from words as w join {requests_sql("words", "customer_id")} as r
+        using (customer_id, request_id, type)
+    left join permission.subjects as p on p.subject_key = w.subject_key
     where customer_id = coalesce($id, customer_id)
     group by customer_id, request_id, type order by received_at, request_id, type
 """

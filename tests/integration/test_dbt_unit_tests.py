@@ -59,7 +59,7 @@ NAMED_CASES = {
     ],
     "held": [
         "subject_held_by_a_request", "subject_held_by_an_unread_word",
-        "subject_held_by_an_unread_age",
+        "subject_held_by_an_unread_age", "subject_held_by_a_number_that_came_anew",
         "permitted_not_while_held",
     ],
     "limit of sensitive data": [

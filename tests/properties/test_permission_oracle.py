@@ -302,10 +302,16 @@ BREAKS = {
         "int_consent_permitted", "subjects.marketing_objected and", "false and",
     ),
     "an objection to marketing can be refused": (
-        "int_consent_subjects", "not is_taken_back", "stands",
+        "int_consent_subjects", "and is_objected", "and stands",
     ),
     "what was refused goes on holding": (
-        "int_consent_subjects", "and not bool_or(status in", "and true or bool_or(status in",
+        "int_consent_subjects", "received_at > released_at", "true",
+    ),
+    "a number that comes anew is as it was": (
+        "int_consent_subjects", "or received_at > released_at", "",
+    ),
+    "an objection that comes anew is as it was": (
+        "int_consent_subjects", "or received_at > taken_back_at", "",
     ),
     "a refusal of one request ends all": (
         "int_consent_subjects", "bool_or(stands and request_type <> 'limit')",

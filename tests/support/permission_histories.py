@@ -151,11 +151,15 @@ TELLING = (
     # A consent that lapsed and was renewed covers nothing of before: it is another one.
     Subject("EU", 40, (said(1, "granted", "opt_in"), said(12, "granted", "opt_in"))),
     # Who only limits, who was refused what can't be, and of whose requests one was refused.
-    Subject("US-CA", 40, (), (("limit", "open"),)),
-    Subject("US-CA", 40, (), (("limit", "refused"),)),
-    Subject("US-CA", 40, (said(1, "granted", "opt_in"),), (("limit", "fulfilled"),)),
-    Subject("US-CA", 40, (), (("objection", "refused"),)),
-    Subject("US-CA", 40, (), (("objection", "refused"), ("restriction", "open"))),
+    Subject("US-CA", 40, (), (("limit", "open", 0),)),
+    Subject("US-CA", 40, (), (("limit", "refused", 0),)),
+    Subject("US-CA", 40, (said(1, "granted", "opt_in"),), (("limit", "fulfilled", 0),)),
+    Subject("US-CA", 40, (), (("objection", "refused", 0),)),
+    Subject("US-CA", 40, (), (("objection", "refused", 0), ("restriction", "open", 0))),
+    # A number that came anew after its request had ended, and one told twice on the same day.
+    Subject("US-CA", 40, (), (("objection", "withdrawn", 0), ("objection", "open", 1))),
+    Subject("US-CA", 40, (), (("limit", "open", 0), ("limit", "refused", 0), ("limit", "open", 2))),
+    Subject("US-CA", 40, (), (("erasure", "open", 1), ("erasure", "refused", 1))),
 )  # fmt: skip
 
 
@@ -216,6 +220,7 @@ def repeated_signals(when: list[datetime], about: str) -> st.SearchStrategy[tupl
 requests = st.tuples(
     st.sampled_from(["restriction", "access", "erasure", "objection", "objection", "limit"]),
     st.sampled_from(["fulfilled", "open", "partial", "refused", "withdrawn", "lifted"]),
+    st.integers(0, 2),
 )
 quarantined = st.tuples(
     st.sampled_from(["transactions", "customers", "consent_events", "rights_requests"]),
@@ -240,7 +245,7 @@ def subjects(draw: st.DrawFn) -> Subject:
                 repeated_signals(list(GRID[:24:2]), draw(st.sampled_from(["opt_out", "contract"]))),
             )
         ),
-        requests=() if plain else tuple(draw(st.lists(requests, max_size=2))),
+        requests=() if plain else tuple(draw(st.lists(requests, max_size=3))),
         quarantined=() if plain else tuple(draw(st.lists(quarantined, max_size=1))),
     )
 

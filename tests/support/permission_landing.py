@@ -5,6 +5,7 @@ what follows from it.
 """
 
 import uuid
+from datetime import datetime
 from typing import Any
 
 import duckdb
@@ -41,7 +42,10 @@ def land(connection: duckdb.DuckDBPyConnection, scenario: Scenario) -> None:
             )
         rows["consent_events"] += [of | vars(event) for event in subject.events]
         rows["rights_requests"] += [
-            of | {"request_id": t, "type": t, "status": s} for t, s in subject.requests
+            of
+            | {"request_id": kind, "type": kind, "status": status}
+            | {"received_at": datetime(2024, 2, 1 + day)}
+            for kind, status, day in subject.requests
         ]
         rows["quarantine"] += [
             of | {"feed": feed, "resolved_at": scenario.known_at if resolved else None}

@@ -9,6 +9,7 @@ instant to the next question: every answer walks the whole history again.
 """
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -42,7 +43,8 @@ class Subject:
     jurisdiction: str | None
     age_years: int | None
     events: tuple[Event, ...]
-    requests: tuple[tuple[str, str], ...] = ()  # (type, status); those of a type are one request
+    # (type, status, day of receipt); those of a type are one request.
+    requests: tuple[tuple[str, str, int], ...] = ()
     quarantined: tuple[tuple[str, bool], ...] = ()  # (feed, resolved)
 
 
@@ -106,24 +108,26 @@ class Oracle:
 
     def is_held(self, subject: Subject) -> bool:
         """Tell whether a request stands, or a word or an age of theirs is unread."""
-        for kind in HOLDING_REQUESTS:
-            said = {status for of, status in subject.requests if of == kind}
-            if said & {"open", "fulfilled", "partial"} and not said & RELEASING:
-                return True
+        if any(self.stands(subject, kind) for kind in HOLDING_REQUESTS):
+            return True
         return any((feed, False) in subject.quarantined for feed in HOLDING_FEEDS)
 
     def is_stopped(self, subject: Subject, purpose: str) -> bool:
         """Tell whether a request stands against a purpose by what the purpose does."""
         flags = self.purposes()[purpose]
-        limits = {status for of, status in subject.requests if of == "limit"}
-        standing = limits & {"open", "fulfilled", "partial"} and not limits & RELEASING
-        if flags["sensitive"] and standing:
+        if flags["sensitive"] and self.stands(subject, "limit"):
             return True
-        objections = {status for of, status in subject.requests if of == "objection"}
         # Who objects to direct marketing can't be refused.
-        return bool(flags["direct_marketing"] and objections) and not (
-            objections & {"withdrawn", "lifted"}
-        )
+        back = RELEASING - {"refused"}
+        return bool(flags["direct_marketing"]) and self.stands(subject, "objection", back)
+
+    def stands(self, subject: Subject, kind: str, ending: AbstractSet[str] = RELEASING) -> bool:
+        """Tell whether a request stands: told day by day, on each what ends it comes last."""
+        standing = False
+        words = [(day, status in ending) for of, status, day in subject.requests if of == kind]
+        for _, ends in sorted(words):
+            standing = not ends
+        return standing
 
     def speaks_of(self, event: Event, purpose: str) -> bool:
         """Tell whether an event is about a purpose."""

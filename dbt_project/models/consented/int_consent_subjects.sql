@@ -19,19 +19,37 @@ regime_rules as (
     select * from {{ policy_regime_rules() }}
 ),
 
-requests as (
-    -- One that was granted goes on standing. Once it was refused, withdrawn or lifted, by the word
-    -- of the feed or by ours, it holds nobody.
+words as (
+    -- Of a request, by the feed or by Assent: what was said that ends what was received until then.
     select
-        subject_key,
-        request_type,
-        bool_or(status in ('open', 'fulfilled', 'partial'))
-        and not bool_or(status in ('refused', 'withdrawn', 'lifted')) as stands,
-        bool_or(status in ('withdrawn', 'lifted')) as is_taken_back
+        *,
+        max(received_at) filter (where status in ('refused', 'withdrawn', 'lifted')) over (
+            partition by subject_key, request_id, request_type
+        ) as released_at,
+        max(received_at) filter (where status in ('withdrawn', 'lifted')) over (
+            partition by subject_key, request_id, request_type
+        ) as taken_back_at
     from {{ ref('stg_rights_requests__rights_requests') }}
     where
         request_type in ('erasure', 'objection', 'restriction', 'limit')
         and subject_key is not null
+),
+
+requests as (
+    -- One that was granted goes on standing. Once it was refused, withdrawn or lifted, it holds
+    -- nobody, unless its number came anew.
+    select
+        subject_key,
+        request_type,
+        bool_or(
+            status in ('open', 'fulfilled', 'partial')
+            and (released_at is null or received_at > released_at)
+        ) as stands,
+        bool_or(
+            status not in ('withdrawn', 'lifted')
+            and (taken_back_at is null or received_at > taken_back_at)
+        ) as is_objected
+    from words
     group by subject_key, request_id, request_type
 ),
 
@@ -41,7 +59,7 @@ stops as (
         bool_or(stands and request_type <> 'limit') as held,
         bool_or(stands and request_type = 'limit') as limited,
         -- Nobody can refuse an objection to direct marketing (GDPR Art. 21(3)).
-        bool_or(request_type = 'objection' and not is_taken_back) as marketing_objected
+        bool_or(request_type = 'objection' and is_objected) as marketing_objected
     from requests
     group by subject_key
 ),

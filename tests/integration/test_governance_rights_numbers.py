@@ -1,0 +1,144 @@
+"""A request's number that comes again: for the same customer, or for another."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from governance import consent, identity, inbox
+from governance.consent_relations import KNOWN_NOW, LANDED
+from governance.release import PERMISSION, publish_permission
+from governance.rights.answered import answered
+from governance.rights.erasure import erase
+from governance.rights.requests import find, listing, take_step
+from ingest.load import load_feeds
+from tests.support.feeds import (
+    NOW,
+    UTC_POLICY,
+    ask,
+    declared,
+    event,
+    fill,
+    must_reconcile,
+    sale,
+    sources_in,
+)
+from warehouse.connect import published_store, warehouse_store
+from warehouse.errors import UsageError
+
+POLICY = UTC_POLICY
+FIRST, AGAIN = "2024-06-01 09:00:00", "2024-06-20 09:00:00"
+WORDS = {"ground": "-", "complaint": "-"}
+
+
+@pytest.fixture(autouse=True)
+def somewhere(home, monkeypatch):
+    monkeypatch.setenv("ASSENT_IN_CLEAR", "1")
+    monkeypatch.setenv("ASSENT_ACTOR", "Canary Clerk")
+    monkeypatch.setenv("ASSENT_NOW", NOW.isoformat())
+
+
+def land(folder, *requests):
+    """Land sales and grants of Ann's and Zoe's, and these requests of the feed's."""
+    people = ("ann", "zoe")
+    fill(
+        folder,
+        transactions=[sale(customer_id=who) for who in people],
+        consent_events=[event(customer_id=who) for who in people],
+        rights_requests=requests,
+    )
+    columns = {name: name for name in ("customer_id", "action", "purpose", "occurred_at")}
+    sources = sources_in(
+        folder,
+        consent_events=declared(
+            "consent_events", columns=columns | {"notice_version": {"constant": 9}}
+        ),
+        rights_requests=declared("rights_requests"),
+    )
+    load_feeds(sources, POLICY, now=NOW, recorded=(waiting := inbox.waiting()))
+    inbox.drop(waiting)
+    publish_permission(POLICY)
+    must_reconcile()
+
+
+def permitted():
+    """Return who may be segmented: by the warehouse, and by what readers go by."""
+    at = NOW.astimezone(UTC).replace(tzinfo=None)
+    found = []
+    with identity.opened(warehouse_store(read_only=True), published_store(
+        PERMISSION, alias="permission"
+    )) as connection:  # fmt: skip
+        connection.execute("use warehouse")
+        inbox.waiting().register(connection)
+        for relations in (LANDED, KNOWN_NOW):
+            consent.state(connection, POLICY, relations, at=at, known=at, into="state")
+            rows = connection.execute(
+                "select customer_id from state join vault.subjects using (subject_key)"
+                " where permitted and purpose = 'segmentation' order by all"
+            ).fetchall()
+            found.append([who for (who,) in rows])
+    assert found[0] == found[1]
+    return found[0]
+
+
+def stands():
+    return [(r.request_id, r.status, str(r.received_at), r.verified) for r in listing()]
+
+
+@pytest.mark.parametrize("kind", ["objection", "erasure", "restriction"])
+def test_a_number_that_comes_anew_after_its_refusal_is_a_request_anew(tmp_path, kind):
+    """Until then it is the same request, however often it is delivered."""
+    land(tmp_path, ("ann", "7", kind, FIRST, "open"))
+    assert permitted() == ["zoe"]
+    take_step(POLICY, "7", "verified", method="-")
+    take_step(POLICY, "7", "refused", **WORDS)
+    land(tmp_path, ("ann", "7", kind, FIRST, "open"))
+    assert permitted() == ["ann", "zoe"]
+    assert stands() == [("7", "refused", FIRST, True)]
+    land(tmp_path, ("ann", "7", kind, AGAIN, "open"))
+    assert permitted() == ["zoe"]
+    assert stands() == [("7", "open", AGAIN, False)]  # nobody has verified who asks now
+    take_step(POLICY, "7", "refused", **WORDS)
+    land(tmp_path, ("ann", "7", kind, AGAIN, "open"))
+    assert permitted() == ["ann", "zoe"]
+    assert stands() == [("7", "refused", AGAIN, True)]
+
+
+def test_one_that_comes_anew_before_its_refusal_has_landed_counts_too(tmp_path):
+    land(tmp_path, ("ann", "7", "objection", FIRST, "open"))
+    take_step(POLICY, "7", "refused", **WORDS)
+    land(tmp_path, ("ann", "7", "objection", AGAIN, "open"))
+    assert permitted() == ["zoe"]
+
+
+def test_one_told_twice_is_refused_once(tmp_path):
+    """By the feed and by the inbox, at two moments: the refusal is of both."""
+    inbox.add("rights_requests", {
+        "customer_id": "ann", "request_id": "7", "type": "objection", "status": "open",
+        "received_at": datetime.fromisoformat(AGAIN),
+    })  # fmt: skip
+    land(tmp_path, ("ann", "7", "objection", FIRST, "open"))
+    assert stands() == [("7", "open", FIRST, False)]
+    take_step(POLICY, "7", "refused", **WORDS)
+    land(tmp_path, ("ann", "7", "objection", FIRST, "open"))
+    assert permitted() == ["ann", "zoe"]
+
+
+def test_anothers_number_is_anothers_request(tmp_path):
+    """Refused to one of them, it holds the other; neither is shown what is of the other."""
+    land(tmp_path, ("ann", "7", "erasure", FIRST, "open"), ("zoe", "7", "erasure", FIRST, "open"))
+    take_step(POLICY, "7", "refused", customer_id="zoe", **WORDS)
+    take_step(POLICY, "7", "verified", customer_id="ann", method="-")
+    land(tmp_path, ("ann", "7", "erasure", FIRST, "open"), ("zoe", "7", "erasure", FIRST, "open"))
+    assert permitted() == ["zoe"]
+    (receipt,) = erase([find("7", "ann")])
+    assert [r.status for r in listing()] == ["refused"]
+    with pytest.raises(UsageError, match="2 requests have that number"):
+        answered(POLICY, "7")
+    ann, zoe = (answered(POLICY, "7", who) for who in ("ann", "zoe"))
+    assert (ann.request, ann.receipt) == (None, receipt)
+    assert [step["step"] for step in ann.steps] == ["verified", "fulfilled"]
+    assert (zoe.request and zoe.request.status, zoe.receipt) == ("refused", None)
+    assert [step["step"] for step in zoe.steps] == ["refused"]
+    with pytest.raises(UsageError, match="no such request"):
+        answered(POLICY, "8")
+    assert not ask("select 1 from landing.quarantine")
