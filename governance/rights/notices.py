@@ -1,7 +1,7 @@
 """Notices: who received a subject's data is told what has become of it (GDPR Art. 19).
 
 Belongs here: which notices are owed, writing those of one recipient, noting that they were handed
-over and that the recipient confirmed. Also told are opt-outs and limits (Cal. Code Regs. tit. 11
+over and that the recipient confirmed. Also told are denials and limits (Cal. Code Regs. tit. 11
 §§ 7026(f), 7027(g)). Does not belong here: remembering who was in which export (``recipients``),
 where a file may lie (``governance.handover``).
 
@@ -23,6 +23,7 @@ import duckdb
 from governance import acts, consent, handover, identity, inbox
 from governance.consent_relations import KNOWN_NOW, listed, requests_sql, require_current
 from governance.policy.model import Policy
+from governance.policy.words import DENIALS
 from governance.release import PERMISSION
 from governance.rights import kept
 from governance.rights.holding import plain
@@ -44,11 +45,17 @@ WHAT_TO_DO = {
     "marketing_objection": "Stop using what you received for direct marketing; it is objected to.",
     "limit": "Stop using sensitive data of this customer beyond what the customer asked for.",
     "opt_out": "Stop using what you received; the customer has opted out.",
+    "withdrawal": "Stop using what you received for these purposes; consent has been withdrawn.",
     "restriction_ended": "The restriction that you were told of has ended.",
     "objection_ended": "The objection that you were told of has ended.",
     "marketing_objection_ended": "The objection to direct marketing has been taken back.",
     "limit_ended": "The limit that you were told of has ended.",
 }
+# What isn't told again while something else waits: it has been handed over.
+NEW = (
+    "(n.handed_at is null or not exists (from kept.notices as w where w.recipient = n.recipient"
+    " and w.handed_at is null))"
+)
 STANDING = ("restriction", "objection", "limit")  # requests that are owed a notice while they stand
 
 
@@ -81,7 +88,8 @@ def owe(
     connection.execute(
         f"create or replace temp table owed as select *, {quoted(kind)} as kind,"
         f" timestamp {quoted(since.isoformat(sep=' '))} as since,"
-        " null::varchar[] as purposes, null::varchar[] as stopped, null::varchar as recipient"
+        " null::varchar[] as purposes, null::varchar[] as stopped, null::varchar as recipient,"
+        " null::varchar[] as spared"
         " from owing"
     )
     connection.unregister("owing")
@@ -104,8 +112,8 @@ def _insert(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         "insert or ignore into kept.notices"
         " select o.handle, h.recipient, o.kind, o.since, o.request_id,"
-        f" to_json({{'known_as': {received('o.known_as')}, 'now': {received('o.known_now')}}})"
-        "::varchar, null, null, null, null"
+        f" to_json({{'known_as': {received('o.known_as')}, 'now': {received('o.known_now')},"
+        " 'purposes': o.purposes})::varchar, null, null, null, null"
         f" from (select *, {kept.handle_sql('customer_id')} as handle from owed) as o"
         " join (select handle, recipient, list_distinct(flatten(list(columns))) as columns"
         " from kept.handed_over group by handle, recipient) as h using (handle)"
@@ -113,6 +121,7 @@ def _insert(connection: duckdb.DuckDBPyConnection) -> None:
         " where e.handle = o.handle and e.recipient = h.recipient"
         " and (o.recipient is null or o.recipient = e.recipient)"
         " and (o.purposes is null or list_contains(o.purposes, e.purpose))"
+        " and (o.spared is null or not list_contains(o.spared, e.recipient))"
         # A word may bear an earlier date than the export and have come after it: what it stops now
         # can't have left since it took effect.
         ' and (e."at" <= o.since or list_contains(o.stopped, e.purpose)))'
@@ -132,7 +141,7 @@ def owed_to(connection: duckdb.DuckDBPyConnection, handle: Any, request_id: str)
 
 
 def gather(policy: Policy) -> None:
-    """Note what is owed for opt-outs and for requests that stand or have ended, whoever said so."""
+    """Note what is owed for denials and for requests that stand or have ended, whoever said so."""
     if not Home.current().published_file(PERMISSION).exists():
         return
     with kept.opened() as connection:
@@ -145,7 +154,11 @@ def gather(policy: Policy) -> None:
         at = consent.moment(connection, utc_naive(now()))
         consent.state(connection, policy, KNOWN_NOW, at=at, known=at, into="state")
         owed = connection.execute(
-            _STANDING.format(known=identity.known_as(connection), stopped=_stopped(policy))
+            _STANDING.format(known=identity.known_as(connection), stopped=_stopped(policy)),
+            {
+                "sold": [name for name, p in policy.purposes.items() if p.sale_or_share],
+                "own": [name for name, r in policy.recipients.items() if r.role != "third_party"],
+            },
         ).to_arrow_table()
     with kept.opened() as connection:
         connection.register("found", owed)
@@ -192,7 +205,7 @@ def notices(policy: Policy, customer_id: str | None = None) -> list[Notice]:
 def notify(policy: Policy, recipient: str, to: Path, *, encrypted: bool = True) -> dict[str, Any]:
     """Write what a recipient is to be told to a file for it; return how much that is.
 
-    All that it hasn't confirmed is in it, what was handed over before, too.
+    All that waits is in it; if nothing does, what was handed over and isn't confirmed.
 
     Raises
     ------
@@ -256,8 +269,8 @@ def forget_told(days: int) -> None:
 def _unconfirmed(recipient: str) -> list[dict[str, Any]]:
     with kept.opened() as connection:
         rows = connection.execute(
-            "select kind, since, told from kept.notices where recipient = ?"
-            " and confirmed_at is null and told is not null order by since, kind, told",
+            "select kind, since, told from kept.notices as n where recipient = ?"
+            f" and confirmed_at is null and told is not null and {NEW} order by since, kind, told",
             [recipient],
         ).fetchall()
     return [_change(*row) for row in rows]
@@ -267,7 +280,8 @@ def _change(kind: str, since: datetime, told: str) -> dict[str, Any]:
     known: Mapping[str, Any] = json.loads(told)
     said = {"kind": kind, "since": plain(since), "known_as": known["known_as"]}
     changed = {"now": known["now"]} if kind == "rectification" else {}
-    return {**said, **changed, "please": WHAT_TO_DO[kind]}
+    of = {"purposes": known["purposes"]} if known.get("purposes") else {}
+    return {**said, **of, **changed, "please": WHAT_TO_DO[kind]}
 
 
 def _hand_over(
@@ -275,8 +289,9 @@ def _hand_over(
 ) -> None:
     with kept.opened() as connection:
         connection.execute(
-            "update kept.notices set notice_id = $id, handed_at = $at where recipient = $recipient"
-            " and confirmed_at is null and told is not null and ($was is null or notice_id = $was)",
+            "update kept.notices as n set notice_id = $id, handed_at = $at"
+            " where recipient = $recipient and confirmed_at is null and told is not null"
+            f" and case when $was is null then {NEW} else notice_id = $was end",
             {"id": notice_id, "at": at, "recipient": recipient, "was": was},
         )
 
@@ -308,24 +323,32 @@ _STANDING = f"""
         where type in {listed(STANDING)}
     ),
     words as (
-        select subject_key, 'opt_out' as kind, recorded_at as since, null::varchar as request_id,
-            if(purpose is null, null, [purpose]) as purposes, occurred_at as decided_at,
-            false as ended
-        from {KNOWN_NOW.events} where action in ('objected', 'opted_out')
+        -- Whoever opts out, and names nothing, does so of sale and sharing, which is with third
+        -- parties (Cal. Civ. Code 1798.135; Cal. Code Regs. tit. 11 §§ 7025, 7026(f)).
+        select subject_key, if(action = 'withdrawn', 'withdrawal', 'opt_out') as kind,
+            recorded_at as since, null::varchar as request_id,
+            case when purpose is not null then [purpose] when action = 'opted_out' then $sold end
+                as purposes,
+            occurred_at as decided_at, false as ended,
+            if(action = 'opted_out' and (purpose is null or lower(coalesce(signal, '')) = 'gpc'),
+                $own, null) as spared
+        from {KNOWN_NOW.events} where action in {listed(DENIALS)}
         union all
-        select subject_key, type, since, request_id, null, null, not stands from requests
+        select subject_key, type, since, request_id, null, null, not stands, null from requests
         union all
         -- One that was refused goes on standing against direct marketing (GDPR Art. 21(3)).
         select subject_key, 'marketing_objection', since, request_id,
-            {{stopped}}['marketing_objection'], null, not not_taken_back
+            {{stopped}}['marketing_objection'], null, not not_taken_back,
+            null
         from requests where type = 'objection' and not stands
     )
     select customer_id, request_id, known_as, known_as as known_now, kind, since, purposes,
         coalesce({{stopped}}[kind], (
             select list(state.purpose) from state
-            where state.subject_key = words.subject_key and state.rule = {quoted(consent.OBJECTED)}
+            where state.subject_key = words.subject_key
+                and state.rule in {listed((consent.OBJECTED, consent.WITHDRAWN))}
                 and state.decided_at = words.decided_at
         )) as stopped,
-        ended, null::varchar as recipient
+        ended, null::varchar as recipient, spared
     from words join ({{known}}) using (subject_key)
 """

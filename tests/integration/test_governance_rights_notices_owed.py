@@ -121,9 +121,61 @@ def test_whom_a_restriction_was_told_is_told_that_it_has_ended_and_nobody_else(t
     for _ in range(2):
         assert owed() == [("restriction", "printer"), ("restriction_ended", "printer")]
     (out / "printer.json").unlink()
-    assert told(out, "printer") == ["restriction", "restriction_ended"]
+    assert told(out, "printer") == ["restriction_ended"]
     ask("restriction", "A-2")
     assert [kind for kind, to in owed() if to == "planning"] == ["restriction"]
+
+
+@pytest.mark.parametrize("landed", [False, True])
+@pytest.mark.parametrize(
+    ("action", "purpose", "signal", "expected"),
+    [
+        ("withdrawn", OFFERS, None, [("withdrawal", "printer")]),
+        ("withdrawn", "churn_prevention", None, []),
+        ("withdrawn", None, None, [("withdrawal", "planning"), ("withdrawal", "printer")]),
+        ("objected", None, None, [("opt_out", "planning"), ("opt_out", "printer")]),
+        # Of sale and sharing: nobody but third parties is told.
+        ("opted_out", None, "gpc", [("opt_out", "offers_partner")]),
+        ("opted_out", None, None, [("opt_out", "offers_partner")]),
+    ],
+)
+def test_who_received_for_the_purpose_is_told_of_a_denial(
+    tmp_path, action, purpose, signal, expected, landed
+):
+    """The printer isn't in the policy any more: it counts as a third party where one is asked."""
+    if action == "opted_out":
+        export("offers_partner", OFFERS, EXPORTED)
+        export("store_planning", "segmentation", EXPORTED)
+        export("store_planning", OFFERS, EXPORTED)
+        expected = [*expected, ("opt_out", "printer")]
+    inbox.add("consent_events", {
+        "customer_id": "ann", "action": action, "purpose": purpose, "occurred_at": LATER,
+        "recorded_at": LATER, "signal": signal,
+    })  # fmt: skip
+    if landed:
+        land(tmp_path)
+    assert owed() == expected
+
+
+def test_what_a_withdrawal_is_of_is_told(tmp_path):
+    (out := tmp_path / "out").mkdir()
+    inbox.add("consent_events", {
+        "customer_id": "ann", "action": "withdrawn", "purpose": OFFERS, "occurred_at": LATER,
+        "recorded_at": LATER,
+    })  # fmt: skip
+    assert told(out, "printer") == ["withdrawal"]
+    (change,) = json.loads((out / "printer.json").read_text())["changes"]
+    assert change["purposes"] == [OFFERS]
+
+
+def test_what_was_handed_over_is_told_again_only_where_nothing_else_waits(tmp_path):
+    (out := tmp_path / "out").mkdir()
+    ask("restriction")
+    assert told(out, "printer") == ["restriction"]
+    ask("limit", "A-2", at=LATER)
+    for expected in (["limit"], ["restriction", "limit"]):
+        (out / "printer.json").unlink()
+        assert told(out, "printer") == expected
 
 
 def test_an_opt_out_taken_back_before_the_first_export_is_told_to_nobody(tmp_path):
