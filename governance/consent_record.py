@@ -7,7 +7,7 @@ here: filling them (``governance.consent_receipt``), the readable copy
 The fields are those of ISO/IEC TS 27560:2023 (consent record information structure: a header, the
 processing, the parties, the events), in the words of this project; where it has another name for a
 field, the description says so. Which fields it asks for is taken from the guide to it of W3C's
-community group (Consent Records and Receipts as per ISO/IEC TS 27560:2023 using DPV, 1 August 2024).
+community group (Consent Records and Receipts as per ISO/IEC TS 27560:2023 using DPV, 2024).
 
 Regenerate ``docs/consent_receipt.schema.json`` with ``python -m governance.consent_record``.
 """
