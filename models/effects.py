@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from models.deciding import SHAPES
 from models.features import Scale, feature, shape_of
-from models.frames import SHAPES, available, matrix
+from models.frames import available, matrix
 
 Floats = npt.NDArray[np.float64]
 

@@ -7,13 +7,15 @@ may be read (``governance``).
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isnan, nan
 from typing import Any
 
-import pandas as pd
+import numpy as np
 
-from models.features import MIX, feature
-from models.frames import matrix
-from models.model import SegmentModel
+from models.deciding import Deciding, Floats
+from models.features import feature
+
+Part = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,8 @@ class Change:
     ----------
     source, target
         Segment ids before and after; equal if there was no change.
-    table
-        One row per feature of the model, the greatest push towards the target first: ``feature``,
+    parts
+        One for each feature of the model, the greatest push towards the target first: ``feature``,
         ``label``, ``unit``, ``before``, ``after`` (in that unit), ``contribution`` and ``share``
         (of the sum of contributions).
     sentence
@@ -34,7 +36,7 @@ class Change:
 
     source: int
     target: int
-    table: pd.DataFrame
+    parts: list[Part]
     sentence: str
 
 
@@ -46,22 +48,22 @@ class Place:
     ----------
     segment, rival
         Ids of its segment and of the next that it would be in; equal if there is only one.
-    table
-        One row per feature of the model, what decided most first: ``feature``, ``label``, ``unit``,
-        ``value``, ``typical`` (of the segment), ``typical_of_rival``, ``contribution`` and
-        ``share`` (of the sum of contributions).
+    parts
+        One for each feature of the model, what decided most first: ``feature``, ``label``,
+        ``unit``, ``value``, ``typical`` (of the segment), ``typical_of_rival``, ``contribution``
+        and ``share`` (of the sum of contributions).
     sentence
         The same in words.
     """
 
     segment: int
     rival: int
-    table: pd.DataFrame
+    parts: list[Part]
     sentence: str
 
 
 def explain_place(
-    row: Mapping[str, Any] | pd.Series, typical: pd.DataFrame, model: SegmentModel
+    row: Mapping[str, Any], typical: Mapping[int, Mapping[str, float]], model: Deciding
 ) -> Place:
     """Say by which features a subject is in its segment rather than in the next best.
 
@@ -73,7 +75,7 @@ def explain_place(
     row
         The subject's features.
     typical
-        The typical figures of each segment that has members: one row each, by segment id.
+        The typical figures of each segment that has members, by segment id.
     model
         The model that assigned it.
 
@@ -82,28 +84,19 @@ def explain_place(
     ValueError
         If a feature of the model is missing.
     """
-    own = pd.DataFrame([_plain(row, model)])
-    estimator = model.pipeline.named_steps["group"]
-    ranked = estimator.ranking(_prepared(own, model))[0]
-    group = int(ranked[0])
-    rival = next((int(g) for g in ranked[1:] if model.ids[g] in typical.index), group)
+    own = model.prepared(row)
+    group, *others = model.ranking(own)
+    rival = next((other for other in others if model.ids[other] in typical), group)
     ids = model.ids[group], model.ids[rival]
-    known = typical.reindex(list(ids))
-    frame = pd.concat([own, known], ignore_index=True)
-    values = matrix(frame, model.recipe.features)
-    prepared = _prepared(frame, model)
-    contributions = estimator.contributions(prepared[2], prepared[0], rival, group)
-    table = _table(
-        model, contributions, value=values.iloc[0], typical=values.iloc[1],
-        typical_of_rival=values.iloc[2],
-    )  # fmt: skip
-    return Place(*ids, table, _reason(model, *ids, table))
+    unknown = dict.fromkeys(model.features, nan)
+    here, there = ({**unknown, **typical.get(segment, {})} for segment in ids)
+    contributions = model.groups.contributions(model.prepared(there), own, rival, group)
+    parts = _parts(model, contributions, value=row, typical=here, typical_of_rival=there)
+    return Place(*ids, parts, _reason(model, *ids, parts))
 
 
 def explain_change(
-    previous_row: Mapping[str, Any] | pd.Series,
-    current_row: Mapping[str, Any] | pd.Series,
-    model: SegmentModel,
+    previous_row: Mapping[str, Any], current_row: Mapping[str, Any], model: Deciding
 ) -> Change:
     """Split a subject's move from one segment to another over the features.
 
@@ -125,72 +118,69 @@ def explain_change(
     ValueError
         If a feature of the model is missing.
     """
-    frame = pd.DataFrame([_plain(previous_row, model), _plain(current_row, model)])
-    values = matrix(frame, model.recipe.features)
-    prepared = _prepared(frame, model)
-    estimator = model.pipeline.named_steps["group"]
-    source, target = (int(group) for group in estimator.predict(prepared))
-    contributions = estimator.contributions(prepared[0], prepared[1], source, target)
-    table = _table(model, contributions, before=values.iloc[0], after=values.iloc[1])
+    before, after = model.prepared(previous_row), model.prepared(current_row)
+    source, target = model.ranking(before)[0], model.ranking(after)[0]
+    contributions = model.groups.contributions(before, after, source, target)
+    parts = _parts(model, contributions, before=previous_row, after=current_row)
     ids = model.ids[source], model.ids[target]
-    return Change(*ids, table, _sentence(model, *ids, table))
+    return Change(*ids, parts, _sentence(model, *ids, parts))
 
 
-def _plain(row: Mapping[str, Any] | pd.Series, model: SegmentModel) -> dict[str, Any]:
-    return {name: row[name] for name in (*model.recipe.features, MIX) if name in row}
-
-
-def _prepared(frame: pd.DataFrame, model: SegmentModel) -> Any:
-    values = matrix(frame, model.recipe.features)
-    return model.pipeline.named_steps["prepare"].transform(values)
-
-
-def _table(model: SegmentModel, contributions: Any, **values: pd.Series) -> pd.DataFrame:
-    """Return one row per feature, the greatest contribution first."""
-    names = list(model.recipe.features)
+def _parts(model: Deciding, contributions: Floats, **rows: Mapping[str, Any]) -> list[Part]:
+    """Return one part for each feature, the greatest contribution first."""
     total = float(contributions.sum())
-    table = pd.DataFrame(
+    shares = contributions / total if total > 0 else np.zeros(len(contributions))
+    parts: list[Part] = [
         {
-            "feature": names,
-            "label": [feature(name).label for name in names],
-            "unit": [feature(name).unit for name in names],
-            **{column: figures.to_numpy() for column, figures in values.items()},
-            "contribution": contributions,
-            "share": contributions / total if total > 0 else contributions * 0.0,
+            "feature": name,
+            "label": feature(name).label,
+            "unit": feature(name).unit,
+            **{column: _figure(row[name]) for column, row in rows.items()},
+            "contribution": contribution,
+            "share": share,
         }
-    )
-    return table.sort_values(
-        ["contribution", "feature"], ascending=[False, True], ignore_index=True
-    )
+        for name, contribution, share in zip(
+            model.features, contributions.tolist(), shares.tolist(), strict=True
+        )
+    ]
+    return sorted(parts, key=lambda part: (-part["contribution"], part["feature"]))
 
 
-def _reason(model: SegmentModel, segment: int, rival: int, table: pd.DataFrame) -> str:
+def _figure(value: Any) -> float:
+    return nan if value is None else float(value)
+
+
+def _reason(model: Deciding, segment: int, rival: int, parts: list[Part]) -> str:
     name = repr(model.name_of(segment))
     if segment == rival:
         return f"In {name}, the only segment."
     reasons = [
-        f"{row['label']} {_number(row['value'])} (typical: {_number(row['typical'])}, there"
-        f" {_number(row['typical_of_rival'])})"
-        for row in table[table.contribution > 0].head(3).to_dict("records")
+        f"{part['label']} {_number(part['value'])} (typical: {_number(part['typical'])}, there"
+        f" {_number(part['typical_of_rival'])})"
+        for part in _pushing(parts)
     ]
     rather = f"In {name} rather than in {model.name_of(rival)!r}"
     return f"{rather}, above all for: {'; '.join(reasons)}." if reasons else f"{rather}, narrowly."
 
 
-def _sentence(model: SegmentModel, source: int, target: int, table: pd.DataFrame) -> str:
+def _sentence(model: Deciding, source: int, target: int, parts: list[Part]) -> str:
     if source == target:
         return f"Stays in {model.name_of(source)!r}."
-    pushing = table[table.contribution > 0].head(3)
     reasons = [
-        f"{row['label']} went from {_number(row['before'])} to {_number(row['after'])} "
-        f"({row['share']:.0%} of the move)"
-        for row in pushing.to_dict("records")
+        f"{part['label']} went from {_number(part['before'])} to {_number(part['after'])} "
+        f"({part['share']:.0%} of the move)"
+        for part in _pushing(parts)
     ]
     moved = f"Moved from {model.name_of(source)!r} to {model.name_of(target)!r}"
     return f"{moved}: {'; '.join(reasons)}."
 
 
+def _pushing(parts: list[Part]) -> list[Part]:
+    """Return the three that decided most, those that decided for it."""
+    return [part for part in parts if part["contribution"] > 0][:3]
+
+
 def _number(value: float) -> str:
-    if pd.isna(value):
+    if isnan(value):
         return "unknown"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.3g}"

@@ -144,7 +144,7 @@ def feature(name: str) -> Feature:
 
 
 def shape_of(name: str, scale: Scale) -> str:
-    """Return how a feature is shaped under a recipe's scale: a key of ``models.frames.SHAPES``.
+    """Return how a feature is shaped under a recipe's scale: a key of ``models.deciding.SHAPES``.
 
     ``log`` is ``sign(x) log(1 + |x|)``; ``root`` is ``sign(x) sqrt(|x|)``, the variance-stabilising
     transformation of counts (Bartlett 1936, Supplement to the JRSS 3). A net refund keeps its sign.

@@ -1,13 +1,13 @@
-"""Features in frames: reading them as numbers, which have a source, mixes, shapes.
+"""Features in frames: reading them as numbers, which have a source, mixes.
 
 Belongs here: what is done to the columns of a frame because they are features. Does not belong
-here: what a feature is (``models.features``), scaling (``models.prepare``).
+here: what a feature is (``models.features``), shaping and scaling (``models.deciding``,
+``models.prepare``).
 """
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from math import fsum
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -157,19 +157,6 @@ def mix_totals(mixes: Iterable[Any]) -> dict[str, float]:
         for category, share in shares(mix).items():
             found.setdefault(category, []).append(share)
     return {category: float(np.sort(found[category]).sum()) for category in sorted(found)}
-
-
-def _signed_log(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return np.asarray(np.sign(values) * np.log1p(np.abs(values)))
-
-
-def _signed_root(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return np.asarray(np.sign(values) * np.sqrt(np.abs(values)))
-
-
-SHAPES: Mapping[str, Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]] = (
-    MappingProxyType({"none": np.asarray, "log": _signed_log, "root": _signed_root})
-)
 
 
 def describe(names: Iterable[str] | None = None) -> pd.DataFrame:

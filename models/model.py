@@ -13,6 +13,7 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from models import drift
+from models.deciding import name_of
 from models.frames import matrix
 from models.recipe import Recipe, build
 
@@ -78,7 +79,7 @@ class SegmentModel:
 
     def name_of(self, segment: int) -> str:
         """Return the name of a segment, or its number in words if it has none yet."""
-        return self.names.get(segment, f"Segment {segment}")
+        return name_of(self.names, segment)
 
     def with_names(self, names: dict[int, str]) -> "SegmentModel":
         """Return the model with these names."""

@@ -8,14 +8,12 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from models.frames import SHAPES
+from models.deciding import SHAPES, Floats, Preparation, shaped
 
-Floats = npt.NDArray[np.float64]
 FILLS = ("median", "zero", "high")
 HIGH = 0.95
 
@@ -91,11 +89,13 @@ class SkewTransformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             raise ValueError(
                 f"column {self._column_name(empty[0])} has no value at all; leave it out"
             )
-        shaped = self._shape(values)
+        columns_shaped = shaped(values, self.shapes_)
         self.scaler_ = StandardScaler()
-        columns = [_winsorised(shaped[:, j], self.winsor) for j in range(shaped.shape[1])]
+        columns = [_winsorised(column, self.winsor) for column in columns_shaped.T]
         self._fit_scaler(columns)
-        self.fill_ = np.array([_fill(shaped[:, j], fill) for j, fill in enumerate(fills)])
+        self.fill_ = np.array(
+            [_fill(column, fill) for column, fill in zip(columns_shaped.T, fills, strict=True)]
+        )
         self.fill_ = (self.fill_ - self.scaler_.mean_) / self.scaler_.scale_
         return self
 
@@ -110,10 +110,6 @@ class SkewTransformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def _column_name(self, index: int) -> str:
         named = hasattr(self, "feature_names_in_")
         return repr(str(self.feature_names_in_[index])) if named else str(index)
-
-    def _shape(self, values: Floats) -> Floats:
-        shaped = [SHAPES[shape](values[:, j]) for j, shape in enumerate(self.shapes_)]
-        return np.column_stack(shaped)
 
     def transform(self, X: Any) -> Floats:
         """Return the prepared features.
@@ -132,8 +128,8 @@ class SkewTransformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         values = validate_data(
             self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False
         )
-        scaled = (self._shape(values) - self.scaler_.mean_) / self.scaler_.scale_
-        return np.where(np.isnan(scaled), self.fill_, scaled)
+        scaler = self.scaler_
+        return Preparation(self.shapes_, scaler.mean_, scaler.scale_, self.fill_)(values)
 
 
 def _per_column(
@@ -155,7 +151,7 @@ def _winsorised(column: Floats, share: float) -> Floats:
     return ordered if low == high else np.clip(ordered, low, high)
 
 
-def _fill(shaped: Floats, fill: str) -> float:
+def _fill(column: Floats, fill: str) -> float:
     if fill == "zero":
         return 0.0  # every shape maps 0 to 0
-    return float(np.nanquantile(shaped, HIGH if fill == "high" else 0.5))
+    return float(np.nanquantile(column, HIGH if fill == "high" else 0.5))

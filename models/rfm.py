@@ -8,10 +8,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.segmenter import Floats, GroupEstimator, Integers
+from models.deciding import Floats, Quantiles
+from models.segmenter import GroupEstimator
 
 
-class RFMQuantiles(GroupEstimator):
+class RFMQuantiles(Quantiles, GroupEstimator):
     """Quintile scores of recency, frequency and monetary value, summed, cut into quantiles.
 
     Each column is scored on its own: 1 plus the number of its inner quantiles (at 20, 40, 60 and
@@ -58,39 +59,6 @@ class RFMQuantiles(GroupEstimator):
         self.cuts_ = np.quantile(ordered, _inner(self.n_scores), axis=0)
         total = self.column_scores(ordered).sum(axis=1)
         self.sum_cuts_ = np.quantile(total, _inner(self.n_segments))
-
-    def column_scores(self, values: Floats) -> Integers:
-        """Return the score of every row in every column, from 1 to ``n_scores``.
-
-        Parameters
-        ----------
-        values : ndarray of shape (n_samples, n_features)
-            The columns, in the order of the fit.
-        """
-        scores = np.empty(values.shape, dtype=np.intp)
-        for j in range(values.shape[1]):
-            scores[:, j] = 1 + np.searchsorted(self.cuts_[:, j], values[:, j], side="left")
-            if j in self.lower_is_better:
-                scores[:, j] = self.n_scores + 1 - scores[:, j]
-        return scores
-
-    def _scores(self, values: Floats) -> Floats:
-        total = self.column_scores(values).sum(axis=1)
-        groups = np.searchsorted(self.sum_cuts_, total, side="left")
-        steps = np.arange(len(self.sum_cuts_) + 1) - groups[:, np.newaxis]
-        return np.asarray(-np.abs(steps), dtype=np.float64)
-
-    def contributions(self, before: Floats, after: Floats, source: int, target: int) -> Floats:
-        """Split a row's move between two groups into one number per column.
-
-        Returns
-        -------
-        ndarray of shape (n_features,)
-            Change of each column's score, counted towards the target; the sum is the change of the
-            summed score, exactly. 0 if the groups are the same.
-        """
-        change = np.diff(self.column_scores(np.vstack([before, after])), axis=0)[0]
-        return np.asarray(np.sign(target - source) * change, dtype=np.float64)
 
 
 def _inner(parts: int) -> Floats:

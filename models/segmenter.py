@@ -1,7 +1,7 @@
 """Estimators that put subjects into groups: k-means and a Gaussian mixture, with one interface.
 
-Belongs here: fitting and predicting groups from a prepared matrix, and how much each column pulled
-a row from one group to another. Does not belong here: RFM-score quantiles (``models.rfm``),
+Belongs here: fitting and predicting groups from a prepared matrix. Does not belong here: which
+group a row is in once they are fitted (``models.deciding``), RFM-score quantiles (``models.rfm``),
 preparing columns (``models.prepare``), lasting identity and names of segments (``models.identity``,
 ``models.naming``). No fitted attribute holds anything per subject.
 """
@@ -9,16 +9,13 @@ preparing columns (``models.prepare``), lasting identity and names of segments (
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.base import BaseEstimator
 from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from models.deciding import Centres, Components, Floats, Integers
 from models.ordering import canonical_order, distinct_rows, one_thread, row_sample
-
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.intp]
 
 VARIANCE_FLOOR = 1e-3  # keeps a component on a spike (all zeros) from shrinking to a point
 
@@ -26,8 +23,8 @@ VARIANCE_FLOOR = 1e-3  # keeps a component on a spike (all zeros) from shrinking
 class GroupEstimator(BaseEstimator):
     """What the estimators share: checks, prediction in chunks.
 
-    A subclass fits in ``_fit(ordered)``, given the rows in canonical order, and answers
-    ``_scores(X)``: shape (rows, groups); the greatest wins, the lower group number at a tie.
+    A subclass fits in ``_fit(ordered)``, given the rows in canonical order, and is one of
+    ``models.deciding.Groups``, which scores rows.
     """
 
     chunk_rows = 100_000
@@ -67,20 +64,8 @@ class GroupEstimator(BaseEstimator):
         groups = np.empty(len(values), dtype=np.intp)
         for start in range(0, len(values), self.chunk_rows):
             part = slice(start, start + self.chunk_rows)
-            groups[part] = self._scores(values[part]).argmax(axis=1)
+            groups[part] = self.scores(values[part]).argmax(axis=1)
         return groups
-
-    def ranking(self, X: Any) -> Integers:
-        """Return, for every row, all group numbers, the best first; ties as in ``predict``.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Prepared features; few rows, since all are held at once.
-        """
-        check_is_fitted(self)
-        values = validate_data(self, X, dtype=np.float64, reset=False)
-        return np.argsort(-self._scores(values), axis=1, kind="stable")
 
     def fit_predict(self, X: Any, y: Any = None) -> Integers:
         """Fit, and return the group number of every row.
@@ -97,7 +82,8 @@ class GroupEstimator(BaseEstimator):
     def _fit(self, ordered: Floats) -> None:
         raise NotImplementedError
 
-    def _scores(self, values: Floats) -> Floats:
+    def scores(self, values: Floats) -> Floats:
+        """Return a score of every row for every group: the greatest wins, the first at a tie."""
         raise NotImplementedError
 
 
@@ -123,7 +109,7 @@ def check_group_count(ordered: Floats, groups: int) -> None:
         )
 
 
-class KMeansSegments(GroupEstimator):
+class KMeansSegments(Centres, GroupEstimator):
     """k-means (Lloyd, k-means++ starts) whose result depends on neither row order nor threads.
 
     The starts are tried on at most ``start_rows`` rows chosen by a hash of their values; the best
@@ -169,31 +155,8 @@ class KMeansSegments(GroupEstimator):
         self.cluster_centers_ = _numbered(best.cluster_centers_)
         self.inertia_ = float(best.inertia_ / len(ordered))
 
-    def _scores(self, values: Floats) -> Floats:
-        # Column by column: the result for a row is the same wherever in the chunk it stands,
-        # which matrix products don't promise.
-        scores = np.zeros((len(values), len(self.cluster_centers_)))
-        for j in range(values.shape[1]):
-            scores -= (values[:, [j]] - self.cluster_centers_[:, j]) ** 2
-        return scores
 
-    def contributions(self, before: Floats, after: Floats, source: int, target: int) -> Floats:
-        """Split a row's move between two groups into one number per column.
-
-        With d2(x, c) the squared distance, the lead of the target is d2(x, source) - d2(x, target):
-        negative while the row belongs to the source, positive once it belongs to the target.
-
-        Returns
-        -------
-        ndarray of shape (n_features,)
-            Growth of that lead by column, in squared standard units; the sum is the whole growth,
-            exactly: sum_j 2 (target_j - source_j) (after_j - before_j).
-        """
-        centres = self.cluster_centers_
-        return np.asarray(2 * (centres[target] - centres[source]) * (after - before))
-
-
-class MixtureSegments(GroupEstimator):
+class MixtureSegments(Components, GroupEstimator):
     """Gaussian mixture with diagonal covariances; a row goes to its most probable component.
 
     Expectation maximisation starts from the best of several k-means starts.
@@ -248,32 +211,6 @@ class MixtureSegments(GroupEstimator):
         self.weights_ = mixture.weights_[order]
         self.means_ = mixture.means_[order]
         self.variances_ = mixture.covariances_[order]
-
-    def _by_column(self, column: Floats, j: int) -> Floats:
-        """Return the log density of one column under every component, without its constant."""
-        return np.asarray(-0.5 * (column - self.means_[:, j]) ** 2 / self.variances_[:, j])
-
-    def _scores(self, values: Floats) -> Floats:
-        constant = np.log(self.weights_) - 0.5 * np.log(self.variances_).sum(axis=1)
-        scores = np.tile(constant, (len(values), 1))
-        for j in range(values.shape[1]):
-            scores += self._by_column(values[:, [j]], j)
-        return scores
-
-    def contributions(self, before: Floats, after: Floats, source: int, target: int) -> Floats:
-        """Split a row's move between two groups into one number per column.
-
-        Returns
-        -------
-        ndarray of shape (n_features,)
-            Growth of the log odds of target against source by column; the sum is the whole growth,
-            exactly, because the columns are independent within a component.
-        """
-        growth = np.empty(len(before))
-        for j in range(len(before)):
-            change = self._by_column(after[[j]], j) - self._by_column(before[[j]], j)
-            growth[j] = change[target] - change[source]
-        return growth
 
 
 def _numbering(centres: Floats) -> Integers:

@@ -159,6 +159,18 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
+def deciding(model: SegmentModel) -> dict[str, Any]:
+    """Return what :func:`models.deciding.deciding` reads a model back from, as plain values.
+
+    Parameters
+    ----------
+    model
+        The fitted model.
+    """
+    _refuse_surplus(model)
+    return {**parameters(model), "names": model.names, "facts": model.facts}
+
+
 def fingerprint(model: SegmentModel) -> str:
     """Return the SHA-256 of the parameters: equal for models equal in parameters.
 

@@ -32,7 +32,6 @@ MAY_CALL = {
     # To see that a model holds its parameters and no rows; what is kept of it is of known types.
     "models/store.py": ("vars", "skops.io.dump", "skops.io.load"),
     "models/plots.py": ("figure.savefig",),  # into memory
-    "orchestration/segments.py": ("store.save",),
 }
 MAY_IMPORT = (
     "base64", "collections", "concurrent.futures", "contextlib", "dataclasses", "datetime",

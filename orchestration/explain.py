@@ -20,8 +20,8 @@ UNRELEASED = (
 )
 
 if TYPE_CHECKING:
+    from models.deciding import Deciding
     from models.explain import Place
-    from models.model import SegmentModel
 
 
 def explain(customer_id: str, purpose: str) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def explain(customer_id: str, purpose: str) -> dict[str, Any]:
     facts = {"purpose": purpose, "permitted": found.permitted, "rule": found.rule}
     if found.segment is None:
         return facts | {"segment": None, "sentence": _absent(purpose, found)}
-    model = model_store.loaded()
+    model = model_store.deciding()
     place = _place(found, model)
     name = model.name_of(found.segment)
     return facts | {
@@ -45,15 +45,15 @@ def explain(customer_id: str, purpose: str) -> dict[str, Any]:
         "name": name,
         "rather_than": model.name_of(place.rival) if place else None,
         "sentence": place.sentence if place else f"In {name!r}. {UNRELEASED}",
-        "features": [_plain(row) for row in place.table.to_dict("records")] if place else [],
+        "features": [_plain(part) for part in place.parts] if place else [],
         "changes": [said for said in (_since(found, model), _refitted(found, model)) if said],
     }
 
 
 def _shares() -> dict[str, str]:
     """Return the shares of the category mix that the models read, each with its SQL."""
-    models = [model_store.loaded() if model_store.record() else None, model_store.previous()]
-    names = {name for model in models if model for name in model.recipe.features}
+    models = [model_store.deciding() if model_store.record() else None, model_store.previous()]
+    names = {name for model in models if model for name in model.features}
     return {n: share_sql(n) for n in sorted(names) if n.startswith(MIX_PREFIX)}
 
 
@@ -63,13 +63,11 @@ def _absent(purpose: str, found: Found) -> str:
     return "In no published segment: nothing bought yet that may be used, or permitted since."
 
 
-def _place(found: Found, model: "SegmentModel") -> "Place | None":
+def _place(found: Found, model: "Deciding") -> "Place | None":
     """Return why it is there; None while what is typical of the segments isn't released."""
-    import pandas as pd
-
     from models.explain import explain_place
 
-    if int(model.assign(pd.DataFrame([found.rows[0]])).iloc[0]) != found.segment:
+    if model.assign(found.rows[0]) != found.segment:
         raise UsageError(
             "the published segments were made by an earlier model than the one in force",
             "run `assent run`",
@@ -77,10 +75,10 @@ def _place(found: Found, model: "SegmentModel") -> "Place | None":
     typical = model_store.typical()
     if not typical:
         return None
-    return explain_place(found.rows[0], pd.DataFrame.from_dict(typical, orient="index"), model)
+    return explain_place(found.rows[0], typical, model)
 
 
-def _since(found: Found, model: "SegmentModel") -> str:
+def _since(found: Found, model: "Deciding") -> str:
     """Say what has changed since the day before, where the policy keeps figures of it."""
     from models.explain import explain_change
 
@@ -90,14 +88,12 @@ def _since(found: Found, model: "SegmentModel") -> str:
     return f"Since {found.days[1]}: {change.sentence}"
 
 
-def _refitted(found: Found, model: "SegmentModel") -> str:
+def _refitted(found: Found, model: "Deciding") -> str:
     """Say if it is the model that has changed, and not the subject."""
-    import pandas as pd
-
     previous = model_store.previous()
-    if previous is None or not set(previous.recipe.features) <= set(found.rows[0]):
+    if previous is None or not set(previous.features) <= set(found.rows[0]):
         return ""
-    before = int(previous.assign(pd.DataFrame([found.rows[0]])).iloc[0])
+    before = previous.assign(found.rows[0])
     if before == found.segment:
         return ""
     return (
@@ -107,6 +103,6 @@ def _refitted(found: Found, model: "SegmentModel") -> str:
     )
 
 
-def _plain(row: dict[Any, Any]) -> dict[str, Any]:
-    """Return a row without NaN, which JSON doesn't know."""
-    return {k: None if isinstance(v, float) and isnan(v) else v for k, v in row.items()}
+def _plain(part: dict[str, Any]) -> dict[str, Any]:
+    """Return a part without NaN, which JSON doesn't know."""
+    return {k: None if isinstance(v, float) and isnan(v) else v for k, v in part.items()}

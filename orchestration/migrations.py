@@ -7,6 +7,7 @@ again. Does not belong here: the changes themselves, the number (``warehouse.sch
 from governance import release
 from governance.rights import kept
 from ingest import landing
+from orchestration import model_store
 from orchestration.manifest import policy
 from warehouse.connect import connected, warehouse_store
 from warehouse.home import Home
@@ -29,4 +30,9 @@ def _to_3() -> None:
         kept.migrate_ages()
 
 
-MIGRATIONS = {2: _to_2, 3: _to_3}
+def _to_4() -> None:
+    """Models: what decides, apart from what fitted it."""
+    model_store.migrate()
+
+
+MIGRATIONS = {2: _to_2, 3: _to_3, 4: _to_4}

@@ -19,9 +19,11 @@ from warehouse.home import Home
 from warehouse.journal import read_json, write_durably
 
 if TYPE_CHECKING:
+    from models.deciding import Deciding
     from models.model import SegmentModel
 
 MODEL_FILE = "model.skops"
+DECIDING = "deciding.json"  # what decides of the model, for whoever explains
 TYPICAL = "typical.json"  # the median of every feature, by segment
 SHOWN = ("segment_*.md", "sizes.svg", "profiles.svg", TYPICAL)
 
@@ -135,14 +137,57 @@ def typical() -> dict[int, dict[str, float]]:
     return {int(segment): figures for segment, figures in found.items()}
 
 
-def previous() -> "SegmentModel | None":
+def deciding() -> "Deciding":
+    """Return the model in force as it decides, without loading scikit-learn.
+
+    Raises
+    ------
+    UsageError
+        If none has been fitted, or its file isn't whole.
+    """
+    return _deciding(place() / DECIDING)
+
+
+def previous() -> "Deciding | None":
     """Return the model that was in force before this one, if it is kept."""
+    name = (record() or {}).get("previous")
+    if not name or not (folder(name) / DECIDING).exists():
+        return None
+    return _deciding(folder(name) / DECIDING)
+
+
+def _deciding(path: Path) -> "Deciding":
+    from models.deciding import deciding as read_back
+
+    mend = f"restore it, or remove {folder() / 'current.json'}: the next run fits anew"
+    try:
+        return read_back(read_json(path, mend))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"the model can't be explained: {path} isn't whole", mend) from error
+
+
+def keep(model: "SegmentModel", name: str) -> None:
+    """Store a model in its folder, and apart what decides of it."""
     from models import store
 
-    name = (record() or {}).get("previous")
-    if not name or not (folder(name) / MODEL_FILE).exists():
-        return None
-    return store.load(folder(name) / MODEL_FILE)
+    folder(name).mkdir(parents=True, exist_ok=True)
+    store.save(model, folder(name) / MODEL_FILE)
+    _keep_deciding(model, folder(name))
+
+
+def _keep_deciding(model: "SegmentModel", where: Path) -> None:
+    from models import store
+
+    said = json.dumps(store.deciding(model), sort_keys=True)
+    write_durably(where / DECIDING, said.encode())
+
+
+def migrate() -> None:
+    """Write what decides of each stored model, which versions before didn't."""
+    from models import store
+
+    for path in folder().glob(f"*/{MODEL_FILE}"):
+        _keep_deciding(store.load(path), path.parent)
 
 
 def fit_is_due(clocks: Clocks) -> bool:

@@ -146,9 +146,8 @@ def _keep(fitted: "SegmentModel", choice: "Choice", report: "pd.DataFrame", cloc
 
     name = f"{clocks.as_of}-{store.fingerprint(fitted)[:8]}"
     place = model_store.folder(name)
-    place.mkdir(parents=True, exist_ok=True)
     smallest = policy().thresholds.smallest_segment
-    store.save(fitted, place / model_store.MODEL_FILE)
+    model_store.keep(fitted, name)
     text = model_card.model_card(
         fitted,
         choice=choice,

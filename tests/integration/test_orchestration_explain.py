@@ -156,17 +156,12 @@ def test_a_change_since_an_earlier_day_is_explained(small, who, tmp_path):
 def test_a_change_of_the_model_is_told_from_one_of_the_subject(small, who, tmp_path):
     one = small.copy(tmp_path / "home")
     with one.entered():
-        from models import store
         from orchestration import model_store
 
         record = model_store.record()
         model = model_store.loaded()
         earlier = replace(model, ids=(*model.ids[1:], model.ids[0]))
-        (model_store.folder("earlier")).mkdir()
-        store.save(
-            earlier.with_facts(fitted_as_of="2024-11-01"),
-            model_store.folder("earlier") / model_store.MODEL_FILE,
-        )
+        model_store.keep(earlier.with_facts(fitted_as_of="2024-11-01"), "earlier")
         model_store.point_to(record | {"folder": "earlier"})
         model_store.point_to(record)
         model_store.point_to(record)  # fitted once more, with the same result
@@ -193,7 +188,6 @@ def test_segments_of_another_model_are_not_explained_by_this_one(small, who, tmp
 def test_a_share_of_the_mix_is_a_figure_like_any_other(small, who, tmp_path):
     one = small.copy(tmp_path / "home")
     with one.entered():
-        from models import store
         from models.model import fit_model
         from models.recipe import Recipe
         from orchestration import model_store
@@ -216,8 +210,7 @@ def test_a_share_of_the_mix_is_a_figure_like_any_other(small, who, tmp_path):
                 " as_of, segmentation_key::uuid as segmentation_key, segment as segment_id"
                 " from assigned"
             )
-        model_store.folder("mixed").mkdir()
-        store.save(model, model_store.folder("mixed") / model_store.MODEL_FILE)
+        model_store.keep(model, "mixed")
         model_store.point_to(model_store.record() | {"folder": "mixed"})
         unreleased = "isn't released at present"
         typical = frame[["visits", share]].groupby(model.assign(frame)).median().to_dict("index")

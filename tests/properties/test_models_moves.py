@@ -5,6 +5,8 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models import store
+from models.deciding import deciding
 from models.drift import population_stability, reference
 from models.explain import explain_change
 from models.features import FEATURES
@@ -15,7 +17,9 @@ from models.recipe import METHODS, RFM, Recipe
 from tests.support.shoppers import shoppers
 
 FRAME = shoppers(90)
-MODELS = {method: fit_model(FRAME, Recipe(method, RFM, 4)) for method in METHODS}
+MODELS = {
+    method: deciding(store.deciding(fit_model(FRAME, Recipe(method, RFM, 4)))) for method in METHODS
+}
 ROWS = st.fixed_dictionaries(
     {
         "recency_days": st.floats(0, 400),
@@ -31,12 +35,12 @@ def test_a_move_is_pushed_by_something_and_its_way_back_is_its_mirror(before, af
     there = explain_change(before, after, MODELS[method])
     back = explain_change(after, before, MODELS[method])
     assert (there.source, there.target) == (back.target, back.source)
-    total = there.table.contribution.sum()
+    total = sum(part["contribution"] for part in there.parts)
     if there.source == there.target:
         assert total == 0
     else:
         assert total > 0
-    assert np.isclose(total, back.table.contribution.sum())
+    assert np.isclose(total, sum(part["contribution"] for part in back.parts))
 
 
 @given(

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from models.deciding import SHAPES
 from models.features import FEATURES, feature, shape_of
-from models.frames import SHAPES, available, describe, matrix, mix_totals, shares, top_mix_features
+from models.frames import available, describe, matrix, mix_totals, shares, top_mix_features
 from tests.support.shoppers import CATEGORIES, shoppers
 
 
