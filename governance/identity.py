@@ -264,10 +264,15 @@ def forget(connection: duckdb.DuckDBPyConnection, subjects: Sequence[str]) -> No
         )
 
 
-def known_as(connection: duckdb.DuckDBPyConnection) -> str:
+def known_as(connection: duckdb.DuckDBPyConnection, subjects: str = "vault.subjects") -> str:
     """Return the ``select`` of each subject's identifiers: subject_key, customer_id, known_as.
 
     ``known_as`` is a map of them by name; ``connection`` has the vault attached.
+
+    Parameters
+    ----------
+    subjects
+        As of :func:`purpose_keys`: of millions, the map takes longer than what is asked of few.
     """
     rows = connection.execute(
         "select column_name from duckdb_columns() where database_name = 'vault'"
@@ -277,7 +282,7 @@ def known_as(connection: duckdb.DuckDBPyConnection) -> str:
     known = ", ".join(f"{quoted(name)}: {identifier(name)}::varchar" for name in names)
     return (
         f"select subject_key, customer_id, map {{{known}}} as known_as"
-        " from vault.subjects left join vault.identifiers using (subject_key)"
+        f" from {subjects} left join vault.identifiers using (subject_key)"
     )
 
 

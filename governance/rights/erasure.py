@@ -193,9 +193,13 @@ def _known_as(connection: duckdb.DuckDBPyConnection, payload: dict[str, Any]) ->
         f"({quoted(subject)}::uuid, {quoted(of['request_id'])})"
         for subject, of in payload["requests"].items()
     )
+    who = (
+        "(select * from vault.subjects"
+        f" where subject_key in (select subject_key from {LEAVING})) as s"
+    )
     return connection.execute(
         "select customer_id, request_id, known_as, known_as as known_now"
-        f" from ({identity.known_as(connection)})"
+        f" from ({identity.known_as(connection, who)})"
         f" join (values {asked}) as a(subject_key, request_id) using (subject_key)"
     ).to_arrow_table()
 
