@@ -225,7 +225,7 @@ def test_readers_judge_at_no_moment_before_what_is_known(where: str, said: timed
         ("placed.limited and b.sensitive", "false"),
         ("placed.marketing_objected and b.direct_marketing", "false"),
         ("filter (stands and type = 'limit')", "filter (type = 'limit')"),
-        ("not taken_back", "stands"),
+        ("and not_taken_back", "and stands"),
         ("e.occurred_at <= $at", "least(e.occurred_at, e.recorded_at) <= $at"),
         ("e.recorded_at <= $known", "$known is not null"),
         ("<= $at then 'consent expired'", "< $at then 'consent expired'"),

@@ -275,7 +275,7 @@ def crowds(of: int = 8) -> tuple[Scenario, ...]:
     drawn: list[Scenario] = []
 
     @settings(
-        max_examples=50 * of, derandomize=True, database=None, phases=[Phase.generate],
+        max_examples=100 * of, derandomize=True, database=None, phases=[Phase.generate],
         deadline=None, suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(scenarios())
