@@ -29,7 +29,7 @@ class History(SqliteEventLogStorage):
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._kept: dict[str, Engine] = {}
         self._tables: set[str] = set()
-        self._one_at_a_time = threading.Lock()
+        self._one_at_a_time = threading.RLock()  # a reader within a reader waits for nobody
         super().__init__(base_dir, inst_data)
 
     @classmethod
