@@ -10,6 +10,7 @@ from governance import consent_statistics
 from governance.clocks import last_instant
 from governance.consent_statistics import Count
 from models import plots
+from orchestration.consent_statistics import drawn
 from tests.support import checked
 from tests.support.checked import AS_OF, S
 
@@ -112,3 +113,17 @@ def test_the_plot_is_the_same_each_time_and_shows_what_is_there(warehouse):
     assert drawn == plots.svg(plots.consents(facts[::-1]))
     assert drawn != plots.svg(plots.consents(facts[: len(facts) // 2]))
     assert plots.svg(plots.consents([])).startswith("<?xml")
+
+
+def test_the_plot_is_drawn_when_what_it_shows_has_changed(warehouse, home):
+    facts = consent_statistics.as_facts(stood(warehouse))
+    svg = drawn(facts)
+    path = home.evidence / "consent_statistics.svg"
+    assert svg == path.read_text()
+    written = path.stat().st_mtime_ns
+    assert drawn(facts) == svg
+    assert path.stat().st_mtime_ns == written
+    fewer = drawn(facts[1:])
+    assert fewer == path.read_text() != svg
+    path.write_text(svg[:-9])  # cut short
+    assert drawn(facts) == svg == path.read_text()
