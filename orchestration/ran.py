@@ -6,13 +6,16 @@ Does not belong here: the graph of it (``governance.lineage.ran``), running dbt
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from governance.findings import Finding
 from governance.gate import judge_columns
+from governance.lineage.build import build
+from governance.lineage.cache import cached, fingerprint
+from governance.lineage.graph import Lineage
 from governance.lineage.manifest import models_of
 from governance.lineage.ran import graph_of_run
 from orchestration.manifest import manifest, policy
@@ -63,8 +66,14 @@ def findings() -> list[Finding]:
 @lru_cache(maxsize=1)  # each mart's checks ask; what was run is the same for all
 def _judged(wrote: bytes, kept: str) -> tuple[Finding, ...]:
     run = json.loads(wrote) if wrote else manifest()
-    graph = graph_of_run(manifest(), run, json.loads(kept))
+    graph = graph_of_run(manifest(), run, json.loads(kept), _built)
     return tuple(judge_columns(policy(), graph)) if graph else ()
+
+
+def _built(run: Mapping[str, Any]) -> Lineage:
+    """Return the graph of a run, kept beside its SQL: one day's is mostly the last one's."""
+    path = _file().with_suffix(".lineage.json")
+    return cached(path, fingerprint(run), lambda: build(run))
 
 
 def _file() -> Path:

@@ -7,7 +7,7 @@ A model that grows by day has two forms, and a run takes one of them: the other 
 has run, as SQL, and before anything of it is published.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +21,10 @@ NOT_ON_RECORD = "it isn't on record what dbt ran"
 
 
 def graph_of_run(
-    judged: Mapping[str, Any], wrote: Mapping[str, Any], ran: Mapping[str, str]
+    judged: Mapping[str, Any],
+    wrote: Mapping[str, Any],
+    ran: Mapping[str, str],
+    built: Callable[[Mapping[str, Any]], Lineage] = build,
 ) -> Lineage | None:
     """Return the lineage of what ran; None if it is what was judged, text for text.
 
@@ -33,6 +36,8 @@ def graph_of_run(
         The manifest that the run wrote.
     ran : mapping
         The SQL that dbt ran, by model; of an earlier run, if the last one left the model alone.
+    built : callable
+        Builds the graph of a manifest; the caller may have it kept.
 
     Returns
     -------
@@ -57,7 +62,7 @@ def graph_of_run(
             by_day or node["compiled_code"] == before[name].get("compiled_code")
         ):
             unread[name] = OTHER
-    graph = build(run)
+    graph = built(run)
     return Lineage(
         replace(relation, unread=(unread[name],)) if name in unread else relation
         for name, relation in graph.relations.items()
