@@ -5,7 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from governance.lineage.build import build
+from governance.policy.load import load_policy
 from models import features
+from orchestration import columns
 from warehouse.home import PROJECT
 
 SEGMENTS, FEATURES = "orchestration/segments.py", "models/features.py"
@@ -19,6 +22,12 @@ def code(tmp_path, monkeypatch):
         shutil.copytree(PROJECT / room, tmp_path / room)
     monkeypatch.setattr("orchestration.columns.ROOT", tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def traced(dbt_manifest):
+    """The lineage of dbt's models, and the policy: what the Python assets are added to."""
+    return build(dbt_manifest), load_policy(PROJECT / "policy.yaml")
 
 
 def declare(monkeypatch, name):
@@ -93,15 +102,23 @@ def test_a_feature_that_no_mart_may_have(small, monkeypatch, name):
         (FEATURES, "def f(frame): return frame.eval('@marts')", "calls eval"),
     ],
 )
-def test_code_that_reads_past_the_door(small, code, file, line, said):
-    assert small.assent("check").status == 0
+def test_code_that_reads_past_the_door(traced, code, file, line, said):
     with (code / file).open("a") as source:
         source.write(f"\n{line}\n")
     last = len((code / file).read_text().splitlines())
+    model = columns.with_python_assets(*traced).relations[columns.MODEL]
+    assert f"{file}, line {last}, {said}" in model.unread
+
+
+def test_what_cant_be_judged_is_said(small, code):
+    assert small.assent("check").status == 0
+    with (code / FEATURES).open("a") as source:
+        source.write("\nimport duckdb\n")
+    last = len((code / FEATURES).read_text().splitlines())
     done = small.assent("check")
     assert done.status == 1, done.said
     assert "minimisation.segmentation (gap): segmentation.model can't be judged" in done.err
-    assert f"{file}, line {last}, {said}, and could read past the door" in done.err
+    assert f"{FEATURES}, line {last}, imports duckdb, and could read past the door" in done.err
     assert "-> take it out: rows are read by orchestration/door.py alone" in done.err
     assert "Traceback" not in done.said
 
