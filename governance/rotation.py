@@ -36,9 +36,12 @@ def rotate(names: Sequence[str]) -> dict[str, bool]:
     Raises
     ------
     KeyMissingError
-        If a new key isn't supplied where the present one is; nothing has been changed then.
+        If a new key isn't supplied where the present one is, or the key that has signed receipts is
+        lost; nothing has been changed then.
     """
     with acts.acting(ROTATE, names=list(names)):
+        if receipt.KEY in names:
+            receipt.require_key()
         faults = []
         for name in names:
             try:
@@ -53,6 +56,7 @@ def rotate(names: Sequence[str]) -> dict[str, bool]:
 def _change(name: str) -> bool:
     if name == receipt.KEY:
         kept.add_public_keys(receipt.public_keys())  # or what it has signed couldn't be checked
+        receipt.note_key()
     else:
         with _still(name) as store:
             if store.path.exists():

@@ -21,7 +21,7 @@ SEPARATE = ("salts", "kept")
 # In no backup at all: what a run makes anew, and what is of processes that are alive.
 PASSING = ("published", "dbt", "spill", "running", "journal", "restoring")
 # What only grows: a restore takes nothing away from it.
-RECORDS = ("audit", "releases", "dagster")
+RECORDS = ("audit", "releases", "receipts", "dagster")
 
 _prepared: ContextVar[Path | None] = ContextVar("a home that is being prepared", default=None)
 
@@ -79,6 +79,11 @@ class Home:
     def kept(self) -> Path:
         """What the law lets one keep of requests and of those who are gone; opened by rights."""
         return self.root / "kept"
+
+    @property
+    def receipts(self) -> Path:
+        """The public key of what receipts are signed with."""
+        return self.root / "receipts"
 
     @property
     def published(self) -> Path:

@@ -84,8 +84,8 @@ def swap(payload: dict[str, Any]) -> None:
 
 
 def _fill_in(source: Path, target: Path) -> None:
-    """Move the files that aren't there; those that are stay."""
-    for path in sorted(source.rglob("*")):
+    """Move the files, or the one, that aren't there; those that are stay."""
+    for path in (source, *sorted(source.rglob("*"))):
         place = target / path.relative_to(source)
         if path.is_file() and not place.exists():
             place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -62,7 +62,10 @@ def fulfil(
     UsageError
         If a request has ended, isn't verified or can't be fulfilled by Assent, or the files can't
         be written there; then nothing is done.
+    KeyMissingError
+        If what receipts are signed with is missing, or another: nothing is done then, either.
     """
+    receipt.require_key()
     if changes is not None and {request.type for request in requests} != {RECTIFICATION}:
         raise UsageError("only a rectification corrects anything", "leave out --changes")
     if all(request.type == ERASURE for request in requests):

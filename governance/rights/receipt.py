@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from governance.rights import kept
 from warehouse import keys
+from warehouse.errors import KeyMissingError
+from warehouse.home import Home
+from warehouse.journal import write_durably
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -21,9 +24,34 @@ KEY = "receipts"
 
 def signed(content: dict[str, Any]) -> dict[str, Any]:
     """Return a receipt with its signature and the public key that it is checked with."""
+    note_key()
     key = _private(keys.get(KEY))
     whole = {**content, "public_key": _public(key)}
     return {**whole, "signature": _text(key.sign(_bytes(whole)))}
+
+
+def require_key() -> None:
+    """Refuse to begin what ends with a receipt without the key that there are receipts of already.
+
+    Raises
+    ------
+    KeyMissingError
+        If it is gone, or another is supplied: nobody could tell the earlier ones to be genuine.
+    """
+    present, noted = public_keys(), Home.current().receipts
+    if noted.exists() and noted.read_text("ascii") not in present:
+        raise KeyMissingError(
+            f"the key '{KEY}' isn't the one that receipts have been signed with ({noted})",
+            f"supply that one; to change it, supply the new one beside it as {keys.NEW}"
+            f"{KEY.upper()}, then `assent keys rotate {KEY}`",
+        )
+
+
+def note_key() -> None:
+    """Note what is signed with now, so that a key that is lost is missed."""
+    public, noted = public_keys()[0], Home.current().receipts
+    if not noted.exists() or noted.read_text("ascii") != public:
+        write_durably(noted, public.encode())
 
 
 def holds(receipt: dict[str, Any]) -> bool:

@@ -285,6 +285,18 @@ def test_what_may_not_be_is_refused_and_leaves_nothing(
     assert one.assent("rights", "show", number, "--json").json["status"] == "open"
 
 
+def test_without_the_key_that_signed_before_nothing_is_answered(story, asked, tmp_path):
+    one = story[0]
+    lost = (one.keys / "receipts").rename(tmp_path / "receipts")
+    (tmp_path / "out").mkdir()
+    for kind, verified in (("access", True), ("erasure", True)):
+        done = fulfilled(one, asked[kind, verified], tmp_path / "out", "--unencrypted")
+        assert (done.status, "the key of 'receipts' is gone" in done.err) == (2, True), done.said
+    assert list((tmp_path / "out").iterdir()) == []
+    assert not (one.keys / "receipts").exists()
+    lost.rename(one.keys / "receipts")
+
+
 def test_an_answer_needs_a_folder_and_a_request_of_its_own(story):
     one, who, *_ = story
     first, second = opened(one, who, "access"), opened(one, who, "access")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from governance.rights import receipt
+from governance.rotation import rotate
 from warehouse import keys
 from warehouse.connect import Store, connected, warehouse_store
 from warehouse.errors import KeyMissingError
@@ -59,6 +61,36 @@ def test_a_lost_key_is_not_replaced_by_a_new_one(home):
     (keys.folder() / "warehouse").unlink()
     with pytest.raises(KeyMissingError, match="the key of 'warehouse' is gone"):
         keys.get("warehouse")
+
+
+def test_a_lost_key_of_receipts_is_missed_once_one_was_signed(home):
+    keys.get("receipts")
+    (keys.folder() / "receipts").unlink()
+    receipt.require_key()  # nothing was signed with it
+    told = receipt.signed({"request_id": "A-1"})
+    (keys.folder() / "receipts").unlink()
+    for act in (receipt.require_key, lambda: receipt.signed({}), lambda: receipt.holds(told),
+                lambda: rotate(["receipts"])):  # fmt: skip
+        with pytest.raises(KeyMissingError, match="the key of 'receipts' is gone") as raised:
+            act()
+        assert str(home.receipts) in raised.value.what
+    assert not list(keys.folder().glob("receipts*"))
+
+
+def test_another_key_of_receipts_is_refused_unless_it_was_changed(home, monkeypatch):
+    first = receipt.signed({"request_id": "A-1"})
+    old = keys.get("receipts")
+    monkeypatch.setenv("ASSENT_KEY_RECEIPTS", "n" * 32)
+    for act in (receipt.require_key, lambda: rotate(["receipts"])):
+        with pytest.raises(KeyMissingError, match="isn't the one that receipts have been signed"):
+            act()
+    monkeypatch.setenv("ASSENT_KEY_RECEIPTS", old)
+    monkeypatch.setenv("ASSENT_KEY_NEW_RECEIPTS", "n" * 32)
+    rotate(["receipts"])
+    monkeypatch.setenv("ASSENT_KEY_RECEIPTS", "n" * 32)
+    monkeypatch.delenv("ASSENT_KEY_NEW_RECEIPTS")
+    receipt.require_key()
+    assert receipt.holds(first)
 
 
 def test_a_key_that_is_too_short_is_refused(home, monkeypatch):

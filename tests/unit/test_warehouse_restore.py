@@ -12,17 +12,17 @@ from warehouse.errors import UsageError
 OLD = {
     "inbox": "old", "warehouse.duckdb": "old", "warehouse.duckdb.wal": "old", "artefacts/2": "old",
     "published/offers.duckdb": "old", "audit/acts.jsonl": "here", "writer.lock": "here",
-    "dagster/history/runs.db": "here", "dbt/built_with": "old",
+    "dagster/history/runs.db": "here", "dbt/built_with": "old", "receipts": "here",
 }  # fmt: skip
 NEW = {
     "inbox": "new", "warehouse.duckdb": "new", "artefacts/1": "new", "salts": "new",
     "audit/acts.jsonl": "there", "audit/older": "there", "dagster/history/1.db": "there",
-    "spill/rest": "of the making",
+    "spill/rest": "of the making", "receipts": "there",
 }  # fmt: skip
 AFTER = {
     "inbox": "new", "warehouse.duckdb": "new", "artefacts/1": "new", "salts": "new",
     "audit/acts.jsonl": "here", "audit/older": "there", "writer.lock": "here",
-    "dagster/history/runs.db": "here", "dagster/history/1.db": "there",
+    "dagster/history/runs.db": "here", "dagster/history/1.db": "there", "receipts": "here",
 }  # fmt: skip
 
 
@@ -87,3 +87,10 @@ def test_one_that_was_stopped_while_it_was_made_ready_leaves_nothing(home):
     with pytest.raises(KeyboardInterrupt):
         stopped()
     assert found(home) == OLD
+
+
+def test_what_receipts_are_checked_with_comes_back_where_it_is_gone(home):
+    with restore.aside() as ready:
+        fill(ready.root, NEW)
+        restore.move_in(ready)
+    assert found(home)["receipts"] == "there"
