@@ -111,8 +111,15 @@ def _require_told_whose() -> None:
     """Refuse before anything is begun: what a journal can't finish would stop every run."""
     beside = _published()
     with identity.opened(warehouse_store(read_only=True), *beside) as connection:
-        for database in ("warehouse", *(store.alias for store in beside)):
-            holders(connection, database)
+        _tables(connection, beside)
+
+
+def _tables(
+    connection: duckdb.DuckDBPyConnection, beside: Sequence[Store]
+) -> dict[str, list[Holder]]:
+    """Return the tables that hold subjects, by database: whatever is in them will be gone."""
+    databases = ("vault", "salts", "warehouse", *(store.alias for store in beside))
+    return {database: holders(connection, database) for database in databases}
 
 
 def _published() -> list[Store]:
@@ -126,10 +133,9 @@ def finish(payload: dict[str, Any]) -> None:
     subjects = list(payload["requests"])
     beside = _published()
     with identity.opened(warehouse_store(read_only=True), *beside) as connection:
-        databases = ["warehouse", *(store.alias for store in beside)]
-        tables = {database: holders(connection, database) for database in databases}
+        tables = _tables(connection, beside)
         mark(connection, subjects, [table for found in tables.values() for table in found])
-        rows = {database: _counts(connection, tables[database]) for database in databases}
+        rows = {database: _counts(connection, found) for database, found in tables.items()}
         keep = leaving.words_of(connection)
         known = _known_as(connection, payload)
         made = {(table.schema, table.table) for table in tables["warehouse"]}

@@ -75,6 +75,8 @@ def test_every_table_that_held_the_subject_is_named_and_holds_it_no_more(story):
     }
     plain = {name.replace('"', "").replace("p_", "published_", 1) for name in before}
     assert plain <= named
+    assert told["rows_found"]["vault"] == {"main.identifiers": 1, "main.subjects": 1}
+    assert told["rows_found"]["salts"] == {"main.salts": 1}
     after, held = rows_of(one, who)
     assert after == {}
     assert held == 0
