@@ -6,11 +6,13 @@ a step (``requests``), what a receipt says (``receipt``).
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from governance.policy.model import Policy
 from governance.rights import kept
+from governance.rights.leaving import ERASURE
 from governance.rights.notices import Notice, notices
 from governance.rights.requests import Request, listing, the_one
 
@@ -72,3 +74,19 @@ def answered(policy: Policy, request_id: str, customer_id: str | None = None) ->
     told = tuple(n for n in notices(policy, whose) if n.request_id == request_id)
     receipt = json.loads(receipts[0][0]) if receipts else None
     return Answered(standing[0] if standing else None, steps, receipt, told)
+
+
+def erased_before(
+    policy: Policy, request_ids: Sequence[str], customer_id: str | None = None
+) -> list[dict[str, Any]]:
+    """Return the receipts of those requests whose subjects were erased by them already.
+
+    Raises
+    ------
+    UsageError
+        As of :func:`answered`.
+    """
+    standing = {request.request_id for request in listing(customer_id)}
+    gone = [number for number in request_ids if number not in standing]
+    receipts = [answered(policy, number, customer_id).receipt for number in gone]
+    return [r for r in receipts if r and r.get("type") == ERASURE]

@@ -213,6 +213,7 @@ def fulfil(
     unencrypted: bool, changes: BinaryIO | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Fulfil a request: write the answer to it, or erase; several erasures are done together."""
+    from governance.rights.answered import erased_before
     from governance.rights.fulfil import fulfil as fulfil_requests
     from governance.rights.requests import find_all
     from ingest.corrections import read
@@ -221,18 +222,23 @@ def fulfil(
     from orchestration.writing import writing_alone
 
     with writing_alone("rights fulfil"):
-        receipts = fulfil_requests(
-            policy(), find_all(request_ids, subject), meanings(),
-            to=to, encrypted=not unencrypted, public_key=public_key,
-            changes=read(changes.read()) if changes else None,
-        )  # fmt: skip
+        # Such as by what has just finished the work of one who was killed.
+        receipts = before = erased_before(policy(), request_ids, subject)
+        left = [number for number in request_ids if number not in {r["request_id"] for r in before}]
+        if left:
+            receipts = before + fulfil_requests(
+                policy(), find_all(left, subject), meanings(),
+                to=to, encrypted=not unencrypted, public_key=public_key,
+                changes=read(changes.read()) if changes else None,
+            )  # fmt: skip
     print_label(aside=as_json)
     if as_json:
         print_json(receipts)
         return
     for receipt in receipts:
         rows = sum(sum(tables.values()) for tables in receipt["rows_found"].values())
-        done = {"erasure": "erased", "rectification": "corrected"}.get(
+        erased = "erased already" if receipt in before else "erased"
+        done = {"erasure": erased, "rectification": "corrected"}.get(
             receipt["type"], f"{', '.join(receipt.get('files', []))} written"
         )
         click.echo(f"{receipt['request_id']}: {done}, {rows} rows in {receipt['seconds']} s")

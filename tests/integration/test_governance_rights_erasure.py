@@ -84,6 +84,19 @@ def test_every_table_that_held_the_subject_is_named_and_holds_it_no_more(story):
     assert who not in one.in_mart()
 
 
+def test_what_is_done_already_is_said_to_be_done(story):
+    """Such as after a kill, when the next command has finished the erasure."""
+    one, who, _, _, _, told = story
+    again = one.assent("rights", "fulfil", told["request_id"])
+    assert again.status == 0, again.said
+    assert f"{told['request_id']}: erased already, " in again.out
+    assert who not in again.said
+    for of in ((), ("--subject", who)):
+        assert one.assent("rights", "fulfil", told["request_id"], *of, "--json").json == [told]
+    other = one.assent("rights", "fulfil", told["request_id"], "A-0")
+    assert (other.status, "there is no such request" in other.err) == (2, True)
+
+
 def test_nobody_else_is_touched(story):
     one, _, other, _, others, _ = story
     assert rows_of(one, other)[0] == others

@@ -39,7 +39,7 @@ class Act:
     among
         The step within which it is killed; any, if none is named.
     request
-        Whose request it fulfils: that can't be done twice.
+        Whose request it fulfils.
     counts
         Tables of what was read, in which it shows that it was done again: a word that had landed
         but not left the inbox is read once more, as a duplicate.
@@ -123,7 +123,7 @@ def given(act, told):
 
 def completed(one, act, told):
     """Do what a user does who finds the act stopped."""
-    if act.request:
+    if act.request == "corrects":  # which can't be given twice, as an erasure can
         said(one, "rights", "purge")  # or any other command that writes
         number = told.requests[act.request]
         if said(one, "rights", "show", number, "--json").json["status"] == "fulfilled":
