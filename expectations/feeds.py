@@ -26,6 +26,7 @@ from governance.policy.model import Policy
 from governance.policy.rules import Rule
 from governance.policy.words import (
     FEEDS,
+    INBOX,
     OF_LANDING,
     PERMISSION_ATTRIBUTES,
     REMOVALS,
@@ -33,12 +34,6 @@ from governance.policy.words import (
 )
 from governance.rights.deadlines import due_dates, may_be_extended, regime_of
 from warehouse.catalogue import columns
-
-# Words that the company's subjects gave to Assent itself land beside those of the feed.
-LANDED_WITH = {
-    "consent_events": ("consent_events", "inbox"),
-    "rights_requests": ("rights_requests", "inbox_requests"),
-}
 
 Asked = tuple[UUID | None, str, str]  # a request: subject key, number and type
 
@@ -60,6 +55,7 @@ def check_feeds(
     oldest_salts: datetime | None = None,
     oldest_kept: Mapping[str, datetime] | None = None,
     removed_from_kept: datetime | None = None,
+    acknowledged: Collection[Asked] = (),
     extended: Collection[Asked] = (),
     holds: Collection[Asked] = (),
     untold: Collection[datetime] = (),
@@ -87,6 +83,8 @@ def check_feeds(
         has looked.
     removed_from_kept
         Since when rows that left ``kept`` may lie in it still, UTC without a zone; None if none do.
+    acknowledged
+        The requests whose subject was told that they have arrived.
     extended
         The requests whose time to answer was extended.
     holds
@@ -107,7 +105,7 @@ def check_feeds(
     return [
         *(_reconciliation(connection, catalogue[f"reconciliation.{feed}"], feed) for feed in FEEDS),
         *(_readable(connection, catalogue[f"readable.{feed}"], feed) for feed in WORD_FEEDS),
-        _due(connection, catalogue["rights.due"], policy, today, extended, holds),
+        _due(connection, catalogue["rights.due"], policy, today, acknowledged, extended, holds),
         _notices(catalogue["rights.notices"], untold, today),
         _freshness(catalogue["freshness.transactions"], clocks, today),
         _custody_retention(connection, catalogue["custody.retention"], clocks),
@@ -126,7 +124,8 @@ def _reconciliation(connection: duckdb.DuckDBPyConnection, rule: Rule, feed: str
     """Judge whether what was read, what was put aside and what is held add up."""
     if not columns(connection, "landing", feed) or not columns(connection, "landing", "loads"):
         return unjudged(rule)
-    names = LANDED_WITH.get(feed, (feed,))
+    # Words that the company's subjects gave to Assent itself land beside those of the feed.
+    names = (feed, INBOX.get(feed, feed))
     loads = "from landing.loads where list_contains($feeds, feed)"
     row = one(
         connection,
@@ -183,34 +182,47 @@ def _readable(connection: duckdb.DuckDBPyConnection, rule: Rule, feed: str) -> R
 
 def _due(
     connection: duckdb.DuckDBPyConnection, rule: Rule, policy: Policy, today: date,
-    extended: Collection[Asked], holds: Collection[Asked],
+    acknowledged: Collection[Asked], extended: Collection[Asked], holds: Collection[Asked],
 ) -> Result:  # fmt: skip
-    """Judge whether a request that nobody has answered is past its last day.
+    """Judge whether a request that nobody has answered, or acknowledged, is past its last day.
 
-    A request is open until a row of it says otherwise, whoever says so, the feed or Assent. A
-    verdict is read again on later days, so that its reason names days.
+    A request is open until a row of it says otherwise, whoever says so, the feed or Assent. Who
+    delivers one by a feed acknowledges it, and the feed doesn't tell. A verdict is read again on
+    later days, so that its reason names days.
     """
-    if not columns(connection, "landing", "rights_requests"):
+    if not all(columns(connection, "landing", table) for table in ("rights_requests", "loads")):
         return unjudged(rule)
     rows = connection.execute(
         f"""
-        select c.jurisdiction, r.type, r.received_at, r.subject_key, r.request_id
+        select c.jurisdiction, r.type, r.received_at, r.subject_key, r.request_id,
+            (r.subject_key, r.request_id, r.type) in (
+                select (subject_key, request_id, type)
+                from landing.rights_requests join landing.loads using (load_id)
+                where feed = $ours and status = 'open'
+            ) as ours
         from {requests_sql("landing.rights_requests")} as r
         left join landing.customers as c using (subject_key) where r.unanswered
-        """
+        """,
+        {"ours": INBOX["rights_requests"]},
     ).fetchall()
     waiting = [row for row in rows if (row[3], row[4], row[1]) not in holds]
     if not waiting:
         return result(rule, "holds", 0, "no request is open")
     due = []
-    for jurisdiction, request_type, received_at, subject, number in waiting:
+    for jurisdiction, request_type, received_at, subject, number, ours in waiting:
+        asked = (subject, number, request_type)
         regime = regime_of(policy, jurisdiction)
         dates = due_dates(
-            policy, regime, request_type, received_at,
-            extended=(subject, number, request_type) in extended
-            and may_be_extended(policy, regime, request_type),
-        )  # fmt: skip
-        due.append((dates.answer_by, (regime, request_type)))
+            policy,
+            regime,
+            request_type,
+            received_at,
+            extended=asked in extended and may_be_extended(policy, regime, request_type),
+        )
+        days = [(dates.answer_by, (regime, request_type))]
+        if dates.acknowledge_by and ours and asked not in acknowledged:
+            days.append((dates.acknowledge_by, (regime, f"{request_type}, to acknowledge")))
+        due.append(min(days))
     first = min(day for day, _ in due)
     warned = today + timedelta(days=policy.thresholds.request_warning_days)
     held = Counter(kind for _, kind in due)

@@ -165,6 +165,7 @@ def judge_feeds(connection: duckdb.DuckDBPyConnection) -> tuple[Clocks, list[Res
         rewritten_at=(written := rewritten_at(connection)), in_clear=files_in_clear(),
         oldest_salts=oldest_salts(), oldest_kept=expiry.oldest(connection, clocks.as_of),
         removed_from_kept=expiry.first_removal(written),
+        acknowledged={(r.subject_key, r.request_id, r.type) for r in asked if r.acknowledged},
         extended={(r.subject_key, r.request_id, r.type) for r in asked if r.extended},
         holds={(r.subject_key, r.request_id, r.type) for r in asked if is_hold(r)},
         untold=[notice.since for notice in owed if notice.state == "waiting"],

@@ -331,7 +331,7 @@ def _of_feeds(policy: Policy) -> Iterator[Rule]:
         )  # fmt: skip
     yield _rule(
         "rights", "due", about="feed rights_requests", purpose=None,
-        limit=0, text="no day past the last to answer",
+        limit=0, text="no day past the last to answer or acknowledge",
     )  # fmt: skip
     days = policy.thresholds.notice_days
     yield _rule(

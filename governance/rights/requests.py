@@ -74,6 +74,11 @@ class Request:
         return any(step["step"] == "verified" for step in self.steps)
 
     @property
+    def acknowledged(self) -> bool:
+        """Whether the subject was told that it has arrived, by itself or with an extension."""
+        return any(step["step"] in ("acknowledged", "extended") for step in self.steps)
+
+    @property
     def extended(self) -> bool:
         """Whether the time to answer was extended."""
         return any(step["step"] == "extended" for step in self.steps)

@@ -81,7 +81,8 @@ def list_(everything: bool, as_json: bool) -> None:
     if as_json:
         print_json(shown)
         return
-    columns = ["request_id", "type", "received_at", "status", "verified", "extended", "answer_by"]
+    columns = ["request_id", "type", "received_at", "status", "verified", "extended",
+               "acknowledged", "acknowledge_by", "answer_by"]  # fmt: skip
     print_table("", columns, [[row[name] for name in columns] for row in shown])
 
 
@@ -92,7 +93,7 @@ def _shown(request: Any) -> dict[str, Any]:
 
     due = due_dates_of(policy(), request)
     names = ("request_id", "type", "received_at", "status", "jurisdiction", "channel",
-             "verified", "extended")  # fmt: skip
+             "verified", "extended", "acknowledged")  # fmt: skip
     return {name: getattr(request, name) for name in names} | {
         "acknowledge_by": due and due.acknowledge_by, "answer_by": due and due.answer_by,
     }  # fmt: skip

@@ -224,6 +224,46 @@ def test_an_extension_counts_only_for_its_request_and_where_there_is_one(
     assert late in found(Policy.model_validate(said), STRANGER, "q", "access")
 
 
+@pytest.mark.parametrize(
+    ("later", "status", "observed", "soon", "why"),
+    [
+        (-2, "holds", -8, False, "open requests: 13, the first due on 2024-07-08"),
+        (-1, "holds", -7, True, "due by 2024-07-08: 1 of 13 open requests"),
+        (6, "holds", 0, True, "due by 2024-07-15: 1 of 13 open requests"),
+        (7, "broken", 1, False, "late on 2024-07-09: 1 of 13 open requests"),
+    ],
+)
+def test_a_request_that_was_opened_here_has_to_be_acknowledged(
+    warehouse: duckdb.DuckDBPyConnection, later: int, status: str, observed: int, soon: bool,
+    why: str,
+) -> None:  # fmt: skip
+    said = POLICY.model_dump(by_alias=True)
+    said["regimes"]["gdpr"]["requests"]["acknowledge"] = "10 business days"
+    policy = Policy.model_validate(said)
+
+    def due(**about: Any) -> Result:
+        found = check_feeds(
+            warehouse, policy, checked.clocks(), now=NOW + timedelta(later), **about
+        )
+        return next(r for r in found if r.rule == "rights.due")
+
+    warehouse.execute(
+        "insert into landing.loads by name select 900 as load_id, 'inbox_requests' as feed"
+    )
+    warehouse.execute(asked(received="2024-06-24"))
+    by_feed = due()
+    assert (by_feed.status, by_feed.observed < observed) == ("holds", True)
+    warehouse.execute("update landing.rights_requests set load_id = 900 where request_id = 'q'")
+    found = due()
+    assert (found.status, found.observed, found.soon) == (status, observed, soon)
+    assert why in found.why
+    kinds = [row[1] for row in found.details["open requests"].rows]
+    assert "access, to acknowledge" in kinds
+    told = due(acknowledged={(UUID(STRANGER), "q", "access")})
+    assert (told.why, told.observed) == (by_feed.why, by_feed.observed)
+    assert due(acknowledged={(UUID(STRANGER), "q", "erasure")}).why == found.why
+
+
 def test_a_legal_hold_is_never_late(warehouse: duckdb.DuckDBPyConnection) -> None:
     warehouse.execute(asked(kind="restriction"))
     held = results(warehouse, holds={(UUID(STRANGER), "q", "restriction")})["rights.due"]

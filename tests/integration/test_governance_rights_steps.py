@@ -4,7 +4,9 @@ from datetime import date
 
 import pytest
 
+from governance import identity
 from governance.rights import kept
+from warehouse.connect import warehouse_store
 
 
 def opened(one, who, kind):
@@ -61,8 +63,13 @@ def test_by_when_a_request_has_to_be_answered_is_shown(one, who):
     assert "answer_by" in one.assent("rights", "list").out
 
 
-def test_an_extended_request_is_late_later(one, who):
+def test_a_request_that_was_acknowledged_or_extended_is_late_later(one):
     """The verdict goes by the steps, which landing doesn't hold; a legal hold is never late."""
+    with one.entered(), identity.opened(warehouse_store(read_only=True)) as connection:
+        (who,) = connection.execute(
+            "select min(customer_id) from vault.subjects join warehouse.landing.customers"
+            " using (subject_key) where jurisdiction = 'US-CA'"
+        ).fetchall()[0]
     number = opened(one, who, "access")
     done = one.assent("rights", "hold", who, "--reason", "claim 7", "--until", "2099-06-30")
     assert done.status == 0, done.said
@@ -72,9 +79,18 @@ def test_an_extended_request_is_late_later(one, who):
         rules = one.assent("status", "--json").json["rules"]
         return next(r["observed"] for r in rules if r["rule"] == "rights.due")
 
-    before = days()
+    def listed():
+        found = {r["request_id"]: r for r in one.assent("rights", "list", "--json").json}[number]
+        return found["acknowledged"], found["acknowledge_by"] < found["answer_by"]
+
+    found = [days()]
+    assert listed() == (False, True)
+    assert one.assent("rights", "acknowledge", number).status == 0
+    found.append(days())
+    assert listed() == (True, True)
     assert one.assent("rights", "extend", number, "--reason", "many files").status == 0
-    assert days() < before
+    found.append(days())
+    assert found[0] > found[1] > found[2]
 
 
 def test_a_legal_hold_comes_before_erasure_until_its_last_day(one, who):
