@@ -31,6 +31,7 @@ from governance.policy.words import (
     PERMISSION_ATTRIBUTES,
     REMOVALS,
     WORD_FEEDS,
+    FeedName,
 )
 from governance.rights.deadlines import due_dates, may_be_extended, regime_of
 from warehouse.catalogue import columns
@@ -120,7 +121,7 @@ def check_feeds(
     ]
 
 
-def _reconciliation(connection: duckdb.DuckDBPyConnection, rule: Rule, feed: str) -> Result:
+def _reconciliation(connection: duckdb.DuckDBPyConnection, rule: Rule, feed: FeedName) -> Result:
     """Judge whether what was read, what was put aside and what is held add up."""
     if not columns(connection, "landing", feed) or not columns(connection, "landing", "loads"):
         return unjudged(rule)

@@ -76,8 +76,25 @@ def killed(one: Installation, log: Path, moment: Moment, *arguments: str) -> boo
     """Kill a command at a moment; whether it hadn't come to its end by then."""
     process = started(one, log, *arguments, before=partial(_kill, moment))
     process.join()
+    end_tails(process.pid)
     assert process.exitcode in (0, -signal.SIGKILL), log.read_text()
     return bool(process.exitcode)
+
+
+def end_tails(group: int) -> None:
+    """End what Dagster lets follow the output of a step, where it was killed in between.
+
+    That is before it had started what ends them with it. Nothing else of the group of processes is
+    ended: what dbt does once its process is gone is part of what is tested.
+    """
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            process, _, rest = path.read_text().partition(" (")
+        except OSError:  # it has ended meanwhile
+            continue
+        name, _, rest = rest.rpartition(") ")
+        if (name, rest.split()[2]) == ("tail", str(group)):
+            os.kill(int(process), signal.SIGKILL)
 
 
 def spread(steps: Sequence[Step], count: int, *, among: str | None = None) -> list[Moment]:
@@ -117,7 +134,8 @@ def _count(kept: str) -> None:
 
 
 def _kill(moment: Moment) -> None:
-    """Kill this process at a moment."""
+    """Kill this process at a moment; what it leaves behind is of its own group."""
+    os.setpgid(0, 0)
     seen = 0
 
     def end() -> None:
