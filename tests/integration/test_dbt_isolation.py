@@ -13,6 +13,7 @@ from dagster_dbt import DbtCliResource
 
 from governance import identity
 from tests.support import dbt
+from tests.support.installation import Installation
 from warehouse.connect import connected
 from warehouse.home import PROJECT
 
@@ -178,13 +179,16 @@ def test_keys_are_nowhere_in_targets_and_logs(keyed: Path) -> None:
     assert "target/manifest.json" in mentions(folder, ["stg_landing__clocks"])
 
 
-def test_dbt_is_started_without_other_keys(keyed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dbt_is_started_without_other_keys(
+    keyed: Path, compiled: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What a process was started with is shown by the system, whatever it drops later."""
     if not Path("/proc/self/environ").exists():
         pytest.skip("only Linux shows the environment of a process as a file")
     monkeypatch.setenv("ASSENT_KEY_VAULT", KEY_VAULT)
     monkeypatch.setenv("ASSENT_HOME", str(keyed / "home"))
-    from orchestration.transform import Dbt, dbt_resource  # compiles the project, in that home
+    shutil.copytree(compiled.home.dbt / "compiled", keyed / "home" / "dbt" / "compiled")
+    from orchestration.transform import Dbt, dbt_resource
 
     resource = dbt_resource()
 
