@@ -6,6 +6,7 @@ shape (``model``), the checks (``checks``), the wording of an error (``wording``
 
 import hashlib
 import json
+from functools import lru_cache
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -38,6 +39,7 @@ def load_policy(path: Path | str | None = None) -> Policy:
     return parse_policy(_text(file), str(file))
 
 
+@lru_cache(maxsize=4)  # it is frozen, and takes 30 ms to read
 def parse_policy(text: str, file: str = "policy.yaml") -> Policy:
     """Check the text of a policy; see :func:`load_policy`."""
     document = Document(text, file)
