@@ -10,6 +10,7 @@ hide one (names put together while running) is not.
 
 import ast
 from collections.abc import Collection, Iterator, Mapping
+from functools import lru_cache
 
 # Builtins that open files or run text, or lead to what an object or a module keeps to itself.
 CALLS = frozenset(
@@ -61,18 +62,27 @@ def strays(
     """
     found = []
     for path, text in sorted(sources.items()):
-        tree = ast.parse(text)
         own = (may_call or {}).get(path, ())
-        told = [
-            (line, f"imports {name}")
-            for line, name in _imports(tree)
-            if _is_private(name) or not _within(name, may_import)
-            or (_of_files(name.rpartition(".")[2]) and name not in may_import)
-        ]  # fmt: skip
-        told += [(line, f"calls {name}") for line, name, whole in _calls(tree) if whole not in own]
-        told += [(line, f"asks for {name}") for line, name in _names(tree, others)]
-        found += [f"{path}, line {line}, {what}" for line, what in sorted(told)]
+        told = _told(text, frozenset(may_import), frozenset(own), frozenset(others))
+        found += [f"{path}, line {line}, {what}" for line, what in told]
     return tuple(dict.fromkeys(found))
+
+
+@lru_cache(maxsize=64)  # code seldom changes while a process judges it
+def _told(
+    text: str, may_import: frozenset[str], own: frozenset[str], others: frozenset[str]
+) -> list[tuple[int, str]]:
+    """Return what one source is told for, by line."""
+    tree = ast.parse(text)
+    told = [
+        (line, f"imports {name}")
+        for line, name in _imports(tree)
+        if _is_private(name) or not _within(name, may_import)
+        or (_of_files(name.rpartition(".")[2]) and name not in may_import)
+    ]  # fmt: skip
+    told += [(line, f"calls {name}") for line, name, whole in _calls(tree) if whole not in own]
+    told += [(line, f"asks for {name}") for line, name in _names(tree, others)]
+    return sorted(told)
 
 
 def _imports(tree: ast.Module) -> Iterator[tuple[int, str]]:
