@@ -25,9 +25,11 @@ SLOW = {
 # fixtures run, and measure, what these files and folders run.
 UNMEASURED = SLOW | {
     "properties", "external", "ui", "test_dbt_isolation", "test_dbt_unit_tests",
-    "test_governance_backup", "test_governance_bytes", "test_governance_consent",
+    "test_governance_backup", "test_governance_bytes", "test_governance_canaries",
+    "test_governance_consent", "test_governance_gate_closes", "test_governance_gate_python_assets",
     "test_governance_lost", "test_governance_rights_erasure", "test_governance_unpublish",
-    "test_orchestration_small_segments", "test_warehouse_kills",
+    "test_orchestration_blocking", "test_orchestration_hostile", "test_orchestration_killed",
+    "test_orchestration_small_segments", "test_orchestration_transform", "test_warehouse_kills",
 }  # fmt: skip
 SETTINGS = ("ASSENT_NOW", "ASSENT_POLICY", "ASSENT_SOURCES", "ASSENT_KEYS", "ASSENT_PRODUCTION",
             "ASSENT_ACTOR")  # fmt: skip
