@@ -4,6 +4,7 @@ import copy
 
 import pytest
 
+from governance.lineage.build import build
 from governance.lineage.ran import NOT_ON_RECORD, OTHER, graph_of_run
 from tests.support.lineage import Manifest, edited, manifest
 
@@ -30,6 +31,15 @@ def test_another_text_is_unread(judged: Manifest) -> None:
     graph = graph_of_run(judged, run, ran(run))
     assert graph is not None
     assert {n: r.unread for n, r in graph.relations.items() if r.unread} == {"int_x": (OTHER,)}
+
+
+def test_a_graph_that_is_kept_is_told_of_as_one_that_is_built(judged: Manifest) -> None:
+    run = edited(judged, "int_x", ("from m.stg_t", "from m.stg_t "))
+    kept = build(run)
+    graph = graph_of_run(judged, run, ran(run), lambda _: kept)
+    assert graph is not None
+    assert graph.as_dict() == graph_of_run(judged, run, ran(run)).as_dict()
+    assert kept.relations["int_x"].unread == ()
 
 
 def test_a_model_that_nobody_judged_is_unread(judged: Manifest) -> None:
