@@ -24,7 +24,7 @@ from warehouse import catalogue
 from warehouse.clock import now, utc_naive
 from warehouse.connect import connected, published_store, warehouse_store
 from warehouse.errors import DAMAGED, UsageError
-from warehouse.publish import BEFORE, publish, published_purposes
+from warehouse.publish import before, publish, published_purposes
 from warehouse.sql import identifier, quoted
 
 
@@ -77,8 +77,9 @@ def _take_out(policy: Policy, purpose: str, at: datetime) -> dict[str, int]:
             raise
         return {}  # nobody can read it either; a run writes it anew
     if found.held_back or lost:
+        until_then = before(purpose)
         publish({purpose: {
-            name: f"select {kept if name == mart else '*'} from {BEFORE}.{identifier(name)}"
+            name: f"select {kept if name == mart else '*'} from {until_then}.{identifier(name)}"
             + (f" where {found.permitted}" if name in keyed else "")
             for name in names
         }}, over=True)  # fmt: skip

@@ -236,7 +236,8 @@ def secure(connection: duckdb.DuckDBPyConnection, paths: list[Path], *, files: b
         settings["force_compression"] = "'uncompressed'"
     for name, value in settings.items():
         try:
-            connection.execute(f"set {name} = {value}")
+            # For its cursors too, which threads have: some would begin with what DuckDB takes.
+            connection.execute(f"set global {name} = {value}")
         except duckdb.Error:
             if name not in SET_BY:
                 raise

@@ -7,15 +7,18 @@ and never sees a half. Does not belong here: which tables a purpose publishes an
 
 import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+
+import duckdb
 
 from warehouse.connect import connected, published_store, warehouse_store
 from warehouse.home import Home
 from warehouse.journal import Step, begin, sync_file, sync_folder
 from warehouse.sql import identifier
 
-BEFORE = "before"  # what is published until then, in SQL
+AT_ONCE = 2  # files that are built at the same time
 
 
 def publish(
@@ -29,7 +32,7 @@ def publish(
         By purpose, the tables of its file: name to the ``select`` over the warehouse that
         fills it.
     over
-        Whether the selects read what is published until then, too, as ``before``.
+        Whether the selects read what is published until then, too: as :func:`before` calls it.
 
     Returns
     -------
@@ -39,7 +42,7 @@ def publish(
     home = Home.current().make()
     for leftover in home.published.glob(".*.duckdb*"):
         leftover.unlink()
-    counts = {purpose: _build(purpose, selects, over) for purpose, selects in tables.items()}
+    counts = _build(tables, over)
     entry = begin("publish", {"purposes": sorted(tables)})
     swap(entry.payload)
     entry.close()
@@ -54,6 +57,11 @@ def swap(payload: dict[str, Any]) -> None:
         if aside.exists():
             os.replace(aside, home.published_file(purpose))
     sync_folder(home.published)
+
+
+def before(purpose: str) -> str:
+    """Return what a purpose's file is called in SQL while another is built over it."""
+    return f"before_{purpose}"
 
 
 def published_purposes() -> list[str]:
@@ -86,16 +94,45 @@ def _aside(home: Home, purpose: str) -> Path:
     return home.published / f".{purpose}.duckdb"
 
 
-def _build(purpose: str, selects: Mapping[str, str], over: bool) -> dict[str, int]:
-    aside = _aside(Home.current(), purpose)
-    target = published_store(purpose, path=aside, read_only=False)
-    before = [published_store(purpose, alias=BEFORE)] if over else []
+def _build(tables: Mapping[str, Mapping[str, str]], over: bool) -> dict[str, dict[str, int]]:
+    """Fill the files aside, some at once: much of what one takes is the work of one core."""
+    home = Home.current()
+    purposes = sorted(tables, key=lambda purpose: _size(home.published_file(purpose)), reverse=True)
+    stores = [
+        published_store(purpose, path=_aside(home, purpose), alias=_alias(purpose), read_only=False)
+        for purpose in purposes
+    ]
+    if over:
+        stores += [published_store(purpose, alias=before(purpose)) for purpose in purposes]
+    with (
+        connected(warehouse_store(read_only=True), *stores) as connection,
+        ThreadPoolExecutor(AT_ONCE) as threads,
+    ):
+        counts = threads.map(lambda purpose: _fill(connection, purpose, tables[purpose]), purposes)
+        found = dict(zip(purposes, counts, strict=True))
+    for purpose in purposes:
+        sync_file(_aside(home, purpose))
+    return found
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
+
+
+def _alias(purpose: str) -> str:
+    return f"aside_{purpose}"
+
+
+def _fill(
+    connection: duckdb.DuckDBPyConnection, purpose: str, selects: Mapping[str, str]
+) -> dict[str, int]:
+    """Fill one file; ``connection`` is shared with other threads, which have others to fill."""
     counts = {}
-    with connected(warehouse_store(read_only=True), target, *before) as connection:
+    with connection.cursor() as cursor:
+        cursor.execute("use warehouse")
         for table, select in selects.items():
-            name = f"published.{identifier(table)}"
-            connection.execute(f"create table {name} as {select}")
-            counts[table] = connection.execute(f"select count(*) from {name}").fetchall()[0][0]
-        connection.execute("checkpoint published")
-    sync_file(aside)
+            name = f"{_alias(purpose)}.{identifier(table)}"
+            cursor.execute(f"create table {name} as {select}")
+            counts[table] = cursor.execute(f"select count(*) from {name}").fetchall()[0][0]
+        cursor.execute(f"checkpoint {_alias(purpose)}")
     return counts

@@ -12,7 +12,7 @@ import duckdb
 from governance import identity
 from governance.rights.discovery import Holder, alias_of, holders, mark
 from warehouse.connect import published_store
-from warehouse.publish import BEFORE, publish, published_purposes
+from warehouse.publish import before, publish, published_purposes
 from warehouse.sql import identifier, quoted
 
 
@@ -40,7 +40,7 @@ def leave_published(subjects: Sequence[str], *, but: Collection[str] = ()) -> di
                 continue
             gone[purpose] = sum(rows for keys in left.values() for rows in keys.values())
             after[purpose] = {
-                name: f"select * from {BEFORE}.{identifier(name)}"
+                name: f"select * from {before(purpose)}.{identifier(name)}"
                 for name in _names(connection, alias_of(purpose))
             }
             for table, keys in left.items():

@@ -21,7 +21,7 @@ def led_back(one):
         for statement in DOWN:
             connection.execute(statement)
     with one.entered():
-        publish({PERMISSION: {table: f"select * {less} from before.{table}" for table, less in (
+        publish({PERMISSION: {t: f"select * {less} from before_permission.{t}" for t, less in (
             ("consent_events", ""), ("subjects", ""), ("unread", ""), ("about", ""),
             ("rights_requests", "exclude (request_id, channel)"),
         )}}, over=True)  # fmt: skip

@@ -118,6 +118,16 @@ def test_nothing_else_is_reachable(home, tmp_path, statement):
         connection.execute(statement.format(other=other))
 
 
+def test_a_cursor_is_as_secure_as_its_connection(home):
+    a_variable = duckdb.connect().execute("select 'a row' as x").to_arrow_table()
+    said = "select name, value from duckdb_settings() where name <> 'search_path' order by 1"
+    with connected(warehouse_store()) as connection, connection.cursor() as cursor:
+        assert cursor.execute(said).fetchall() == connection.execute(said).fetchall()
+        with pytest.raises(duckdb.CatalogException):
+            cursor.execute("select * from a_variable")
+    assert a_variable.num_rows == 1
+
+
 @pytest.mark.parametrize("files", [False, True])
 def test_no_secret_is_kept_in_clear(home, monkeypatch, tmp_path, files):
     monkeypatch.setenv("HOME", str(tmp_path))

@@ -12,7 +12,7 @@ from warehouse import journal, keys
 from warehouse.connect import connected, published_store, warehouse_store
 from warehouse.errors import KeyMissingError, UsageError
 from warehouse.lock import writer_lock
-from warehouse.publish import STEPS, publish
+from warehouse.publish import STEPS, before, publish
 
 HOLD = "import time\nfrom warehouse.lock import writer_lock\nwith writer_lock('another'):\n print(flush=True)\n time.sleep(60)"  # noqa: E501
 
@@ -135,6 +135,20 @@ def test_a_build_that_fails_leaves_what_was_published(home):
         publish({"offers": {"t": "select * from warehouse.main.missing"}})
     assert _read("offers") == [(1,)]
     assert journal.complete(STEPS) == []
+
+
+def test_of_several_files_none_is_swapped_unless_all_are_built(home):
+    _landed(1)
+    tables = {p: {"t": "select * from warehouse.main.t"} for p in ("offers", "segments", "third")}
+    publish(tables)
+    _landed(2)
+    with pytest.raises(Exception, match="missing"):
+        publish(tables | {"segments": {"t": "select * from warehouse.main.missing"}})
+    assert [_read(purpose) for purpose in tables] == [[(1,)]] * 3
+    assert journal.complete(STEPS) == []
+    built_over = {p: {"t": f"select x + 1 as x from {before(p)}.t"} for p in tables}
+    publish(built_over, over=True)
+    assert [_read(purpose) for purpose in tables] == [[(2,)]] * 3
 
 
 def test_published_files_have_keys_of_their_own(home, monkeypatch):
