@@ -14,6 +14,7 @@ anyone without the salt; delete the salt, and nobody can.
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -22,7 +23,7 @@ import duckdb
 from governance import spelling
 from governance.limits import BLANKS, LONGEST_ID, UNSEEN
 from warehouse import catalogue
-from warehouse.connect import DYING_SECONDS, Store, connected, warehouse_store
+from warehouse.connect import COMPANIONS, DYING_SECONDS, Store, connected, warehouse_store
 from warehouse.errors import KeyMissingError, UsageError
 from warehouse.home import Home
 from warehouse.lock import PATIENCE
@@ -32,6 +33,8 @@ SALT_BYTES = 64
 SUBJECT_LABEL = "subject"
 
 RandomBytes = Callable[[int], bytes]
+
+_had_salts: set[tuple[tuple[str, int, int, int], ...]] = set()  # vaults and salts as `_written`
 
 
 def stores(
@@ -67,11 +70,17 @@ def opened(*beside: Store) -> Iterator[duckdb.DuckDBPyConnection]:
 def _require_salts(connection: duckdb.DuckDBPyConnection) -> None:
     """Refuse to go on without the salts of customers whom the vault knows: keys would be lost.
 
+    Among millions that takes a while: files that had them all aren't asked again as long as nobody
+    has written them.
+
     Raises
     ------
     UsageError
         If some are missing.
     """
+    written = _written()
+    if written in _had_salts:
+        return
     missing = _scalar(
         connection,
         "select count(*) from vault.subjects anti join salts.salts using (subject_key)",
@@ -82,6 +91,15 @@ def _require_salts(connection: duckdb.DuckDBPyConnection) -> None:
             f"put back the file {Home.current().salts} that belongs to the vault",
             rule="salts.missing",
         )
+    _had_salts.clear()
+    _had_salts.add(written)
+
+
+def _written() -> tuple[tuple[str, int, int, int], ...]:
+    """Return which vault and salts these are, and when they were written last."""
+    files = [Path(f"{s.path}{end}") for s in stores(read_only=True) for end in COMPANIONS]
+    there = [(file, file.stat()) for file in files if file.exists()]
+    return tuple((str(file), at.st_ino, at.st_size, at.st_mtime_ns) for file, at in there)
 
 
 def require_known(on_wait: Callable[[str], None] | None = None) -> None:

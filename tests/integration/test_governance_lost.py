@@ -52,6 +52,19 @@ def test_nothing_lands_beside_a_vault_that_is_older_and_no_salt_goes(home, tmp_p
     assert ask("select count(distinct subject_key) from landing.purpose_keys") == [(4,)]
 
 
+def test_a_salt_that_goes_is_missed_by_a_process_that_has_seen_them_all(home, tmp_path):
+    fill(tmp_path, consent_events=[event(customer_id=name) for name in ("ann", "bob")])
+    load(sources_in(tmp_path))
+    for _ in range(2):
+        with identity.opened() as connection:
+            connection.execute("select 1")
+    with connected(*identity.stores()) as connection:
+        connection.execute("delete from salts.salts where subject_key in"
+                           " (select subject_key from vault.subjects limit 1)")  # fmt: skip
+    with pytest.raises(UsageError, match="salts of 1 customers are missing"), identity.opened():
+        pass
+
+
 def test_nothing_lands_without_the_newest_list_of_who_was_erased(home, tmp_path):
     fill(tmp_path, consent_events=[event()])
     load(sources_in(tmp_path))
