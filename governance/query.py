@@ -14,10 +14,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import duckdb
-import sqlglot
 
 from governance import acts
-from governance.lineage.functions import OPAQUE, TABLE_FUNCTIONS
 from governance.policy.columns import purpose_named
 from governance.policy.model import Policy
 from warehouse.connect import connected, published_store
@@ -179,6 +177,8 @@ def _statement(sql: str) -> str:
 
 def _spelled(sql: str) -> str | None:
     """Return a statement in sqlglot's spelling, None if it can't read it."""
+    import sqlglot  # here: it takes long to load, and most commands ask nothing
+
     try:
         (statement,) = sqlglot.parse(sql, dialect="duckdb")
     except (sqlglot.errors.SqlglotError, ValueError):
@@ -188,6 +188,8 @@ def _spelled(sql: str) -> str | None:
 
 def _refused(parsed: Any) -> Iterator[str]:
     """Find, in a statement as DuckDB reads it, the functions that no query may call."""
+    from governance.lineage.functions import OPAQUE, TABLE_FUNCTIONS
+
     waiting = [parsed]
     while waiting:
         node = waiting.pop()
@@ -210,6 +212,8 @@ def _shape(statement: str, words: Collection[str]) -> str:
     So nothing of it is kept that could be a value of a row, in whatever place: a literal, an
     alias, the key of a struct, the name of a lambda's argument.
     """
+    import sqlglot
+
     kept, end = "", 0
     for token in sqlglot.tokenize(statement, dialect="duckdb"):
         written = statement[token.start : token.end + 1]

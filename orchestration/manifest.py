@@ -14,7 +14,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from governance.lineage.build import RUNS, build, run_while_compiling
 from governance.lineage.cache import cached
 from governance.lineage.cache import fingerprint as lineage_key
 from governance.lineage.graph import Lineage
@@ -84,8 +83,14 @@ def lineage() -> Lineage:
     """Return the column lineage of the compiled project and of the Python assets after it."""
     content = manifest()
     path = manifest_path().with_suffix(".lineage.json")
-    graph = cached(path, lineage_key(content), lambda: build(content))
+    graph = cached(path, lineage_key(content), lambda: _built(content))
     return with_python_assets(graph, policy())
+
+
+def _built(content: dict[str, Any]) -> Lineage:
+    from governance.lineage.build import build  # here: it loads sqlglot, which takes long
+
+    return build(content)
 
 
 def dbt_arguments(target: str, target_path: Path, log_path: Path) -> list[str]:
@@ -99,6 +104,8 @@ def dbt_arguments(target: str, target_path: Path, log_path: Path) -> list[str]:
 
 def _compile(folder: Path) -> None:
     """Compile against an empty warehouse in memory: no data, no lock, no key is needed."""
+    from governance.lineage.build import RUNS, run_while_compiling
+
     parsed = folder / "target" / "manifest.json"
     parsed.unlink(missing_ok=True)
     arguments = dbt_arguments("parse", folder / "target", folder / "logs")
