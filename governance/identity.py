@@ -34,7 +34,9 @@ SUBJECT_LABEL = "subject"
 
 RandomBytes = Callable[[int], bytes]
 
-_had_salts: set[tuple[tuple[str, int, int, int], ...]] = set()  # vaults and salts as `_written`
+# Vault and salts, as `_written`, that had all salts when they were asked: among millions that takes
+# a while, and while nobody has written them they needn't be asked again.
+_had_salts: set[tuple[tuple[str, int, int, int], ...]] = set()
 
 
 def stores(
@@ -62,25 +64,23 @@ def stores(
 def opened(*beside: Store) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open vault and salts for reading, with other stores beside them (release and rights)."""
     vault, salts = stores(read_only=True)
+    written = _written()  # before they are opened: who swaps them meanwhile is noticed
     with connected(vault, salts, *beside) as connection:
-        _require_salts(connection)
+        if written not in _had_salts:
+            _require_salts(connection)
+            _had_salts.clear()
+            _had_salts.add(written)
         yield connection
 
 
 def _require_salts(connection: duckdb.DuckDBPyConnection) -> None:
     """Refuse to go on without the salts of customers whom the vault knows: keys would be lost.
 
-    Among millions that takes a while: files that had them all aren't asked again as long as nobody
-    has written them.
-
     Raises
     ------
     UsageError
         If some are missing.
     """
-    written = _written()
-    if written in _had_salts:
-        return
     missing = _scalar(
         connection,
         "select count(*) from vault.subjects anti join salts.salts using (subject_key)",
@@ -91,8 +91,6 @@ def _require_salts(connection: duckdb.DuckDBPyConnection) -> None:
             f"put back the file {Home.current().salts} that belongs to the vault",
             rule="salts.missing",
         )
-    _had_salts.clear()
-    _had_salts.add(written)
 
 
 def _written() -> tuple[tuple[str, int, int, int], ...]:

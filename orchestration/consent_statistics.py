@@ -64,7 +64,7 @@ def drawn(facts: Sequence[dict[str, Any]]) -> str:
     drawn_from = hashlib.sha256(json.dumps(facts, default=str).encode())
     drawn_from.update(DRAWING.read_bytes() + version("matplotlib").encode())
     end = f"<!-- drawn from {drawn_from.hexdigest()} -->\n"
-    svg = path.read_text() if path.exists() else ""
+    svg = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
     if not svg.endswith(end):
         from models import plots
 

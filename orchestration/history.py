@@ -12,11 +12,14 @@ from typing import Any
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
 from dagster._serdes import ConfigurableClassData
-from sqlalchemy import Connection, Engine, StaticPool, create_engine, event
+from sqlalchemy import Connection, Engine, StaticPool, create_engine
 
 from warehouse.home import Home
 
 TIMEOUT_SECONDS = 30  # as Dagster's own
+# The UI follows a run by watching the file itself, not what SQLite writes beside it first. While
+# somebody reads, nothing can be copied: then whoever reads does it after.
+COPY = "pragma wal_checkpoint(passive)"
 
 
 class History(SqliteEventLogStorage):
@@ -67,18 +70,18 @@ class History(SqliteEventLogStorage):
                 if shard != INDEX_SHARD_NAME:  # the UI looks at thousands of runs
                     self._close(self._kept.keys() - {INDEX_SHARD_NAME})
                 self._kept[shard] = self._engine(shard)
-            with self._kept[shard].begin() as connection:
-                yield connection
+            with self._kept[shard].connect() as connection:
+                with connection.begin():
+                    yield connection
+                if shard != INDEX_SHARD_NAME:
+                    connection.exec_driver_sql(COPY)
 
     def _engine(self, shard: str) -> Engine:
-        engine = create_engine(
+        return create_engine(
             self.conn_string_for_shard(shard),
             poolclass=StaticPool,
             connect_args={"timeout": TIMEOUT_SECONDS, "check_same_thread": False},
         )
-        # The UI follows a run by watching the file itself, and not what SQLite writes beside it.
-        event.listen(engine, "connect", lambda c, _: c.execute("pragma wal_autocheckpoint = 1"))
-        return engine
 
     def _close(self, shards: set[str]) -> None:
         for shard in shards:
@@ -92,6 +95,6 @@ class History(SqliteEventLogStorage):
 
     def dispose(self) -> None:
         """Close the files."""
+        super().dispose()  # ends who might look into them
         with self._one_at_a_time:
             self._close({*self._kept})
-        super().dispose()

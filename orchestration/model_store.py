@@ -97,13 +97,17 @@ def loaded() -> "SegmentModel":
     UsageError
         If none has been fitted, or its file isn't whole.
     """
+    return _loaded(place())
+
+
+def _loaded(where: Path) -> "SegmentModel":
     from models import store
 
     try:
-        return store.load(place() / MODEL_FILE)
+        return store.load(where / MODEL_FILE)
     except ValueError as error:
         raise UsageError(
-            f"the model in force can't be loaded: {error}",
+            f"the model can't be loaded: {error}",
             f"restore it, or remove {folder() / 'current.json'}: the next run fits anew",
         ) from None
 
@@ -145,24 +149,26 @@ def deciding() -> "Deciding":
     UsageError
         If none has been fitted, or its file isn't whole.
     """
-    return _deciding(place() / DECIDING)
+    return _deciding(place())
 
 
 def previous() -> "Deciding | None":
     """Return the model that was in force before this one, if it is kept."""
     name = (record() or {}).get("previous")
-    if not name or not (folder(name) / DECIDING).exists():
+    if not name or not (folder(name) / MODEL_FILE).exists():
         return None
-    return _deciding(folder(name) / DECIDING)
+    return _deciding(folder(name))
 
 
-def _deciding(path: Path) -> "Deciding":
+def _deciding(where: Path) -> "Deciding":
     from models.deciding import deciding as read_back
 
-    mend = f"restore it, or remove {folder() / 'current.json'}: the next run fits anew"
+    path = where / DECIDING
+    mend = f"remove {path}: the model itself is read instead, which takes longer"
+    said = read_json(path, mend) if path.exists() else json.loads(_said(_loaded(where)))
     try:
-        return read_back(read_json(path, mend))
-    except (OSError, ValueError) as error:
+        return read_back(said)
+    except ValueError as error:
         raise UsageError(f"the model can't be explained: {path} isn't whole", mend) from error
 
 
@@ -172,22 +178,13 @@ def keep(model: "SegmentModel", name: str) -> None:
 
     folder(name).mkdir(parents=True, exist_ok=True)
     store.save(model, folder(name) / MODEL_FILE)
-    _keep_deciding(model, folder(name))
+    write_durably(folder(name) / DECIDING, _said(model).encode())
 
 
-def _keep_deciding(model: "SegmentModel", where: Path) -> None:
+def _said(model: "SegmentModel") -> str:
     from models import store
 
-    said = json.dumps(store.deciding(model), sort_keys=True)
-    write_durably(where / DECIDING, said.encode())
-
-
-def migrate() -> None:
-    """Write what decides of each stored model, which versions before didn't."""
-    from models import store
-
-    for path in folder().glob(f"*/{MODEL_FILE}"):
-        _keep_deciding(store.load(path), path.parent)
+    return json.dumps(store.deciding(model), sort_keys=True)
 
 
 def fit_is_due(clocks: Clocks) -> bool:

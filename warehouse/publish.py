@@ -60,8 +60,8 @@ def swap(payload: dict[str, Any]) -> None:
 
 
 def before(purpose: str) -> str:
-    """Return what a purpose's file is called in SQL while another is built over it."""
-    return f"before_{purpose}"
+    """Return where a purpose's tables are, in SQL, while another file is built over them."""
+    return f"{_before(purpose)}.main"  # in two parts it could be a schema of the warehouse
 
 
 def published_purposes() -> list[str]:
@@ -103,7 +103,7 @@ def _build(tables: Mapping[str, Mapping[str, str]], over: bool) -> dict[str, dic
         for purpose in purposes
     ]
     if over:
-        stores += [published_store(purpose, alias=before(purpose)) for purpose in purposes]
+        stores += [published_store(purpose, alias=_before(purpose)) for purpose in purposes]
     with (
         connected(warehouse_store(read_only=True), *stores) as connection,
         ThreadPoolExecutor(AT_ONCE) as threads,
@@ -123,6 +123,10 @@ def _alias(purpose: str) -> str:
     return f"aside_{purpose}"
 
 
+def _before(purpose: str) -> str:
+    return f"before_{purpose}"
+
+
 def _fill(
     connection: duckdb.DuckDBPyConnection, purpose: str, selects: Mapping[str, str]
 ) -> dict[str, int]:
@@ -131,7 +135,7 @@ def _fill(
     with connection.cursor() as cursor:
         cursor.execute("use warehouse")
         for table, select in selects.items():
-            name = f"{_alias(purpose)}.{identifier(table)}"
+            name = f"{_alias(purpose)}.main.{identifier(table)}"
             cursor.execute(f"create table {name} as {select}")
             counts[table] = cursor.execute(f"select count(*) from {name}").fetchall()[0][0]
         cursor.execute(f"checkpoint {_alias(purpose)}")

@@ -26,7 +26,7 @@ from governance.lineage.manifest import (
 from warehouse.journal import write_durably
 
 _OF_A_MODEL = (
-    "schema", "alias", "language", "compiled_code", "raw_code", "depends_on",
+    "database", "schema", "alias", "language", "compiled_code", "raw_code", "depends_on",
 )  # fmt: skip
 
 
@@ -39,14 +39,18 @@ def fingerprint(manifest: Mapping[str, Any], sources: Mapping[str, Sequence[str]
         "models": {
             name: [
                 *(node.get(key) for key in _OF_A_MODEL),
-                sorted(node.get("columns", ())),
+                list(node.get("columns", ())),
                 classes_of(node),
                 hooks_of(node),
             ]
             for name, node in models_of(manifest).items()
         },
         "unread": unread_of(manifest),
-        "tests": [node.get("raw_code") for node in tests_of(manifest)],
+        "places": [
+            [source.get(key) for key in ("database", "schema", "identifier", "name")]
+            for source in manifest.get("sources", {}).values()
+        ],
+        "tests": [[node.get("name"), node.get("raw_code")] for node in tests_of(manifest)],
         "operations": [node.get("raw_code") for node in operations_of(manifest)],
         "macros": macros_of(manifest),
         "sources": {name: list(columns) for name, columns in sources.items()},

@@ -6,6 +6,7 @@ from dagster._core.storage.event_log import SqliteEventLogStorage
 from sqlalchemy import Engine, event
 
 from orchestration.environment import opened_instance, prepare
+from orchestration.history import History
 
 
 @pytest.fixture
@@ -73,3 +74,21 @@ def test_the_file_of_a_run_changes_with_each_event(instance, home):
     instance.event_log_storage.wipe()
     assert not path.exists()
     assert instance.event_log_storage.get_logs_for_run(ran(instance))
+
+
+def test_what_came_while_somebody_read_shows_once_they_have(instance, home):
+    """The UI reads at each change, and the last events of a run come while it does."""
+    run = ran(instance)
+    path = home.dagster / "history" / "runs" / f"{run}.db"
+    reader = History(str(path.parent))
+    (entry, *_) = instance.event_log_storage.get_logs_for_run(run)
+    with reader.run_connection(run) as reading:
+        reading.exec_driver_sql("begin")
+        reading.exec_driver_sql("select count(*) from event_logs").fetchall()
+        instance.event_log_storage.store_event(entry)
+        before = path.read_bytes()
+    assert path.read_bytes() != before
+    settled = path.read_bytes()
+    reader.get_logs_for_run(run)
+    assert path.read_bytes() == settled  # or the UI would read for ever
+    reader.dispose()
