@@ -327,11 +327,11 @@ _STANDING = f"""
         -- parties (Cal. Civ. Code 1798.135; Cal. Code Regs. tit. 11 §§ 7025, 7026(f)).
         select subject_key, if(action = 'withdrawn', 'withdrawal', 'opt_out') as kind,
             recorded_at as since, null::varchar as request_id,
-            case when purpose is not null then [purpose] when action = 'opted_out' then $sold end
-                as purposes,
+            case when purpose is not null then [purpose]
+                when action = 'opted_out' then $sold::varchar[] end as purposes,
             occurred_at as decided_at, false as ended,
             if(action = 'opted_out' and (purpose is null or lower(coalesce(signal, '')) = 'gpc'),
-                $own, null) as spared
+                $own::varchar[], null) as spared
         from {KNOWN_NOW.events} where action in {listed(DENIALS)}
         union all
         select subject_key, type, since, request_id, null, null, not stands, null from requests

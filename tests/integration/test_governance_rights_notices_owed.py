@@ -193,3 +193,15 @@ def test_whom_a_standing_word_didnt_stop_isnt_told_of_it():
             "occurred_at": EARLIER, "recorded_at": EARLIER,
         })  # fmt: skip
     assert owed() == [("opt_out", "planning")]
+
+
+def test_a_denial_is_told_where_no_purpose_sells_and_all_recipients_are_third_parties():
+    third = POLICY.recipients["store_planning"].model_copy(update={"role": "third_party"})
+    unsold = {
+        name: purpose.model_copy(update={"sale_or_share": False})
+        for name, purpose in POLICY.purposes.items()
+    }
+    ask("restriction")
+    for recipients in ({"planning": third}, {}):
+        policy = POLICY.model_copy(update={"purposes": unsold, "recipients": recipients})
+        assert len(notices(policy)) == 2
