@@ -6,7 +6,7 @@ answered (``deadlines``), whom a request keeps out of marts (``governance.consen
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -179,9 +179,7 @@ def listing(customer_id: str | None = None) -> list[Request]:
     requests = [
         Request(
             **{name: value for name, value in row.items() if name != "anew"},
-            steps=_since_it_came(
-                steps.get((row["customer_id"], row["request_id"]), []), anew=row["anew"]
-            ),
+            steps=_since_it_came(row, steps.get((row["customer_id"], row["request_id"]), [])),
         )
         for row in found
     ]
@@ -189,10 +187,18 @@ def listing(customer_id: str | None = None) -> list[Request]:
     return [replace(request, held=request.customer_id in held) for request in requests]
 
 
-def _since_it_came(steps: list[dict[str, Any]], *, anew: bool) -> tuple[dict[str, Any], ...]:
-    """Return the steps of a request: who was verified before it ended isn't for the new one."""
-    ends = [n for n, step in enumerate(steps, 1) if anew and step["step"] in REQUEST_STATES]
-    return tuple(steps[max(ends, default=0) :])
+def _since_it_came(
+    request: Mapping[str, Any], steps: list[dict[str, Any]]
+) -> tuple[dict[str, Any], ...]:
+    """Return the steps of a request: who was verified before it ended isn't for the new one.
+
+    What ended it is a step, whose word may have left with its subject, or a word of the feed.
+    """
+    if request["status"] != OPEN:
+        return tuple(steps)
+    ends = [n for n, step in enumerate(steps, 1) if step["step"] in REQUEST_STATES]
+    since = request["received_at"] if request["anew"] else datetime.min
+    return tuple(step for step in steps[max(ends, default=0) :] if step["at"] >= since)
 
 
 def find(request_id: str, customer_id: str | None = None) -> Request:

@@ -1,6 +1,6 @@
 """A request's number that comes again: for the same customer, or for another."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -9,6 +9,7 @@ from governance.consent_relations import KNOWN_NOW, LANDED
 from governance.release import PERMISSION, publish_permission
 from governance.rights.answered import answered
 from governance.rights.erasure import erase
+from governance.rights.readmission import readmit
 from governance.rights.requests import find, listing, take_step
 from ingest.load import load_feeds
 from tests.support.feeds import (
@@ -108,6 +109,37 @@ def test_one_that_comes_anew_before_its_refusal_has_landed_counts_too(tmp_path):
     take_step(POLICY, "7", "refused", **WORDS)
     land(tmp_path, ("ann", "7", "objection", AGAIN, "open"))
     assert permitted() == ["zoe"]
+
+
+def test_who_was_verified_before_the_feed_ended_it_isnt_verified_for_one_anew(
+    tmp_path, monkeypatch
+):
+    """Nobody took a step that ended it."""
+    first, anew = ("ann", "7", "erasure", FIRST, "open"), ("ann", "7", "erasure", AGAIN, "open")
+    ended = ("ann", "7", "erasure", "2024-06-10 09:00:00", "withdrawn")
+    land(tmp_path, first)
+    monkeypatch.setenv("ASSENT_NOW", "2024-06-05T12:00:00Z")
+    take_step(POLICY, "7", "verified", method="-")
+    monkeypatch.setenv("ASSENT_NOW", NOW.isoformat())
+    land(tmp_path, first, ended)
+    assert stands() == [("7", "withdrawn", FIRST, True)]
+    land(tmp_path, first, ended, anew)
+    assert stands() == [("7", "open", AGAIN, False)]
+    with pytest.raises(UsageError, match="nobody has verified"):
+        erase([find("7")])
+    take_step(POLICY, "7", "verified", method="-")
+    assert stands() == [("7", "open", AGAIN, True)]
+
+
+def test_who_was_verified_before_an_erasure_isnt_for_one_after_the_return(tmp_path):
+    """Of the request that erased them no word has landed any more."""
+    land(tmp_path, ("ann", "7", "erasure", FIRST, "open"))
+    take_step(POLICY, "7", "verified", method="-")
+    erase([find("7")])
+    readmit("ann", evidence="-", since=NOW.replace(tzinfo=None))
+    again = f"{NOW + timedelta(minutes=1):%Y-%m-%d %H:%M:%S}"
+    land(tmp_path, ("ann", "7", "erasure", FIRST, "open"), ("ann", "7", "erasure", again, "open"))
+    assert stands() == [("7", "open", again, False)]
 
 
 def test_one_told_twice_is_refused_once(tmp_path):
