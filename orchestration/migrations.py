@@ -31,8 +31,10 @@ def _to_3() -> None:
 
 
 def _to_4() -> None:
-    """Models: what decides, apart from what fitted it."""
+    """Models: what decides, apart from what fitted it; a number for each notice."""
     model_store.migrate()
+    if Home.current().kept.exists():
+        kept.migrate_notices()
 
 
 MIGRATIONS = {2: _to_2, 3: _to_3, 4: _to_4}

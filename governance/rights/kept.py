@@ -68,10 +68,9 @@ TABLES = {
         ' purpose varchar not null, "at" timestamp not null, columns varchar[] not null'
     ),
     "notices": (
-        "handle uuid not null, recipient varchar not null, kind varchar not null,"
-        " since timestamp not null, request_id varchar, told varchar, notice_id varchar,"
-        " handed_at timestamp, confirmed_at timestamp, how varchar,"
-        " primary key (handle, recipient, kind, since)"
+        "owed_id uuid primary key default uuid(), handle uuid not null, recipient varchar not null,"
+        " kind varchar not null, since timestamp not null, request_id varchar, purpose varchar,"
+        " told varchar, notice_id varchar, handed_at timestamp, confirmed_at timestamp, how varchar"
     ),
     # What was too old: how many rows of which table. Of a vault or a backup from before the file
     # had ``come`` so far, nobody would know any more whom of it has been erased since.
@@ -319,10 +318,7 @@ def migrate() -> None:
             return
         connection.execute("begin")
         connection.execute("alter table kept.proofs alter events type blob using encode(events)")
-        connection.execute("alter table kept.receipts rename to receipts_before")
-        connection.execute(f"create table kept.receipts ({TABLES['receipts']})")
-        connection.execute("insert into kept.receipts by name from kept.receipts_before")
-        connection.execute("drop table kept.receipts_before")
+        _made_anew(connection, "receipts")
         connection.execute("commit")
 
 
@@ -346,6 +342,24 @@ def migrate_ages() -> None:
             [utc_naive(now())],
         )
         connection.execute(f"update kept.suppressed set come = {COME} where come is null")
+
+
+def migrate_notices() -> None:
+    """Give the notices of the third schema version numbers, and the purpose that one is about."""
+    with opened() as connection:
+        if "owed_id" in catalogue.columns(connection, "main", "notices"):
+            return
+        connection.execute("begin")
+        about = "case kind when 'withdrawal' then told->>'$.purposes[0]' end"
+        _made_anew(connection, "notices", f"*, {about} as purpose")
+        connection.execute("commit")
+
+
+def _made_anew(connection: duckdb.DuckDBPyConnection, table: str, columns: str = "*") -> None:
+    connection.execute(f"alter table kept.{table} rename to {table}_before")
+    connection.execute(f"create table kept.{table} ({TABLES[table]})")
+    connection.execute(f"insert into kept.{table} by name select {columns} from {table}_before")
+    connection.execute(f"drop table kept.{table}_before")
 
 
 def _seal(connection: duckdb.DuckDBPyConnection, customer_id: str) -> "AESGCM":

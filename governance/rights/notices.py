@@ -88,7 +88,8 @@ def owe(
     connection.execute(
         f"create or replace temp table owed as select *, {quoted(kind)} as kind,"
         f" timestamp {quoted(since.isoformat(sep=' '))} as since,"
-        " null::varchar[] as purposes, null::varchar[] as stopped, null::varchar as recipient,"
+        " null::varchar as purpose, null::varchar[] as purposes, null::varchar[] as stopped,"
+        " null::varchar as recipient,"
         " null::varchar[] as spared"
         " from owing"
     )
@@ -103,17 +104,20 @@ def owe(
 
 
 def _insert(connection: duckdb.DuckDBPyConnection) -> None:
-    """Note what is owed to whom by the temporary table ``owed``; only who received it is told."""
+    """Note what is owed to whom by the temporary table ``owed``; only who received it is told.
+
+    Several words may be of one moment: each that is of another request or purpose is told.
+    """
 
     def received(known: str) -> str:
         entries = f"list_filter(map_entries({known}), e -> list_contains(h.columns, e.key))"
         return f"map_from_entries({entries})"
 
     connection.execute(
-        "insert or ignore into kept.notices"
-        " select o.handle, h.recipient, o.kind, o.since, o.request_id,"
+        "insert into kept.notices (handle, recipient, kind, since, request_id, purpose, told)"
+        " select distinct o.handle, h.recipient, o.kind, o.since, o.request_id, o.purpose,"
         f" to_json({{'known_as': {received('o.known_as')}, 'now': {received('o.known_now')},"
-        " 'purposes': o.purposes})::varchar, null, null, null, null"
+        " 'purposes': o.purposes})::varchar"
         f" from (select *, {kept.handle_sql('customer_id')} as handle from owed) as o"
         " join (select handle, recipient, list_distinct(flatten(list(columns))) as columns"
         " from kept.handed_over group by handle, recipient) as h using (handle)"
@@ -127,6 +131,10 @@ def _insert(connection: duckdb.DuckDBPyConnection) -> None:
         ' and (e."at" <= o.since or list_contains(o.stopped, e.purpose)))'
         " and (o.kind <> 'rectification' or"
         f" {received('o.known_as')} is distinct from {received('o.known_now')})"
+        " and not exists (from kept.notices as n where n.handle = o.handle"
+        " and n.recipient = h.recipient and n.kind = o.kind and n.since = o.since"
+        " and n.request_id is not distinct from o.request_id"
+        " and coalesce(n.purpose, o.purpose) is not distinct from o.purpose)"
     )
 
 
@@ -326,7 +334,7 @@ _STANDING = f"""
         -- Whoever opts out, and names nothing, does so of sale and sharing, which is with third
         -- parties (Cal. Civ. Code 1798.135; Cal. Code Regs. tit. 11 §§ 7025, 7026(f)).
         select subject_key, if(action = 'withdrawn', 'withdrawal', 'opt_out') as kind,
-            recorded_at as since, null::varchar as request_id,
+            recorded_at as since, null::varchar as request_id, purpose,
             case when purpose is not null then [purpose]
                 when action = 'opted_out' then $sold::varchar[] end as purposes,
             occurred_at as decided_at, false as ended,
@@ -334,15 +342,17 @@ _STANDING = f"""
                 $own::varchar[], null) as spared
         from {KNOWN_NOW.events} where action in {listed(DENIALS)}
         union all
-        select subject_key, type, since, request_id, null, null, not stands, null from requests
+        select subject_key, type, since, request_id, null, null, null, not stands, null
+        from requests
         union all
         -- One that was refused goes on standing against direct marketing (GDPR Art. 21(3)).
-        select subject_key, 'marketing_objection', since, request_id,
+        select subject_key, 'marketing_objection', since, request_id, null,
             {{stopped}}['marketing_objection'], null, not not_taken_back,
             null
         from requests where type = 'objection' and not stands
     )
-    select customer_id, request_id, known_as, known_as as known_now, kind, since, purposes,
+    select customer_id, request_id, known_as, known_as as known_now, kind, since, purpose,
+        purposes,
         coalesce({{stopped}}[kind], (
             select list(state.purpose) from state
             where state.subject_key = words.subject_key

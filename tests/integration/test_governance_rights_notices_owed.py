@@ -63,6 +63,14 @@ def ask(kind, number="A-1", status="open", at=EARLIER):
     })  # fmt: skip
 
 
+def deny(action, purpose, at=LATER, **more):
+    """Put a word of Ann's into the inbox."""
+    inbox.add("consent_events", {
+        "customer_id": "ann", "action": action, "purpose": purpose, "occurred_at": at,
+        "recorded_at": at, **more,
+    })  # fmt: skip
+
+
 def owed():
     return sorted((n.kind, n.recipient) for n in notices(POLICY))
 
@@ -78,10 +86,7 @@ def test_a_request_that_bears_an_earlier_date_than_the_export_is_told(tmp_path, 
 
 @pytest.mark.parametrize("landed", [False, True])
 def test_an_opt_out_that_bears_an_earlier_date_is_told_to_whom_it_concerns(tmp_path, landed):
-    inbox.add("consent_events", {
-        "customer_id": "ann", "action": "opted_out", "purpose": OFFERS, "occurred_at": EARLIER,
-        "recorded_at": EARLIER,
-    })  # fmt: skip
+    deny("opted_out", OFFERS, EARLIER)
     if landed:
         land(tmp_path)
     assert owed() == [("opt_out", "printer")]
@@ -148,10 +153,7 @@ def test_who_received_for_the_purpose_is_told_of_a_denial(
         export("store_planning", "segmentation", EXPORTED)
         export("store_planning", OFFERS, EXPORTED)
         expected = [*expected, ("opt_out", "printer")]
-    inbox.add("consent_events", {
-        "customer_id": "ann", "action": action, "purpose": purpose, "occurred_at": LATER,
-        "recorded_at": LATER, "signal": signal,
-    })  # fmt: skip
+    deny(action, purpose, signal=signal)
     if landed:
         land(tmp_path)
     assert owed() == expected
@@ -159,10 +161,7 @@ def test_who_received_for_the_purpose_is_told_of_a_denial(
 
 def test_what_a_withdrawal_is_of_is_told(tmp_path):
     (out := tmp_path / "out").mkdir()
-    inbox.add("consent_events", {
-        "customer_id": "ann", "action": "withdrawn", "purpose": OFFERS, "occurred_at": LATER,
-        "recorded_at": LATER,
-    })  # fmt: skip
+    deny("withdrawn", OFFERS)
     assert told(out, "printer") == ["withdrawal"]
     (change,) = json.loads((out / "printer.json").read_text())["changes"]
     assert change["purposes"] == [OFFERS]
@@ -188,10 +187,7 @@ def test_an_opt_out_taken_back_before_the_first_export_is_told_to_nobody(tmp_pat
 def test_whom_a_standing_word_didnt_stop_isnt_told_of_it():
     """An export for another purpose that came after the opt-out took effect was permitted."""
     for purpose in ("segmentation", "churn_prevention"):
-        inbox.add("consent_events", {
-            "customer_id": "ann", "action": "opted_out", "purpose": purpose,
-            "occurred_at": EARLIER, "recorded_at": EARLIER,
-        })  # fmt: skip
+        deny("opted_out", purpose, EARLIER)
     assert owed() == [("opt_out", "planning")]
 
 
@@ -205,3 +201,26 @@ def test_a_denial_is_told_where_no_purpose_sells_and_all_recipients_are_third_pa
     for recipients in ({"planning": third}, {}):
         policy = POLICY.model_copy(update={"purposes": unsold, "recipients": recipients})
         assert len(notices(policy)) == 2
+
+
+def test_words_of_one_moment_are_told_each_of_them():
+    export("printer", "segmentation", EXPORTED)
+    for purpose in (OFFERS, "segmentation"):
+        deny("withdrawn", purpose)
+    for number in ("A-1", "A-2"):
+        ask("restriction", number)
+    for _ in range(2):
+        assert [one for one in owed() if one[1] == "printer"] == [
+            *[("restriction", "printer")] * 2, *[("withdrawal", "printer")] * 2
+        ]  # fmt: skip
+
+
+def test_a_word_that_comes_later_and_bears_the_same_moment_is_told_too(tmp_path):
+    (out := tmp_path / "out").mkdir()
+    export("printer", "segmentation", EXPORTED)
+    for purpose in (OFFERS, "segmentation"):
+        deny("withdrawn", purpose)
+        assert told(out, "printer") == ["withdrawal"]
+        (change,) = json.loads((out / "printer.json").read_text())["changes"]
+        assert change["purposes"] == [purpose]
+        (out / "printer.json").unlink()
