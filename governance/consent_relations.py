@@ -40,22 +40,27 @@ def listed(words: Iterable[str]) -> str:
     return f"({', '.join(map(quoted, words))})"
 
 
-def _outlasts(said: Iterable[str], ended: Iterable[str]) -> str:
+def _last(said: str) -> str:
+    """Return SQL of when the last of these words of a request was received, grouped or windowed."""
+    return f"max(received_at) filter (status in {said})"
+
+
+def _outlasts(said: str, ended: str) -> str:
     """Return SQL of a request's words, grouped: one of the first kind that none of the others ends.
 
     A word ends what was received no later than it itself.
     """
-    said_at, ended_at = (f"max(received_at) filter (status in {of})" for of in (said, ended))
     return (
         f"coalesce(bool_or(status in {said}) and (not bool_or(status in {ended})"
-        f" or {said_at} > {ended_at}), false)"
+        f" or {_last(said)} > {_last(ended)}), false)"
     )
 
 
 def requests_sql(words: str, whose: str = "subject_key") -> str:
     """Return the ``select`` of requests as they stand by all that the feed and Assent say of them.
 
-    A number that comes again, received later than what ended the request, is a request anew.
+    A number that comes again as open, received later than what ended the request, is a request
+    anew; but it stands on without a break if what ended it granted it.
 
     Parameters
     ----------
@@ -68,20 +73,34 @@ def requests_sql(words: str, whose: str = "subject_key") -> str:
     -------
     str
         Yields ``whose``, request_id, type, received_at, said_at (when its newest word was), stands
-        (it holds its subject), not_taken_back (by the subject) and unanswered.
+        (it holds its subject), not_taken_back (by the subject), each of both with ``_since``, and
+        unanswered.
     """
     of = f"partition by {whose}, request_id, type"
-    ended = "status <> 'open' and received_at < said_at"
+    opens, ends = "('open')", listed(REQUEST_STATES[1:])
+    holding, releasing = listed(HOLDING_STATES), listed(RELEASING_STATES)
+    taken_back = listed(TAKEN_BACK)
     kept = listed(state for state in REQUEST_STATES if state not in TAKEN_BACK)
+
+    def since(last: str) -> str:
+        return f"min(received_at) filter ({last} is null or received_at > {last})"
+
     return f"""(
-        select {whose}, request_id, type, max(said_at) as said_at,
-            min(received_at) filter (ended_at is null or received_at > ended_at) as received_at,
-            {_outlasts(listed(HOLDING_STATES), listed(RELEASING_STATES))} as stands,
-            {_outlasts(kept, listed(TAKEN_BACK))} as not_taken_back,
-            {_outlasts("('open')", listed(REQUEST_STATES[1:]))} as unanswered
+        select {whose}, request_id, type, max(received_at) as said_at,
+            {since("ended_at")} as received_at,
+            {_outlasts(holding, releasing)} as stands, {since("released_at")} as stands_since,
+            {_outlasts(kept, taken_back)} as not_taken_back,
+            {since("taken_back_at")} as not_taken_back_since,
+            {_outlasts(opens, ends)} as unanswered
         from (
-            select *, max(received_at) filter ({ended}) over ({of}) as ended_at
-            from (select *, max(received_at) over ({of}) as said_at from {words})
+            select *, max(received_at) filter (status in {ends} and received_at < opened_at)
+                over ({of}) as ended_at
+            from (
+                select *, {_last(opens)} over ({of}) as opened_at,
+                    {_last(releasing)} over ({of}) as released_at,
+                    {_last(taken_back)} over ({of}) as taken_back_at
+                from {words}
+            )
         )
         group by {whose}, request_id, type
     )"""
@@ -107,17 +126,18 @@ LANDED = Relations(
         left join landing.customers as c using (subject_key)
         left join (
             select subject_key,
-                min(since) filter (stands and type <> 'limit') as held_since,
-                min(since) filter (stands and type = 'limit') as limited_since,
-                min(since) filter (type = 'objection' and not_taken_back)
+                min(stands_since) filter (stands and type <> 'limit') as held_since,
+                min(stands_since) filter (stands and type = 'limit') as limited_since,
+                min(not_taken_back_since) filter (type = 'objection' and not_taken_back)
                     as marketing_objected_since
             from (
                 select subject_key, type, stands, not_taken_back,
-                    coalesce(received_at, timestamp '-infinity') as since
+                    coalesce(stands_since, timestamp '-infinity') as stands_since,
+                    coalesce(not_taken_back_since, timestamp '-infinity') as not_taken_back_since
                 from {requests_sql("landing.rights_requests")}
                 where type in {listed(STOPPING_REQUESTS)}
                 union all
-                select subject_key, 'unread', true, true, timestamp '-infinity'
+                select subject_key, 'unread', true, true, timestamp '-infinity', null
                 from landing.quarantine
                 where feed in {listed(HOLDING_FEEDS)} and resolved_at is null
                     and subject_key is not null

@@ -318,7 +318,8 @@ def _stopped(policy: Policy) -> str:
 
 _STANDING = f"""
     with requests as (
-        select subject_key, request_id, type, received_at as since, stands, not_taken_back
+        select subject_key, request_id, type, stands, stands_since, not_taken_back,
+            not_taken_back_since
         from {
     requests_sql('''(
             select subject_key, request_id, type, received_at, status
@@ -342,11 +343,11 @@ _STANDING = f"""
                 $own::varchar[], null) as spared
         from {KNOWN_NOW.events} where action in {listed(DENIALS)}
         union all
-        select subject_key, type, since, request_id, null, null, null, not stands, null
+        select subject_key, type, stands_since, request_id, null, null, null, not stands, null
         from requests
         union all
         -- One that was refused goes on standing against direct marketing (GDPR Art. 21(3)).
-        select subject_key, 'marketing_objection', since, request_id, null,
+        select subject_key, 'marketing_objection', not_taken_back_since, request_id, null,
             {{stopped}}['marketing_objection'], null, not not_taken_back,
             null
         from requests where type = 'objection' and not stands

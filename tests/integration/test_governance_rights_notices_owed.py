@@ -5,7 +5,7 @@ segmentation.
 """
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pyarrow as pa
 import pytest
@@ -224,3 +224,9 @@ def test_a_word_that_comes_later_and_bears_the_same_moment_is_told_too(tmp_path)
         (change,) = json.loads((out / "printer.json").read_text())["changes"]
         assert change["purposes"] == [purpose]
         (out / "printer.json").unlink()
+
+
+def test_a_restriction_that_is_granted_bit_by_bit_is_told_once():
+    for n, status in enumerate(("open", "partial", "fulfilled")):
+        ask("restriction", status=status, at=LATER + timedelta(days=n))
+        assert owed() == [("restriction", "planning"), ("restriction", "printer")]

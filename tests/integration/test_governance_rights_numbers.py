@@ -142,6 +142,39 @@ def test_who_was_verified_before_an_erasure_isnt_for_one_after_the_return(tmp_pa
     assert stands() == [("7", "open", again, False)]
 
 
+def since(column):
+    """Return since when something stands against Ann, by what is published."""
+    with identity.opened(published_store(PERMISSION, alias="permission")) as connection:
+        rows = connection.execute(
+            f"select {column}::varchar from permission.subjects join vault.subjects"
+            " using (subject_key) where customer_id = 'ann'"
+        ).fetchall()
+    return [moment for (moment,) in rows]
+
+
+def test_a_request_that_was_granted_stands_since_it_came_first(tmp_path):
+    words = [("ann", "7", "restriction", FIRST, "open")]
+    for n, (status, received_at) in enumerate(
+        [("partial", FIRST), ("fulfilled", FIRST), ("open", "2024-06-22 09:00:00")]
+    ):
+        words.append(("ann", "7", "restriction", f"2024-06-2{n} 09:00:00", status))
+        land(tmp_path, *words)
+        assert since("held_since") == [FIRST]
+        assert [str(r.received_at) for r in listing()] == [received_at]
+
+
+def test_a_refused_objection_stands_against_marketing_since_it_came_first(tmp_path):
+    words = [("ann", "7", "objection", FIRST, "open"), ("ann", "7", "objection", AGAIN, "refused")]
+    again = [("ann", "7", "objection", f"2024-06-2{n} 09:00:00", status)
+             for n, status in ((1, "open"), (2, "refused"))]  # fmt: skip
+    land(tmp_path, *words, *again)
+    assert since("marketing_objected_since") == [FIRST]
+    back = [("ann", "7", "objection", f"2024-06-2{n} 09:00:00", status)
+            for n, status in ((3, "withdrawn"), (4, "open"), (5, "refused"))]  # fmt: skip
+    land(tmp_path, *words, *again, *back)
+    assert since("marketing_objected_since") == ["2024-06-24 09:00:00"]
+
+
 def test_one_told_twice_is_refused_once(tmp_path):
     """By the feed and by the inbox, at two moments: the refusal is of both."""
     inbox.add("rights_requests", {
