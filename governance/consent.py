@@ -30,7 +30,7 @@ EXPIRED = "consent expired"
 CONSENTED = "consent"
 
 # An opt-out by Global Privacy Control.
-_SIGNALS = "(action = 'opted_out' and coalesce(lower(signal) = 'gpc', false))"
+SIGNALS = "(action = 'opted_out' and coalesce(lower(signal) = 'gpc', false))"
 
 
 def moment(connection: duckdb.DuckDBPyConnection, clock: datetime) -> datetime:
@@ -119,7 +119,7 @@ def _heard_tables(policy: Policy, relations: Relations, known: str) -> str:
     return f"""
         placed as materialized ({placed_sql(policy, relations.subjects)}),
         signallers as materialized (
-            select subject_key from {relations.events} where {_SIGNALS}
+            select subject_key from {relations.events} where {SIGNALS}
                 and subject_key in (select subject_key from placed where outlasts)
         ),
         told_by_few as materialized ({_told_sql(policy, few, known)}),
@@ -171,7 +171,7 @@ def _told_sql(policy: Policy, events: str, known: str) -> str:
             e.action in {grants} as grants,
             e.purpose is not null as named,
             e.action in ('objected', 'opted_out') as objects,
-            {_SIGNALS} as signals,
+            {SIGNALS} as signals,
             coalesce(e.action not in {grants} or (
                 e.notice_version >= p.least_notice and (
                     e.given_by = {quoted(PARENT)}

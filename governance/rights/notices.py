@@ -332,15 +332,14 @@ _STANDING = f"""
         where type in {listed(STANDING)}
     ),
     words as (
-        -- Whoever opts out, and names nothing, does so of sale and sharing, which is with third
-        -- parties (Cal. Civ. Code 1798.135; Cal. Code Regs. tit. 11 §§ 7025, 7026(f)).
+        -- A signal opts out of sale and sharing, which is with third parties (Cal. Civ. Code
+        -- 1798.135; Cal. Code Regs. tit. 11 §§ 7025, 7026(f)).
         select subject_key, if(action = 'withdrawn', 'withdrawal', 'opt_out') as kind,
             recorded_at as since, null::varchar as request_id, purpose,
             case when purpose is not null then [purpose]
-                when action = 'opted_out' then $sold::varchar[] end as purposes,
+                when {consent.SIGNALS} then $sold::varchar[] end as purposes,
             occurred_at as decided_at, false as ended,
-            if(action = 'opted_out' and (purpose is null or lower(coalesce(signal, '')) = 'gpc'),
-                $own::varchar[], null) as spared
+            if({consent.SIGNALS}, $own::varchar[], null) as spared
         from {KNOWN_NOW.events} where action in {listed(DENIALS)}
         union all
         select subject_key, type, stands_since, request_id, null, null, null, not stands, null

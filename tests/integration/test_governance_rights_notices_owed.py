@@ -135,13 +135,15 @@ def test_whom_a_restriction_was_told_is_told_that_it_has_ended_and_nobody_else(t
 @pytest.mark.parametrize(
     ("action", "purpose", "signal", "expected"),
     [
-        ("withdrawn", OFFERS, None, [("withdrawal", "printer")]),
+        ("withdrawn", OFFERS, None, ["printer"]),
         ("withdrawn", "churn_prevention", None, []),
-        ("withdrawn", None, None, [("withdrawal", "planning"), ("withdrawal", "printer")]),
-        ("objected", None, None, [("opt_out", "planning"), ("opt_out", "printer")]),
+        ("withdrawn", None, None, ["planning", "printer"]),
+        ("objected", None, None, ["planning", "printer"]),
         # Of sale and sharing: nobody but third parties is told.
-        ("opted_out", None, "gpc", [("opt_out", "offers_partner")]),
-        ("opted_out", None, None, [("opt_out", "offers_partner")]),
+        ("opted_out", None, "gpc", ["offers_partner", "printer"]),
+        ("opted_out", OFFERS, "GPC", ["offers_partner", "printer"]),
+        ("opted_out", OFFERS, None, ["offers_partner", "printer", "store_planning"]),
+        ("opted_out", None, None, ["offers_partner", "planning", "printer", "store_planning"]),
     ],
 )
 def test_who_received_for_the_purpose_is_told_of_a_denial(
@@ -152,11 +154,11 @@ def test_who_received_for_the_purpose_is_told_of_a_denial(
         export("offers_partner", OFFERS, EXPORTED)
         export("store_planning", "segmentation", EXPORTED)
         export("store_planning", OFFERS, EXPORTED)
-        expected = [*expected, ("opt_out", "printer")]
     deny(action, purpose, signal=signal)
     if landed:
         land(tmp_path)
-    assert owed() == expected
+    kind = "withdrawal" if action == "withdrawn" else "opt_out"
+    assert owed() == [(kind, recipient) for recipient in expected]
 
 
 def test_what_a_withdrawal_is_of_is_told(tmp_path):
