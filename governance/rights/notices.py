@@ -177,7 +177,10 @@ def gather(policy: Policy) -> None:
 
 
 def _end(connection: duckdb.DuckDBPyConnection) -> None:
-    """Drop what nobody was told of a request of ``found`` that has ended; who was is told that."""
+    """Drop what nobody was told of a request of ``found`` that has ended; who was is told that.
+
+    Who was told of it again since, as its number came anew, is told that again.
+    """
     ended = f"(select *, {kept.handle_sql('customer_id')} as handle from found where ended)"
     connection.execute(
         f"delete from kept.notices as n using {ended} as f where n.handle = f.handle"
@@ -189,7 +192,8 @@ def _end(connection: duckdb.DuckDBPyConnection) -> None:
         f" from {ended} as f join kept.notices as n using (handle, request_id, kind)"
         " where not exists (from kept.notices as told where told.handle = f.handle"
         " and told.request_id = f.request_id and told.recipient = n.recipient"
-        " and told.kind = f.kind || '_ended' and told.since >= n.since)",
+        " and told.kind = f.kind || '_ended'"
+        " and coalesce(told.handed_at, told.since) >= n.handed_at)",
         [utc_naive(now())],
     )
     _insert(connection)

@@ -232,3 +232,28 @@ def test_a_restriction_that_is_granted_bit_by_bit_is_told_once():
     for n, status in enumerate(("open", "partial", "fulfilled")):
         ask("restriction", status=status, at=LATER + timedelta(days=n))
         assert owed() == [("restriction", "planning"), ("restriction", "printer")]
+
+
+def test_that_a_request_came_anew_and_ended_again_is_told_whatever_date_it_bears(
+    tmp_path, monkeypatch
+):
+    """It bears one from before its first end was told."""
+    (out := tmp_path / "out").mkdir()
+
+    def to_printer(day):
+        monkeypatch.setenv("ASSENT_NOW", f"2024-07-{day}T12:00:00Z")
+        (out / "printer.json").unlink(missing_ok=True)
+        return told(out, "printer")
+
+    ask("restriction", at=EARLIER)
+    assert to_printer("01") == ["restriction"]
+    ask("restriction", status="lifted", at=LATER)
+    assert to_printer("10") == ["restriction_ended"]
+    assert to_printer("10") == ["restriction", "restriction_ended"]  # a file was lost
+    assert owed() == [("restriction", "printer"), ("restriction_ended", "printer")]
+    ask("restriction", at=LATER + timedelta(days=1))
+    assert to_printer("11") == ["restriction"]
+    ask("restriction", status="lifted", at=LATER + timedelta(days=2))
+    for _ in range(2):
+        assert [kind for kind, _ in owed()] == ["restriction"] * 2 + ["restriction_ended"] * 2
+    assert to_printer("15") == ["restriction_ended"]
