@@ -179,18 +179,25 @@ def gather(policy: Policy) -> None:
 def _end(connection: duckdb.DuckDBPyConnection) -> None:
     """Drop what nobody was told of a request of ``found`` that has ended; who was is told that.
 
-    Who was told of it again since, as its number came anew, is told that again.
+    Who was told of it again since, as its number came anew, is told that again. Nobody is told so
+    while a request of the kind stands, that one or another.
     """
-    ended = f"(select *, {kept.handle_sql('customer_id')} as handle from found where ended)"
+    said = f"(select *, {kept.handle_sql('customer_id')} as handle from found where {{}})"
+    ended, stands = said.format("ended"), said.format("request_id is not null and not ended")
     connection.execute(
         f"delete from kept.notices as n using {ended} as f where n.handle = f.handle"
         " and n.request_id = f.request_id and n.kind = f.kind and n.handed_at is null"
     )
     connection.execute(
+        f"delete from kept.notices as n using {stands} as f where n.handle = f.handle"
+        " and n.kind = f.kind || '_ended' and n.handed_at is null"
+    )
+    connection.execute(
         "create or replace temp table owed as select f.* exclude (handle) replace"
         " (f.kind || '_ended' as kind, ?::timestamp as since, n.recipient as recipient)"
         f" from {ended} as f join kept.notices as n using (handle, request_id, kind)"
-        " where not exists (from kept.notices as told where told.handle = f.handle"
+        f" where (f.handle, f.kind) not in (select handle, kind from {stands})"
+        " and not exists (from kept.notices as told where told.handle = f.handle"
         " and told.request_id = f.request_id and told.recipient = n.recipient"
         " and told.kind = f.kind || '_ended'"
         " and coalesce(told.handed_at, told.since) >= n.handed_at)",

@@ -257,3 +257,16 @@ def test_that_a_request_came_anew_and_ended_again_is_told_whatever_date_it_bears
     for _ in range(2):
         assert [kind for kind, _ in owed()] == ["restriction"] * 2 + ["restriction_ended"] * 2
     assert to_printer("15") == ["restriction_ended"]
+
+
+@pytest.mark.parametrize("number", ["A-1", "A-2"])
+def test_nobody_is_told_that_it_has_ended_while_it_or_another_stands(tmp_path, number):
+    (out := tmp_path / "out").mkdir()
+    ask("restriction", at=EARLIER)
+    assert told(out, "printer") == ["restriction"]
+    ask("restriction", status="lifted", at=LATER)
+    assert ("restriction_ended", "printer") in owed()
+    ask("restriction", number, at=LATER + timedelta(days=1))
+    assert {kind for kind, _ in owed()} == {"restriction"}
+    ask("restriction", number, status="lifted", at=LATER + timedelta(days=2))
+    assert owed() == [("restriction", "printer"), ("restriction_ended", "printer")]
