@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import duckdb
 
@@ -238,7 +239,7 @@ def notify(policy: Policy, recipient: str, to: Path, *, encrypted: bool = True) 
         key = handover.key_of_recipient(policy, recipient) if encrypted else None
         gather(policy)
         notice_id, at = secrets.token_hex(8), utc_naive(now())
-        changes = _unconfirmed(recipient)
+        these, changes = _unconfirmed(recipient)
         if not changes:
             raise UsageError(
                 "there is nothing to tell that recipient",
@@ -252,11 +253,11 @@ def notify(policy: Policy, recipient: str, to: Path, *, encrypted: bool = True) 
         content = handover.sealed(json.dumps(told, indent=1, ensure_ascii=False).encode(), key)
         act |= {"notice_id": notice_id, "changes": len(changes), "encrypted": encrypted}
     with handover.set_aside(target, content) as put:
-        _hand_over(recipient, notice_id, at)
+        _hand_over(these, notice_id, at)
         try:
             put()
         except BaseException:
-            _hand_over(recipient, None, None, was=notice_id)
+            _hand_over(these, None, None)
             raise
     return {"notice_id": notice_id, "changes": len(changes), "file": target.name}
 
@@ -285,14 +286,16 @@ def forget_told(days: int) -> None:
         )
 
 
-def _unconfirmed(recipient: str) -> list[dict[str, Any]]:
+def _unconfirmed(recipient: str) -> tuple[list[UUID], list[dict[str, Any]]]:
+    """Return which notices a recipient is to be told of, and what of them."""
     with kept.opened() as connection:
         rows = connection.execute(
-            "select kind, since, told from kept.notices as n where recipient = ?"
-            f" and confirmed_at is null and told is not null and {NEW} order by since, kind, told",
+            "select owed_id, kind, since, told from kept.notices as n where recipient = ?"
+            f" and confirmed_at is null and told is not null and {NEW}"
+            " order by since, kind, told, owed_id",
             [recipient],
         ).fetchall()
-    return [_change(*row) for row in rows]
+    return [owed_id for owed_id, *_ in rows], [_change(*row) for _, *row in rows]
 
 
 def _change(kind: str, since: datetime, told: str) -> dict[str, Any]:
@@ -303,15 +306,13 @@ def _change(kind: str, since: datetime, told: str) -> dict[str, Any]:
     return {**said, **of, **changed, "please": WHAT_TO_DO[kind]}
 
 
-def _hand_over(
-    recipient: str, notice_id: str | None, at: datetime | None, was: str | None = None
-) -> None:
+def _hand_over(these: list[UUID], notice_id: str | None, at: datetime | None) -> None:
+    """Note that these were handed over, and no other: more may have become owed meanwhile."""
     with kept.opened() as connection:
         connection.execute(
-            "update kept.notices as n set notice_id = $id, handed_at = $at"
-            " where recipient = $recipient and confirmed_at is null and told is not null"
-            f" and case when $was is null then {NEW} else notice_id = $was end",
-            {"id": notice_id, "at": at, "recipient": recipient, "was": was},
+            "update kept.notices set notice_id = ?, handed_at = ?"
+            " where owed_id in (select unnest(?::uuid[]))",
+            [notice_id, at, these],
         )
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import pyarrow as pa
 import pytest
 
-from governance import inbox
+from governance import handover, inbox
 from governance.release import publish_permission
 from governance.rights.notices import notices, notify
 from governance.rights.recipients import HandedOver, remember
@@ -270,3 +270,22 @@ def test_nobody_is_told_that_it_has_ended_while_it_or_another_stands(tmp_path, n
     assert {kind for kind, _ in owed()} == {"restriction"}
     ask("restriction", number, status="lifted", at=LATER + timedelta(days=2))
     assert owed() == [("restriction", "printer"), ("restriction_ended", "printer")]
+
+
+def test_what_becomes_owed_while_a_file_is_written_isnt_taken_for_handed_over(
+    tmp_path, monkeypatch
+):
+    (out := tmp_path / "out").mkdir()
+    ask("restriction")
+    sealed = handover.sealed
+
+    def meanwhile(*given):
+        ask("limit", "A-2", at=LATER)
+        assert ("limit", "printer") in owed()
+        return sealed(*given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(handover, "sealed", meanwhile)
+        assert told(out, "printer") == ["restriction"]
+    (out / "printer.json").unlink()
+    assert told(out, "printer") == ["limit"]
