@@ -52,8 +52,8 @@ def answered(policy: Policy, request_id: str, customer_id: str | None = None) ->
                 {"id": request_id},
             ).fetchall()
             handles |= {handle for (handle,) in found}
-        if (count := max(len(handles), len(standing))) != 1:
-            the_one(standing, count)
+        if standing or len(handles) != 1:
+            standing = [the_one(standing, len(handles))]
         (handle,) = handles
         mine = [request_id, handle]
         receipts = connection.execute(

@@ -383,17 +383,17 @@ def add_step(
 
 def steps_of(
     connection: duckdb.DuckDBPyConnection, ids: Iterable[str]
-) -> dict[tuple[str, str], list[dict[str, Any]]]:
-    """Return the steps of some customers, oldest first, by (customer id, request id)."""
+) -> dict[tuple[str, str, str], list[dict[str, Any]]]:
+    """Return the steps of some customers, oldest first, by (customer id, request id, type)."""
     rows = connection.execute(
-        "select c.id, s.request_id, s.step, s.taken_at, s.actor, s.details"
+        "select c.id, s.request_id, s.type, s.step, s.taken_at, s.actor, s.details"
         " from (select unnest(?) as id) as c"
         f" join kept.steps as s on s.handle = {handle_sql('c.id')}"
         " order by s.taken_at, s.rowid",
         [list(ids)],
     ).fetchall()
-    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for customer_id, request_id, step, at, actor, details in rows:
+    found: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for customer_id, request_id, kind, step, at, actor, details in rows:
         taken = {"step": step, "at": at, "actor": actor, **json.loads(details or "{}")}
-        found.setdefault((customer_id, request_id), []).append(taken)
+        found.setdefault((customer_id, request_id, kind), []).append(taken)
     return found

@@ -69,6 +69,13 @@ class Request:
     held: bool = False
 
     @property
+    def ended(self) -> bool:
+        """Whether nothing is to be done about it; a granted restriction may still be lifted."""
+        return self.status != OPEN and not (
+            self.type == "restriction" and self.status == "fulfilled"
+        )
+
+    @property
     def verified(self) -> bool:
         """Whether somebody has verified who asks."""
         return any(step["step"] == "verified" for step in self.steps)
@@ -179,7 +186,9 @@ def listing(customer_id: str | None = None) -> list[Request]:
     requests = [
         Request(
             **{name: value for name, value in row.items() if name != "anew"},
-            steps=_since_it_came(row, steps.get((row["customer_id"], row["request_id"]), [])),
+            steps=_since_it_came(
+                row, steps.get((row["customer_id"], row["request_id"], row["type"]), [])
+            ),
         )
         for row in found
     ]
@@ -220,27 +229,38 @@ def find_all(request_ids: Sequence[str], customer_id: str | None = None) -> list
     return [the_one(by_number.get(request_id, [])) for request_id in request_ids]
 
 
-def the_one(found: Sequence[Request], count: int | None = None) -> Request:
-    """Return the request of a number, if there is one; ``count`` counts those of the erased, too.
+def the_one(found: Sequence[Request], customers: int | None = None) -> Request:
+    """Return the request of a number, if there is one; ``customers`` counts the erased, too.
+
+    Of one customer's under several types that is the one that hasn't ended: a request that was
+    filed under a wrong type is withdrawn. If all have, it is the one that wasn't withdrawn.
 
     Raises
     ------
     UsageError
         If there is none, or there are several.
     """
-    count = len(found) if count is None else count
-    if not count:
+    customers = customers or len({request.customer_id for request in found})
+    if not customers:
         raise UsageError(
             "there is no such request",
             "see `assent rights list`; `assent rights show` tells of one whose subject was erased",
             rule="request.unknown",
         )
-    if count > 1:
+    if customers > 1:
         raise UsageError(
-            f"{count} requests have that number", "name the customer too: --subject",
-            rule="request.ambiguous",
+            f"{max(customers, len(found))} requests have that number",
+            "name the customer too: --subject", rule="request.ambiguous",
         )  # fmt: skip
-    return found[0]
+    standing = [request for request in found if not request.ended]
+    meant = standing or [request for request in found if request.status != "withdrawn"] or found
+    if len(meant) > 1:
+        raise UsageError(
+            f"{len(meant)} requests of one customer have that number, of several types",
+            "in the feed, let those end that were filed wrongly: a row whose status is `withdrawn`",
+            rule="request.ambiguous",
+        )
+    return meant[0]
 
 
 def take_step(
@@ -303,9 +323,7 @@ def _require_extendable(policy: Policy, request: Request) -> None:
 
 def require_open(request: Request) -> None:
     """Refuse to go on with a request that has ended; a restriction may be lifted after that."""
-    if request.status != OPEN and not (
-        request.type == "restriction" and request.status == "fulfilled"
-    ):
+    if request.ended:
         raise UsageError(
             f"the request has ended: {request.status}", "open a new one", rule="request.ended"
         )

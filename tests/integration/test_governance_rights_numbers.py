@@ -207,3 +207,19 @@ def test_anothers_number_is_anothers_request(tmp_path):
     with pytest.raises(UsageError, match="no such request"):
         answered(POLICY, "8")
     assert not ask("select 1 from landing.quarantine")
+
+
+def test_of_several_types_under_a_number_the_one_is_meant_that_hasnt_ended(tmp_path):
+    """As docs/sources.md has a request end that was filed under a wrong type."""
+    filed, wrong = ("ann", "7", "erasure", FIRST, "open"), ("ann", "7", "access", FIRST, "open")
+    land(tmp_path, wrong)
+    take_step(POLICY, "7", "verified", method="-")
+    land(tmp_path, wrong, filed)
+    for ambiguous in (find, lambda number: answered(POLICY, number)):
+        with pytest.raises(UsageError, match="of several types"):
+            ambiguous("7")
+    land(tmp_path, wrong, filed, ("ann", "7", "access", AGAIN, "withdrawn"))
+    for found in (find("7"), answered(POLICY, "7").request):
+        assert (found.type, found.status, found.verified) == ("erasure", "open", False)
+    take_step(POLICY, "7", "refused", **WORDS)
+    assert find("7").status == "refused"
