@@ -13,7 +13,7 @@ over: the vault doesn't know who is erased.
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,13 @@ from uuid import UUID
 import duckdb
 
 from governance import acts, consent, handover, identity, inbox
-from governance.consent_relations import KNOWN_NOW, listed, requests_sql, require_current
+from governance.consent_relations import (
+    KNOWN_NOW,
+    STOPS,
+    listed,
+    requests_sql,
+    require_current,
+)
 from governance.policy.model import Policy
 from governance.policy.words import DENIALS
 from governance.release import PERMISSION
@@ -52,6 +58,7 @@ WHAT_TO_DO = {
     "marketing_objection_ended": "The objection to direct marketing has been taken back.",
     "limit_ended": "The limit that you were told of has ended.",
 }
+WITHDRAWN_ALL = "Stop using what you received; consent has been withdrawn."  # for every purpose
 # What isn't told again while something else waits: it has been handed over.
 NEW = (
     "(n.handed_at is null or not exists (from kept.notices as w where w.recipient = n.recipient"
@@ -161,7 +168,7 @@ def gather(policy: Policy) -> None:
         waiting.register(connection)
         require_current(connection)
         at = consent.moment(connection, utc_naive(now()))
-        consent.state(connection, policy, KNOWN_NOW, at=at, known=at, into="state")
+        consent.state(connection, policy, WORDS, at=at, known=at, into="state")
         owed = connection.execute(
             _STANDING.format(known=identity.known_as(connection), stopped=_stopped(policy)),
             {
@@ -303,7 +310,8 @@ def _change(kind: str, since: datetime, told: str) -> dict[str, Any]:
     said = {"kind": kind, "since": plain(since), "known_as": known["known_as"]}
     changed = {"now": known["now"]} if kind == "rectification" else {}
     of = {"purposes": known["purposes"]} if known.get("purposes") else {}
-    return {**said, **of, **changed, "please": WHAT_TO_DO[kind]}
+    to_do = WITHDRAWN_ALL if kind == "withdrawal" and not of else WHAT_TO_DO[kind]
+    return {**said, **of, **changed, "please": to_do}
 
 
 def _hand_over(these: list[UUID], notice_id: str | None, at: datetime | None) -> None:
@@ -328,6 +336,13 @@ def _stopped(policy: Policy) -> str:
     return f"map {stopped}"
 
 
+DENIED = (consent.OBJECTED, consent.WITHDRAWN)
+# What the words of consent come to by themselves, whatever request stands.
+WORDS = replace(
+    KNOWN_NOW,
+    subjects=f"(select * replace ({', '.join(f'false as {name}' for name in STOPS)})"
+    f" from {KNOWN_NOW.subjects})",
+)
 _STANDING = f"""
     with requests as (
         select subject_key, request_id, type, stands, stands_since, not_taken_back,
@@ -368,9 +383,15 @@ _STANDING = f"""
         coalesce({{stopped}}[kind], (
             select list(state.purpose) from state
             where state.subject_key = words.subject_key
-                and state.rule in {listed((consent.OBJECTED, consent.WITHDRAWN))}
+                and state.rule in {listed(DENIED)}
                 and state.decided_at = words.decided_at
         )) as stopped,
         ended, null::varchar as recipient, spared
     from words join ({{known}}) using (subject_key)
+    -- A word that newer consents have overruled is owed to nobody.
+    where request_id is not null or coalesce((
+        select bool_or(state.rule in {listed(DENIED)}) from state
+        where state.subject_key = words.subject_key
+            and (words.purposes is null or list_contains(words.purposes, state.purpose))
+    ), true)
 """

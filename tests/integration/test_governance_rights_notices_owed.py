@@ -289,3 +289,25 @@ def test_what_becomes_owed_while_a_file_is_written_isnt_taken_for_handed_over(
         assert told(out, "printer") == ["restriction"]
     (out / "printer.json").unlink()
     assert told(out, "printer") == ["limit"]
+
+
+@pytest.mark.parametrize(
+    ("granted", "expected"),
+    [(None, []), (OFFERS, [("withdrawal", "planning"), ("withdrawal", "printer")])],
+)
+def test_a_denial_that_newer_consents_have_overruled_is_told_to_nobody(tmp_path, granted, expected):
+    """Nor does the state of an earlier version owe everything that was ever withdrawn."""
+    again = f"{LATER + timedelta(days=1)}"
+    words = [("ann", "withdrawn", None, f"{LATER}"), ("zoe", "opted_out", OFFERS, f"{LATER}")]
+    land(tmp_path, *words, ("ann", "granted", granted, again), ("zoe", "granted", OFFERS, again))
+    ask("restriction")  # which permits nothing, and overrules no word
+    assert [one for one in owed() if one[0] != "restriction"] == expected
+
+
+def test_a_withdrawal_of_everything_names_no_purposes(tmp_path):
+    (out := tmp_path / "out").mkdir()
+    deny("withdrawn", None)
+    assert told(out, "printer") == ["withdrawal"]
+    (change,) = json.loads((out / "printer.json").read_text())["changes"]
+    assert "purposes" not in change
+    assert change["please"] == "Stop using what you received; consent has been withdrawn."
