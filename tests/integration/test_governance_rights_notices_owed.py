@@ -12,6 +12,7 @@ import pytest
 
 from governance import handover, inbox
 from governance.release import publish_permission
+from governance.rights import kept
 from governance.rights.notices import notices, notify
 from governance.rights.recipients import HandedOver, remember
 from ingest.load import load_feeds
@@ -311,3 +312,37 @@ def test_a_withdrawal_of_everything_names_no_purposes(tmp_path):
     (change,) = json.loads((out / "printer.json").read_text())["changes"]
     assert "purposes" not in change
     assert change["please"] == "Stop using what you received; consent has been withdrawn."
+
+
+BEFORE = """
+    create or replace table kept.notices (
+        handle uuid not null, recipient varchar not null, kind varchar not null,
+        since timestamp not null, request_id varchar, told varchar, notice_id varchar,
+        handed_at timestamp, confirmed_at timestamp, how varchar,
+        primary key (handle, recipient, kind, since)
+    )
+"""
+
+
+def test_notices_of_the_third_schema_version_stay_and_what_it_lost_is_owed(tmp_path):
+    """It kept one of the withdrawals of one moment; of what was confirmed nobody is told again."""
+    (out := tmp_path / "out").mkdir()
+    for purpose in (OFFERS, "segmentation"):
+        export("printer", purpose, EXPORTED)
+        deny("withdrawn", purpose)
+    with kept.opened() as connection:
+        connection.execute(BEFORE)
+        ann = kept.handle_of(connection, "ann")
+        says = json.dumps({"known_as": {"customer_id": "ann"}, "now": {}, "purposes": [OFFERS]})
+        for recipient, said, confirmed_at in (("printer", says, None), ("planning", None, LATER)):
+            connection.execute(
+                "insert into kept.notices values"
+                " (?, ?, 'withdrawal', ?, null, ?, null, ?, ?, null)",
+                [ann, recipient, LATER, said, confirmed_at, confirmed_at],
+            )
+    for _ in range(2):
+        kept.migrate_notices()
+    assert owed() == [("withdrawal", "planning"), *[("withdrawal", "printer")] * 2]
+    assert told(out, "printer") == ["withdrawal"] * 2
+    changes = json.loads((out / "printer.json").read_text())["changes"]
+    assert sorted(change["purposes"] for change in changes) == [[OFFERS], ["segmentation"]]
