@@ -185,7 +185,7 @@ def listing(customer_id: str | None = None) -> list[Request]:
         steps = kept.steps_of(connection, {row["customer_id"] for row in found})
     requests = [
         Request(
-            **{name: value for name, value in row.items() if name != "anew"},
+            **row,
             steps=_since_it_came(
                 row, steps.get((row["customer_id"], row["request_id"], row["type"]), [])
             ),
@@ -201,13 +201,14 @@ def _since_it_came(
 ) -> tuple[dict[str, Any], ...]:
     """Return the steps of a request: who was verified before it ended isn't for the new one.
 
-    What ended it is a step, whose word may have left with its subject, or a word of the feed.
+    What ended it is a step, whose word may have left with its subject, or a word of the feed, which
+    the new one may have replaced.
     """
     if request["status"] != OPEN:
         return tuple(steps)
     ends = [n for n, step in enumerate(steps, 1) if step["step"] in REQUEST_STATES]
-    since = request["received_at"] if request["anew"] else datetime.min
-    return tuple(step for step in steps[max(ends, default=0) :] if step["at"] >= since)
+    since = steps[max(ends, default=0) :]
+    return tuple(step for step in since if step["at"] >= request["received_at"])
 
 
 def find(request_id: str, customer_id: str | None = None) -> Request:
@@ -377,8 +378,7 @@ _LISTED = f"""
         customer_id, any_value(w.subject_key) as subject_key,
         any_value(p.jurisdiction) as jurisdiction,
         first(w.channel order by w.received_at desc) filter (w.channel is not null) as channel,
-        any_value(r.said_at) as said_at,
-        any_value(r.unanswered) and not bool_and(w.status = '{OPEN}') as anew
+        any_value(r.said_at) as said_at
     from words as w join {requests_sql("words", "customer_id")} as r
         using (customer_id, request_id, type)
     left join permission.subjects as p on p.subject_key = w.subject_key

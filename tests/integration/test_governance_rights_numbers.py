@@ -61,6 +61,14 @@ def land(folder, *requests):
     must_reconcile()
 
 
+def say(kind, at, status):
+    """Put a word of Ann's request 7 into the inbox."""
+    inbox.add("rights_requests", {
+        "customer_id": "ann", "request_id": "7", "type": kind, "status": status,
+        "received_at": datetime.fromisoformat(at),
+    })  # fmt: skip
+
+
 def permitted():
     """Return who may be segmented: by the warehouse, and by what readers go by."""
     at = NOW.astimezone(UTC).replace(tzinfo=None)
@@ -111,19 +119,21 @@ def test_one_that_comes_anew_before_its_refusal_has_landed_counts_too(tmp_path):
     assert permitted() == ["zoe"]
 
 
+@pytest.mark.parametrize("landed", [False, True])  # the end, before the number comes anew
 def test_who_was_verified_before_the_feed_ended_it_isnt_verified_for_one_anew(
-    tmp_path, monkeypatch
+    tmp_path, monkeypatch, landed
 ):
     """Nobody took a step that ended it."""
-    first, anew = ("ann", "7", "erasure", FIRST, "open"), ("ann", "7", "erasure", AGAIN, "open")
-    ended = ("ann", "7", "erasure", "2024-06-10 09:00:00", "withdrawn")
-    land(tmp_path, first)
+    land(tmp_path, ("ann", "7", "erasure", FIRST, "open"))
     monkeypatch.setenv("ASSENT_NOW", "2024-06-05T12:00:00Z")
     take_step(POLICY, "7", "verified", method="-")
     monkeypatch.setenv("ASSENT_NOW", NOW.isoformat())
-    land(tmp_path, first, ended)
-    assert stands() == [("7", "withdrawn", FIRST, True)]
-    land(tmp_path, first, ended, anew)
+    if landed:
+        land(tmp_path, ("ann", "7", "erasure", "2024-06-10 09:00:00", "withdrawn"))
+        assert [(status, verified) for _, status, _, verified in stands()] == [("withdrawn", True)]
+    else:
+        say("erasure", "2024-06-10 09:00:00", "withdrawn")
+    land(tmp_path, ("ann", "7", "erasure", AGAIN, "open"))
     assert stands() == [("7", "open", AGAIN, False)]
     with pytest.raises(UsageError, match="nobody has verified"):
         erase([find("7")])
@@ -152,35 +162,35 @@ def since(column):
     return [moment for (moment,) in rows]
 
 
-def test_a_request_that_was_granted_stands_since_it_came_first(tmp_path):
-    words = [("ann", "7", "restriction", FIRST, "open")]
-    for n, (status, received_at) in enumerate(
-        [("partial", FIRST), ("fulfilled", FIRST), ("open", "2024-06-22 09:00:00")]
-    ):
-        words.append(("ann", "7", "restriction", f"2024-06-2{n} 09:00:00", status))
-        land(tmp_path, *words)
-        assert since("held_since") == [FIRST]
-        assert [str(r.received_at) for r in listing()] == [received_at]
+@pytest.mark.parametrize(
+    ("kind", "before", "column", "stood"),
+    [
+        ("restriction", "fulfilled", "held_since", FIRST),
+        ("restriction", "lifted", "held_since", AGAIN),
+        # Nobody can refuse an objection to direct marketing.
+        ("objection", "refused", "marketing_objected_since", FIRST),
+        ("objection", "withdrawn", "marketing_objected_since", AGAIN),
+    ],
+)
+def test_one_that_comes_anew_goes_on_standing_if_nothing_ended_that(
+    tmp_path, kind, before, column, stood
+):
+    say(kind, FIRST, before)
+    land(tmp_path, ("ann", "7", kind, AGAIN, "open"))
+    assert since(column) == [stood]
+    assert stands() == [("7", "open", AGAIN, False)]
 
 
-def test_a_refused_objection_stands_against_marketing_since_it_came_first(tmp_path):
-    words = [("ann", "7", "objection", FIRST, "open"), ("ann", "7", "objection", AGAIN, "refused")]
-    again = [("ann", "7", "objection", f"2024-06-2{n} 09:00:00", status)
-             for n, status in ((1, "open"), (2, "refused"))]  # fmt: skip
-    land(tmp_path, *words, *again)
-    assert since("marketing_objected_since") == [FIRST]
-    back = [("ann", "7", "objection", f"2024-06-2{n} 09:00:00", status)
-            for n, status in ((3, "withdrawn"), (4, "open"), (5, "refused"))]  # fmt: skip
-    land(tmp_path, *words, *again, *back)
-    assert since("marketing_objected_since") == ["2024-06-24 09:00:00"]
+def test_one_that_is_granted_bit_by_bit_was_received_when_it_came(tmp_path):
+    say("restriction", "2024-06-10 09:00:00", "partial")
+    land(tmp_path, ("ann", "7", "restriction", FIRST, "open"))
+    say("restriction", AGAIN, "fulfilled")
+    assert stands() == [("7", "fulfilled", FIRST, False)]
 
 
 def test_one_told_twice_is_refused_once(tmp_path):
     """By the feed and by the inbox, at two moments: the refusal is of both."""
-    inbox.add("rights_requests", {
-        "customer_id": "ann", "request_id": "7", "type": "objection", "status": "open",
-        "received_at": datetime.fromisoformat(AGAIN),
-    })  # fmt: skip
+    say("objection", AGAIN, "open")
     land(tmp_path, ("ann", "7", "objection", FIRST, "open"))
     assert stands() == [("7", "open", FIRST, False)]
     take_step(POLICY, "7", "refused", **WORDS)
