@@ -266,20 +266,24 @@ def _sign(payload: dict[str, Any], seconds: float) -> None:
             for of in payload["requests"].values()
             for handle, draft in _receipts(connection, of["request_id"]) if "signature" not in draft
         }  # fmt: skip
-        for (request_id, kind, handle), draft in drafts.items():
-            content = {
-                "request_id": request_id, "type": kind, **draft,
-                "erased_at": payload["at"], "seconds": round(seconds, 3),
-                "kept": {
-                    "proof of consent, the request, this receipt":
-                        "GDPR Art. 7(1), 17(3)(b) and (e): under a key of their own, found only by"
-                        " who supplies the customer id",
-                    "a suppression entry": "GDPR Art. 17(1): so that no feed brings the rows back",
-                },
-            }  # fmt: skip
+    signed = {
+        (request_id, handle): receipt.signed({
+            "request_id": request_id, "type": kind, **draft,
+            "erased_at": payload["at"], "seconds": round(seconds, 3),
+            "kept": {
+                "proof of consent, the request, this receipt":
+                    "GDPR Art. 7(1), 17(3)(b) and (e): under a key of their own, found only by"
+                    " who supplies the customer id",
+                "a suppression entry": "GDPR Art. 17(1): so that no feed brings the rows back",
+            },
+        })
+        for (request_id, kind, handle), draft in drafts.items()
+    }  # fmt: skip
+    with kept.opened() as connection:
+        for of_request, told in signed.items():
             connection.execute(
                 "update kept.receipts set receipt = ? where request_id = ? and handle = ?",
-                [json.dumps(receipt.signed(content)), request_id, handle],
+                [json.dumps(told), *of_request],
             )
 
 

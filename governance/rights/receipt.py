@@ -23,7 +23,16 @@ KEY = "receipts"
 
 
 def signed(content: dict[str, Any]) -> dict[str, Any]:
-    """Return a receipt with its signature and the public key that it is checked with."""
+    """Return a receipt with its signature and the public key that it is checked with.
+
+    ``kept`` may not be open meanwhile.
+
+    Raises
+    ------
+    KeyMissingError
+        As :func:`require_key` does: what was begun may be finished with another key.
+    """
+    require_key()
     note_key()
     key = _private(keys.get(KEY))
     whole = {**content, "public_key": _public(key)}
@@ -39,7 +48,10 @@ def require_key() -> None:
         If it is gone, or another is supplied: nobody could tell the earlier ones to be genuine.
     """
     present, noted = public_keys(), Home.current().receipts
-    if noted.exists() and noted.read_text("ascii") not in present:
+    if not noted.exists() or (before := noted.read_text("ascii")) in present:
+        return
+    known = kept.former_public_keys()  # newer than the note, where that is from a backup
+    if before not in known or not {*present} & {*known}:
         raise KeyMissingError(
             f"the key '{KEY}' isn't the one that receipts have been signed with ({noted})",
             f"supply that one; to change it, supply the new one beside it as {keys.NEW}"
@@ -48,10 +60,15 @@ def require_key() -> None:
 
 
 def note_key() -> None:
-    """Note what is signed with now, so that a key that is lost is missed."""
-    public, noted = public_keys()[0], Home.current().receipts
-    if not noted.exists() or noted.read_text("ascii") != public:
-        write_durably(noted, public.encode())
+    """Note what is signed with now, so that a key that is lost is missed.
+
+    ``kept`` gets it first, and the one that it replaces: whoever supplies keys may leave that out
+    from now on.
+    """
+    public, noted = public_keys(), Home.current().receipts
+    if not noted.exists() or noted.read_text("ascii") != public[0]:
+        kept.add_public_keys(public)
+        write_durably(noted, public[0].encode())
 
 
 def holds(receipt: dict[str, Any]) -> bool:

@@ -266,9 +266,11 @@ def _sign(
             "recipients": notices.owed_to(connection, handle, request.request_id),
             "kept": {"of what was wrong, a keyed hash": "so that no feed brings it back"},
         }  # fmt: skip
+    told = receipt.signed(content)
+    with kept.opened() as connection:
         connection.execute(
             "insert or replace into kept.receipts values (?, ?, ?)",
-            [request.request_id, handle, json.dumps(receipt.signed(content))],
+            [request.request_id, handle, json.dumps(told)],
         )
     note_step(request, "fulfilled", columns=", ".join(columns))
 

@@ -81,7 +81,7 @@ def test_another_key_of_receipts_is_refused_unless_it_was_changed(home, monkeypa
     first = receipt.signed({"request_id": "A-1"})
     old = keys.get("receipts")
     monkeypatch.setenv("ASSENT_KEY_RECEIPTS", "n" * 32)
-    for act in (receipt.require_key, lambda: rotate(["receipts"])):
+    for act in (receipt.require_key, lambda: receipt.signed({}), lambda: rotate(["receipts"])):
         with pytest.raises(KeyMissingError, match="isn't the one that receipts have been signed"):
             act()
     monkeypatch.setenv("ASSENT_KEY_RECEIPTS", old)
@@ -91,6 +91,35 @@ def test_another_key_of_receipts_is_refused_unless_it_was_changed(home, monkeypa
     monkeypatch.delenv("ASSENT_KEY_NEW_RECEIPTS")
     receipt.require_key()
     assert receipt.holds(first)
+
+
+def test_what_a_key_signed_is_genuine_where_another_took_its_place_without_a_rotation(
+    home, monkeypatch
+):
+    first = receipt.signed({"request_id": "A-1"})
+    monkeypatch.setenv("ASSENT_KEY_NEW_RECEIPTS", "n" * 32)
+    receipt.signed({"request_id": "A-2"})
+    monkeypatch.delenv("ASSENT_KEY_NEW_RECEIPTS")
+    monkeypatch.setenv("ASSENT_KEY_RECEIPTS", "n" * 32)
+    receipt.require_key()
+    assert receipt.holds(first)
+
+
+def test_a_note_of_a_key_from_before_its_rotation_is_replaced(home, monkeypatch):
+    """Such as from a backup: what is kept of the erased, which is newer, knows both."""
+    first = receipt.signed({"request_id": "A-1"})
+    noted = home.receipts.read_text()
+    rotate(["receipts"])
+    home.receipts.write_text(noted)
+    rotate(["receipts"])
+    home.receipts.write_text(noted)
+    second = receipt.signed({"request_id": "A-2"})
+    assert home.receipts.read_text() == second["public_key"] != noted
+    assert receipt.holds(first)
+    home.receipts.write_text(noted)
+    monkeypatch.setenv("ASSENT_KEY_RECEIPTS", "n" * 32)  # one that has never signed
+    with pytest.raises(KeyMissingError, match="isn't the one that receipts have been signed"):
+        receipt.signed({})
 
 
 def test_a_key_that_is_too_short_is_refused(home, monkeypatch):
