@@ -235,14 +235,17 @@ def _keep(
             }  # fmt: skip
             told = notices.owed_to(connection, handle, request_id)
             models = [{**m, "fitted_on_subject": m["fitted_on_subject"][subject]} for m in fits]
-            begun = _receipts(connection, request_id, handle)
-            if not begun:
+            begun = [
+                there for _, there in _receipts(connection, request_id, handle)
+                if "signature" not in there or there.get("erased_at") == payload["at"]
+            ]  # fmt: skip
+            if not begun:  # what else there is, is of a former request of that number
                 kept.add_step(
                     connection, customer_id, (request_id, payload["requests"][subject]["type"]),
                     "fulfilled", at=since, actor=payload["actor"],
                 )  # fmt: skip
                 connection.execute(
-                    "insert into kept.receipts values (?, ?, ?)",
+                    "insert or replace into kept.receipts values (?, ?, ?)",
                     [
                         request_id,
                         handle,

@@ -233,3 +233,21 @@ def test_of_several_types_under_a_number_the_one_is_meant_that_hasnt_ended(tmp_p
         assert (found.type, found.status, found.verified) == ("erasure", "open", False)
     take_step(POLICY, "7", "refused", **WORDS)
     assert find("7").status == "refused"
+
+
+def test_an_erasure_that_comes_anew_has_a_receipt_of_its_own(tmp_path, monkeypatch):
+    """Once its subject has returned; until then there is none of it."""
+    for at in (FIRST, AGAIN):
+        land(tmp_path, ("ann", "7", "erasure", at, "open"))
+        assert answered(POLICY, "7").receipt is None
+        take_step(POLICY, "7", "verified", method="-")
+        moment = datetime.fromisoformat(at) + timedelta(hours=1)
+        monkeypatch.setenv("ASSENT_NOW", f"{moment.isoformat()}Z")
+        (told,) = erase([find("7")])
+        assert told["erased_at"] == moment.isoformat()
+        assert answered(POLICY, "7").receipt == told
+        if at == FIRST:
+            readmit("ann", evidence="contract 2")
+        monkeypatch.setenv("ASSENT_NOW", NOW.isoformat())
+    steps = [step["step"] for step in answered(POLICY, "7").steps]
+    assert steps.count("fulfilled") == 2
