@@ -5,9 +5,8 @@ again. Does not belong here: the changes themselves, the number (``warehouse.sch
 """
 
 from governance import release
-from governance.rights import kept
+from governance.rights import kept, receipt
 from ingest import landing
-from orchestration import model_store
 from orchestration.manifest import policy
 from warehouse.connect import connected, warehouse_store
 from warehouse.home import Home
@@ -31,10 +30,11 @@ def _to_3() -> None:
 
 
 def _to_4() -> None:
-    """Models: what decides, apart from what fitted it; a number for each notice."""
-    model_store.migrate()
+    """A number for each notice, and what receipts are signed with."""
     if Home.current().kept.exists():
         kept.migrate_notices()
+        receipt.note_signed()
+
 
 
 MIGRATIONS = {2: _to_2, 3: _to_3, 4: _to_4}

@@ -71,6 +71,22 @@ def note_key() -> None:
         write_durably(noted, public[0].encode())
 
 
+def note_signed() -> None:
+    """Note what the newest receipt was signed with, which the third schema version didn't."""
+    noted = Home.current().receipts
+    if noted.exists():
+        return
+    with kept.opened() as connection:
+        rows = connection.execute(
+            "select receipt->>'public_key' from kept.receipts"
+            " where (receipt->>'signature') is not null"
+            " order by coalesce(receipt->>'erased_at', receipt->>'rectified_at',"
+            " receipt->>'answered_at') desc limit 1"
+        ).fetchall()
+    for (public,) in rows:
+        write_durably(noted, public.encode())
+
+
 def holds(receipt: dict[str, Any]) -> bool:
     """Tell whether a receipt is as it was signed, by a key that this installation has or had."""
     from cryptography.exceptions import InvalidSignature

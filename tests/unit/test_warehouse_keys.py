@@ -1,6 +1,7 @@
 """Where keys come from, and what is said when one is missing or wrong."""
 
 import hashlib
+import json
 import stat
 import subprocess
 import sys
@@ -8,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from governance.rights import receipt
+from governance.rights import kept, receipt
 from governance.rotation import rotate
+from orchestration.migrations import MIGRATIONS
 from warehouse import keys
 from warehouse.connect import Store, connected, warehouse_store
 from warehouse.errors import KeyMissingError
@@ -120,6 +122,23 @@ def test_a_note_of_a_key_from_before_its_rotation_is_replaced(home, monkeypatch)
     monkeypatch.setenv("ASSENT_KEY_RECEIPTS", "n" * 32)  # one that has never signed
     with pytest.raises(KeyMissingError, match="isn't the one that receipts have been signed"):
         receipt.signed({})
+
+
+def test_of_a_state_that_noted_no_key_the_newest_receipt_tells_it(home):
+    older = receipt.signed({"erased_at": "2024-05-01T09:00:00"})
+    rotate(["receipts"])
+    newest = receipt.signed({"answered_at": "2024-07-01T09:00:00+00:00"})
+    with kept.opened() as connection:
+        for told in (newest, older, {"rows_found": {}}):  # the last one isn't signed yet
+            connection.execute(
+                "insert into kept.receipts values ('7', uuid(), ?)", [json.dumps(told)]
+            )
+    home.receipts.unlink()
+    (keys.folder() / "receipts").unlink()
+    MIGRATIONS[4]()
+    assert home.receipts.read_text() == newest["public_key"] != older["public_key"]
+    with pytest.raises(KeyMissingError, match="the key of 'receipts' is gone"):
+        receipt.require_key()
 
 
 def test_a_key_that_is_too_short_is_refused(home, monkeypatch):
