@@ -70,6 +70,12 @@ def rectify(policy: Policy, request: Request, changes: Mapping[str, str | None])
     ):  # fmt: skip
         with connected(*identity.stores()) as connection:
             identity.prepare(connection, ())  # what an earlier version's vault doesn't have
+            # What a former request of that number corrected isn't of this one: see `finish`.
+            connection.execute(
+                "update vault.corrections set request_id = ''"
+                " where subject_key = ? and request_id = ?",
+                [request.subject_key, request.request_id],
+            )
         entry = journal.begin(KIND, {
             "at": utc_naive(now()).isoformat(), "request_id": request.request_id,
             "subject_key": str(request.subject_key),

@@ -1,13 +1,15 @@
 """A correction holds at once and in every layer, and no feed that says the old value undoes it."""
 
 import json
+from datetime import timedelta
 
 import pyarrow
 import pyarrow.parquet
 import pytest
 
-from governance import identity
+from governance import identity, inbox
 from governance.rights import rectification
+from governance.rights.requests import find
 from tests.support.installation import own_feeds
 from warehouse.connect import warehouse_store
 from warehouse.journal import begin
@@ -152,6 +154,23 @@ def test_work_that_was_killed_is_finished(story, monkeypatch):
     statuses = [one.assent("rights", "show", n, "--json").json["status"] for n in (number, early)]
     assert statuses == ["fulfilled", "open"]
     assert not list(one.home.journal.iterdir())
+
+
+def test_a_number_that_comes_anew_isnt_ended_by_what_was_corrected_before(story, monkeypatch):
+    """Killed before the vault knew, the new request stands."""
+    one, folder, who, *_ = story
+    number = asked(one, who)
+    assert corrected(one, folder, number, {"age_years": 61}).status == 0
+    with one.entered():
+        word = {"customer_id": who, "request_id": number, "type": rectification.RECTIFICATION}
+        anew = find(number).received_at + timedelta(seconds=1)
+        inbox.add("rights_requests", word | {"received_at": anew, "status": "open"})
+    assert one.assent("rights", "verify", number, "--method", "by letter").status == 0
+    with monkeypatch.context() as killed:
+        killed.setattr(rectification, "_decide", lambda *_: 1 / 0)
+        assert corrected(one, folder, number, {"age_years": 62}).status == 2
+    assert one.assent("rights", "purge").status == 0
+    assert one.assent("rights", "show", number, "--json").json["status"] == "open"
 
 
 def test_any_command_finishes_all_of_a_correction(story, monkeypatch):
