@@ -30,11 +30,10 @@ def _to_3() -> None:
 
 
 def _to_4() -> None:
-    """A number for each notice, and what receipts are signed with."""
+    """Number each notice, and note what receipts are signed with."""
     if Home.current().kept.exists():
         kept.migrate_notices()
         receipt.note_signed()
-
 
 
 MIGRATIONS = {2: _to_2, 3: _to_3, 4: _to_4}
