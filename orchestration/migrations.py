@@ -30,7 +30,7 @@ def _to_3() -> None:
 
 
 def _to_4() -> None:
-    """Number each notice, and note what receipts are signed with."""
+    """Notices: a number for each. Receipts: what they are signed with."""
     if Home.current().kept.exists():
         kept.migrate_notices()
         receipt.note_signed()

@@ -81,6 +81,15 @@ def test_it_says_so_in_plain_words(one, who):
     assert who not in done.said
 
 
+def test_a_model_of_an_earlier_version_is_read_itself(small, who, tmp_path):
+    """It has left nothing apart that says what decides."""
+    one = small.copy(tmp_path / "home")
+    explained = one.assent("explain", who, "--json").json
+    (deciding,) = one.home.artefacts.rglob("deciding.json")
+    deciding.unlink()
+    assert one.assent("explain", who, "--json").json == explained
+
+
 def test_who_is_not_permitted_is_told_so_without_a_value(small, who, tmp_path):
     one = small.copy(tmp_path / "home")
     assert one.assent("consent", "record", who, "withdrawn", "--purpose", PURPOSE).status == 0

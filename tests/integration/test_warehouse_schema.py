@@ -29,8 +29,6 @@ def led_back(one):
             for column in ("proofs.left_at", "suppressed.come", "suppressed.delivered_at"):
                 table, _, name = column.partition(".")
                 connection.execute(f"alter table kept.{table} drop column {name}")
-    for deciding in one.home.artefacts.rglob("deciding.json"):
-        deciding.unlink()
     one.home.schema_version.unlink()
     return one
 
