@@ -110,6 +110,8 @@ def _build(tables: Mapping[str, Mapping[str, str]], over: bool) -> dict[str, dic
     ):
         counts = threads.map(lambda purpose: _fill(connection, purpose, tables[purpose]), purposes)
         found = dict(zip(purposes, counts, strict=True))
+        for purpose in purposes:  # not beside one that still writes: DuckDB refuses that at times
+            connection.execute(f"checkpoint {_alias(purpose)}")
     for purpose in purposes:
         sync_file(_aside(home, purpose))
     return found
@@ -138,5 +140,4 @@ def _fill(
             name = f"{_alias(purpose)}.main.{identifier(table)}"
             cursor.execute(f"create table {name} as {select}")
             counts[table] = cursor.execute(f"select count(*) from {name}").fetchall()[0][0]
-        cursor.execute(f"checkpoint {_alias(purpose)}")
     return counts
