@@ -7,7 +7,6 @@ erased, and none is found any more. The long version plants many subjects among 
 """
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from benchmarks.generate import Size
 from governance import identity
 from governance.rights import kept
 from tests.support.canaries import Search
+from tests.support.in_clear import OVERRIDE, InClear
 from tests.support.installation import Installation, policy_with
 from tests.support.planted import EXPIRED, NEVER_STORED, Planted, plant
 from tests.support.tables import contents as tables
@@ -24,24 +24,12 @@ from warehouse.home import PROJECT
 
 COUNT = int(os.environ.get("ASSENT_PLANTED", "1"))
 SIZE = Size(600, 12_000) if COUNT == 1 else Size(20_000, 1_000_000)
-OVERRIDE = ("overrides: []", """overrides:
-  - {rule: encryption.files, reason: a test, approved_by: the tests, until: 2030-01-01}
-""")  # fmt: skip
 # The planted have values of their own in protected attributes, and buy alike: no measure of bias.
 NOT_MEASURED = ("smallest_group: 30", "smallest_group: 60")
 TO_MARTS = 'key:"landing/clocks" or group:staging or group:consented or group:marts'
 # What erasure leaves, or what isn't of single subjects: accounts of the loads and of rows set
 # aside (no keys, no values), which days changed, the clocks, and what a model was fitted on.
 LISTED = ("landing.loads", "landing.quarantine", "landing.changed_days", "landing.clocks")
-
-
-@dataclass(frozen=True)
-class InClear(Installation):
-    """An installation whose files are in clear."""
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return super().environment | {"ASSENT_IN_CLEAR": "1"}
 
 
 def keys_of(one: Installation, subject: Planted) -> dict[str, bytes]:

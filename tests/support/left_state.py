@@ -12,10 +12,10 @@ import hashlib
 import json
 import tarfile
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.generate import Size, generate
+from tests.support.in_clear import OVERRIDE, InClear
 from tests.support.installation import Done, Installation, policy_with
 from warehouse import schema
 from warehouse.home import PROJECT
@@ -27,20 +27,8 @@ KEYS = (
     "published_churn_prevention", "published_permission", "published_personalised_offers",
     "published_segmentation",
 )  # fmt: skip
-OVERRIDE = ("overrides: []", """overrides:
-  - {rule: encryption.files, reason: a test, approved_by: the tests, until: 2030-01-01}
-""")  # fmt: skip
 WHO = "who.json"
 MADE_ANEW = ("dagster", "dbt", "running", "spill")
-
-
-@dataclass(frozen=True)
-class InClear(Installation):
-    """An installation whose files are in clear."""
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return super().environment | {"ASSENT_IN_CLEAR": "1"}
 
 
 def laid_out(version: int, folder: Path) -> InClear:
