@@ -7,7 +7,6 @@ Erasures are timed where they have most to do: the subjects are in every mart, s
 file. Requests are put into the inbox and verified beforehand, all at once; that isn't timed.
 """
 
-import argparse
 import os
 import signal
 import socket
@@ -21,10 +20,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.folder import measuring_in
+from benchmarks.command import for_each_size
 from benchmarks.generate import generate
 from benchmarks.measure import Cost, Watcher, measure
-from benchmarks.run import ASSENT, PROJECT, SIZES, environment, governed
+from benchmarks.run import ASSENT, SIZES, environment, governed
 from governance import identity, inbox
 from governance.policy.words import SEGMENT_PURPOSE
 from governance.rights import kept
@@ -231,19 +230,14 @@ def table(rows: Sequence[Row]) -> str:
 
 def main() -> None:
     """Time the demo and the sizes asked for (default: all) and print the table."""
-    names = [DEMO, *SIZES]
-    parser = argparse.ArgumentParser(description="How soon a subject's word takes effect.")
-    parser.add_argument("sizes", nargs="*", default=names, choices=[*names, []])
-    parser.add_argument("--keep", type=Path, help="Folder to keep feeds and state in.")
-    arguments = parser.parse_args()
-    rows: list[Row] = []
-    os.chdir(PROJECT)
-    with measuring_in(arguments.keep) as (base, tell):
-        for name in arguments.sizes:
-            folder = base / name
-            folder.mkdir(parents=True, exist_ok=True)
-            rows += [withdrawal(folder, tell)] if name == DEMO else rights_of(name, folder)
-            print(table(rows), flush=True)
+    for_each_size(
+        "How soon a subject's word takes effect.",
+        [DEMO, *SIZES],
+        lambda name, folder, tell: (
+            [withdrawal(folder, tell)] if name == DEMO else rights_of(name, folder)
+        ),
+        table,
+    )
 
 
 if __name__ == "__main__":

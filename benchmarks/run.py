@@ -4,17 +4,15 @@ Belongs here: which sizes and which runs are compared, and the table. Does not b
 pipelines. Machines are noisy; the ratio of two runs on one machine is what this is about.
 """
 
-import argparse
-import os
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.folder import measuring_in
+from benchmarks.command import for_each_size
 from benchmarks.generate import Size, generate
 from benchmarks.measure import Cost, measure
+from warehouse.home import PROJECT
 
-PROJECT = Path(__file__).resolve().parent.parent
 ASSENT = str(Path(sys.executable).with_name("assent"))
 SIZES = {"10k": Size(10_000, 500_000), "100k": Size(100_000, 5_000_000),
          "1m": Size(1_000_000, 50_000_000)}  # fmt: skip
@@ -105,18 +103,12 @@ def _where(row: Row) -> str:
 
 def main() -> None:
     """Run the sizes asked for (default: all) and print the table."""
-    parser = argparse.ArgumentParser(description="Governed against bare.")
-    parser.add_argument("sizes", nargs="*", default=list(SIZES), choices=[*SIZES, []])
-    parser.add_argument("--keep", type=Path, help="Folder to keep feeds and state in.")
-    arguments = parser.parse_args()
-    rows: list[Row] = []
-    os.chdir(PROJECT)
-    with measuring_in(arguments.keep) as (base, _):
-        for name in arguments.sizes:
-            folder = base / name
-            folder.mkdir(parents=True, exist_ok=True)
-            rows += compare(name, SIZES[name], folder)
-            print(table(rows), flush=True)
+    for_each_size(
+        "Governed against bare.",
+        list(SIZES),
+        lambda name, folder, _: compare(name, SIZES[name], folder),
+        table,
+    )
 
 
 if __name__ == "__main__":

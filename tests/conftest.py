@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if place & SLOW:
             item.add_marker(pytest.mark.slow)
         if place & UNMEASURED:
-            item.add_marker(pytest.mark.no_cover)
+            item.add_marker(pytest.mark.unmeasured)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Measure no coverage of what is unmeasured; its fixtures, the greatest part, are meant too."""
+    plugin = item.config.pluginmanager.getplugin("_cov")
+    if not plugin or not plugin.cov_controller or not item.get_closest_marker("unmeasured"):
+        return (yield)
+    plugin.cov_controller.pause()
+    try:
+        return (yield)
+    finally:
+        plugin.cov_controller.resume()
 
 
 @pytest.fixture

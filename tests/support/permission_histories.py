@@ -10,6 +10,7 @@ day and the end of a consent are met often. The span crosses a change of dayligh
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from functools import cache
+from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -267,15 +268,16 @@ def scenarios(draw: st.DrawFn) -> Scenario:
 
 
 @cache
-def crowds(of: int = 8) -> tuple[Scenario, ...]:
+def crowds(number: int = 100, of: int = 8) -> tuple[Scenario, ...]:
     """Return scenarios that are the same in every run, with the subjects of several in each.
 
-    A break shows in few subjects; looking at many costs little more than looking at some.
+    A break shows in few subjects; looking at many costs little more than looking at some. Drawing
+    them costs most, so each is looked at in several scenarios, at other clocks.
     """
     drawn: list[Scenario] = []
 
     @settings(
-        max_examples=100 * of, derandomize=True, database=None, phases=[Phase.generate],
+        max_examples=3 * number, derandomize=True, database=None, phases=[Phase.generate],
         deadline=None, suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(scenarios())
@@ -283,5 +285,8 @@ def crowds(of: int = 8) -> tuple[Scenario, ...]:
         drawn.append(scenario)
 
     draw()
-    groups = (drawn[i : i + of] for i in range(0, len(drawn), of))
-    return tuple(replace(g[0], subjects=sum((one.subjects for one in g), ())) for g in groups)
+    chance = Random(of)  # noqa: S311  # draws no secret
+    return tuple(
+        replace(clocks, subjects=sum((one.subjects for one in chance.sample(drawn, of)), ()))
+        for clocks in drawn[:number]
+    )
