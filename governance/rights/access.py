@@ -201,7 +201,7 @@ def _kept(policy: Policy, customer_id: str) -> dict[str, Any]:
                 ],
                 "proofs_of_consent": [
                     {"left_by": left_by, "events": events}
-                    for left_by, events in kept.proofs_of(connection, customer_id).items()
+                    for left_by, events in kept.proofs_of(connection, customer_id)
                 ],
                 "receipts": [
                     json.loads(text)

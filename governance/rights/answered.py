@@ -14,7 +14,7 @@ from governance.policy.model import Policy
 from governance.rights import kept
 from governance.rights.leaving import ERASURE
 from governance.rights.notices import Notice, notices
-from governance.rights.requests import OPEN, Request, listing, the_one
+from governance.rights.requests import Request, listing, the_one
 
 OF = "select handle from kept.{} where request_id = $id"
 
@@ -24,7 +24,7 @@ class Answered:
     """What is known of one request.
 
     ``request`` is None where its subject was erased; ``steps`` are all that were taken under its
-    number; an open request has no ``receipt`` yet.
+    number; ``receipt`` is that of this request, not of one that had its number before.
     """
 
     request: Request | None
@@ -73,9 +73,11 @@ def answered(policy: Policy, request_id: str, customer_id: str | None = None) ->
     whose = customer_id or (standing[0].customer_id if standing else None)
     told = tuple(n for n in notices(policy, whose) if n.request_id == request_id)
     request = standing[0] if standing else None
-    # That of one that is open is of the request that had its number before.
-    ended = request is None or request.status != OPEN
-    receipt = json.loads(receipts[0][0]) if receipts and ended else None
+    # Where nothing has been fulfilled since it came, that is of what had its number before.
+    its_own = request is None or any(
+        step["step"] == "fulfilled" and step["at"] >= request.received_at for step in request.steps
+    )
+    receipt = json.loads(receipts[0][0]) if receipts and its_own else None
     return Answered(request, steps, receipt, told)
 
 

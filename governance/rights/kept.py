@@ -291,14 +291,14 @@ def sealed(connection: duckdb.DuckDBPyConnection, customer_id: str, text: str) -
     return nonce + _seal(connection, customer_id).encrypt(nonce, text.encode(), None)
 
 
-def proofs_of(connection: duckdb.DuckDBPyConnection, customer_id: str) -> dict[str, Any]:
-    """Return the consent events that are kept of a customer, by what it left by."""
+def proofs_of(connection: duckdb.DuckDBPyConnection, customer_id: str) -> list[tuple[str, Any]]:
+    """Return what a customer left by, and the consent events that are kept of it, in turn."""
     rows = connection.execute(
-        "select request_id, events from kept.proofs where handle = ?",
+        "select request_id, events from kept.proofs where handle = ? order by left_at",
         [handle_of(connection, customer_id)],
     ).fetchall()
     seal = _seal(connection, customer_id)
-    return {left_by: json.loads(_opened_by(seal, events)) for left_by, events in rows}
+    return [(left_by, json.loads(_opened_by(seal, events))) for left_by, events in rows]
 
 
 def _opened_by(seal: "AESGCM", content: bytes) -> bytes:

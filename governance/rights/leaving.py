@@ -54,6 +54,8 @@ def keep_proofs(
 ) -> None:
     """Put the proofs of consent of those who leave aside, once (``connection``: ``kept``).
 
+    Who has returned and leaves again, by the same number even, left at another moment.
+
     Parameters
     ----------
     words
@@ -66,8 +68,8 @@ def keep_proofs(
     for customer_id, subject, events in words:
         handle = kept.handle_of(connection, customer_id)
         known = connection.execute(
-            "select 1 from kept.proofs where handle = ? and request_id = ?",
-            [handle, asked_by[subject]],
+            "select 1 from kept.proofs where handle = ? and request_id = ? and left_at = ?",
+            [handle, asked_by[subject], at],
         ).fetchall()
         if not known:
             connection.execute(

@@ -147,7 +147,7 @@ def test_what_is_kept_is_found_by_who_has_the_id(searched):
     one, planted, *_ = searched
     with one.entered(), kept.opened() as connection:
         for subject in planted:
-            (events,) = kept.proofs_of(connection, subject.customer_id).values()
+            ((_, events),) = kept.proofs_of(connection, subject.customer_id)
             assert len(events) == 3
             assert events[0]["evidence_ref"].encode() in subject.patterns.values()
 

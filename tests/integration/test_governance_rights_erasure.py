@@ -226,8 +226,8 @@ def test_no_feed_brings_the_subject_back(story, again):
         assert connection.execute(
             "select count(*) from kept.suppressed where handle = ?", [handle]
         ).fetchall() == [(1,)]
-        (proof,) = kept.proofs_of(connection, who).values()
-        assert kept.proofs_of(connection, "somebody else") == {}
+        ((_, proof),) = kept.proofs_of(connection, who)
+        assert kept.proofs_of(connection, "somebody else") == []
     assert proof[0]["action"] == "granted"
 
 

@@ -7,6 +7,7 @@ import pytest
 from governance import consent, identity, inbox
 from governance.consent_relations import KNOWN_NOW, LANDED
 from governance.release import PERMISSION, publish_permission
+from governance.rights import kept
 from governance.rights.answered import answered
 from governance.rights.erasure import erase
 from governance.rights.readmission import readmit
@@ -27,7 +28,7 @@ from warehouse.connect import published_store, warehouse_store
 from warehouse.errors import UsageError
 
 POLICY = UTC_POLICY
-FIRST, AGAIN = "2024-06-01 09:00:00", "2024-06-20 09:00:00"
+FIRST, AGAIN, LAST = "2024-06-01 09:00:00", "2024-06-20 09:00:00", "2024-06-25 09:00:00"
 WORDS = {"ground": "-", "complaint": "-"}
 
 
@@ -246,8 +247,14 @@ def test_an_erasure_that_comes_anew_has_a_receipt_of_its_own(tmp_path, monkeypat
         (told,) = erase([find("7")])
         assert told["erased_at"] == moment.isoformat()
         assert answered(POLICY, "7").receipt == told
-        if at == FIRST:
-            readmit("ann", evidence="contract 2")
+        readmit("ann", evidence="contract 2")
         monkeypatch.setenv("ASSENT_NOW", NOW.isoformat())
     steps = [step["step"] for step in answered(POLICY, "7").steps]
     assert steps.count("fulfilled") == 2
+    with kept.opened() as connection:
+        proofs = kept.proofs_of(connection, "ann")
+    # Who returns does so without a word of before.
+    assert [(left_by, len(events)) for left_by, events in proofs] == [("7", 1), ("7", 0)]
+    land(tmp_path, ("ann", "7", "erasure", LAST, "open"))
+    take_step(POLICY, "7", "refused", **WORDS)
+    assert answered(POLICY, "7").receipt is None
