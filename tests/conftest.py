@@ -15,12 +15,14 @@ from tests.support.shared import once
 from warehouse.home import Home
 
 TESTS = Path(__file__).parent
-# Files whose tests run the whole chain again and again: `make test-slow` runs them.
+# Files whose tests run the whole chain again and again, or on much: `make test-slow` runs them. So
+# it does single tests of other files that are marked.
 SLOW = {
     "test_dbt_incremental", "test_examples_cdnow_run", "test_governance_bulk",
-    "test_governance_gate_what_ran", "test_governance_lapse", "test_orchestration_aggregates",
-    "test_orchestration_partial", "test_orchestration_removal", "test_reproducibility",
-    "test_warehouse_concurrency", "test_warehouse_left_states",
+    "test_governance_gate_what_ran", "test_governance_lapse", "test_online_retail",
+    "test_orchestration_aggregates", "test_orchestration_killed", "test_orchestration_partial",
+    "test_orchestration_removal", "test_reproducibility", "test_warehouse_concurrency",
+    "test_warehouse_left_states",
 }  # fmt: skip
 # Coverage makes a run, or an example, half as long again; the tests of its own room and shared
 # fixtures run, and measure, what these files and folders run.
@@ -29,7 +31,7 @@ UNMEASURED = SLOW | {
     "test_governance_backup", "test_governance_bytes", "test_governance_canaries",
     "test_governance_consent", "test_governance_gate_closes", "test_governance_gate_python_assets",
     "test_governance_lost", "test_governance_rights_erasure", "test_governance_unpublish",
-    "test_orchestration_blocking", "test_orchestration_hostile", "test_orchestration_killed",
+    "test_orchestration_blocking", "test_orchestration_hostile",
     "test_orchestration_small_segments", "test_orchestration_transform", "test_warehouse_kills",
 }  # fmt: skip
 SETTINGS = ("ASSENT_NOW", "ASSENT_POLICY", "ASSENT_SOURCES", "ASSENT_KEYS", "ASSENT_PRODUCTION",

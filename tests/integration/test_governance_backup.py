@@ -81,6 +81,7 @@ def test_a_backup_is_whole_and_has_neither_salts_nor_keys_nor_anybody(told):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_erased_stay_gone(told, tmp_path):
     """The list here is the newest: the old salts are given, and the vault is of before."""
     one, folder, who, keys = copied(told, tmp_path)

@@ -112,6 +112,7 @@ def test_a_word_waits_until_the_lost_vault_is_back(small, tmp_path):
     assert who not in one.in_mart()
 
 
+@pytest.mark.slow
 def test_recorded_words_are_missed_in_a_warehouse_that_is_lost_or_older(small, tmp_path):
     one = small.copy(tmp_path / "home")
     who = min(one.members())

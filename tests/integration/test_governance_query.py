@@ -284,6 +284,7 @@ def test_a_purpose_is_read_with_its_own_key_only(one, tmp_path):
         assert connection.execute("select count(*) > 0 from mart_churn_prevention").fetchone()[0]
 
 
+@pytest.mark.slow
 def test_a_damaged_file_is_said_to_be_and_the_next_run_writes_it_anew(one, tmp_path):
     other = one.copy(tmp_path / "home")
     path = other.home.published_file("segmentation")
