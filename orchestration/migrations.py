@@ -5,7 +5,7 @@ again. Does not belong here: the changes themselves, the number (``warehouse.sch
 """
 
 from governance import release
-from governance.rights import kept, receipt
+from governance.rights import kept_before, receipt
 from ingest import landing
 from orchestration.manifest import policy
 from warehouse.connect import connected, warehouse_store
@@ -17,7 +17,7 @@ def _to_2() -> None:
     with connected(warehouse_store()) as connection:
         landing.migrate(connection)
     if Home.current().kept.exists():
-        kept.migrate()
+        kept_before.to_2()
     if Home.current().published_file(release.PERMISSION).exists():
         release.require_recorded()  # an older copy would take back who withdrew
         release.publish_permission(policy())
@@ -26,13 +26,13 @@ def _to_2() -> None:
 def _to_3() -> None:
     """Ages of what is kept: since when, and when a feed last delivered who may not come back."""
     if Home.current().kept.exists():
-        kept.migrate_ages()
+        kept_before.to_3()
 
 
 def _to_4() -> None:
     """Notices: a number for each. Receipts: what they are signed with."""
     if Home.current().kept.exists():
-        kept.migrate_notices()
+        kept_before.to_4()
         receipt.note_signed()
 
 

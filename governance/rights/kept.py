@@ -8,7 +8,7 @@ key that is made from both, so only who supplies an id finds and reads what is k
 (GDPR Art. 5(2), 7(1), 17(3)(e); the secret stays when the file's key is changed, or nothing in it
 could be found again). The file is open only for the moment of reading or writing, as the inbox is.
 Does not belong here: what a step means (``requests``), what is deleted (``erasure``), what is too
-old to be kept (``expiry``).
+old to be kept (``expiry``), the shape that it had before (``kept_before``).
 """
 
 import hashlib
@@ -24,8 +24,6 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from governance import identity
-from warehouse import catalogue
-from warehouse.clock import now, utc_naive
 from warehouse.connect import Store, connected
 from warehouse.errors import UsageError
 from warehouse.home import Home
@@ -308,58 +306,6 @@ def _opened_by(seal: "AESGCM", content: bytes) -> bytes:
         return seal.decrypt(content[:NONCE_BYTES], content[NONCE_BYTES:], None)
     except InvalidTag:  # of the first schema version, which sealed nothing
         return content
-
-
-def migrate() -> None:
-    """Give the tables of the first schema version the shape that they have now."""
-    with opened() as connection:
-        kinds = catalogue.columns(connection, "main", "proofs")
-        if kinds["events"] == "BLOB":
-            return
-        connection.execute("begin")
-        connection.execute("alter table kept.proofs alter events type blob using encode(events)")
-        _made_anew(connection, "receipts")
-        connection.execute("commit")
-
-
-def migrate_ages() -> None:
-    """Give the tables of the second schema version what tells how old their rows are.
-
-    Of what nobody noted the present moment is taken, so that nothing goes a day early.
-    """
-    with opened() as connection:
-        for table, added in (
-            ("proofs", "left_at timestamp"),
-            ("suppressed", "come bigint"),
-            ("suppressed", "stopped_at timestamp"),
-            ("suppressed", "delivered_at timestamp"),
-        ):
-            connection.execute(f"alter table kept.{table} add column if not exists {added}")
-        connection.execute(
-            "update kept.proofs set left_at = coalesce((select max(taken_at) from kept.steps as s"
-            " where s.handle = proofs.handle and s.request_id = proofs.request_id), ?)"
-            " where left_at is null",
-            [utc_naive(now())],
-        )
-        connection.execute(f"update kept.suppressed set come = {COME} where come is null")
-
-
-def migrate_notices() -> None:
-    """Give the notices of the third schema version numbers, and the purpose that one is about."""
-    with opened() as connection:
-        if "owed_id" in catalogue.columns(connection, "main", "notices"):
-            return
-        connection.execute("begin")
-        about = "case kind when 'withdrawal' then told->>'$.purposes[0]' end"
-        _made_anew(connection, "notices", f"*, {about} as purpose")
-        connection.execute("commit")
-
-
-def _made_anew(connection: duckdb.DuckDBPyConnection, table: str, columns: str = "*") -> None:
-    connection.execute(f"alter table kept.{table} rename to {table}_before")
-    connection.execute(f"create table kept.{table} ({TABLES[table]})")
-    connection.execute(f"insert into kept.{table} by name select {columns} from {table}_before")
-    connection.execute(f"drop table kept.{table}_before")
 
 
 def _seal(connection: duckdb.DuckDBPyConnection, customer_id: str) -> "AESGCM":

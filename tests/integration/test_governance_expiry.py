@@ -12,7 +12,7 @@ import pytest
 from governance import identity, inbox
 from governance.clocks import Clocks, last_instant
 from governance.policy.words import HELD
-from governance.rights import expiry, kept, purge
+from governance.rights import expiry, kept, kept_before, purge
 from governance.rights.erasure import erase
 from governance.rights.recipients import HandedOver, remember
 from governance.rights.requests import Request
@@ -205,8 +205,8 @@ def test_what_an_earlier_version_kept_gets_ages(monkeypatch):
         connection.execute("insert into kept.proofs select handle, 'custody', events"
                            " from kept.proofs")  # fmt: skip
     monkeypatch.setenv("ASSENT_NOW", f"{after(10)}T12:00Z")
-    kept.migrate_ages()
-    kept.migrate_ages()  # as after a kill
+    kept_before.to_3()
+    kept_before.to_3()  # as after a kill
     assert expire(after(20)) == OF_REQUESTS
     assert expire(after(30)) == {"proofs": 1, "suppressed": 1}
     with connected(*identity.stores()) as connection:

@@ -12,7 +12,7 @@ import pytest
 
 from governance import handover, inbox
 from governance.release import publish_permission
-from governance.rights import kept
+from governance.rights import kept, kept_before
 from governance.rights.notices import notices, notify
 from governance.rights.recipients import HandedOver, remember
 from ingest.load import load_feeds
@@ -341,7 +341,7 @@ def test_notices_of_the_third_schema_version_stay_and_what_it_lost_is_owed(tmp_p
                 [ann, recipient, LATER, said, confirmed_at, confirmed_at],
             )
     for _ in range(2):
-        kept.migrate_notices()
+        kept_before.to_4()
     assert owed() == [("withdrawal", "planning"), *[("withdrawal", "printer")] * 2]
     assert told(out, "printer") == ["withdrawal"] * 2
     changes = json.loads((out / "printer.json").read_text())["changes"]

@@ -1,0 +1,64 @@
+"""What the tables of ``kept`` were like in earlier schema versions.
+
+Belongs here: giving them the shape that they have now, one version after the other; each may be
+done again. Does not belong here: that shape (``kept``), when it is done
+(``orchestration.migrations``).
+"""
+
+import duckdb
+
+from governance.rights import kept
+from warehouse import catalogue
+from warehouse.clock import now, utc_naive
+
+
+def to_2() -> None:
+    """Give the tables of the first schema version the shape that they have now."""
+    with kept.opened() as connection:
+        kinds = catalogue.columns(connection, "main", "proofs")
+        if kinds["events"] == "BLOB":
+            return
+        connection.execute("begin")
+        connection.execute("alter table kept.proofs alter events type blob using encode(events)")
+        _made_anew(connection, "receipts")
+        connection.execute("commit")
+
+
+def to_3() -> None:
+    """Give the tables of the second schema version what tells how old their rows are.
+
+    Of what nobody noted the present moment is taken, so that nothing goes a day early.
+    """
+    with kept.opened() as connection:
+        for table, added in (
+            ("proofs", "left_at timestamp"),
+            ("suppressed", "come bigint"),
+            ("suppressed", "stopped_at timestamp"),
+            ("suppressed", "delivered_at timestamp"),
+        ):
+            connection.execute(f"alter table kept.{table} add column if not exists {added}")
+        connection.execute(
+            "update kept.proofs set left_at = coalesce((select max(taken_at) from kept.steps as s"
+            " where s.handle = proofs.handle and s.request_id = proofs.request_id), ?)"
+            " where left_at is null",
+            [utc_naive(now())],
+        )
+        connection.execute(f"update kept.suppressed set come = {kept.COME} where come is null")
+
+
+def to_4() -> None:
+    """Give the notices of the third schema version numbers, and the purpose that one is about."""
+    with kept.opened() as connection:
+        if "owed_id" in catalogue.columns(connection, "main", "notices"):
+            return
+        connection.execute("begin")
+        about = "case kind when 'withdrawal' then told->>'$.purposes[0]' end"
+        _made_anew(connection, "notices", f"*, {about} as purpose")
+        connection.execute("commit")
+
+
+def _made_anew(connection: duckdb.DuckDBPyConnection, table: str, columns: str = "*") -> None:
+    connection.execute(f"alter table kept.{table} rename to {table}_before")
+    connection.execute(f"create table kept.{table} ({kept.TABLES[table]})")
+    connection.execute(f"insert into kept.{table} by name select {columns} from {table}_before")
+    connection.execute(f"drop table kept.{table}_before")
