@@ -236,11 +236,20 @@ def take_in(other: Path) -> None:
 
 
 def drop(landed: Waiting) -> None:
-    """Drop the words that a run has landed; what has come since stays."""
+    """Drop the words that a run has landed; what has come since stays.
+
+    A word is known by all that it says: its number may be another's by now, where words of who was
+    erased have left.
+    """
     if not landed.by_feed:
         return
     with opened() as connection:
         for feed, table in landed.by_feed.items():
-            last = max(table.column("event_id").to_pylist())
-            connection.execute(f"delete from inbox.{feed} where event_id <= ?", [last])
+            connection.register("landed", table)
+            same = " and ".join(
+                f"waits.{name} is not distinct from landed.{name}"
+                for name in ("event_id", *COLUMNS[feed])
+            )
+            connection.execute(f"delete from inbox.{feed} as waits using landed where {same}")
+            connection.unregister("landed")
         connection.execute("checkpoint inbox")

@@ -13,6 +13,7 @@ from governance.policy.columns import purpose_named
 from governance.policy.model import Policy
 from governance.policy.words import ACTIONS, GRANTS
 from governance.release import PERMISSION
+from governance.rights import kept
 from warehouse.clock import now, utc_naive
 from warehouse.connect import connected, published_store
 from warehouse.errors import (
@@ -29,16 +30,18 @@ WORDS = ("channel", "language", "wording_hash", "signal")  # on one line; the ot
 
 @dataclass(frozen=True)
 class Recorded:
-    """An event in the inbox; ``known`` says whether there is such a customer, None: can't say.
+    """An event in the inbox.
 
-    ``at`` is the moment it counts as recorded, in UTC; ``behind`` says that the clock was behind
-    that.
+    ``known`` says whether there is such a customer, None: can't say; ``erased`` whether there was
+    one who was erased, so that the next run stops the event at the door. ``at`` is the moment it
+    counts as recorded, in UTC; ``behind`` says that the clock was behind that.
     """
 
     event_id: int
     known: bool | None
     at: datetime
     behind: bool
+    erased: bool
 
 
 def record(
@@ -115,7 +118,8 @@ def record(
             }
         )  # fmt: skip
         known, act["subject_key"] = identity.look_up(customer_id)
-    return Recorded(number, known, recorded_at, behind=recorded_at > clock)
+    erased = known is False and kept.is_suppressed(customer_id)
+    return Recorded(number, known, recorded_at, behind=recorded_at > clock, erased=erased)
 
 
 def _require_askable(policy: Policy, customer_id: str, purpose: str | None) -> None:

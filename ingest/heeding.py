@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 import duckdb
 
 from governance import identity, spelling
+from governance.policy.words import GRANTS
 from ingest.contract import CUSTOMERS, Contract
 from ingest.landing import scalar
 from warehouse.sql import quoted
@@ -93,23 +94,38 @@ class Heed:
 NOTHING = Heed()
 
 
-def heed(connection: duckdb.DuckDBPyConnection, contract: Contract, state: str) -> Heed:
+def heed(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, state: str, *, recorded: bool
+) -> Heed:
     """Return what to heed of a source of a feed.
 
     Parameters
     ----------
     state
         Of the source (``connectors.source.Candidate``): a file's says when it was last written.
+    recorded
+        Whether Assent recorded the words itself: what is left of them is from after the erasure.
     """
     old = ""
     if scalar(connection, f"select count(*) from {READMITTED}"):
         # A row of customers says no time: that of its file counts, by the clock that files have.
         old = f"coalesce({contract.time} < since, false)" if contract.time else _unwritten(state)
+        if recorded:
+            old = _early_grant(contract)
     corrected = connection.execute(
         f"select distinct column_name from {CORRECTED} order by column_name"
     ).fetchall()
     names = [name for (name,) in corrected] if contract is CUSTOMERS else []
     return Heed(old, tuple(names))
+
+
+def _early_grant(contract: Contract) -> str:
+    """Return SQL that is true for a grant from before they returned; a denial always counts."""
+    if contract.name != "consent_events":
+        return ""
+    return (
+        f"(action in ({', '.join(map(quoted, GRANTS))}) and coalesce(recorded_at < since, false))"
+    )
 
 
 def _unwritten(state: str) -> str:

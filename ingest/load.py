@@ -21,7 +21,7 @@ from governance import clocks as clock_row
 from governance import identity, release, status
 from governance.inbox import Waiting
 from governance.policy.model import Policy
-from governance.policy.words import WORD_FEEDS
+from governance.policy.words import INBOX, WORD_FEEDS
 from governance.rights import kept
 from ingest import heeding, landing, said, suppression, survey, undone
 from ingest.contract import CONTRACTS, CUSTOMERS
@@ -197,10 +197,13 @@ class _Work:
         return identity.enrol(self.connection, f"select customer_id from {survey.NEWCOMERS}")
 
     def _surveyed(self, plan: Plan) -> Plan:
-        return replace(plan, parts=tuple(map(self._read, plan.parts)))
+        recorded = plan.feed in INBOX.values()
+        return replace(plan, parts=tuple(self._read(part, recorded) for part in plan.parts))
 
-    def _read(self, part: Part) -> Part:
-        heed = heeding.heed(self.connection, part.projection.contract, part.fingerprint.state)
+    def _read(self, part: Part, recorded: bool) -> Part:
+        heed = heeding.heed(
+            self.connection, part.projection.contract, part.fingerprint.state, recorded=recorded
+        )
         projection, found = survey.read(self.connection, part.projection.heeding(heed), enrol=True)
         return replace(part, source=projection.source, projection=projection, survey=found)
 

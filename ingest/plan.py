@@ -123,7 +123,9 @@ def planned(
     found = candidates(connection, sources, name)
     if not found:
         raise no_file(name)
-    known = {} if afresh else {load.fingerprint.place: load.fingerprint for load in earlier}
+    newest = {load.fingerprint.place: load.fingerprint for load in earlier}
+    # Without a digest it has to be read again: see ``governance.rights.readmission``.
+    known = {} if afresh else {place: one for place, one in newest.items() if one.content}
     there = {candidate.place for candidate in found}
     # A file that was renamed keeps its size and time; its rows arrived when it was read first.
     moved = {one.state: one for place, one in known.items() if one.state and place not in there}

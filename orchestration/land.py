@@ -67,12 +67,12 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
         if withdrawn:
             context.log.info(f"withdrawn, for the policy no longer has it: {withdrawn}")
         try:
-            files = state_of_files(feeds(), policy())
             if purge.due(policy()):
                 purge.purge(policy())
                 context.log.info("written anew, without rows that were deleted")
             if again := replay(utc_naive(now())):
                 context.log.info(f"erased again, as an older state was put back: {again}")
+            files = state_of_files(feeds(), policy())
             load_feeds(
                 feeds(), policy(), now=now(), recorded=waiting, progress=progress,
                 before_commit=lambda connection: status.forget_feeds(connection, policy()),

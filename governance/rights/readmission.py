@@ -4,13 +4,14 @@ Belongs here: ending the entry that suppresses them, by a recorded act. They sta
 new keys, no old word. Does not belong here: which rows land after that (``ingest.heeding``).
 """
 
+import json
 from datetime import UTC, datetime
 from uuid import UUID
 
 from governance import acts, identity, limits
 from governance.rights import kept
 from warehouse.clock import now, utc_naive
-from warehouse.connect import connected
+from warehouse.connect import connected, warehouse_store
 from warehouse.errors import UsageError
 from warehouse.sql import quoted
 
@@ -53,8 +54,10 @@ def readmit(customer_id: str, *, evidence: str, since: datetime | None = None) -
             raise UsageError(
                 "--since isn't between the erasure and now", "write it in UTC, or leave it out"
             )
-        # The vault first: until the entry ends, nothing of them lands.
+        # The entry last: until it ends, nothing of them lands.
         act["subject_key"] = key = _enrolled(customer_id, since or present)
+        if since:
+            _read_again(since)
         with kept.opened() as connection:
             kept.add_step(
                 connection, customer_id, (request_id, "erasure"), "readmitted", at=present,
@@ -62,6 +65,16 @@ def readmit(customer_id: str, *, evidence: str, since: datetime | None = None) -
             )  # fmt: skip
             connection.execute("delete from kept.suppressed where handle = ?", [handle])
     return key
+
+
+def _read_again(since: datetime) -> None:
+    """Let landing read once more what it has read since: the door has stopped rows of theirs."""
+    with connected(warehouse_store()) as connection:
+        connection.execute(
+            "update landing.loads set fingerprint = json_merge_patch(fingerprint, ?)"
+            " where loaded_at >= ?",
+            [json.dumps({"state": "", "content": ""}), since],
+        )
 
 
 def _enrolled(customer_id: str, since: datetime) -> UUID:

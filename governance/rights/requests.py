@@ -1,11 +1,11 @@
-"""Rights requests: opening one, listing them with what has been done, taking a step.
+"""Rights requests: listing them with what has been done, taking a step.
 
 Belongs here: the requests as they stand, by the feed, by the inbox and by the steps taken here.
-Does not belong here: what fulfilling one does (``access``, ``erasure``), by when it has to be
-answered (``deadlines``), whom a request keeps out of marts (``governance.consent``).
+Does not belong here: opening one (``opening``), what fulfilling one does (``access``, ``erasure``),
+by when it has to be answered (``deadlines``), whom a request keeps out of marts
+(``governance.consent``).
 """
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -20,7 +20,6 @@ from governance.policy.words import (
     HELD,
     HOLDING_STATES,
     REQUEST_STATES,
-    REQUEST_TYPES,
     STEPS,
     VERIFIED_REQUESTS,
 )
@@ -71,9 +70,8 @@ class Request:
     @property
     def ended(self) -> bool:
         """Whether nothing is to be done about it; a granted restriction may still be lifted."""
-        return self.status != OPEN and not (
-            self.type == "restriction" and self.status == "fulfilled"
-        )
+        granted = self.type == "restriction" and self.status in ("fulfilled", "partial")
+        return self.status != OPEN and not granted
 
     @property
     def verified(self) -> bool:
@@ -100,76 +98,12 @@ class Request:
         if self.type != "restriction" or self.status not in HOLDING_STATES:
             return False
         ends = [step["until"] for step in self.steps if step["step"] == HELD]
-        return not ends or _day_everywhere() <= date.fromisoformat(max(ends))
+        return not ends or day_everywhere() <= date.fromisoformat(max(ends))
 
 
-def _day_everywhere() -> date:
+def day_everywhere() -> date:
     """Return the day that has begun everywhere: a hold ends when its last day has, wherever."""
     return (now() - timedelta(hours=12)).date()
-
-
-@dataclass(frozen=True)
-class Opened:
-    """A request in the inbox.
-
-    ``known`` says whether there is such a customer, None: can't say; ``erased`` whether there was
-    one who was erased, so that the next run stops the request at the door.
-    """
-
-    request_id: str
-    received_at: datetime
-    known: bool | None
-    erased: bool = False
-
-
-def open_request(
-    customer_id: str, kind: str, *, channel: str | None = None, received_at: datetime | None = None
-) -> Opened:
-    """Put a request into the inbox: it counts at once, and lands with the next run.
-
-    Raises
-    ------
-    UsageError
-        If there is no such right, or a value is beyond the limits.
-    """
-    with acts.acting("rights.open", type=acts.known(kind, REQUEST_TYPES)) as act:
-        if kind not in REQUEST_TYPES:
-            raise UsageError("there is no such right", f"use one of {', '.join(REQUEST_TYPES)}")
-        identity.require_an_id(customer_id)
-        limits.require_short(channel)
-        present = utc_naive(now())
-        if received_at and not limits.EARLIEST <= received_at <= present:
-            raise UsageError(
-                "--received-at is no moment up to now", "write it in UTC, or leave it out"
-            )
-        opened = act["request_id"] = f"A-{secrets.token_hex(5)}"
-        word = {
-            "customer_id": identity.as_landed(customer_id), "request_id": opened, "type": kind,
-            "received_at": received_at or present, "status": OPEN, "channel": channel,
-        }  # fmt: skip
-        inbox.add("rights_requests", word)
-        known, act["subject_key"] = identity.look_up(customer_id)
-    erased = known is False and kept.is_suppressed(customer_id)
-    return Opened(opened, received_at or present, known, erased)
-
-
-def hold(customer_id: str, *, reason: str, until: date) -> Opened:
-    """Put a subject under a legal hold: a restriction by the company, which erasure doesn't end.
-
-    Raises
-    ------
-    UsageError
-        If the hold ends before it begins, or a value is beyond the limits.
-    """
-    limits.require_told(reason)
-    if until < _day_everywhere():
-        raise UsageError("--until is past", "name the last day of the hold")
-    opened = open_request(customer_id, "restriction", channel="legal hold")
-    request = find(opened.request_id, customer_id)
-    with acts.acting("rights.step", step=HELD) as act:
-        act["subject_key"], act["request_id"] = request.subject_key, request.request_id
-        note_step(request, HELD, reason=reason, until=until.isoformat())
-    return opened
 
 
 def listing(customer_id: str | None = None) -> list[Request]:

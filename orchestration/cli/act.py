@@ -81,6 +81,11 @@ def record(
         print_json(
             {"event_id": kept.event_id, "known_customer": kept.known, "recorded_at": kept.at}
         )
+    elif kept.erased:
+        click.echo(
+            "recorded; that customer was erased, so the next run stops it at the door. If they have"
+            " returned: `assent rights readmit`, before that run"
+        )
     elif kept.known is False:
         click.echo(
             "recorded; no such customer yet, so it is kept until they appear."

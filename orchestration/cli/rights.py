@@ -34,7 +34,7 @@ def open_(
     subject: str, kind: str, channel: str | None, received_at: datetime | None, as_json: bool
 ) -> None:
     """Open a request: it counts at once, and lands with the next run."""
-    from governance.rights.requests import open_request
+    from governance.rights.opening import open_request
 
     opened = open_request(subject, kind, channel=channel, received_at=received_at)
     if as_json:
@@ -61,7 +61,7 @@ def _warn_of_nobody(opened: Any) -> None:
 @click.option("--until", type=click.DateTime(["%Y-%m-%d"]), required=True, help="Its last day.")
 def hold(subject: str, reason: str, until: datetime) -> None:
     """Put a customer under a legal hold: kept, used for nothing, and not erased meanwhile."""
-    from governance.rights.requests import hold as put_under_hold
+    from governance.rights.opening import hold as put_under_hold
 
     opened = put_under_hold(subject, reason=reason, until=until.date())
     click.echo(f"opened {opened.request_id}: `assent rights lift` ends it")

@@ -23,6 +23,7 @@ CALLERS = {
     "governance.rights.kept",
     "governance.rights.discovery",
     "governance.rights.notices",
+    "governance.rights.opening",
     "governance.rights.published",
     "governance.rights.readmission",
     "governance.rights.rectification",
