@@ -82,16 +82,22 @@ def answered(policy: Policy, request_id: str, customer_id: str | None = None) ->
 
 
 def erased_before(
-    policy: Policy, request_ids: Sequence[str], customer_id: str | None = None
-) -> list[dict[str, Any]]:
+    policy: Policy, request_ids: Sequence[str], standing: Sequence[Request],
+    customer_id: str | None = None,
+) -> list[dict[str, Any]]:  # fmt: skip
     """Return the receipts of those requests whose subjects were erased by them already.
+
+    Parameters
+    ----------
+    standing
+        The requests that there are (:func:`~governance.rights.requests.listing`).
 
     Raises
     ------
     UsageError
         As of :func:`answered`.
     """
-    standing = {request.request_id for request in listing(customer_id)}
-    gone = [number for number in request_ids if number not in standing]
+    there = {request.request_id for request in standing}
+    gone = [number for number in request_ids if number not in there]
     receipts = [answered(policy, number, customer_id).receipt for number in gone]
     return [r for r in receipts if r and r.get("type") == ERASURE]

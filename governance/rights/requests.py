@@ -147,11 +147,11 @@ def _since_it_came(
 
 def find(request_id: str, customer_id: str | None = None) -> Request:
     """Return one request; see :func:`find_all`."""
-    return find_all([request_id], customer_id)[0]
+    return find_all([request_id], listing(customer_id))[0]
 
 
-def find_all(request_ids: Sequence[str], customer_id: str | None = None) -> list[Request]:
-    """Return some requests, in the order of their numbers as given.
+def find_all(request_ids: Sequence[str], among: Sequence[Request]) -> list[Request]:
+    """Return some requests of a listing, in the order of their numbers as given.
 
     Raises
     ------
@@ -159,7 +159,7 @@ def find_all(request_ids: Sequence[str], customer_id: str | None = None) -> list
         If there is none of a number, or several customers have one.
     """
     by_number: dict[str, list[Request]] = {}
-    for request in listing(customer_id):
+    for request in among:
         by_number.setdefault(request.request_id, []).append(request)
     return [the_one(by_number.get(request_id, [])) for request_id in request_ids]
 

@@ -216,7 +216,7 @@ def fulfil(
     """Fulfil a request: write the answer to it, or erase; several erasures are done together."""
     from governance.rights.answered import erased_before
     from governance.rights.fulfil import fulfil as fulfil_requests
-    from governance.rights.requests import find_all
+    from governance.rights.requests import find_all, listing
     from ingest.corrections import read
     from orchestration.manifest import policy
     from orchestration.meanings import meanings
@@ -224,11 +224,12 @@ def fulfil(
 
     with writing_alone("rights fulfil"):
         # Such as by what has just finished the work of one who was killed.
-        receipts = before = erased_before(policy(), request_ids, subject)
+        standing = listing(subject)
+        receipts = before = erased_before(policy(), request_ids, standing, subject)
         left = [number for number in request_ids if number not in {r["request_id"] for r in before}]
         if left:
             receipts = before + fulfil_requests(
-                policy(), find_all(left, subject), meanings(),
+                policy(), find_all(left, standing), meanings(),
                 to=to, encrypted=not unencrypted, public_key=public_key,
                 changes=read(changes.read()) if changes else None,
             )  # fmt: skip
