@@ -24,13 +24,15 @@ SLOW = {
     "test_orchestration_removal", "test_reproducibility", "test_warehouse_concurrency",
     "test_warehouse_left_states",
 }  # fmt: skip
-# Coverage makes a run, or an example, half as long again; the tests of its own room and shared
-# fixtures run, and measure, what these files and folders run.
+# Coverage makes what it measures half as long again. These files and folders run what the tests of
+# its own room measure; their fixtures aren't measured either.
 UNMEASURED = SLOW | {
     "properties", "external", "ui", "test_dbt_isolation", "test_dbt_unit_tests",
     "test_governance_backup", "test_governance_bytes", "test_governance_canaries",
     "test_governance_consent", "test_governance_gate_closes", "test_governance_gate_python_assets",
-    "test_governance_lost", "test_governance_rights_erasure", "test_governance_unpublish",
+    "test_governance_kept_newest", "test_governance_lost", "test_governance_query",
+    "test_governance_rights_erasure", "test_governance_rights_notices_owed",
+    "test_governance_rights_numbers", "test_governance_rights_steps", "test_governance_unpublish",
     "test_orchestration_blocking", "test_orchestration_hostile",
     "test_orchestration_small_segments", "test_orchestration_transform", "test_warehouse_kills",
 }  # fmt: skip
