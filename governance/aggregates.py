@@ -6,8 +6,9 @@ these few. Does not belong here: making figures (``models``), the verdict on wha
 (``expectations.segments``).
 
 A group, called cell, is a segment, or all segments together. Who was in the cells is kept by the
-purpose's key, and goes with whom is erased; the sizes stay, so that who has gone still counts as a
-difference. A release made is shown from then on: whether or not the run that made it publishes.
+purpose's key, and goes with whoever is erased or has no basis any more; the sizes stay, so that who
+has gone still counts as a difference. A release made is shown from then on: whether or not the run
+that made it publishes.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,8 +32,9 @@ ALL = 0  # the cell of all segments together; no segment has this id
 
 # The cells of a release that a few subjects may set apart from those of another: cells whose sizes
 # are further from each other than that needn't be compared by who is in them. Of both, somebody may
-# have been erased since they were made: whether the same person, nobody knows, so the least
-# difference takes as many of them as it can for the same.
+# have been taken out of the record since they were made, and may have come back, with the same key
+# or (erased) with another: nobody knows, so the least difference takes as many of them as it can
+# for the same persons, each of whom one of the two cells has lost.
 DIFFERENCES = f"""
 with pairs as (
     select n.segment_id as now_id, n.subjects as now, t.release, t.as_of, t.segment_id as then_id,
@@ -68,9 +70,10 @@ shared as (
         (release, now_id, then_id), (release, now_id), (release, then_id), (release)
     )
 )
-select p.as_of, p.now_id as segment_id,
-    p.now + p.then - 2 * coalesce(s.subjects, 0) as greatest,
-    greatest - 2 * least(p.now - coalesce(n.subjects, 0), p.then - coalesce(t.subjects, 0)) as least
+select p.as_of, p.now_id as segment_id, coalesce(s.subjects, 0) as in_both,
+    p.now - coalesce(n.subjects, 0) + p.then - coalesce(t.subjects, 0) as lost,
+    p.now + p.then - 2 * in_both as greatest,
+    greatest - 2 * least(lost, p.now - in_both, p.then - in_both) as least
 from pairs as p
 left join shared as s using (release, now_id, then_id)
 left join kept as n on n.release = $release and n.segment_id = p.now_id
@@ -154,7 +157,7 @@ def stand(
     try:
         number = record(connection, clocks.as_of, model, members)
         why = _too_small(connection, policy, clocks, number) or too_near(
-            connection, number, policy.thresholds.release_difference
+            connection, number, policy.thresholds.release_difference, perhaps=True
         )
         if why:
             connection.execute("rollback")
@@ -189,22 +192,29 @@ def record(connection: duckdb.DuckDBPyConnection, as_of: date, model: str, membe
     return number
 
 
-def too_near(connection: duckdb.DuckDBPyConnection, number: int, least: int) -> str:
+def too_near(
+    connection: duckdb.DuckDBPyConnection, number: int, least: int, *, perhaps: bool = False
+) -> str:
     """Say which cells of a release differ by a few from those of another; empty if none does.
 
     Parameters
     ----------
     least
         By how many they have to differ, if they do at all.
+    perhaps
+        Whether cells that may differ by a few count as well: they do before a release is made. In
+        those that have been made since, others are taken out, and only what is sure tells.
     """
+    near = "least < $least and greatest >= 1" if perhaps else "least >= 1 and greatest < $least"
     found = connection.execute(
         "select as_of, list(distinct segment_id order by segment_id)"
-        f" from ({DIFFERENCES}) where least >= 1 and greatest < $least group by as_of"
-        " order by as_of",
+        f" from ({DIFFERENCES}) where {near} group by as_of order by as_of",
         {"release": number, "least": least},
     ).fetchall()
+    set_apart = "may set" if perhaps else "set"
     return "; ".join(
-        f"fewer than {least} subjects set {_called(cells)} apart from what was released for {day}"
+        f"fewer than {least} subjects {set_apart} {_called(cells)} apart from what was released"
+        f" for {day}"
         for day, cells in found
     )
 
