@@ -125,6 +125,8 @@ def make(connection: duckdb.DuckDBPyConnection) -> None:
         (MEMBERS, f"release integer, segment_id integer, {KEY} uuid"),
     ):
         connection.execute(f"create table if not exists {table} ({columns})")
+    # Made before it was noted: taken for releases of the current state.
+    connection.execute(f"alter table {CELLS} add column if not exists past boolean default false")
 
 
 def stand(
@@ -155,7 +157,7 @@ def stand(
         return Standing(standing)
     connection.execute("begin")
     try:
-        number = record(connection, clocks.as_of, model, members)
+        number = record(connection, clocks.as_of, model, members, past=not clocks.current)
         why = _too_small(connection, policy, clocks, number) or too_near(
             connection, number, policy.thresholds.release_difference, perhaps=True
         )
@@ -173,8 +175,17 @@ def stand(
     return Standing(Release(number, clocks.as_of, texts))
 
 
-def record(connection: duckdb.DuckDBPyConnection, as_of: date, model: str, members: str) -> int:
-    """Record the cells of a release and who is in them; return its number."""
+def record(
+    connection: duckdb.DuckDBPyConnection, as_of: date, model: str, members: str,
+    *, past: bool = False,
+) -> int:  # fmt: skip
+    """Record the cells of a release and who is in them; return its number.
+
+    Parameters
+    ----------
+    past
+        Whether it was a past day when it was made: it never stands for the current state.
+    """
     number: int = connection.execute(
         f"select coalesce(max(release), 0) + 1 from {CELLS}"
     ).fetchall()[0][0]
@@ -184,10 +195,10 @@ def record(connection: duckdb.DuckDBPyConnection, as_of: date, model: str, membe
         [number],
     )
     connection.execute(
-        f"insert into {CELLS} by name select release, ?::date as as_of, ? as model,"
+        f"insert into {CELLS} by name select release, ?::date as as_of, ? as model, ? as past,"
         f" coalesce(segment_id, {ALL}) as segment_id, count(*) as subjects from {MEMBERS}"
         " where release = ? group by grouping sets ((release, segment_id), (release))",
-        [as_of, model, number],
+        [as_of, model, past, number],
     )
     return number
 
@@ -224,11 +235,11 @@ def _called(cells: list[int]) -> str:
 
 
 def _last(connection: duckdb.DuckDBPyConnection, model: str, past: date | None) -> Release | None:
-    """Return the release that stands: the newest of a model, or that of a past day."""
+    """Return the release that stands: the newest of a model made as current, or a past day's."""
     row = connection.execute(
-        f"select release, as_of from {CELLS} where model = ? and (?::date is null or as_of = ?)"
+        f"select release, as_of from {CELLS} where model = ? and coalesce(as_of = ?, not past)"
         " order by as_of desc, release desc limit 1",
-        [model, past, past],
+        [model, past],
     ).fetchone()
     if row is None:
         return None

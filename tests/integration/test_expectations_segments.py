@@ -121,8 +121,9 @@ def test_poisoned_aggregates_break(
     assert results(warehouse)["release.aggregates"].status == "holds"
     warehouse.execute(statement)
     warehouse.execute(
-        "insert into segmentation.aggregates select release, date '2024-06-01', 'm',"
-        " coalesce(segment_id, 0), count(*) from segmentation.aggregate_members where release = 2"
+        "insert into segmentation.aggregates by name select release, date '2024-06-01' as as_of,"
+        " 'm' as model, coalesce(segment_id, 0) as segment_id, count(*) as subjects"
+        " from segmentation.aggregate_members where release = 2"
         " group by grouping sets ((release, segment_id), (release))"
     )
     found = results(warehouse)["release.aggregates"]

@@ -72,9 +72,11 @@ def test_aggregates_that_were_altered_are_not_published(left, tmp_path):
             "insert into segmentation.aggregate_members select 0, segment_id, segmentation_key"
             " from segmentation.aggregate_members where segmentation_key <>"
             " (select min(segmentation_key) from segmentation.aggregate_members);"
-            " insert into segmentation.aggregates select 0, date '2024-12-01', 'earlier',"
-            " coalesce(segment_id, 0), count(*) from segmentation.aggregate_members"
-            " where release = 0 group by grouping sets ((segment_id), ())"
+            " insert into segmentation.aggregates by name select 0 as release,"
+            " date '2024-12-01' as as_of, 'earlier' as model, false as past,"
+            " coalesce(segment_id, 0) as segment_id, count(*) as subjects"
+            " from segmentation.aggregate_members where release = 0"
+            " group by grouping sets ((segment_id), ())"
         )
     before = (one.home.published / "segmentation.duckdb").read_bytes()
     done = one.assent("run", "--select", 'key:"segmentation/segments" or group:release')

@@ -160,6 +160,19 @@ def test_a_past_day_has_a_release_of_its_own_by_the_same_rule(connection):
     assert stood(connection, without(0), FIRST + timedelta(days=1)) == now
 
 
+def test_what_was_made_for_a_past_day_never_stands_for_the_current_state(connection):
+    stood(connection, SEGMENTS)
+    connection.execute(f"alter table {CELLS} drop column past")  # as before it was noted
+    newest = FIRST + timedelta(days=20)
+    now = stood(connection, SEGMENTS, newest)
+    assert now.release.as_of == FIRST
+    past = stood(connection, without(*range(30)), FIRST + timedelta(days=10), newest=newest)
+    assert past.release.as_of == FIRST + timedelta(days=10)
+    assert stood(connection, SEGMENTS, FIRST + timedelta(days=21)) == now
+    due = stood(connection, without(*range(15)), FIRST + LATER)
+    assert due.release.as_of == FIRST + LATER
+
+
 def test_a_segment_of_few_has_no_figures_released(connection):
     few = {key: segment for n, (key, segment) in enumerate(SEGMENTS.items()) if n > 60 or n % 3}
     found = stood(connection, few)
