@@ -53,7 +53,7 @@ class Outcome:
     unexpected : int or None
         Rows that were not as expected.
     failed : bool
-        Whether it could not be evaluated; it is then not met.
+        Whether it could not be evaluated, or wasn't met and can't say by how many; then not met.
     """
 
     rule: str
@@ -165,7 +165,8 @@ def _outcome(result: Any) -> Outcome:
     unexpected = counts.get("unexpected_count")
     if unexpected is None and isinstance(counts.get("observed_value"), int):
         unexpected = counts["observed_value"]
-    failed = _failed(result.exception_info or {})
+    # Verdicts go by counts: what isn't met without one would pass for kept.
+    failed = _failed(result.exception_info or {}) or not (result.success or unexpected)
     return Outcome(
         rule=meta["rule"],
         what=meta["what"],
