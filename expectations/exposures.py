@@ -17,11 +17,15 @@ IN_HOUSE = "controller"
 
 
 class Exposure(NamedTuple):
-    """One consumer of marts: its name, who it is (None: nobody says), the purposes it meets."""
+    """One consumer: its name, who it is (None: nobody says), the purposes whose marts it reads.
+
+    ``others`` is what it reads and is no mart of a purpose.
+    """
 
     name: str
     recipient: str | None
     purposes: frozenset[str]
+    others: frozenset[str] = frozenset()
 
 
 class Fault(NamedTuple):
@@ -32,7 +36,7 @@ class Fault(NamedTuple):
 
 
 def exposures(manifest: dict[str, Any], policy: Policy) -> Iterator[Exposure]:
-    """Return the exposures that depend on a mart.
+    """Return what the dbt project says of every consumer.
 
     Parameters
     ----------
@@ -40,17 +44,24 @@ def exposures(manifest: dict[str, Any], policy: Policy) -> Iterator[Exposure]:
         dbt's manifest.
     """
     for body in manifest.get("exposures", {}).values():
-        names = [node.rsplit(".", 1)[-1] for node in body.get("depends_on", {}).get("nodes", ())]
-        purposes = {mart_purpose(policy, name) for name in names if name.startswith(MART)}
-        if purposes:
-            said = {**(body.get("config") or {}).get("meta", {}), **(body.get("meta") or {})}
-            known = frozenset(purpose for purpose in purposes if purpose)
-            yield Exposure(body["name"], said.get("recipient"), known)
+        names = [node.split(".", 2)[-1] for node in body.get("depends_on", {}).get("nodes", ())]
+        read = {n: mart_purpose(policy, n) if n.startswith(MART) else None for n in names}
+        said = {**(body.get("config") or {}).get("meta", {}), **(body.get("meta") or {})}
+        yield Exposure(
+            body["name"],
+            said.get("recipient"),
+            frozenset(purpose for purpose in read.values() if purpose),
+            frozenset(name for name, purpose in read.items() if not purpose),
+        )
 
 
 def faults_of(exposure: Exposure, policy: Policy) -> Iterator[Fault]:
     """Return what is wrong with one exposure."""
-    name, recipient, purposes = exposure
+    name, recipient, purposes, others = exposure
+    for other in sorted(others):
+        yield Fault("gap", f"the exposure {name} reads {other}, which is no mart of a purpose")
+    if not (purposes or others):
+        yield Fault("gap", f"the exposure {name} doesn't say which mart it reads")
     if recipient is None:
         yield Fault("gap", f"the exposure {name} names no recipient (meta: {{recipient: ...}})")
     elif recipient != IN_HOUSE and recipient not in policy.recipients:

@@ -378,7 +378,7 @@ def _exposure(rule: Rule, policy: Policy, manifest: dict[str, Any] | None) -> Re
         )
     }
     if not consumers:
-        return unjudged(rule, "the dbt project describes no consumer of a mart", **facts)
+        return unjudged(rule, "the dbt project describes no consumer", **facts)
     faults = [fault for e in consumers for fault in faults_of(e, policy)]
     if not faults:
         return result(rule, "holds", 0, "every consumer is a listed recipient", **facts)

@@ -384,7 +384,7 @@ def test_permission_by_lineage(warehouse: duckdb.DuckDBPyConnection) -> None:
         ({"config": {"meta": {"recipient": "printer"}}}, "broken"),
         ({"config": {"meta": {"recipient": "anybody"}}}, "broken"),
         ({"config": {}}, "gap"),
-        ({"depends_on": {"nodes": []}}, "not judged"),
+        ({"depends_on": {"nodes": ["source.assent.landing.transactions"]}}, "gap"),
     ],
 )
 def test_recipients(
@@ -392,5 +392,7 @@ def test_recipients(
 ) -> None:
     manifest = {"exposures": {"e": CARDS | change}}
     assert results(warehouse, manifest=manifest)["exposure.recipients"].status == status
+    none = results(warehouse, manifest={"exposures": {}})["exposure.recipients"]
+    assert (none.status, none.checked) == ("not judged", True)
     nobody = results(warehouse, manifest=None)["exposure.recipients"]
     assert (nobody.status, nobody.why) == ("not judged", NOT_RUN)

@@ -26,11 +26,28 @@ def test_purposes_of_an_exposure() -> None:
                  config={"meta": {"recipient": "planning"}}),
         policy(),
     )  # fmt: skip
-    assert list(found) == [Exposure("cards", "planning", frozenset({"segmentation", "offers"}))]
-    assert list(exposures(manifest("int_x"), policy())) == []
+    both = frozenset({"segmentation", "offers"})
+    assert list(found) == [Exposure("cards", "planning", both, frozenset({"int_x"}))]
     assert list(exposures({}, policy())) == []
     unnamed = list(exposures(manifest("mart_offers", meta={}), policy()))
     assert unnamed == [Exposure("cards", None, frozenset({"offers"}))]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "said"),
+    [
+        (["source.assent.landing.transactions"], "reads landing.transactions"),
+        (["model.assent.mart_offers", "model.assent.int_x"], "reads int_x"),
+        (["model.assent.mart_gifts"], "reads mart_gifts"),
+        ([], "doesn't say which mart it reads"),
+    ],
+)
+def test_what_is_no_mart_of_a_purpose_is_a_gap(nodes: list[str], said: str) -> None:
+    cards = manifest(depends_on={"nodes": nodes}, meta={"recipient": "controller"})
+    (found,) = exposures(cards, policy())
+    (fault,) = faults_of(found, policy())
+    assert fault.kind == "gap"
+    assert said in fault.what
 
 
 @pytest.mark.parametrize(
