@@ -23,13 +23,12 @@ from governance.findings import Finding
 from governance.gate import mart_purpose
 from governance.policy.columns import allowed_columns, purpose_named
 from governance.policy.model import Policy
-from warehouse.catalogue import NUMBERS, columns, tables
+from warehouse.catalogue import columns, is_number, tables
 from warehouse.sql import identifier
 
 __all__ = ["check_mart", "suite"]
 
-# What an aggregated column may be: a figure, a date, or figures by category; never a text or key.
-FIGURES = (*NUMBERS, "BOOLEAN", "DATE", "MAP(VARCHAR, ")
+BY_CATEGORY = "MAP(VARCHAR, "
 
 
 @dataclass(frozen=True)
@@ -189,17 +188,23 @@ def _columns_lacking(mart: _Mart) -> Iterator[str]:
 def _wrong_types(mart: _Mart) -> Iterator[str]:
     """Find columns whose type can't be the allowed form: a band is a text, an aggregate is not."""
     body = purpose_named(mart.policy, mart.purpose)
-    fixed = {key: (type_,) for key, type_ in _keys(mart).items()}
+    fixed = _keys(mart)
     for table, types in mart.tables.items():
         for column, type_ in types.items():
             forms = {body.attributes[a].form for a in body.columns.get(column, ())}
-            fits: tuple[str, ...] = fixed.get(column, ())
-            if "banded" in forms:
-                fits = ("VARCHAR",)
-            elif forms == {"aggregated"}:
-                fits = FIGURES
-            if fits and not type_.startswith(fits):
-                yield f"{table}.{column} is of type {type_}, not {' or '.join(fits[:2])}"
+            wanted = fixed.get(column) or ("VARCHAR" if "banded" in forms else "")
+            if wanted and type_ != wanted:
+                yield f"{table}.{column} is of type {type_}, not {wanted}"
+            elif not wanted and forms == {"aggregated"} and not _is_figure(type_):
+                what = "neither a number nor a date, nor numbers by category"
+                yield f"{table}.{column} is of type {type_}, {what}"
+
+
+def _is_figure(type_: str) -> bool:
+    """Tell whether an aggregated column may be of a type; never a text, a key, or many values."""
+    if type_.startswith(BY_CATEGORY):
+        return is_number(type_.removeprefix(BY_CATEGORY).removesuffix(")"))
+    return is_number(type_) or type_ in ("BOOLEAN", "DATE")
 
 
 def _permission(mart: _Mart) -> Result:

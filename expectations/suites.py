@@ -5,6 +5,7 @@ DuckDB. Does not belong here: running them (``gx``), verdicts (``marts``), what 
 pass over the mart's own rows (``proof``, ``ages``, ``fill``).
 """
 
+import re
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from expectations.result import by_id
 from expectations.sql import pattern
 from governance.policy.columns import allowed_columns, column_labels
 from governance.policy.model import Policy
+from warehouse.catalogue import NUMBERS
 from warehouse.sql import identifier, quoted
 
 if TYPE_CHECKING:
@@ -21,6 +23,13 @@ if TYPE_CHECKING:
 
 # The subjects of the mart who may be in it (`proof.lawful` makes it): key, both_clocks, now.
 LAWFUL = "proof_lawful"
+
+# Types whose values are no text, and maps of which keys or values may be one.
+_NO_TEXT = (
+    rf"(?:{'|'.join(NUMBERS)}|BOOLEAN|DATE|TIME|TIMESTAMP|INTERVAL|UUID)"
+    r"(?:_\w+)?(?: WITH TIME ZONE)?(?:\(\d+,\d+\))?(?:\[\d*\])*"
+)
+_MAP = re.compile(rf"MAP\((VARCHAR|{_NO_TEXT}), (VARCHAR|{_NO_TEXT})\)")
 
 
 def suite(
@@ -116,39 +125,46 @@ def _bands(policy: Policy, purpose: str, present: dict[str, str]) -> Iterator[An
 
 
 def _special_values(policy: Policy, purpose: str, present: dict[str, str]) -> Iterator[Any]:
-    """Look for every special value of the policy in all texts and all keys of maps."""
+    """Look for every special value of the policy in all texts, those of lists and maps, too."""
     expectations = gx.great_expectations().expectations
     patterns = {
         pattern(value.pattern)
         for attribute in policy.attributes.values()
         for value in attribute.special_values
     }
+    found = " or ".join(
+        f"regexp_full_match(lower(word), {quoted(regex)})" for regex in sorted(patterns)
+    )
+    found = found.replace("{", "{{").replace("}", "}}")  # the query is a template
     for column, type_ in present.items():
-        word = _words(column, type_)
-        if not word:
-            continue
-        found = " or ".join(
-            f"regexp_full_match(lower(word), {quoted(regex)})" for regex in sorted(patterns)
-        )
-        found = found.replace("{", "{{").replace("}", "}}")  # the query is a template
-        # A pattern is matched once per word, not once per row; without the offset, DuckDB would
-        # match first.
-        words = f"select distinct {word} as word from {{batch}} offset 0"
-        query = f"select 1 as special from ({words}) where {found}"
-        yield expectations.UnexpectedRowsExpectation(
-            unexpected_rows_query=query,
-            meta=_meta("special_values", purpose, f"{column} reveals no special category"),
-        )
+        words = _words(identifier(column), type_)
+        if words is None:
+            query = f"select 1 as unread from {{batch}} where {identifier(column)} is not null"
+            what = f"{column} is of a type in which texts can be looked for"
+            yield expectations.UnexpectedRowsExpectation(
+                unexpected_rows_query=query, meta=_meta("special_values", purpose, what)
+            )
+        for word in words or ():
+            # A pattern is matched once per word, not once per row; without the offset, DuckDB
+            # would match first.
+            distinct = f"select distinct {word} as word from {{batch}} offset 0"
+            yield expectations.UnexpectedRowsExpectation(
+                unexpected_rows_query=f"select 1 as special from ({distinct}) where {found}",
+                meta=_meta("special_values", purpose, f"{column} reveals no special category"),
+            )
 
 
-def _words(column: str, type_: str) -> str | None:
-    """Return the SQL of the texts in a column; None if it can't hold any."""
-    if type_.upper().startswith("MAP(VARCHAR"):
-        return f"unnest(map_keys({identifier(column)}))"
-    if type_.upper() == "VARCHAR[]":
-        return f"unnest({identifier(column)})"
-    if type_.upper() == "VARCHAR" or type_.upper().startswith("ENUM"):
-        return f"{identifier(column)}::varchar"
+def _words(column: str, type_: str) -> list[str] | None:
+    """Return the SQL of all texts in a column, none if it can't hold any; None if nobody knows."""
+    if re.fullmatch(_NO_TEXT, type_):
+        return []
+    if type_ == "VARCHAR" or (type_.startswith("ENUM(") and type_.endswith(")")):
+        return [f"{column}::varchar"]
+    if type_ == "VARCHAR[]":
+        return [f"unnest({column})"]
+    if found := _MAP.fullmatch(type_):
+        sides = zip(("map_keys", "map_values"), found.groups(), strict=True)
+        return [f"unnest({part}({column}))" for part, held in sides if held == "VARCHAR"]
     return None
 
 

@@ -38,5 +38,7 @@ def is_number(kind: str) -> bool:
 
     >>> [is_number(kind) for kind in ("DECIMAL(18,2)", "INTEGER", "DATE", "MAP(VARCHAR, DOUBLE)")]
     [True, True, False, False]
+    >>> is_number("DECIMAL(18,2)[]")
+    False
     """
-    return kind.partition("(")[0] in NUMBERS
+    return kind.partition("(")[0] in NUMBERS and not kind.endswith("]")

@@ -82,6 +82,14 @@ POISON = {
         f"minimisation.{S}",
         "alter table marts.mart_segmentation alter visits type varchar using visits::varchar",
     ),
+    "texts by category where only figures are allowed": (
+        f"minimisation.{S}", "alter table marts.mart_segmentation alter category_mix"
+        f" type map(varchar, varchar) using map {{'DELI': '{CANARY}'}}",
+    ),
+    "many values where only a figure is allowed": (
+        f"minimisation.{S}",
+        "alter table marts.mart_segmentation alter visits type integer[] using [visits]",
+    ),
     "a key of another type": (
         f"minimisation.{OFF}",
         f"alter table marts.mart_offers alter offers_key type varchar using '{CANARY}'",
@@ -185,6 +193,22 @@ POISON = {
     "a special value in the mix": (
         f"special_values.{S}", "update marts.mart_segmentation set category_mix ="
         f" map {{'{CANARY} Kosher (veal)': 1.0}} where segmentation_key = {key(0, S)}",
+    ),
+    "a special value among the values of a map": (
+        f"special_values.{S}", "alter table marts.mart_segmentation alter category_mix"
+        f" type map(varchar, varchar) using map {{'DELI': '{CANARY} Kosher (veal)'}}",
+    ),
+    "a special value in a list": (
+        f"special_values.{OFF}",
+        "alter table marts.mart_offers alter value_8w type varchar[] using ['BREAD', 'Rx1']",
+    ),
+    "texts in lists of lists": (
+        f"special_values.{OFF}",
+        "alter table marts.mart_offers alter value_8w type varchar[][] using [['Rx1']]",
+    ),
+    "texts in a structure": (
+        f"special_values.{OFF}",
+        "alter table marts.mart_offers alter value_8w type struct(t varchar) using {'t': 'Rx1'}",
     ),
     "a special value in a text": (
         f"special_values.{OFF}", "update marts.mart_offers set household_size_band = 'Rx1'",
