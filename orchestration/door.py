@@ -18,14 +18,14 @@ import duckdb
 from governance import aggregates, status
 from governance import clocks as clock_row
 from governance.clocks import Clocks
-from governance.gate import judge_features, judge_mart, refuse
+from governance.gate import judge_columns, judge_features, judge_mart, refuse
 from governance.policy.words import SEGMENT_PURPOSE
 from models.features import MIX
 from orchestration.columns import share_sql
 from orchestration.common import BY_DAY, OWNERS, about, same_day, unrepeated
 from orchestration.fairness import judge_of
 from orchestration.feeds import absent_columns
-from orchestration.manifest import policy
+from orchestration.manifest import lineage, policy
 from orchestration.metadata import columns_of
 from orchestration.writer import Writer
 from warehouse import catalogue
@@ -256,6 +256,8 @@ def asset(
         )
         def opened(context: dg.AssetExecutionContext, writer: Writer) -> dg.MaterializeResult:
             with writer.warehouse() as connection, unrepeated():
+                # A run of Python alone has met no gate yet (``orchestration.transform``).
+                refuse(judge_columns(policy(), lineage()))
                 clocks = same_day(context, clock_row.read(connection))
                 return compute(Door(connection, purpose, clocks))
 
