@@ -71,7 +71,6 @@ def load_feeds(
     only: Iterable[str] | None = None,
     recorded: Waiting | None = None,
     progress: Progress = lambda _: None,
-    before_commit: Callable[[duckdb.DuckDBPyConnection], object] = lambda _: None,
 ) -> LoadReport:
     """Load every declared feed; the caller holds the writer's lock.
 
@@ -88,8 +87,6 @@ def load_feeds(
         beside those of the feeds.
     progress
         Told what is being done, one short line at a time; no values.
-    before_commit
-        Called with the connection once nothing can be refused any more, in the same transaction.
 
     Raises
     ------
@@ -108,7 +105,7 @@ def load_feeds(
         work.require_loadable(plans)
         progress("enrolling new customers")
         enrolled = work.enrol()
-        landed = work.land_all(plans, before_commit)
+        landed = work.land_all(plans)
     return LoadReport(
         tuple(landed),
         {plan.feed: plan.skipped for plan in plans if plan.skipped},
@@ -125,7 +122,7 @@ def load_inbox(policy: Policy, recorded: Waiting, *, now: datetime) -> None:
     with _prepared(policy, now, lambda _: None) as work:
         plans = work.plan_inbox(recorded)
         work.enrol()
-        work.land_all(plans, lambda _: None)
+        work.land_all(plans)
 
 
 @contextmanager
@@ -216,9 +213,7 @@ class _Work:
                 [(part.projection, part.survey) for part in plan.parts],
             )
 
-    def land_all(
-        self, plans: list[Plan], before_commit: Callable[[duckdb.DuckDBPyConnection], object]
-    ) -> list[Landed]:
+    def land_all(self, plans: list[Plan]) -> list[Landed]:
         """Land all feeds in one transaction; on any failure, none."""
         connection = self.connection
         known = [plan.feed for plan in plans if plan.afresh and plan.feed != "transactions"]
@@ -248,7 +243,7 @@ class _Work:
             if _changes(plans, landed):
                 clock_row.forget(connection)
                 status.forget_marts(connection, self.policy)
-            before_commit(connection)
+            status.forget_feeds(connection, self.policy)
             # Before the commit: a source that is read isn't met again.
             unread = [(plan.feed, place) for plan in plans for place in plan.unread]
             suppression.note_met(connection, unread, self.moment.now)

@@ -18,6 +18,7 @@ from governance.rights import custody, expiry, purge
 from governance.rights.replay import replay
 from ingest.feeds import feed_figures, newest_event, removals
 from ingest.landing import SHOWN
+from orchestration.checks import judge_feeds
 from orchestration.common import (
     BY_DAY,
     OFFICERS,
@@ -73,10 +74,7 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
             if again := replay(utc_naive(now())):
                 context.log.info(f"erased again, as an older state was put back: {again}")
             files = state_of_files(feeds(), policy())
-            load_feeds(
-                feeds(), policy(), now=now(), recorded=waiting, progress=progress,
-                before_commit=lambda connection: status.forget_feeds(connection, policy()),
-            )  # fmt: skip
+            load_feeds(feeds(), policy(), now=now(), recorded=waiting, progress=progress)
             with writer.warehouse() as connection:
                 current = landed_clocks(connection)
             if expired := custody.let_expire(policy(), current):
@@ -136,10 +134,12 @@ def _heed_alone(context: dg.AssetExecutionContext, writer: Writer, waiting: inbo
     try:
         load_inbox(policy(), waiting, now=now())
         _heed(context, writer, waiting)
+        with writer.warehouse() as connection:
+            judge_feeds(connection)  # no check of this run will
     except Exception as error:  # it stands in the way of this as well
         # Of a fault of ours only the kind: its message may quote a row.
         why = error.what if isinstance(error, AssentError) else type(error).__name__
-        context.log.info(f"nor could recorded words be landed: {why}")
+        context.log.info(f"nor could all be done about recorded words: {why}")
 
 
 def _show(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:

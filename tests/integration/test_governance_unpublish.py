@@ -9,6 +9,8 @@ from governance import inbox, unpublish
 from governance.policy.load import load_policy
 from tests.support.installation import IN_THE_FIRST_BLOCK, own_feeds, policy_with
 
+LONG_AGO = "2024-06-01T12:00:00"
+
 
 def stricter(one, days, *names):
     """Return the policy with a consent that lasts so long for some purposes; all by default."""
@@ -176,6 +178,8 @@ def test_a_broken_feed_keeps_nobody_published(small, tmp_path, harm):
     one = own_feeds(small.copy(tmp_path / "home"), tmp_path / "feeds")
     first, second = sorted(one.members())[:2]
     assert one.assent("consent", "record", first, "withdrawn").status == 0
+    opened = one.assent("rights", "open", second, "access", "--received-at", LONG_AGO)
+    assert opened.status == 0, opened.said
     one, said = harm(one, tmp_path)
     landed = "select count(*) from landing.transactions"
     with one.warehouse() as connection:
@@ -197,6 +201,7 @@ def test_a_broken_feed_keeps_nobody_published(small, tmp_path, harm):
     if harm is broken_file:
         rules = {r["rule"]: r["status"] for r in one.assent("status", "--json").json["rules"]}
         assert rules["freshness.transactions"] == "holds"  # on the feeds as they were landed
+        assert rules["rights.due"] == "broken"  # as the request has landed
         assert rules["permission.segmentation"] == "not judged"  # the mart is another
 
 
