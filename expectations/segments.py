@@ -5,6 +5,7 @@ Belongs here: verdicts on what segmentation made. Does not belong here: making i
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 
 import duckdb
@@ -12,13 +13,15 @@ import duckdb
 from expectations import bias
 from expectations.result import Result, Table, by_id, result, unjudged
 from expectations.sql import one, run
-from governance import aggregates
+from governance import aggregates, status
 from governance.bias_bridge import counted
 from governance.clocks import Clocks
 from governance.policy.model import Policy
 from governance.policy.rules import Rule
 from governance.policy.words import BIAS_PURPOSE, SEGMENT_PURPOSE
 from warehouse.catalogue import columns
+
+UNBUILT = f"mart_{BIAS_PURPOSE} hasn't been built and judged for this run"
 
 
 def check_segments(
@@ -59,14 +62,14 @@ def check_segments(
         _refit(catalogue["refit.segmentation"], clocks, fitted_as_of),
         _release(connection, catalogue["release.aggregates"], postponed),
         _drift(catalogue["drift.segmentation"], psi),
-        *check_bias(connection, policy, clocks.as_of),
+        *check_bias(connection, policy, clocks),
     ]
 
 
 def check_bias(
     connection: duckdb.DuckDBPyConnection,
     policy: Policy,
-    as_of: date,
+    clocks: Clocks,
     *,
     assignments: str | None = None,
 ) -> Iterator[Result]:
@@ -74,8 +77,8 @@ def check_bias(
 
     Parameters
     ----------
-    as_of
-        The day of the assignments.
+    clocks
+        Those of the assignments.
     assignments
         A relation with other assignments, such as those of a candidate
         (``governance.bias_bridge.counted``).
@@ -86,16 +89,30 @@ def check_bias(
     counts = {}
     if judged and (assignments or columns(connection, "segmentation", "assignments")):
         counts = counted(
-            connection, as_of=as_of, columns=[rule.about for rule in judged],
+            connection, as_of=clocks.as_of, columns=[rule.about for rule in judged],
             assignments=assignments,
         )  # fmt: skip
+    unknown = bool(counts) and not _everybody_is_there(connection, policy, clocks)
     for rule in found:
-        if rule.about in counts:
+        if rule.about in counts and unknown:
+            yield replace(unjudged(rule, UNBUILT), checked=False)
+        elif rule.about in counts:
             yield bias.judge(rule, counts[rule.about])
         elif rule.id == "bias.segmentation":
             yield unjudged(rule, f"{rule.about}, so nobody can tell")
         else:
             yield unjudged(rule)
+
+
+def _everybody_is_there(
+    connection: duckdb.DuckDBPyConnection, policy: Policy, clocks: Clocks
+) -> bool:
+    """Tell whether a check has found in the mart of bias_monitoring whoever it should hold.
+
+    If it wasn't built for the run, everybody would be unknown, and no segment ever unfair.
+    """
+    found = {v.rule: v for v in status.verdicts(connection, policy, clocks)}
+    return found[f"reconciliation.marts.{BIAS_PURPOSE}"].passes
 
 
 def _sizes(connection: duckdb.DuckDBPyConnection, clocks: Clocks) -> dict[int, tuple[str, int]]:

@@ -138,9 +138,9 @@ class Door:
         mixes = [None if mix is None else dict(mix) for mix in table.column("mix").to_pylist()]
         return pd.Series(mixes, index=table.column("key").to_pylist(), dtype=object)
 
-    def judge(self) -> "Callable[[Recipe, pd.Series], str] | None":
+    def judge(self, *, excused: bool) -> "Callable[[Recipe, pd.Series], str] | None":
         """Return who says whether a candidate's segments are fair (``orchestration.fairness``)."""
-        return judge_of(_BEHIND[self], policy(), self.clocks.as_of)
+        return judge_of(_BEHIND[self], policy(), self.clocks, excused=excused)
 
     def released(
         self, model: str, segments: "pd.Series", describe: Callable[[], Mapping[str, str]]

@@ -5,13 +5,15 @@ the published segments. Does not belong here: the measures and limits (``expecta
 """
 
 from collections.abc import Callable
-from datetime import date
 from typing import TYPE_CHECKING
 
 import duckdb
 
+from governance import status
+from governance.clocks import Clocks
 from governance.policy.model import Policy
 from governance.policy.words import BIAS_PURPOSE
+from warehouse.errors import RuleBrokenError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,11 +24,23 @@ CANDIDATE = "candidate_assignments"
 
 
 def judge_of(
-    connection: duckdb.DuckDBPyConnection, policy: Policy, as_of: date
+    connection: duckdb.DuckDBPyConnection, policy: Policy, clocks: Clocks, *, excused: bool
 ) -> "Callable[[Recipe, pd.Series], str] | None":
-    """Return the judge that ``models.selection.choose`` asks, or None without a bias purpose."""
+    """Return the judge that ``models.selection.choose`` asks, or None without a bias purpose.
+
+    Parameters
+    ----------
+    excused
+        Whether it has nothing against what an override on record excuses.
+
+    Raises
+    ------
+    RuleBrokenError
+        By the judge, if nobody can tell: bias would stop the segments, whatever they are.
+    """
     if BIAS_PURPOSE not in policy.purposes:
         return None
+    rules = policy if excused else policy.model_copy(update={"overrides": ()})
 
     def judge(recipe: "Recipe", segments: "pd.Series") -> str:
         from expectations.segments import check_bias
@@ -37,9 +51,15 @@ def judge_of(
             relation = (
                 f"(select segmentation_key::uuid as segmentation_key, segment_id from {CANDIDATE})"
             )
-            results = list(check_bias(connection, policy, as_of, assignments=relation))
+            results = list(check_bias(connection, policy, clocks, assignments=relation))
         finally:
             connection.unregister(CANDIDATE)
-        return "; ".join(r.why for r in results if r.status == "broken")
+        found = [status.verdict_on(rules, r, clocks.newest_day) for r in results]
+        if untold := [f"{v.rule}: {v.why}" for v in found if not v.checked]:
+            raise RuleBrokenError(
+                f"no segments can be chosen, as nobody can tell: {'; '.join(untold)}",
+                f"select marts/mart_{BIAS_PURPOSE} as well, or run the whole chain",
+            )
+        return "; ".join(v.why for v in found if not v.passes)
 
     return judge

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from models.model import SegmentModel
-    from models.selection import Choice
+    from models.selection import Choice, Rule
 
 # Facts that a fit leaves, as the UI calls them; and its plots.
 TOLD = {
@@ -63,7 +63,7 @@ def model(marts: Door) -> MaterializeResult:
 def _fit(marts: Door) -> None:
     from models import backtest, identity
     from models.candidates import offered_mix
-    from models.selection import Rule, choose
+    from models.selection import Rule
 
     limits, clocks = policy(), marts.clocks
     later, earlier = (marts.frame(BACKTEST, day, mix=True) for day in _backtest_days(marts))
@@ -72,10 +72,7 @@ def _fit(marts: Door) -> None:
     current = marts.frame(MART, clocks.as_of, shares=offered, mix=True)
     previous = model_store.loaded() if model_store.record() else None
     try:
-        choice = choose(
-            earlier, limited, current=current, judge=marts.judge(),
-            in_force=previous.recipe if previous else None,
-        )  # fmt: skip
+        choice = _chosen(marts, earlier, limited, current, previous)
         report = backtest.backtest(later, choice.recipe)
     except ValueError as error:
         raise RuleBrokenError(
@@ -95,6 +92,27 @@ def _fit(marts: Door) -> None:
         without_a_source=", ".join(choice.left_out) or "none",
     )
     _keep(fitted, choice, report, clocks)
+
+
+def _chosen(
+    marts: Door, earlier: "pd.DataFrame", rule: "Rule", current: "pd.DataFrame",
+    previous: "SegmentModel | None",
+) -> "Choice":  # fmt: skip
+    """Choose by the rule; an override of bias counts where no candidate keeps every limit."""
+    from models.selection import choose
+
+    def chosen(*, excused: bool) -> "Choice":
+        return choose(
+            earlier, rule, current=current, judge=marts.judge(excused=excused),
+            in_force=previous.recipe if previous else None,
+        )  # fmt: skip
+
+    try:
+        return chosen(excused=False)
+    except ValueError:
+        if not policy().overrides:
+            raise
+        return chosen(excused=True)
 
 
 def _reported() -> dict[str, Any]:

@@ -4,16 +4,21 @@ import json
 from datetime import date
 
 import duckdb
+import pandas as pd
 import pytest
 
-from expectations.result import Result, by_id
+from expectations.result import Result, by_id, result
 from expectations.segments import check_bias, check_segments
-from governance import aggregates
+from governance import aggregates, status
 from governance.bias_bridge import counted
 from governance.policy.load import parse_policy
+from governance.policy.model import Override, Policy
 from governance.status import NOT_RUN
+from orchestration.fairness import judge_of
 from tests.support import checked
 from tests.support.checked import AS_OF
+from warehouse.errors import RuleBrokenError
+from warehouse.home import Home
 
 POLICY = checked.policy()
 SEGMENTS = 3
@@ -21,9 +26,10 @@ MEMBERS = "select segment_id, segmentation_key from segmentation.assignments"
 
 
 @pytest.fixture
-def warehouse() -> duckdb.DuckDBPyConnection:
+def warehouse(home: Home) -> duckdb.DuckDBPyConnection:
     """Return the small warehouse with its 72 subjects in three segments, evenly."""
     connection = checked.made()
+    built(connection, POLICY)
     connection.execute("create schema segmentation")
     connection.execute(
         "create table segmentation.assignments as select as_of, segmentation_key,"
@@ -38,6 +44,12 @@ def warehouse() -> duckdb.DuckDBPyConnection:
     aggregates.make(connection)
     aggregates.record(connection, AS_OF, "m", MEMBERS)
     return connection
+
+
+def built(connection: duckdb.DuckDBPyConnection, policy: Policy) -> None:
+    """Record that everybody is in the mart of bias_monitoring, as its own check does."""
+    whole = by_id(policy)["reconciliation.marts.bias_monitoring"]
+    status.put(connection, policy, [result(whole, "holds", 0, "")], checked.clocks(), {})
 
 
 def results(
@@ -173,12 +185,57 @@ def test_a_segment_of_the_old_breaks(warehouse: duckdb.DuckDBPyConnection) -> No
 def test_candidates_are_judged_like_what_stands(warehouse: duckdb.DuckDBPyConnection) -> None:
     warehouse.execute("create temp table candidate as from segmentation.assignments")
     warehouse.execute(SEGMENT_OF_THE_OLD.replace("segmentation.assignments", "candidate"))
-    judged = {r.rule: r for r in check_bias(warehouse, POLICY, AS_OF, assignments="candidate")}
+    clocks = checked.clocks()
+    judged = {r.rule: r for r in check_bias(warehouse, POLICY, clocks, assignments="candidate")}
     assert judged["bias.segmentation.age_band"].status == "broken"
     assert results(warehouse)["bias.segmentation.age_band"].status == "holds"
     warehouse.execute("drop schema segmentation cascade")
-    again = check_bias(warehouse, POLICY, AS_OF, assignments="candidate")
+    again = check_bias(warehouse, POLICY, clocks, assignments="candidate")
     assert "broken" in {r.status for r in again}
+
+
+def overridden(until: date) -> Policy:
+    override = Override(
+        rule="bias.segmentation.age_band", reason="Reviewed", approved_by="A. Officer", until=until
+    )
+    return POLICY.model_copy(update={"overrides": (override,)})
+
+
+def objection(connection: duckdb.DuckDBPyConnection, policy: Policy, *, excused: bool) -> str:
+    """Return what a judge says of the assignments that stand."""
+    judge = judge_of(connection, policy, checked.clocks(), excused=excused)
+    assert judge is not None
+    rows = connection.execute(MEMBERS).fetchall()
+    segments = pd.Series([s for s, _ in rows], index=[str(key) for _, key in rows])
+    return judge(None, segments)  # type: ignore[arg-type]  # it goes by segments alone
+
+
+def test_an_override_lets_a_candidate_be_chosen_if_it_is_asked_for(
+    warehouse: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASSENT_NOW", checked.NOW.isoformat())
+    counts, ended = overridden(checked.NOW.date()), overridden(AS_OF)
+    assert objection(warehouse, POLICY, excused=False) == ""
+    warehouse.execute(SEGMENT_OF_THE_OLD)
+    for policy, excused, objects in ((counts, False, True), (counts, True, False),
+                                     (ended, True, True), (POLICY, True, True)):  # fmt: skip
+        built(warehouse, policy)
+        assert ("'55 and over'" in objection(warehouse, policy, excused=excused)) is objects
+
+
+def test_of_a_mart_that_was_not_built_for_the_day_nobody_is_unknown(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    """Else a part of a run that leaves it out would find no segment unfair."""
+    warehouse.execute(SEGMENT_OF_THE_OLD)
+    warehouse.execute("update marts.mart_bias_monitoring set as_of = as_of - 1")
+    warehouse.execute(f"delete from {status.TABLE}")  # as a run begins
+    found = {name: r for name, r in results(warehouse).items() if name.startswith("bias.")}
+    assert found
+    assert {(r.status, r.checked) for r in found.values()} == {("not judged", False)}
+    with pytest.raises(RuleBrokenError, match="mart_bias_monitoring hasn't been built") as error:
+        objection(warehouse, POLICY, excused=True)
+    assert "marts/mart_bias_monitoring" in error.value.mend
 
 
 def test_the_bridge_counts(warehouse: duckdb.DuckDBPyConnection) -> None:
@@ -227,9 +284,9 @@ def test_without_a_bias_purpose_nobody_can_tell(warehouse: duckdb.DuckDBPyConnec
     start = checked.TEXT.index("  bias_monitoring:")
     end = checked.TEXT.index("recipients:")
     policy = parse_policy(checked.TEXT[:start] + checked.TEXT[end:])
-    found = list(check_bias(warehouse, policy, AS_OF))
+    found = list(check_bias(warehouse, policy, checked.clocks()))
     assert [r.rule for r in found] == ["bias.segmentation"]
     assert found[0].status == "not judged"
     assert "nobody can tell" in found[0].why
     warehouse.execute("drop table marts.mart_bias_monitoring")
-    assert {r.why for r in check_bias(warehouse, POLICY, AS_OF)} == {NOT_RUN}
+    assert {r.why for r in check_bias(warehouse, POLICY, checked.clocks())} == {NOT_RUN}

@@ -3,6 +3,7 @@
 import pytest
 
 from governance import status
+from tests.support.installation import policy_with
 from tests.support.story import MUCH_LATER, NOTE
 from warehouse.connect import connected, warehouse_store
 
@@ -142,8 +143,6 @@ def test_a_segment_below_the_smallest_size_is_not_published(small, tmp_path, lef
 
 def test_verdicts_under_another_policy_count_for_nothing(small, tmp_path):
     """A rule may have been tightened: what held there was not judged here."""
-    from tests.support.installation import policy_with
-
     one = small.copy(tmp_path / "home", policy=policy_with(tmp_path, ("drift: 0.25", "drift: 0.2")))
     before = (one.home.published / "churn_prevention.duckdb").read_bytes()
     done = one.assent("run", "--select", "key:release/published_churn_prevention")
@@ -175,3 +174,24 @@ def test_feeds_that_another_landed_are_judged_though_that_was_killed(
         assert ["freshness.transactions" in str(error) for error in done.errors] == [True] * bool(
             now
         )
+
+
+BIASED = "overrides:" + "".join(
+    f"\n  - {{rule: bias.segmentation.{column}, reason: No segments are even,"
+    " approved_by: A. Officer, until: 2099-12-31}"
+    for column in ("age_band", "income_group", "marital_status", "children")
+)
+
+
+@pytest.mark.slow
+def test_an_override_lets_segments_be_published_though_none_keeps_the_limit(small, tmp_path):
+    narrow = ("representation_ratio: [0.8, 1.25]", "representation_ratio: [1.0, 1.0]")
+    unsure = ("confidence: 0.95", "confidence: 0.5")
+    policy = policy_with(tmp_path, narrow, unsure, ("overrides: []", BIASED))
+    one = small.copy(tmp_path / "home", policy=policy)
+    before = (one.home.published / "segmentation.duckdb").read_bytes()
+    one.run()
+    assert (one.home.published / "segmentation.duckdb").read_bytes() != before
+    found = [r for r in one.evidence("status")["rules"] if r["rule"].startswith("bias.")]
+    broken = {r["rule"]: r["overridden_by"] for r in found if r["status"] == "broken"}
+    assert set(broken.values()) == {"A. Officer: No segments are even"}
