@@ -12,19 +12,18 @@ import pandas as pd
 
 from models.effects import effect_table
 from models.features import MIX
-from models.frames import folded, matrix, mix_totals
+from models.frames import folded, mix_totals, of_enough, shares
 from models.markdown import escaped, table
 from models.model import SegmentModel
 from models.naming import character
-from models.ordering import row_sample
 
 EFFECT_DEFINITION = (
     "Effect: Hedges' g, the difference between the mean of the segment and the mean of everybody "
     "else in pooled standard deviations, on the scale of the model; 0.2 is small, 0.5 medium, 0.8 "
     "large."
 )
+TOO_FEW = "too few"
 NOT_DESCRIBED = "Not described: its figures may not be released yet."
-MIX_ROWS = 100_000
 TOP_CATEGORIES = 6
 
 
@@ -46,7 +45,7 @@ class Card:
         Its rows of ``models.effects.effect_table``, the greatest effect first.
     mix
         ``category``, ``share`` (mean share of spend in the segment), ``share_all``, ``difference``;
-        the greatest differences first. Empty if categories aren't known.
+        the greatest differences first. Empty if categories aren't known, or of too few.
     text
         The card as Markdown.
     """
@@ -98,7 +97,8 @@ def build_cards(
     model
         The fitted model, with names.
     smallest
-        How many subjects have to have bought a category for a card to name it.
+        How many subjects of a segment have to have a value for a card to tell their median, effect
+        or mix; and how many have to have bought a category for it to be named.
     currency
         What to write for the unit of money.
     remark
@@ -112,9 +112,9 @@ def build_cards(
     if frame.empty:
         raise ValueError("there are no subjects to make cards of")
     segments = model.assign(frame)
-    effects = effect_table(frame, segments, model.recipe.scale)
+    effects = effect_table(frame, segments, model.recipe.scale, smallest=smallest)
     effects["unit"] = effects.unit.str.replace("currency", currency, regex=False)
-    mixes = _mixes(frame, segments, model, smallest)
+    mixes = _mixes(frame, segments, smallest)
     cards = []
     for segment in sorted(int(s) for s in segments.unique()):
         own = effects[effects.segment == segment]
@@ -183,6 +183,10 @@ def _feature_lines(features: pd.DataFrame) -> list[str]:
              "effect (95 % interval)"]  # fmt: skip
     rows = []
     for row in features.to_dict("records"):
+        if pd.isna(row["median"]):
+            of_all = number(row["median_all"])
+            rows.append((row["label"], row["unit"], TOO_FEW, TOO_FEW, of_all, "-"))
+            continue
         middle = f"{number(row['lower_quartile'])} to {number(row['upper_quartile'])}"
         effect = f"{row['effect']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})"
         rows.append(
@@ -212,19 +216,14 @@ def number(value: float) -> str:
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
-def _mixes(
-    frame: pd.DataFrame, segments: pd.Series, model: SegmentModel, smallest: int
-) -> dict[int, pd.DataFrame]:
-    """Return the category mix of every segment against that of all.
-
-    On at most ``MIX_ROWS`` of the subjects whose mix is known, chosen by a hash of their features.
-    """
+def _mixes(frame: pd.DataFrame, segments: pd.Series, smallest: int) -> dict[int, pd.DataFrame]:
+    """Return the category mix of every segment against that of all whose mix is known."""
     if MIX not in frame:
         return {}
-    frame, segments = frame[frame[MIX].notna()], segments[frame[MIX].notna()]
-    kept = row_sample(matrix(frame, model.recipe.features).to_numpy(), MIX_ROWS)
-    mixes = pd.Series(folded(frame[MIX].iloc[kept], smallest), dtype=object)
-    codes = segments.iloc[kept].to_numpy()
+    known = pd.DataFrame({MIX: [1.0 if shares(mix) else np.nan for mix in frame[MIX]]})
+    told = of_enough(known, segments, smallest)[MIX].notna().to_numpy()
+    mixes = pd.Series(folded(frame[MIX][told], smallest), dtype=object)
+    codes = segments[told].to_numpy()
     everybody = _mean_mix(mixes)
     if not everybody:
         return {}

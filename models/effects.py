@@ -1,7 +1,7 @@
 """What sets a segment apart: effect sizes against everybody else.
 
-Belongs here: the effect size and the table of it by segment and feature. Does not belong here:
-words made of it (``models.naming``), cards (``models.cards``).
+Belongs here: the effect size and the table of it by segment and feature; what is typical of a
+segment. Does not belong here: words made of it (``models.naming``), cards (``models.cards``).
 """
 
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ import pandas as pd
 
 from models.deciding import SHAPES
 from models.features import Scale, feature, shape_of
-from models.frames import available, matrix
+from models.frames import available, matrix, of_enough
 
 Floats = npt.NDArray[np.float64]
 
@@ -59,12 +59,14 @@ def effect_table(
     segments: pd.Series,
     scale: Scale = "root",
     names: Iterable[str] | None = None,
+    *,
+    smallest: int,
 ) -> pd.DataFrame:
     """Compare every segment with everybody else, feature by feature.
 
     Effects are Hedges' g on the shaped scale (logarithm or square root for heavy tails), so that a
     few large values don't decide; medians and quartiles are in the feature's own unit. Nulls count
-    for neither side.
+    for neither side, nor do the values of a segment that too few have (``frames.of_enough``).
 
     Parameters
     ----------
@@ -76,12 +78,14 @@ def effect_table(
         Scale of counts and amounts.
     names
         Features; default: all that have a source.
+    smallest
+        How many subjects of a segment have to have a value of a feature for it to count.
 
     Returns
     -------
     DataFrame
         One row per segment and feature: ``segment``, ``feature``, ``label``, ``unit``, ``subjects``
-        (with a value), ``median``, ``lower_quartile``, ``upper_quartile``, ``median_all``,
+        (whose values count), ``median``, ``lower_quartile``, ``upper_quartile``, ``median_all``,
         ``effect`` with its 95 % interval ``low``, ``high``.
 
     Raises
@@ -94,7 +98,7 @@ def effect_table(
     if frame.empty:
         raise ValueError("there are no subjects to describe")
     chosen = list(names) if names is not None else available(frame)[0]
-    values = matrix(frame, chosen)
+    values = of_enough(matrix(frame, chosen), segments, smallest)
     codes = segments.to_numpy()
     rows = []
     for name in chosen:
@@ -111,6 +115,21 @@ def effect_table(
             rows.append((*start, median, lower, upper, median_all, *g))
     table = pd.DataFrame(rows, columns=COLUMNS)
     return table.sort_values("segment", kind="stable", ignore_index=True)
+
+
+def typical(
+    frame: pd.DataFrame, segments: pd.Series, names: Iterable[str], *, smallest: int
+) -> dict[int, dict[str, float]]:
+    """Return the median of features by segment, without those that too few have a value of.
+
+    Parameters are as of :func:`effect_table`.
+    """
+    values = of_enough(matrix(frame, names), segments, smallest)
+    medians = values.groupby(segments.to_numpy()).median()
+    return {
+        int(str(segment)): {str(name): float(value) for name, value in row.dropna().items()}
+        for segment, row in medians.iterrows()
+    }
 
 
 def _quartiles(values: Floats) -> Floats:

@@ -75,7 +75,8 @@ def explain_place(
     row
         The subject's features.
     typical
-        The typical figures of each segment that has members, by segment id.
+        The typical figures of each segment that has members, by segment id; without those that too
+        few members have.
     model
         The model that assigned it.
 
@@ -155,8 +156,8 @@ def _reason(model: Deciding, segment: int, rival: int, parts: list[Part]) -> str
     if segment == rival:
         return f"In {name}, the only segment."
     reasons = [
-        f"{part['label']} {_number(part['value'])} (typical: {_number(part['typical'])}, there"
-        f" {_number(part['typical_of_rival'])})"
+        f"{part['label']} {_number(part['value'])} (typical: {_typical(part['typical'])}, there"
+        f" {_typical(part['typical_of_rival'])})"
         for part in _pushing(parts)
     ]
     rather = f"In {name} rather than in {model.name_of(rival)!r}"
@@ -178,6 +179,10 @@ def _sentence(model: Deciding, source: int, target: int, parts: list[Part]) -> s
 def _pushing(parts: list[Part]) -> list[Part]:
     """Return the three that decided most, those that decided for it."""
     return [part for part in parts if part["contribution"] > 0][:3]
+
+
+def _typical(value: float) -> str:
+    return "too few to tell" if isnan(value) else _number(value)
 
 
 def _number(value: float) -> str:

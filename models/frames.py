@@ -82,6 +82,25 @@ def _share_of(mix: Any, category: str) -> float:
     return float(known.get(category) or 0.0) if known else float("nan")
 
 
+def of_enough(values: pd.DataFrame, segments: pd.Series, smallest: int) -> pd.DataFrame:
+    """Return values without those of a segment in which too few subjects have one (NaN).
+
+    Their median or mean would be these few's own; and a figure of all, less those of the other
+    segments, would tell it as well.
+
+    Parameters
+    ----------
+    values
+        One row per subject, a feature a column.
+    segments
+        Segment of every subject, in the order of the values.
+    smallest
+        How many subjects of a segment have to have a value.
+    """
+    known = values.groupby(segments.to_numpy()).transform("count")
+    return values.where(known >= smallest)
+
+
 def available(
     frame: pd.DataFrame, names: Iterable[str] | None = None
 ) -> tuple[list[str], list[str]]:

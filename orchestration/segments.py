@@ -143,7 +143,10 @@ def _fitted(
     from models.model import fit_model
 
     matching = identity.match(previous, fit_model(current, choice.recipe), current)
-    effects = effect_table(current, matching.model.assign(current), choice.recipe.scale)
+    effects = effect_table(
+        current, matching.model.assign(current), choice.recipe.scale,
+        smallest=policy().thresholds.smallest_segment,
+    )  # fmt: skip
     names = naming.name_segments(effects, keep=matching.model.names)
     return matching.model.with_names(names), matching
 
@@ -278,16 +281,16 @@ def _described(
     frame: "pd.DataFrame", fitted: "SegmentModel", assigned: "pd.Series"
 ) -> dict[str, str]:
     """Return what a release shows: cards, plots, and the same as tables, by name of the file."""
-    from models import cards, plots
+    from models import cards, effects, plots
 
     smallest, remark = policy().thresholds.smallest_segment, evidence.label() or ""
     found = cards.build_cards(frame, fitted, smallest=smallest, remark=remark)
-    typical = frame[list(fitted.recipe.features)].groupby(assigned).median()
+    typical = effects.typical(frame, assigned, fitted.recipe.features, smallest=smallest)
     return {
         **{f"segment_{card.segment}.md": card.text for card in found},
         "sizes.svg": plots.svg(plots.segment_sizes(found)),
         "profiles.svg": plots.svg(plots.profiles(found)),
-        model_store.TYPICAL: json.dumps(typical.to_dict("index")),
+        model_store.TYPICAL: json.dumps(typical),
         TABLE: json.dumps(
             [{"segment": c.segment, "name": c.name, "line": c.character, "subjects": c.size,
               "share": c.share} for c in found], indent=1,

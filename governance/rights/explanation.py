@@ -60,7 +60,8 @@ def show(policy: Policy, body: Element, membership: dict[str, Any]) -> None:
         line = SubElement(rows, "tr")
         add(line, "td", f"{row['label']} ({row['unit']})" if row["unit"] else row["label"])
         for name in ("value", "typical", "typical_of_rival"):
-            add(line, "td", "unknown" if row[name] is None else f"{row[name]:,.4g}")
+            none = "unknown" if name == "value" else "too few to tell"
+            add(line, "td", none if row[name] is None else f"{row[name]:,.4g}")
         add(line, "td", f"{row['share']:.0%}")
     bullets(body, membership["changes"])
 

@@ -192,7 +192,8 @@ def _print_features(found: dict[str, Any]) -> None:
         f"\n{found['name']} (segment {found['segment']}), as of {found['as_of']}",
         ["feature", "unit", "this subject", "typical", f"typical of '{found['rather_than']}'",
          "part in it"],
-        [(f["label"], f["unit"], f["value"], f["typical"], f["typical_of_rival"],
+        [(f["label"], f["unit"], f["value"],
+          *("too few" if f[name] is None else f[name] for name in ("typical", "typical_of_rival")),
           f"{f['share']:.0%}") for f in found["features"]],
     )  # fmt: skip
 

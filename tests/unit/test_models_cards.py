@@ -12,13 +12,14 @@ from models.effects import effect_table
 from models.model import fit_model
 from models.model_card import model_card
 from models.naming import name_segments
+from models.plots import profiles, svg
 from models.recipe import FEATURE_SETS, Recipe
 from models.selection import Rule, choose
 from tests.support.shoppers import arrays_within, shoppers, shuffled
 
 FRAME = shoppers(230)
 FITTED = fit_model(FRAME, Recipe("kmeans", FEATURE_SETS["rfm and recent activity"], 3))
-MODEL = FITTED.with_names(name_segments(effect_table(FRAME, FITTED.assign(FRAME))))
+MODEL = FITTED.with_names(name_segments(effect_table(FRAME, FITTED.assign(FRAME), smallest=10)))
 CARDS = build_cards(FRAME, MODEL, smallest=10, currency="USD")
 
 
@@ -75,6 +76,28 @@ def test_a_category_that_too_few_bought_has_no_name():
     assert "Kezia's wedding list" in set(named)
 
 
+def test_a_card_tells_no_figure_and_no_mix_of_too_few():
+    inside = MODEL.assign(FRAME) == 1
+    lone = FRAME.index[inside][:4]
+    kept = ~inside | FRAME.index.isin(lone)
+    frame = FRAME.assign(
+        gap_mean_days=FRAME.gap_mean_days.where(kept).mask(FRAME.index.isin(lone), 31_415.0),
+        category_mix=FRAME.category_mix.where(kept).mask(FRAME.index.isin(lone), {"DELI": 1.0}),
+    )
+    before = {card.segment: card for card in build_cards(frame, MODEL, smallest=4)}
+    assert "31,415" in before[1].text  # positive control
+    assert not before[1].mix.empty
+    cards = {card.segment: card for card in build_cards(frame, MODEL, smallest=5)}
+    assert "| days | too few | too few | " in cards[1].text
+    assert cards[1].mix.empty
+    assert "mean share" not in cards[1].text
+    others = frame.category_mix[~inside].dropna()
+    deli = cards[2].mix.set_index("category").loc["DELI"]
+    assert deli.share_all == pytest.approx(sum(mix["DELI"] for mix in others) / len(others))
+    assert "31,415" not in "".join(card.text + str(card.as_dict()) for card in cards.values())
+    assert svg(profiles(list(cards.values())))
+
+
 def test_a_card_holds_nothing_per_subject():
     lengths = {size for array in arrays_within(CARDS) for size in array.shape}
     assert lengths
@@ -89,7 +112,7 @@ def test_cards_are_plain_values():
     frame = FRAME.assign(gap_mean_days=FRAME.gap_mean_days.where(MODEL.assign(FRAME) != 1))
     unknown = build_cards(frame, MODEL, smallest=1)[0].as_dict()
     json.dumps(unknown, allow_nan=False)
-    assert "| - |" in build_cards(frame, MODEL, smallest=1)[0].text
+    assert "| too few |" in build_cards(frame, MODEL, smallest=1)[0].text
 
 
 def test_the_order_of_rows_plays_no_part():

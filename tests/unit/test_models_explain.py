@@ -178,6 +178,16 @@ def test_the_rival_is_the_next_best_that_has_members():
     assert (alone.rival, alone.sentence) == (4, "In 'Segment 4', the only segment.")
 
 
+def test_what_too_few_members_have_is_said_to_be_that():
+    model = fit_model(FRAME, Recipe("kmeans", ("gap_mean_days", "visits"), 4))
+    _, row = movers(model)
+    place, table = place_of(row, typical(model)[["visits"]], model)
+    assert table.set_index("feature").typical.isna().to_dict() == {
+        "gap_mean_days": True, "visits": False,
+    }  # fmt: skip
+    assert "(typical: too few to tell, there too few to tell)" in place.sentence
+
+
 def test_a_missing_feature_is_named():
     model = fit_model(FRAME, RECIPES[2])
     with pytest.raises(ValueError, match="no column 'visits'"):
