@@ -23,8 +23,6 @@ from models.segmenter import GroupEstimator
 
 Floats = npt.NDArray[np.float64]
 
-MIX_ROWS = 20_000
-
 
 @dataclass(frozen=True)
 class Measured:
@@ -98,7 +96,7 @@ def candidates(
     used, left_out = available(frame)
     found: list[Recipe] = []
     counts = range(low, high + 1)
-    sets = feature_sets(used, offered_mix(frame, smallest, seed), forbidden)
+    sets = feature_sets(used, top_mix_features(frame, smallest), forbidden)
     for name, members in sets.items():
         for scale in _different_scales(members, scales):
             for method in (m for m in methods if m != "rfm_quantiles"):
@@ -108,24 +106,6 @@ def candidates(
     if not found:
         raise ValueError("no feature is left to segment by: all are without a source or forbidden")
     return found, left_out
-
-
-def offered_mix(frame: pd.DataFrame, smallest: int, seed: int = 0) -> list[str]:
-    """Return the shares of the category mix that candidates may read: of the largest categories.
-
-    Parameters
-    ----------
-    frame
-        One row per subject.
-    smallest
-        How many of them have to have bought a category for it to be offered.
-    seed
-        Of the hash that chooses subjects, of many, to look at.
-    """
-    used, _ = available(frame)
-    if len(frame) > MIX_ROWS:
-        frame = frame.iloc[row_sample(matrix(frame, used).to_numpy(), MIX_ROWS, seed)]
-    return top_mix_features(frame, smallest)
 
 
 def _different_scales(members: Sequence[str], scales: Sequence[Scale]) -> list[Scale]:

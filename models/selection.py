@@ -168,6 +168,7 @@ def choose(
     judge: Judge | None = None,
     in_force: Recipe | None = None,
     measure_all: bool = False,
+    subjects: int | None = None,
 ) -> Choice:
     """Choose a recipe by the rule at the head of this module.
 
@@ -189,6 +190,8 @@ def choose(
         The recipe of the model that the choice may replace; it stays if nothing better is found.
     measure_all
         Also measure the stability of candidates on which the choice doesn't depend.
+    subjects
+        How many there were on the earlier day, if ``earlier`` is a sample of them.
 
     Raises
     ------
@@ -211,7 +214,7 @@ def choose(
     measured = measure(
         recipes,
         sample,
-        subjects=len(earlier),
+        subjects=subjects or len(earlier),
         resamples=rule.resamples,
         n_starts=rule.n_starts,
         seed=rule.seed,

@@ -9,7 +9,7 @@ here: what is made of a frame (``orchestration.segments``), what is fair (``expe
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakKeyDictionary
 
 import dagster as dg
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 MIX_ROWS = 50_000
 
+Mixes = Literal["none", "some", "whole"]
 Compute = Callable[["Door"], dg.MaterializeResult]
 
 # The connection behind each door: beside it, so that no attribute of a door is one.
@@ -78,7 +79,7 @@ class Door:
         return [day for (day,) in rows]
 
     def frame(
-        self, mart: str, day: date, *, shares: Sequence[str] = (), mix: bool = False
+        self, mart: str, day: date, *, shares: Sequence[str] = (), mix: Mixes = "none"
     ) -> "pd.DataFrame":
         """Read one day of a mart: one row per subject, by its key as text; figures as floats.
 
@@ -92,8 +93,9 @@ class Door:
             Features ``mix:<category>`` to read as columns: a category's share of the mix, 0 without
             spend on it, null without a mix.
         mix
-            Whether to read the mix itself, a mapping, too; of many subjects for about ``MIX_ROWS``,
-            chosen by a hash of their figures, null for the others: it only describes segments.
+            For whom to read the mix itself, a mapping, too: ``some`` are, of many subjects, about
+            ``MIX_ROWS``, chosen by a hash of their figures, with null for the others. That is for
+            describing segments; a model can't take its shares from it.
 
         Raises
         ------
@@ -120,10 +122,10 @@ class Door:
             )
         found = found.set_index(self.key)
         self._judge_values(mart, found[figures])
-        if mix and MIX in columns:
-            hashed = ", ".join(map(identifier, figures))
-            some = f"hash({hashed}) % {max(1, len(found) // MIX_ROWS)} = 0"
-            found[MIX] = self._mixes(f"{rows} and {some}", day)
+        if mix != "none" and MIX in columns:
+            one_in = max(1, len(found) // MIX_ROWS) if mix == "some" else 1
+            drawn = f"hash({', '.join(map(identifier, figures))}) % {one_in} = 0"
+            found[MIX] = self._mixes(f"{rows} and {drawn}", day)
         return found
 
     def _mixes(self, rows: str, day: date) -> "pd.Series":

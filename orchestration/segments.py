@@ -62,17 +62,18 @@ def model(marts: Door) -> MaterializeResult:
 
 def _fit(marts: Door) -> None:
     from models import backtest, identity
-    from models.candidates import offered_mix
     from models.selection import Rule
 
     limits, clocks = policy(), marts.clocks
-    later, earlier = (marts.frame(BACKTEST, day, mix=True) for day in _backtest_days(marts))
+    days = _backtest_days(marts)
+    later, earlier = (marts.frame(BACKTEST, day, mix="whole") for day in days)
     limited = Rule(limits.segmentation.segments, smallest=limits.thresholds.smallest_segment)
-    offered = offered_mix(earlier, limited.smallest)
-    current = marts.frame(MART, clocks.as_of, shares=offered, mix=True)
     previous = model_store.loaded() if model_store.record() else None
+    current = _current(marts, earlier, previous)
     try:
-        choice = _chosen(marts, earlier, limited, current, previous)
+        # Who had come by the earlier day: the backtest holds a sample.
+        subjects = int((current.tenure_days >= (clocks.as_of - days[1]).days).sum())
+        choice = _chosen(marts, earlier, limited, current, previous, subjects)
         report = backtest.backtest(later, choice.recipe)
     except ValueError as error:
         raise RuleBrokenError(
@@ -96,7 +97,7 @@ def _fit(marts: Door) -> None:
 
 def _chosen(
     marts: Door, earlier: "pd.DataFrame", rule: "Rule", current: "pd.DataFrame",
-    previous: "SegmentModel | None",
+    previous: "SegmentModel | None", subjects: int,
 ) -> "Choice":  # fmt: skip
     """Choose by the rule; an override of bias counts where no candidate keeps every limit."""
     from models.selection import choose
@@ -104,7 +105,7 @@ def _chosen(
     def chosen(*, excused: bool) -> "Choice":
         return choose(
             earlier, rule, current=current, judge=marts.judge(excused=excused),
-            in_force=previous.recipe if previous else None,
+            in_force=previous.recipe if previous else None, subjects=subjects,
         )  # fmt: skip
 
     try:
@@ -113,6 +114,21 @@ def _chosen(
         if not policy().overrides:
             raise
         return chosen(excused=True)
+
+
+def _current(
+    marts: Door, earlier: "pd.DataFrame", previous: "SegmentModel | None"
+) -> "pd.DataFrame":
+    """Read all subjects as they are now, with every share of the mix that a model may ask for.
+
+    The mix itself isn't read: of so many subjects it would have to be thinned, and a share taken
+    from a mix that wasn't read would be none.
+    """
+    from models.frames import top_mix_features
+
+    offered = top_mix_features(earlier, policy().thresholds.smallest_segment)
+    shares = dict.fromkeys([*offered, *(_shares_of(previous) if previous else ())])
+    return marts.frame(MART, marts.clocks.as_of, shares=list(shares))
 
 
 def _reported() -> dict[str, Any]:
@@ -234,7 +250,7 @@ def segments(marts: Door) -> MaterializeResult:
     from models.frames import matrix
 
     fitted, clocks = model_store.loaded(), marts.clocks
-    frame = marts.frame(MART, clocks.as_of, shares=_shares_of(fitted), mix=True)
+    frame = marts.frame(MART, clocks.as_of, shares=_shares_of(fitted), mix="some")
     assigned = fitted.assign(frame)
     found = marts.released(
         model_store.place().name, assigned, lambda: _described(frame, fitted, assigned)

@@ -1,5 +1,7 @@
 """Choosing features, method and number of segments by the rule."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -156,8 +158,16 @@ def test_large_frames_are_sampled_and_sizes_scaled_up():
     assert part.score == pytest.approx(whole.score, abs=0.15)
 
 
-def test_a_sample_of_many_is_one_whatever_their_order(monkeypatch):
-    monkeypatch.setattr("models.candidates.MIX_ROWS", 100)
+def test_the_smallest_segment_counts_up_to_all_of_whom_the_frame_is_a_sample():
+    rule = replace(RULE, smallest=1000)
+    with pytest.raises(ValueError, match="no candidate has 1000 subjects"):
+        choose(EARLIER[COLUMNS], rule)
+    found = choose(EARLIER[COLUMNS], rule, subjects=26_000)
+    chosen = found.table[found.table.verdict == "chosen"].iloc[0]
+    assert 1000 <= chosen.smallest < 26_000
+
+
+def test_a_sample_of_many_is_one_whatever_their_order():
     recipes, _ = candidates(EARLIER, (3, 3), smallest=10, seed=5)
     assert any("mix:" in name for recipe in recipes for name in recipe.features)
     assert candidates(shuffled(EARLIER), (3, 3), smallest=10, seed=5)[0] == recipes

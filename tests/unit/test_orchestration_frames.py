@@ -8,7 +8,9 @@ import pytest
 
 from governance.clocks import Clocks
 from models.frames import matrix
-from orchestration import door
+from models.model import fit_model
+from models.recipe import Recipe
+from orchestration import door, segments
 from orchestration.door import Door
 from warehouse.errors import RuleBrokenError, UsageError
 
@@ -43,11 +45,12 @@ def marts(connection):
 
 
 def test_shares_are_read_of_every_subject_and_the_mix_of_some(marts, monkeypatch):
-    whole = marts.frame("mart_segmentation", DAY, mix=True)
+    monkeypatch.setattr(door, "MIX_ROWS", 20)
+    whole = marts.frame("mart_segmentation", DAY, mix="whole")
+    assert whole.category_mix.notna().sum() == 150
     expected = matrix(whole, SHARES)
     assert whole.visits.dtype == np.float64
-    monkeypatch.setattr(door, "MIX_ROWS", 20)
-    some = marts.frame("mart_segmentation", DAY, shares=SHARES, mix=True)
+    some = marts.frame("mart_segmentation", DAY, shares=SHARES, mix="some")
     assert 0 < some.category_mix.notna().sum() < 50
     found = matrix(some, SHARES).reindex(expected.index)
     assert found.equals(expected)
@@ -55,6 +58,17 @@ def test_shares_are_read_of_every_subject_and_the_mix_of_some(marts, monkeypatch
     assert found["mix:DELI"].isna().sum() == 50
     plain = marts.frame("mart_segmentation", DAY)
     assert list(plain.columns) == ["visits"]
+
+
+def test_a_model_that_is_fitted_anew_is_matched_by_every_share_that_the_one_before_reads(marts):
+    """One that is among the largest no more is a share like any other, not a share of nothing."""
+    whole = marts.frame("mart_segmentation", DAY, mix="whole")
+    previous = fit_model(whole, Recipe("kmeans", ("visits", "mix:it's"), 2))
+    earlier = whole.assign(category_mix=[{"DELI": 1.0}] * len(whole))
+    now = segments._current(marts, earlier, previous)
+    assert set(now.columns) == {"visits", *SHARES}
+    assert previous.assign(now).equals(previous.assign(whole))
+    assert set(segments._current(marts, earlier, None).columns) == {"visits", "mix:DELI"}
 
 
 def test_a_day_without_subjects_is_refused(marts):
