@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from governance.clocks import Clocks
 from governance.policy.load import policy_hash
 from governance.policy.words import SEGMENT_PURPOSE
+from models.features import MIX, MIX_PREFIX
+from orchestration.feeds import absent_columns
 from orchestration.manifest import policy
 from warehouse.errors import UsageError
 from warehouse.home import Home
@@ -188,14 +190,22 @@ def _said(model: "SegmentModel") -> str:
 
 
 def fit_is_due(clocks: Clocks) -> bool:
-    """Tell whether a run has to fit: no model yet, one too old, or one under another policy.
+    """Tell whether a run has to fit.
 
-    A past ``as_of`` never replaces the model in force.
+    It has to if there is no model yet, or one that is too old, was fitted under another policy, or
+    reads a feature that no feed is a source of any more. A past ``as_of`` never replaces the model
+    in force.
     """
     found = record()
     if found is None:
         return True
     if not clocks.current:
         return False
+    if not absent_columns(SEGMENT_PURPOSE).isdisjoint(map(_column, found.get("features", ()))):
+        return True
     age = (clocks.as_of - date.fromisoformat(found["fitted_as_of"])).days
     return age >= policy().segmentation.refit_days or found["policy_hash"] != policy_hash(policy())
+
+
+def _column(feature: str) -> str:
+    return MIX if feature.startswith(MIX_PREFIX) else feature

@@ -202,6 +202,7 @@ def _keep(fitted: "SegmentModel", choice: "Choice", report: "pd.DataFrame", cloc
             "policy_hash": policy_hash(policy()),
             "segments": len(fitted.ids),
             "recipe": choice.recipe.title(),
+            "features": choice.recipe.features,
         }
     )
 

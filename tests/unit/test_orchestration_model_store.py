@@ -1,0 +1,54 @@
+"""Which model is in force, and when a fit is due."""
+
+from datetime import date, datetime
+
+import pytest
+
+from governance.clocks import Clocks
+from governance.policy.load import policy_hash
+from orchestration import feeds, model_store
+from orchestration.manifest import policy
+from warehouse.home import PROJECT
+
+DAY = date(2024, 3, 20)
+MOMENT = datetime(2024, 3, 21)
+
+
+@pytest.fixture(autouse=True)
+def artefacts(home):
+    """Make the folder that the first fit makes."""
+    model_store.folder().mkdir()
+
+
+@pytest.fixture
+def unmapped(tmp_path, monkeypatch):
+    """Let no feed map the discount of a line."""
+    text = (PROJECT / "sources.yaml").read_text()
+    assert "      discount: discount\n" in text
+    (tmp_path / "sources.yaml").write_text(text.replace("      discount: discount\n", ""))
+    monkeypatch.setenv("ASSENT_SOURCES", str(tmp_path / "sources.yaml"))
+    feeds.feeds.cache_clear()
+    yield
+    feeds.feeds.cache_clear()
+
+
+def facts(name, *features):
+    known = {"fitted_as_of": str(DAY), "policy_hash": policy_hash(policy())}
+    return {"folder": name, "features": features} | known
+
+
+@pytest.mark.parametrize(
+    ("features", "due"),
+    [(("visits", "discount_share"), True), (("visits", "mix:DELI"), False), ((), False)],
+)
+def test_a_fit_is_due_once_a_feature_of_the_model_has_no_source(unmapped, features, due):
+    model_store.point_to(facts("one", *features))
+    assert model_store.fit_is_due(Clocks(DAY, MOMENT, MOMENT, DAY)) == due
+    past = Clocks(date(2024, 3, 19), MOMENT, MOMENT, DAY)
+    assert not model_store.fit_is_due(past)
+
+
+def test_no_fit_is_due_while_every_feature_has_a_source():
+    feeds.feeds.cache_clear()
+    model_store.point_to(facts("one", "visits", "discount_share", "mix:DELI"))
+    assert not model_store.fit_is_due(Clocks(DAY, MOMENT, MOMENT, DAY))
