@@ -19,6 +19,8 @@ UNRELEASED = (
     " `assent status` says why under release.aggregates."
 )
 
+NO_MODEL = "the model that made the published segments isn't there any more"
+
 if TYPE_CHECKING:
     from models.deciding import Deciding
     from models.explain import Place
@@ -30,13 +32,15 @@ def explain(customer_id: str, purpose: str) -> dict[str, Any]:
     Raises
     ------
     UsageError
-        If no subject has that id, no model is there, or it isn't the one that assigned.
+        If no subject has that id, or the model that assigned isn't there.
     """
     found = find(policy(), customer_id, purpose, _shares())
     facts = {"purpose": purpose, "permitted": found.permitted, "rule": found.rule}
     if found.segment is None:
         return facts | {"segment": None, "sentence": _absent(purpose, found)}
     model = model_store.deciding()
+    if model is None:
+        raise UsageError(NO_MODEL, "run `assent run`")
     place = _place(found, model)
     name = model.name_of(found.segment)
     return facts | {
@@ -52,7 +56,7 @@ def explain(customer_id: str, purpose: str) -> dict[str, Any]:
 
 def _shares() -> dict[str, str]:
     """Return the shares of the category mix that the models read, each with its SQL."""
-    models = [model_store.deciding() if model_store.record() else None, model_store.previous()]
+    models = (model_store.deciding(), model_store.previous())
     names = {name for model in models if model for name in model.features}
     return {n: share_sql(n) for n in sorted(names) if n.startswith(MIX_PREFIX)}
 
@@ -69,7 +73,7 @@ def _place(found: Found, model: "Deciding") -> "Place | None":
 
     if model.assign(found.rows[0]) != found.segment:
         raise UsageError(
-            "the published segments were made by an earlier model than the one in force",
+            "the published segments were made by another model than the one that is kept for them",
             "run `assent run`",
         )
     typical = model_store.typical()

@@ -1,7 +1,8 @@
-"""The model in force: which it is, and whether a fit is due.
+"""The model in force: which it is, whether its segments are published, and whether a fit is due.
 
-Belongs here: the pointer to the stored model. Does not belong here: fitting
-(``orchestration.segments``), the format of a stored model (``models.store``).
+Belongs here: the pointer to the stored models. Readers go by the model whose segments are
+published: a run may be stopped by a check between fitting and publishing. Does not belong here:
+fitting (``orchestration.segments``), the format of a stored model (``models.store``).
 """
 
 import json
@@ -60,13 +61,31 @@ def place() -> Path:
 def point_to(facts: dict[str, Any]) -> None:
     """Make a stored model the one in force; ``facts`` name its folder.
 
-    The folder of the model that it replaces is kept as ``previous``.
+    The folder of the last model before it whose segments were published is kept as ``previous``.
     """
     before = record() or {}
     again = before.get("folder") == facts["folder"]
-    replaced = before.get("previous" if again else "folder")
-    kept = facts | {"previous": replaced} if replaced else facts
-    write_durably(folder() / "current.json", json.dumps(kept, default=str).encode())
+    was_published = bool(before) and before.get("published", True)  # earlier versions kept no note
+    replaced = before.get("folder" if was_published and not again else "previous")
+    _write(facts | {"published": again and was_published, "previous": replaced})
+
+
+def publish() -> None:
+    """Note that what is published are segments of the model in force."""
+    found = record()
+    if found is not None:
+        _write(found | {"published": True})
+
+
+def _write(facts: dict[str, Any]) -> None:
+    write_durably(folder() / "current.json", json.dumps(facts, default=str).encode())
+
+
+def _published() -> Path | None:
+    """Return the folder of the model whose segments are published; None if it isn't known."""
+    found = record() or {}
+    name = found.get("folder" if found.get("published", True) else "previous")
+    return folder(name) if name else None
 
 
 def in_force() -> list[dict[str, str]]:
@@ -135,28 +154,33 @@ def show(texts: Mapping[str, str], past: date | None) -> None:
 
 
 def typical() -> dict[int, dict[str, float]]:
-    """Return the median of every feature by segment, as released; empty if none is."""
-    path = place() / TYPICAL
-    if not path.exists():
+    """Return the median of every feature by published segment, as released; empty if none is."""
+    where = _published()
+    path = where / TYPICAL if where else None
+    if path is None or not path.exists():
         return {}
     found = read_json(path, "run `assent run`, which writes it anew")
     return {int(segment): figures for segment, figures in found.items()}
 
 
-def deciding() -> "Deciding":
-    """Return the model in force as it decides, without loading scikit-learn.
+def deciding() -> "Deciding | None":
+    """Return the model whose segments are published as it decides, without loading scikit-learn.
+
+    None if no model is known to be that.
 
     Raises
     ------
     UsageError
-        If none has been fitted, or its file isn't whole.
+        If its file isn't whole.
     """
-    return _deciding(place())
+    where = _published()
+    return _deciding(where) if where else None
 
 
 def previous() -> "Deciding | None":
-    """Return the model that was in force before this one, if it is kept."""
-    name = (record() or {}).get("previous")
+    """Return the model whose segments were published before these, if it is kept."""
+    found = record() or {}
+    name = found.get("previous") if found.get("published", True) else None
     if not name or not (folder(name) / MODEL_FILE).exists():
         return None
     return _deciding(folder(name))

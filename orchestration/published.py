@@ -13,6 +13,7 @@ from governance import clocks as clock_row
 from governance import evidence, release, status
 from governance.policy.load import policy_hash
 from governance.policy.words import SEGMENT_PURPOSE
+from orchestration import model_store
 from orchestration.checks import judge_feeds
 from orchestration.common import BY_DAY, OFFICERS, code_version, provenance, same_day
 from orchestration.manifest import policy
@@ -59,6 +60,8 @@ def _published(purpose: str) -> dg.AssetsDefinition:
             "label": evidence.label() or "",
         }
         rows = release.publish_purpose(policy(), purpose, clocks, about)
+        if rows and purpose == SEGMENT_PURPOSE:
+            model_store.publish()
         counts: dict[str, Any] = {f"rows/{table}": count for table, count in rows.items()}
         return dg.MaterializeResult(
             metadata={**counts, **columns, **provenance(clocks), "assent/published": bool(rows)}

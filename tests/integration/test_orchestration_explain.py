@@ -135,11 +135,14 @@ def test_what_cannot_be_explained_is_refused(one, arguments, status, said):
 def republished(one, *statements):
     """Change the warehouse, and publish what has come of it."""
     with one.entered():
+        from orchestration import model_store
+
         with connected(warehouse_store()) as connection:
             for statement in statements:
                 connection.execute(statement)
             tables = published_tables(connection, PURPOSE, {"as_of": "2024-12-30"})
         publish({PURPOSE: tables})
+        model_store.publish()
 
 
 def test_a_change_since_an_earlier_day_is_explained(small, who, tmp_path):
@@ -172,7 +175,9 @@ def test_a_change_of_the_model_is_told_from_one_of_the_subject(small, who, tmp_p
         earlier = replace(model, ids=(*model.ids[1:], model.ids[0]))
         model_store.keep(earlier.with_facts(fitted_as_of="2024-11-01"), "earlier")
         model_store.point_to(record | {"folder": "earlier"})
+        model_store.publish()
         model_store.point_to(record)
+        model_store.publish()
         model_store.point_to(record)  # fitted once more, with the same result
     found = one.assent("explain", who, "--json").json
     (change,) = found["changes"]
@@ -191,7 +196,22 @@ def test_segments_of_another_model_are_not_explained_by_this_one(small, who, tmp
     )
     done = one.assent("explain", who)
     assert done.status == 2
-    assert "earlier model" in done.err
+    assert "another model" in done.err
+
+
+def test_published_segments_are_explained_by_their_own_model(small, who, tmp_path):
+    """One that was fitted since, and stopped by a check, has segments that nobody has seen."""
+    one = small.copy(tmp_path / "home")
+    before = one.assent("explain", who, "--json").json
+    with one.entered():
+        from orchestration import model_store
+
+        record, model = model_store.record(), model_store.loaded()
+        for name in ("stopped", "stopped too"):
+            model_store.keep(replace(model, ids=(*model.ids[1:], model.ids[0])), name)
+            model_store.point_to(record | {"folder": name})
+            model_store.show({model_store.TYPICAL: "{}"}, None)
+    assert one.assent("explain", who, "--json").json == before
 
 
 def test_a_share_of_the_mix_is_a_figure_like_any_other(small, who, tmp_path):

@@ -1,4 +1,4 @@
-"""Which model is in force, and when a fit is due."""
+"""Which model is in force, whose segments are published, and when a fit is due."""
 
 from datetime import date, datetime
 
@@ -52,3 +52,23 @@ def test_no_fit_is_due_while_every_feature_has_a_source():
     feeds.feeds.cache_clear()
     model_store.point_to(facts("one", "visits", "discount_share", "mix:DELI"))
     assert not model_store.fit_is_due(Clocks(DAY, MOMENT, MOMENT, DAY))
+
+
+def before():
+    return model_store.record()["previous"]
+
+
+def test_a_model_whose_segments_were_never_published_is_not_the_one_before():
+    model_store.point_to(facts("first"))
+    assert before() is None
+    model_store.point_to(facts("second"))
+    assert before() is None  # no check has let the first pass
+    model_store.publish()
+    for name in ("third", "fourth", "fourth"):
+        model_store.point_to(facts(name))
+        assert before() == "second"
+    model_store.publish()
+    model_store.point_to(facts("fourth"))  # fitted once more, with the same result
+    assert (before(), model_store.record()["published"]) == ("second", True)
+    model_store.point_to(facts("fifth"))
+    assert before() == "fourth"
