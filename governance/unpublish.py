@@ -23,8 +23,7 @@ from governance.policy.model import Policy
 from warehouse import catalogue
 from warehouse.clock import now, utc_naive
 from warehouse.connect import connected, published_store, warehouse_store
-from warehouse.errors import DAMAGED, UsageError
-from warehouse.publish import before, publish, published_purposes
+from warehouse.publish import before, publish, published_purposes, without_damaged
 from warehouse.sql import identifier, quoted
 
 
@@ -58,24 +57,22 @@ def take_out(policy: Policy, known_at: datetime) -> dict[str, int]:
     return counts
 
 
+@without_damaged
 def _take_out(policy: Policy, purpose: str, at: datetime) -> dict[str, int]:
+    if purpose not in published_purposes():
+        return {}  # it was damaged
     mart, key = f"mart_{purpose}", f"{purpose}_key"
     store = published_store(purpose)
-    try:
-        with connected(store) as connection:
-            names = catalogue.tables(connection, "main")
-            keyed = [n for n in names if key in catalogue.columns(connection, "main", n)]
-            if mart not in keyed:
-                return {}
-            kept, lost = _kept(connection, policy, purpose, mart)
-        with connected(warehouse_store(read_only=True), store) as connection:
-            found = lapse.standing(
-                connection, policy, purpose, at, mart=f"{store.alias}.{identifier(mart)}"
-            )
-    except UsageError as error:
-        if error.rule != DAMAGED:
-            raise
-        return {}  # nobody can read it either; a run writes it anew
+    with connected(store) as connection:
+        names = catalogue.tables(connection, "main")
+        keyed = [n for n in names if key in catalogue.columns(connection, "main", n)]
+        if mart not in keyed:
+            return {}
+        kept, lost = _kept(connection, policy, purpose, mart)
+    with connected(warehouse_store(read_only=True), store) as connection:
+        found = lapse.standing(
+            connection, policy, purpose, at, mart=f"{store.alias}.{identifier(mart)}"
+        )
     if found.held_back or lost:
         until_then = before(purpose)
         publish({purpose: {

@@ -141,11 +141,11 @@ def values_withheld() -> Iterator[None]:
 
 def _damaged(stores: Sequence[Store]) -> UsageError:
     """Find out which file is damaged; DuckDB doesn't say."""
-    found = [s for s in stores if not _whole(s)] if len(stores) > 1 else stores
+    found = [s for s in stores if not whole(s)] if len(stores) > 1 else stores
     return damaged({store.path.name: store.published for store in found or stores})
 
 
-def _whole(store: Store) -> bool:
+def whole(store: Store) -> bool:
     """Read all rows of a file; false if one of them can't be, as it is damaged."""
     try:
         with _begun() as connection:

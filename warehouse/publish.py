@@ -6,18 +6,21 @@ and never sees a half. Does not belong here: which tables a purpose publishes an
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import duckdb
 
-from warehouse.connect import connected, published_store, warehouse_store
+from warehouse.connect import connected, published_store, warehouse_store, whole
+from warehouse.errors import DAMAGED, UsageError
 from warehouse.home import Home
 from warehouse.journal import Step, begin, sync_file, sync_folder
 from warehouse.sql import identifier
 
+P, T = ParamSpec("P"), TypeVar("T")
 AT_ONCE = 2  # files that are built at the same time
 
 
@@ -71,12 +74,35 @@ def published_purposes() -> list[str]:
 
 
 def withdraw(purposes: Sequence[str]) -> None:
-    """Remove the published files of purposes that the policy no longer has."""
+    """Remove published files, such as of purposes that the policy no longer has."""
     if not purposes:
         return
     entry = begin("withdraw", {"purposes": sorted(purposes)})
     remove(entry.payload)
     entry.close()
+
+
+def without_damaged(work: Callable[P, T]) -> Callable[P, T]:
+    """Let work that may be done again be done without published files that are damaged.
+
+    They are removed: who has to leave them can't be taken out of them, nor would their bytes be
+    written anew. A run makes them anew. Nothing is removed while nothing stops the work.
+    """
+
+    @wraps(work)
+    def done(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return work(*args, **kwargs)
+        except UsageError as error:
+            if error.rule != DAMAGED:
+                raise
+            damaged = [p for p in published_purposes() if not whole(published_store(p))]
+            if not damaged:
+                raise
+            withdraw(damaged)
+        return work(*args, **kwargs)
+
+    return done
 
 
 def remove(payload: dict[str, Any]) -> None:

@@ -27,6 +27,7 @@ from warehouse import catalogue, journal
 from warehouse.clock import now, utc_naive
 from warehouse.connect import connected, warehouse_store
 from warehouse.journal import Step
+from warehouse.publish import without_damaged
 from warehouse.sql import identifier, quoted
 
 KIND = "custody"
@@ -73,6 +74,7 @@ def let_expire(policy: Policy, clocks: Clocks) -> dict[str, int]:
     return found
 
 
+@without_damaged
 def finish(payload: Mapping[str, Any]) -> None:
     """Do what the journal says; done again after a kill, it finds what is left to do."""
     subjects, at = payload["subjects"], datetime.fromisoformat(payload["at"])

@@ -26,7 +26,7 @@ from warehouse.clock import now, utc_naive
 from warehouse.connect import Store, published_store, warehouse_store
 from warehouse.errors import UsageError
 from warehouse.journal import Step
-from warehouse.publish import published_purposes
+from warehouse.publish import published_purposes, without_damaged
 from warehouse.sql import identifier, quoted
 
 if TYPE_CHECKING:
@@ -107,6 +107,7 @@ def erase(
             ]
 
 
+@without_damaged
 def _require_told_whose() -> None:
     """Refuse before anything is begun: what a journal can't finish would stop every run."""
     beside = _published()
@@ -126,6 +127,7 @@ def _published() -> list[Store]:
     return [published_store(purpose, alias=alias_of(purpose)) for purpose in published_purposes()]
 
 
+@without_damaged
 def finish(payload: dict[str, Any]) -> None:
     """Do what the journal says; done again after a kill, it finds what is left to do."""
     began = time.monotonic()

@@ -31,7 +31,9 @@ from warehouse import catalogue, journal
 from warehouse.clock import now, utc_naive
 from warehouse.connect import connected, warehouse_store
 from warehouse.errors import UsageError
+from warehouse.home import Home
 from warehouse.journal import Step
+from warehouse.publish import without_damaged
 from warehouse.sql import identifier
 
 KIND = RECTIFICATION = "rectification"
@@ -96,6 +98,7 @@ def rectify(policy: Policy, request: Request, changes: Mapping[str, str | None])
     return told
 
 
+@without_damaged
 def finish(policy: Policy, payload: dict[str, Any]) -> None:
     """Do what the vault says; done again after a kill, it finds what is left to do.
 
@@ -103,6 +106,8 @@ def finish(policy: Policy, payload: dict[str, Any]) -> None:
     """
     began = time.monotonic()
     subject, request_id = payload["subject_key"], payload["request_id"]
+    if not Home.current().published_file(PERMISSION).exists():  # it was damaged
+        release.publish_permission(policy)
     found = [r for r in listing() if r.request_id == request_id and str(r.subject_key) == subject]
     with identity.opened() as connection:
         right = dict(

@@ -287,9 +287,10 @@ def new_kept() -> None:
     """Go on without the file `kept` where it is lost: who was erased may come back with a feed."""
     from governance import acts
     from governance.rights import kept
-    from orchestration.writing import writing_alone
+    from orchestration.writing import holding_the_lock
 
-    with writing_alone("rights new-kept"), acts.acting("rights.new_kept"):
+    # What a killed process left may wait for just this: it is finished by the next command.
+    with holding_the_lock("rights new-kept"), acts.acting("rights.new_kept"):
         kept.begin_anew()
     click.echo("begun; whoever was erased has to be erased again when a feed brings them")
 
