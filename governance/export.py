@@ -27,6 +27,7 @@ from governance.policy.rules import override_of
 from governance.policy.words import SEGMENT_PURPOSE
 from governance.release import PERMISSION
 from governance.rights import kept, recipients
+from governance.rights.recipients import HandedOver
 from warehouse.clock import now, utc_naive, whose
 from warehouse.connect import published_store
 from warehouse.errors import RuleBrokenError, UsageError
@@ -108,12 +109,11 @@ def export(
     }
     with ExitStack() as aside, ExitStack() as taken_back:
         with acts.acting("export", **named) as act:
-            manifest, content, target, subjects = _prepared(
-                policy, segment, purpose, recipient, to, encrypted=encrypted
+            manifest, content, target = _prepared(
+                policy, segment, purpose, recipient, to, taken_back, encrypted=encrypted
             )
             act |= {k: v for k, v in vars(manifest).items() if k not in acts.OURS}
             _write_manifest(manifest, taken_back)
-            _remember(manifest, subjects, taken_back)
             put = aside.enter_context(handover.set_aside(target, content))
         # Only now: no file leaves without its act.
         put()
@@ -122,15 +122,16 @@ def export(
 
 
 def _prepared(
-    policy: Policy, segment: str, purpose: str, recipient: str, to: Path, *, encrypted: bool
-) -> tuple[Manifest, bytes, Path, Any]:
-    """Check and work out everything: manifest, what the file holds, where it goes, who is in it."""
+    policy: Policy, segment: str, purpose: str, recipient: str, to: Path, taken_back: ExitStack,
+    *, encrypted: bool,
+) -> tuple[Manifest, bytes, Path]:  # fmt: skip
+    """Check and work out everything: manifest, what the file holds, where it goes."""
     purpose_named(policy, purpose)
     listed = _recipient(policy, recipient, purpose)
     target = handover.target(to, FORMATS, "an export", encrypted=encrypted)
     key = handover.key_of_recipient(policy, recipient) if encrypted else None
     columns = list(listed.receives or ("customer_id",))
-    at = now()  # an act's own instant
+    release_id, at = secrets.token_hex(8), now()  # an act's own instant
     # Before the permission file is opened: a run puts an event there, then takes it from here.
     waiting = inbox.waiting()
     beside = (
@@ -153,14 +154,15 @@ def _prepared(
         members = int(connection.execute("select count(*) from audience").fetchall()[0][0])
         _require_size(policy, name, members, day)
         table = _table(connection, columns)
-        subjects = _table(connection, ["customer_id"])
+        handed = HandedOver(release_id, recipient, purpose, utc_naive(at), tuple(columns))
+        _remember(handed, _table(connection, ["customer_id"]), taken_back)
     if to.suffix == ".csv":
         table, apostrophes = _without_formulas(table)
     else:
         apostrophes = 0
     content = handover.sealed(_encoded(table, to.suffix), key)
     manifest = Manifest(
-        release_id=secrets.token_hex(8), at=at.isoformat(), clock=whose(),
+        release_id=release_id, at=at.isoformat(), clock=whose(),
         judged_at=judged_at.replace(tzinfo=UTC).isoformat(), actor=acts.actor(), purpose=purpose,
         segment=name, recipient=recipient, role=listed.role, country=listed.country,
         policy_hash=policy_hash(policy), columns=columns, members=members,
@@ -169,7 +171,7 @@ def _prepared(
         file_sha256=hashlib.sha256(content).hexdigest(),
         label=evidence.label(),
     )  # fmt: skip
-    return manifest, content, target, subjects
+    return manifest, content, target
 
 
 def _recipient(policy: Policy, name: str, purpose: str) -> Recipient:
@@ -320,20 +322,15 @@ def _write_manifest(manifest: Manifest, taken_back: ExitStack) -> None:
     write_durably(path, json.dumps(vars(manifest), indent=1, sort_keys=True).encode())
 
 
-def _remember(manifest: Manifest, subjects: Any, taken_back: ExitStack) -> None:
+def _remember(handed: HandedOver, subjects: Any, taken_back: ExitStack) -> None:
     """Remember who is in it, before the file: nobody is handed over without its being known.
 
-    A process killed between the two leaves a subject told of a file that never was, which is the
-    safe side to err on.
+    And before the vault is let go: who corrects or erases somebody waits for that, and then notes
+    who has to be told. A process killed before the file is there leaves a subject told of a file
+    that never was, which is the safe side to err on.
     """
-    taken_back.callback(recipients.take_back, manifest.release_id)
-    recipients.remember(
-        subjects,
-        recipients.HandedOver(
-            manifest.release_id, manifest.recipient, manifest.purpose,
-            utc_naive(datetime.fromisoformat(manifest.at)), tuple(manifest.columns),
-        ),
-    )  # fmt: skip
+    taken_back.callback(recipients.take_back, handed.release_id)
+    recipients.remember(subjects, handed)
 
 
 def _encoded(table: Any, suffix: str) -> bytes:

@@ -7,8 +7,8 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from governance import identity, inbox
-from governance.rights import rectification
+from governance import export, identity, inbox
+from governance.rights import kept, recipients, rectification
 from governance.rights.requests import find
 from tests.support.installation import own_feeds
 from warehouse.connect import warehouse_store
@@ -186,3 +186,33 @@ def test_any_command_finishes_all_of_a_correction(story, monkeypatch):
     with one.published("permission") as connection:
         ages = "select count(*) from subjects where age_years = 101"
         assert connection.execute(ages).fetchall()[0][0] > 0
+
+
+def test_who_receives_the_old_value_meanwhile_is_told(story, monkeypatch):
+    """An export frees the vault before its file is there; a correction waits for no more."""
+    one, folder, *_ = story
+    segment = str(next(iter(one.members().values())))
+
+    def handed_over(name):
+        done = one.assent("export", segment, "--purpose", "personalised_offers", "--recipient",
+                          "offers_partner", "--to", str(folder / name), "--unencrypted",
+                          "--json")  # fmt: skip
+        assert done.status == 0, done.said
+        return done.json["release_id"]
+
+    first = handed_over("first.csv")
+    with one.entered(), kept.opened() as connection:
+        inside = [m for m in one.members() if recipients.recipients_of(connection, m)]
+    with one.entered():
+        recipients.take_back(first)
+    number, encoded = asked(one, max(inside)), export._encoded
+
+    def slow(*given):
+        assert corrected(one, folder, number, {"full_name": "Canary Right"}).status == 0
+        return encoded(*given)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(export, "_encoded", slow)
+        handed_over("second.csv")
+    owed = one.assent("rights", "notices", "--json").json
+    assert [(n["request_id"], n["recipient"]) for n in owed] == [(number, "offers_partner")]
