@@ -218,13 +218,13 @@ def notices(policy: Policy, customer_id: str | None = None) -> list[Notice]:
     """Return every notice, or those about one customer, oldest first."""
     gather(policy)
     with kept.opened() as connection:
-        about = "true" if customer_id is None else "handle = ?"
-        given = [] if customer_id is None else [kept.handle_of(connection, customer_id)]
+        whose = customer_id and kept.handle_of(connection, customer_id)
         rows = connection.execute(
             "select request_id, recipient, kind, since, notice_id, case when confirmed_at is not"
             " null then 'confirmed' when handed_at is not null then 'handed over' else 'waiting'"
-            f" end from kept.notices where {about} order by since, recipient, kind, request_id",
-            given,
+            " end from kept.notices where handle = coalesce(?, handle)"
+            " order by since, recipient, kind, request_id",
+            [whose],
         ).fetchall()
     return [Notice(*row) for row in rows]
 
@@ -232,7 +232,8 @@ def notices(policy: Policy, customer_id: str | None = None) -> list[Notice]:
 def notify(policy: Policy, recipient: str, to: Path, *, encrypted: bool = True) -> dict[str, Any]:
     """Write what a recipient is to be told to a file for it; return how much that is.
 
-    All that waits is in it; if nothing does, what was handed over and isn't confirmed.
+    All that waits is in it; if nothing does, what was handed over and isn't confirmed, by the
+    numbers that it had then.
 
     Raises
     ------
@@ -246,19 +247,20 @@ def notify(policy: Policy, recipient: str, to: Path, *, encrypted: bool = True) 
         key = handover.key_of_recipient(policy, recipient) if encrypted else None
         gather(policy)
         notice_id, at = secrets.token_hex(8), utc_naive(now())
-        these, changes = _unconfirmed(recipient)
+        these, changes = _unconfirmed(recipient, notice_id)
         if not changes:
             raise UsageError(
                 "there is nothing to tell that recipient",
                 "see `assent rights notices`",
                 rule="notice.none",
             )
+        numbers = sorted({change["notice_id"] for change in changes})
         told = {
-            "notice_id": notice_id, "made_at": plain(at), "recipient": recipient,
+            "made_at": plain(at), "recipient": recipient,
             "controller": policy.controller.model_dump(mode="json"), "changes": changes,
         }  # fmt: skip
         content = handover.sealed(json.dumps(told, indent=1, ensure_ascii=False).encode(), key)
-        act |= {"notice_id": notice_id, "changes": len(changes), "encrypted": encrypted}
+        act |= {"notice_ids": numbers, "changes": len(changes), "encrypted": encrypted}
     with handover.set_aside(target, content) as put:
         _hand_over(these, notice_id, at)
         try:
@@ -266,7 +268,7 @@ def notify(policy: Policy, recipient: str, to: Path, *, encrypted: bool = True) 
         except BaseException:
             _hand_over(these, None, None)
             raise
-    return {"notice_id": notice_id, "changes": len(changes), "file": target.name}
+    return {"notice_ids": numbers, "changes": len(changes), "file": target.name}
 
 
 def confirm(notice_id: str, how: str) -> int:
@@ -293,25 +295,26 @@ def forget_told(days: int) -> None:
         )
 
 
-def _unconfirmed(recipient: str) -> tuple[list[UUID], list[dict[str, Any]]]:
-    """Return which notices a recipient is to be told of, and what of them."""
+def _unconfirmed(recipient: str, notice_id: str) -> tuple[list[UUID], list[dict[str, Any]]]:
+    """Return which notices wait, to be handed over by a number, and what a recipient is told."""
     with kept.opened() as connection:
         rows = connection.execute(
-            "select owed_id, kind, since, told from kept.notices as n where recipient = ?"
+            "select if(handed_at is null, owed_id, null), coalesce(notice_id, ?), kind, since, told"
+            " from kept.notices as n where recipient = ?"
             f" and confirmed_at is null and told is not null and {NEW}"
             " order by since, kind, told, owed_id",
-            [recipient],
+            [notice_id, recipient],
         ).fetchall()
-    return [owed_id for owed_id, *_ in rows], [_change(*row) for _, *row in rows]
+    return [owed_id for owed_id, *_ in rows if owed_id], [_change(*row) for _, *row in rows]
 
 
-def _change(kind: str, since: datetime, told: str) -> dict[str, Any]:
+def _change(notice_id: str, kind: str, since: datetime, told: str) -> dict[str, Any]:
     known: Mapping[str, Any] = json.loads(told)
-    said = {"kind": kind, "since": plain(since), "known_as": known["known_as"]}
+    said = {"notice_id": notice_id, "kind": kind, "since": plain(since)}
     changed = {"now": known["now"]} if kind == "rectification" else {}
     of = {"purposes": known["purposes"]} if known.get("purposes") else {}
     to_do = WITHDRAWN_ALL if kind == "withdrawal" and not of else WHAT_TO_DO[kind]
-    return {**said, **of, **changed, "please": to_do}
+    return {**said, "known_as": known["known_as"], **of, **changed, "please": to_do}
 
 
 def _hand_over(these: list[UUID], notice_id: str | None, at: datetime | None) -> None:

@@ -41,7 +41,8 @@ def notify(recipient: str, to: Path, unencrypted: bool, as_json: bool) -> None:
     if as_json:
         print_json(told)
         return
-    click.echo(f"{told['file']} written: {told['changes']} changes, notice {told['notice_id']}")
+    numbers = ", ".join(told["notice_ids"])
+    click.echo(f"{told['file']} written: {told['changes']} changes, notice {numbers}")
 
 
 @click.command("confirm")

@@ -95,7 +95,7 @@ def searched(compiled, tmp_path_factory):
     at_once = hits(one, patterns)
     # What the recipient has to be told waits until it has confirmed it (GDPR Art. 19).
     notice = one.assent("rights", "notify", "store_planning", "--to", str(folder / "notice.json"),
-                        "--unencrypted", "--json").json["notice_id"]  # fmt: skip
+                        "--unencrypted", "--json").json["notice_ids"][0]  # fmt: skip
     said(one, "rights", "confirm", notice, "--how", "by mail")
     said(one, "rights", "purge")
     return one, planted, patterns, status, before, at_once, hits(one, patterns)

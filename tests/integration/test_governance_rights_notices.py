@@ -48,6 +48,10 @@ def notify(one, folder, name):
                       "--unencrypted", "--json")  # fmt: skip
 
 
+def full(*_, **__):
+    raise OSError(28, "No space left on device")
+
+
 def test_what_is_owed_is_listed_without_anybodys_number(story):
     one, _, people, _, _ = story
     listed = one.assent("rights", "notices", "--json")
@@ -60,9 +64,6 @@ def test_what_is_owed_is_listed_without_anybodys_number(story):
 def test_a_notice_that_cant_be_written_isnt_handed_over(story, monkeypatch):
     one, folder, *_ = story
 
-    def full(*_, **__):
-        raise OSError(28, "No space left on device")
-
     with monkeypatch.context() as broken:
         broken.setattr(os, "link", full)
         assert notify(one, folder, "none.json").status == 2
@@ -73,7 +74,7 @@ def test_a_notice_that_cant_be_written_isnt_handed_over(story, monkeypatch):
     assert "no public key" in no_key.err
 
 
-def test_a_recipient_is_told_by_what_it_received_and_confirms_it(story):
+def test_a_recipient_is_told_by_what_it_received_and_confirms_it(story, monkeypatch):
     """Until then the file can be written again; after that nothing is left to tell."""
     one, folder, people, outside, shown = story
     first = notify(one, folder, "first.json")
@@ -83,11 +84,17 @@ def test_a_recipient_is_told_by_what_it_received_and_confirms_it(story):
     assert said == {kind: {"customer_id": who} for kind, who in
                     zip(("erasure", "restriction", "opt_out"), people, strict=True)}  # fmt: skip
     assert outside not in json.dumps(notice)
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "link", full)
+        assert notify(one, folder, "none.json").status == 2
     again = notify(one, folder, "again.json").json
     assert again["changes"] == 3
-    assert one.assent("rights", "confirm", first.json["notice_id"], "--how", "mail").status == 2
-    done = one.assent("rights", "confirm", again["notice_id"], "--how", "mail of 3 March")
+    (number,) = again["notice_ids"]
+    assert [number] == first.json["notice_ids"]  # what was handed over stays so, by its number
+    assert {change["notice_id"] for change in notice["changes"]} == {number}
+    done = one.assent("rights", "confirm", number, "--how", "mail of 3 March")
     assert done.status == 0, done.said
+    assert one.assent("rights", "confirm", number, "--how", "mail").status == 2
     assert {n["state"] for n in one.assent("rights", "notices", "--json").json} == {"confirmed"}
     assert {text for _, text in told(one)} == {None}
     assert "nothing to tell" in notify(one, folder, "more.json").err
