@@ -20,7 +20,8 @@ from warehouse.home import Home
 from warehouse.journal import Step, begin, sync_file, sync_folder
 from warehouse.sql import identifier
 
-P, T = ParamSpec("P"), TypeVar("T")
+P = ParamSpec("P")
+T = TypeVar("T")
 AT_ONCE = 2  # files that are built at the same time
 
 

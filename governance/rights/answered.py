@@ -84,8 +84,8 @@ def answered(policy: Policy, request_id: str, customer_id: str | None = None) ->
 def erased_before(
     policy: Policy, request_ids: Sequence[str], standing: Sequence[Request],
     customer_id: str | None = None,
-) -> list[dict[str, Any]]:  # fmt: skip
-    """Return the receipts of those requests whose subjects were erased by them already.
+) -> dict[str, dict[str, Any]]:  # fmt: skip
+    """Return, by number, the receipts of requests whose subjects were erased by them already.
 
     Parameters
     ----------
@@ -99,5 +99,5 @@ def erased_before(
     """
     there = {request.request_id for request in standing}
     gone = [number for number in request_ids if number not in there]
-    receipts = [answered(policy, number, customer_id).receipt for number in gone]
-    return [r for r in receipts if r and r.get("type") == ERASURE]
+    receipts = {number: answered(policy, number, customer_id).receipt for number in gone}
+    return {n: r for n, r in receipts.items() if r and r.get("type") == ERASURE}

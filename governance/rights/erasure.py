@@ -85,11 +85,11 @@ def erase(
             "fulfil one of them: with it, the other goes as well",
         )
     _require_told_whose()
-    with acts.acting("rights.erase", requests=[r.request_id for r in requests]):
+    with acts.acting("rights.erase", requests=[r.number for r in requests]):
         payload = {
             "at": utc_naive(now()).isoformat(),
             "requests": {
-                str(r.subject_key): {"request_id": r.request_id, "type": r.type} for r in requests
+                str(r.subject_key): {"request_id": r.number, "type": r.type} for r in requests
             },
             "actor": acts.actor(),
             "models": [dict(model) for model in models],
@@ -139,14 +139,15 @@ def finish(payload: dict[str, Any]) -> None:
         mark(connection, subjects, [table for found in tables.values() for table in found])
         rows = {database: _counts(connection, found) for database, found in tables.items()}
         keep = leaving.words_of(connection)
-        known = _known_as(connection, payload)
+        asked = _asked(payload, keep)
+        known = _known_as(connection, asked)
         made = {(table.schema, table.table) for table in tables["warehouse"]}
         fits = [
             {**model, "fitted_on_subject": _fitted_on(connection, model)}
             for model in payload.get("models", [])
             if ("marts", f"mart_{model['purpose']}") in made
         ]
-    _keep(payload, keep, rows, fits, known)
+    _keep(payload, asked, keep, rows, fits, known)
     inbox.forget([customer_id for customer_id, *_ in keep])
     leaving.leave(subjects, datetime.fromisoformat(payload["at"]), leaving.ERASURE)
     kept.require_newest()
@@ -195,11 +196,29 @@ def _fitted_on(
     return {subject: told(of_subject, then) for subject, of_subject, then in rows}
 
 
-def _known_as(connection: duckdb.DuckDBPyConnection, payload: dict[str, Any]) -> "pa.Table":
+def _asked(payload: dict[str, Any], keep: Sequence[tuple[str, str, str]]) -> dict[str, str]:
+    """Return the number of the request that each subject leaves by.
+
+    The journal calls it as records do; the step by which it was verified has its number.
+    """
+    asked = {subject: of["request_id"] for subject, of in payload["requests"].items()}
+    with kept.opened() as connection:
+        for customer_id, subject, _ in keep:
+            rows = connection.execute(
+                "select distinct request_id from kept.steps where handle = ?",
+                [kept.handle_of(connection, customer_id)],
+            ).fetchall()
+            called = kept.numbers(connection, (number for (number,) in rows))
+            asked[subject] = {name: number for number, name in called.items()}.get(
+                asked[subject], asked[subject]
+            )
+    return asked
+
+
+def _known_as(connection: duckdb.DuckDBPyConnection, asked: Mapping[str, str]) -> "pa.Table":
     """Return by which identifiers those who leave are known, with the request of each."""
-    asked = ", ".join(
-        f"({quoted(subject)}::uuid, {quoted(of['request_id'])})"
-        for subject, of in payload["requests"].items()
+    pairs = ", ".join(
+        f"({quoted(subject)}::uuid, {quoted(number)})" for subject, number in asked.items()
     )
     who = (
         "(select * from vault.subjects"
@@ -208,12 +227,13 @@ def _known_as(connection: duckdb.DuckDBPyConnection, payload: dict[str, Any]) ->
     return connection.execute(
         "select customer_id, request_id, known_as, known_as as known_now"
         f" from ({identity.known_as(connection, who)})"
-        f" join (values {asked}) as a(subject_key, request_id) using (subject_key)"
+        f" join (values {pairs}) as a(subject_key, request_id) using (subject_key)"
     ).to_arrow_table()
 
 
 def _keep(
     payload: dict[str, Any],
+    asked: Mapping[str, str],
     keep: Sequence[tuple[str, str, str]],
     found: Mapping[str, Mapping[str, Mapping[str, int]]],
     fits: Sequence[Mapping[str, Any]],
@@ -224,12 +244,9 @@ def _keep(
     with kept.opened() as connection:
         connection.execute("begin")
         notices.owe(connection, known, leaving.ERASURE, since=since)
-        leaving.keep_proofs(
-            connection, keep,
-            {key: of["request_id"] for key, of in payload["requests"].items()}, since,
-        )  # fmt: skip
+        leaving.keep_proofs(connection, keep, asked, since)
         for customer_id, subject, _ in keep:
-            request_id = payload["requests"][subject]["request_id"]
+            request_id = asked[subject]
             handle = kept.handle_of(connection, customer_id)
             rows = {
                 database: tables[subject]
@@ -265,15 +282,16 @@ def _keep(
 
 def _sign(payload: dict[str, Any], seconds: float) -> None:
     """Complete the receipts of those who have left."""
+    begun = {of["request_id"] for of in payload["requests"].values()}
     with kept.opened() as connection:
-        drafts = {
-            (of["request_id"], of["type"], handle): draft
-            for of in payload["requests"].values()
-            for handle, draft in _receipts(connection, of["request_id"]) if "signature" not in draft
-        }  # fmt: skip
+        drafts = connection.execute(
+            "select request_id, handle, receipt from kept.receipts"
+            " where (receipt->>'signature') is null order by all"
+        ).fetchall()
+        called = kept.numbers(connection, (request_id for request_id, *_ in drafts))
     signed = {
         (request_id, handle): receipt.signed({
-            "request_id": request_id, "type": kind, **draft,
+            "request_id": called[request_id], "type": leaving.ERASURE, **json.loads(draft),
             "erased_at": payload["at"], "seconds": round(seconds, 3),
             "kept": {
                 "proof of consent, the request, this receipt":
@@ -282,7 +300,7 @@ def _sign(payload: dict[str, Any], seconds: float) -> None:
                 "a suppression entry": "GDPR Art. 17(1): so that no feed brings the rows back",
             },
         })
-        for (request_id, kind, handle), draft in drafts.items()
+        for request_id, handle, draft in drafts if {request_id, called[request_id]} & begun
     }  # fmt: skip
     with kept.opened() as connection:
         for of_request, told in signed.items():

@@ -86,7 +86,7 @@ def fulfil(
         return [rectify(policy, request, changes)]
     with ExitStack() as aside:
         with acts.acting(
-            "rights.answer", type=request.type, request_id=request.request_id,
+            "rights.answer", type=request.type, request_id=request.number,
             subject_key=request.subject_key,
         ) as act:  # fmt: skip
             told, puts = _prepared(
@@ -126,7 +126,7 @@ def _prepared(
     }  # fmt: skip
     puts = [aside.enter_context(handover.set_aside(*file)) for file in files.items()]
     told = {
-        "request_id": request.request_id,
+        "request_id": request.number,
         "type": request.type,
         "answer_id": answer.answer_id,
         "answered_at": now().isoformat(),

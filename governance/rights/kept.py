@@ -4,7 +4,8 @@ Belongs here: the file ``kept``: steps taken on requests, receipts, proof of con
 suppressed, who was in which export, and the notices that recipients are owed. But for what such a
 notice tells, until it is confirmed, nothing in it bears a customer id: rows are found by a
 handle, a keyed hash of the id under a secret that lies in the file, and proofs are sealed with a
-key that is made from both, so only who supplies an id finds and reads what is kept of it
+key that is made from both, so only who supplies an id finds and reads what is kept of it; a request
+is found by its number, too, as its feed has it
 (GDPR Art. 5(2), 7(1), 17(3)(e); the secret stays when the file's key is changed, or nothing in it
 could be found again). The file is open only for the moment of reading or writing, as the inbox is.
 Does not belong here: what a step means (``requests``), what is deleted (``erasure``), what is too
@@ -34,8 +35,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-LABEL, SEAL_LABEL = "handle", "seal"
+LABEL, SEAL_LABEL, NUMBER_LABEL = "handle", "seal", "request"
 NONCE_BYTES = 12
+OURS = "A-[0-9a-f]{10}"  # a number of a request that was opened here
 OF_FILE = "(select secret from kept.secret)"
 # How far the file has come. What leaves it counts too, so that this only ever grows.
 COME = (
@@ -281,6 +283,20 @@ def handle_of(connection: duckdb.DuckDBPyConnection, customer_id: str) -> Any:
         f"select {handle_sql('id')} from (select ?::varchar as id)",
         [identity.as_landed(customer_id)],
     ).fetchall()[0][0]
+
+
+def numbers(connection: duckdb.DuckDBPyConnection, request_ids: Iterable[str]) -> dict[str, str]:
+    """Return what records that are never changed call some requests, by their numbers.
+
+    A number that a feed gave may hold whatever says who asks: a keyed hash stands for it.
+    """
+    hashed = f"replace({identity.pseudonym(NUMBER_LABEL, 'id', OF_FILE)}::varchar, '-', '')"
+    rows = connection.execute(
+        f"select id, if(regexp_full_match(id, ?), id, 'F-' || {hashed}[:16])"
+        " from (select distinct unnest(?::varchar[]) as id)",
+        [OURS, list(request_ids)],
+    ).fetchall()
+    return dict(rows)
 
 
 def sealed(connection: duckdb.DuckDBPyConnection, customer_id: str, text: str) -> bytes:

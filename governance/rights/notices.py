@@ -218,7 +218,7 @@ def notices(policy: Policy, customer_id: str | None = None) -> list[Notice]:
     """Return every notice, or those about one customer, oldest first."""
     gather(policy)
     with kept.opened() as connection:
-        whose = customer_id and kept.handle_of(connection, customer_id)
+        whose = kept.handle_of(connection, customer_id) if customer_id else None
         rows = connection.execute(
             "select request_id, recipient, kind, since, notice_id, case when confirmed_at is not"
             " null then 'confirmed' when handed_at is not null then 'handed over' else 'waiting'"
@@ -232,8 +232,7 @@ def notices(policy: Policy, customer_id: str | None = None) -> list[Notice]:
 def notify(policy: Policy, recipient: str, to: Path, *, encrypted: bool = True) -> dict[str, Any]:
     """Write what a recipient is to be told to a file for it; return how much that is.
 
-    All that waits is in it; if nothing does, what was handed over and isn't confirmed, by the
-    numbers that it had then.
+    All that waits is in it; if nothing does, what isn't confirmed, by the number it was given.
 
     Raises
     ------

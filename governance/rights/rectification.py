@@ -67,7 +67,7 @@ def rectify(policy: Policy, request: Request, changes: Mapping[str, str | None])
             rule="subject.unknown",
         )  # fmt: skip
     with acts.acting(
-        "rights.rectify", request_id=request.request_id, subject_key=request.subject_key,
+        "rights.rectify", request_id=request.number, subject_key=request.subject_key,
         columns=sorted(changes),
     ):  # fmt: skip
         with connected(*identity.stores()) as connection:
@@ -79,7 +79,7 @@ def rectify(policy: Policy, request: Request, changes: Mapping[str, str | None])
                 [request.subject_key, request.request_id],
             )
         entry = journal.begin(KIND, {
-            "at": utc_naive(now()).isoformat(), "request_id": request.request_id,
+            "at": utc_naive(now()).isoformat(), "request_id": request.number,
             "subject_key": str(request.subject_key),
         })  # fmt: skip
         try:
@@ -105,19 +105,24 @@ def finish(policy: Policy, payload: dict[str, Any]) -> None:
     That the request is fulfilled is noted last.
     """
     began = time.monotonic()
-    subject, request_id = payload["subject_key"], payload["request_id"]
+    subject, number = payload["subject_key"], payload["request_id"]
     if not Home.current().published_file(PERMISSION).exists():  # it was damaged
         release.publish_permission(policy)
-    found = [r for r in listing() if r.request_id == request_id and str(r.subject_key) == subject]
+    found = [
+        request for request in listing()
+        if number in (request.number, request.request_id) and str(request.subject_key) == subject
+    ]  # fmt: skip
+    if not found:
+        return
     with identity.opened() as connection:
         right = dict(
             connection.execute(
                 "select column_name, value from vault.corrections"
                 " where subject_key = ?::uuid and request_id = ?",
-                [subject, request_id],
+                [subject, found[0].request_id],
             ).fetchall()
         )
-    if not found or not right or found[0].status != OPEN:
+    if not right or found[0].status != OPEN:
         return  # killed before the vault knew, so the request stands; or nothing is left to do
     rows = _correct_landing(policy, subject, right, payload["at"])
     release.publish_permission(policy)
@@ -272,7 +277,7 @@ def _sign(
     with kept.opened() as connection:
         handle = kept.handle_of(connection, request.customer_id)
         content = {
-            "request_id": request.request_id, "type": request.type, "rectified_at": at,
+            "request_id": request.number, "type": request.type, "rectified_at": at,
             "columns": columns, "rows_found": rows, "seconds": round(seconds, 3),
             "recipients": notices.owed_to(connection, handle, request.request_id),
             "kept": {"of what was wrong, a keyed hash": "so that no feed brings it back"},

@@ -42,6 +42,8 @@ class Request:
     ----------
     customer_id
         Whose it is; printed nowhere but where that customer was named.
+    number
+        What acts, receipts and the journal call it (:func:`governance.rights.kept.numbers`).
     status
         As it stands: by the last word of the feed, of the inbox or of a step taken here.
     jurisdiction
@@ -56,6 +58,7 @@ class Request:
     """
 
     request_id: str
+    number: str
     type: str
     received_at: datetime
     status: str
@@ -117,9 +120,11 @@ def listing(customer_id: str | None = None) -> list[Request]:
         found = [dict(zip(columns, row, strict=True)) for row in rows.fetchall()]
     with kept.opened() as connection:
         steps = kept.steps_of(connection, {row["customer_id"] for row in found})
+        numbers = kept.numbers(connection, (row["request_id"] for row in found))
     requests = [
         Request(
             **row,
+            number=numbers[row["request_id"]],
             steps=_since_it_came(
                 row, steps.get((row["customer_id"], row["request_id"], row["type"]), [])
             ),
@@ -221,7 +226,7 @@ def take_step(
             raise UsageError("there is no such step", f"use one of {', '.join(STEPS)}")
         limits.require_told(*details.values())
         request = find(request_id, customer_id)
-        act["subject_key"], act["request_id"] = request.subject_key, request_id
+        act["subject_key"], act["request_id"] = request.subject_key, request.number
         require_open(request)
         _require_fitting(policy, request, step)
         note_step(request, step, **details)

@@ -92,7 +92,7 @@ def _shown(request: Any) -> dict[str, Any]:
     from orchestration.manifest import policy
 
     due = due_dates_of(policy(), request)
-    names = ("request_id", "type", "received_at", "status", "jurisdiction", "channel",
+    names = ("request_id", "number", "type", "received_at", "status", "jurisdiction", "channel",
              "verified", "extended", "acknowledged")  # fmt: skip
     return {name: getattr(request, name) for name in names} | {
         "acknowledge_by": due and due.acknowledge_by, "answer_by": due and due.answer_by,
@@ -225,10 +225,11 @@ def fulfil(
     with writing_alone("rights fulfil"):
         # Such as by what has just finished the work of one who was killed.
         standing = listing(subject)
-        receipts = before = erased_before(policy(), request_ids, standing, subject)
-        left = [number for number in request_ids if number not in {r["request_id"] for r in before}]
+        before = erased_before(policy(), request_ids, standing, subject)
+        receipts = list(before.values())
+        left = [number for number in request_ids if number not in before]
         if left:
-            receipts = before + fulfil_requests(
+            receipts += fulfil_requests(
                 policy(), find_all(left, standing), meanings(),
                 to=to, encrypted=not unencrypted, public_key=public_key,
                 changes=read(changes.read()) if changes else None,
@@ -237,13 +238,13 @@ def fulfil(
     if as_json:
         print_json(receipts)
         return
-    for receipt in receipts:
+    for number, receipt in zip([*before, *left], receipts, strict=True):
         rows = sum(sum(tables.values()) for tables in receipt["rows_found"].values())
-        erased = "erased already" if receipt in before else "erased"
+        erased = "erased already" if number in before else "erased"
         done = {"erasure": erased, "rectification": "corrected"}.get(
             receipt["type"], f"{', '.join(receipt.get('files', []))} written"
         )
-        click.echo(f"{receipt['request_id']}: {done}, {rows} rows in {receipt['seconds']} s")
+        click.echo(f"{number}: {done}, {rows} rows in {receipt['seconds']} s")
 
 
 @rights.command("check")

@@ -4,15 +4,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from governance import consent, identity, inbox
+from governance import acts, consent, identity, inbox
 from governance.consent_relations import KNOWN_NOW, LANDED
 from governance.release import PERMISSION, publish_permission
-from governance.rights import kept
+from governance.rights import erasure, kept, leaving, receipt, rectification
 from governance.rights.answered import answered
 from governance.rights.erasure import erase
+from governance.rights.purge import purge
 from governance.rights.readmission import readmit
 from governance.rights.requests import find, listing, take_step
 from ingest.load import load_feeds
+from tests.support.canaries import Search
 from tests.support.feeds import (
     NOW,
     UTC_POLICY,
@@ -24,6 +26,7 @@ from tests.support.feeds import (
     sale,
     sources_in,
 )
+from warehouse import journal
 from warehouse.connect import published_store, warehouse_store
 from warehouse.errors import UsageError
 
@@ -39,7 +42,7 @@ def somewhere(home, monkeypatch):
     monkeypatch.setenv("ASSENT_NOW", NOW.isoformat())
 
 
-def land(folder, *requests):
+def land(folder, *requests, **more):
     """Land sales and grants of Ann's and Zoe's, and these requests of the feed's."""
     people = ("ann", "zoe")
     fill(
@@ -47,6 +50,7 @@ def land(folder, *requests):
         transactions=[sale(customer_id=who) for who in people],
         consent_events=[event(customer_id=who) for who in people],
         rights_requests=requests,
+        **more,
     )
     columns = {name: name for name in ("customer_id", "action", "purpose", "occurred_at")}
     sources = sources_in(
@@ -55,6 +59,7 @@ def land(folder, *requests):
             "consent_events", columns=columns | {"notice_version": {"constant": 9}}
         ),
         rights_requests=declared("rights_requests"),
+        **{name: declared(name) for name in more},
     )
     load_feeds(sources, POLICY, now=NOW, recorded=(waiting := inbox.waiting()))
     inbox.drop(waiting)
@@ -258,3 +263,51 @@ def test_an_erasure_that_comes_anew_has_a_receipt_of_its_own(tmp_path, monkeypat
     land(tmp_path, ("ann", "7", "erasure", LAST, "open"))
     take_step(POLICY, "7", "refused", **WORDS)
     assert answered(POLICY, "7").receipt is None
+
+
+TELLING = "DSR canary-jane@example.org"  # whatever the company calls it
+
+
+def killed(doing, home):
+    """Let an act be killed at its work; what the journal holds of it names nobody."""
+    with pytest.raises(ZeroDivisionError):
+        doing()
+    (entry,) = home.journal.iterdir()
+    assert TELLING not in entry.read_text()
+
+
+def test_a_number_that_tells_who_asks_is_in_no_record(home, tmp_path, monkeypatch):
+    """A request is found by it all the same, and what was killed is finished."""
+    people = [(who, "Lee", f"{who}@example.org", "US", "40") for who in ("ann", "zoe")]
+    asked = [(who, TELLING, kind, FIRST, "open")
+             for who, kind in (("ann", "erasure"), ("zoe", "rectification"))]  # fmt: skip
+    land(tmp_path, *asked, customers=people)
+    for who, *_ in asked:
+        take_step(POLICY, TELLING, "verified", customer_id=who, method="-")
+    ann, zoe = (find(TELLING, who) for who, *_ in asked)
+    with monkeypatch.context() as ending:
+        ending.setattr(rectification, "leave_published", lambda *_, **__: 1 / 0)
+        killed(lambda: rectification.rectify(POLICY, zoe, {"email": "z@example.org"}), home)
+    assert journal.complete(rectification.steps(lambda: POLICY)) == [rectification.KIND]
+    with monkeypatch.context() as ending:
+        ending.setattr(leaving, "leave", lambda *_: 1 / 0)
+        killed(lambda: erase([ann]), home)
+    assert journal.complete(erasure.STEPS) == [erasure.KIND]
+
+    told = [answered(POLICY, TELLING, who).receipt for who, *_ in asked]
+    assert [found["type"] for found in told] == ["erasure", "rectification"]
+    assert all(receipt.holds(found) for found in told)
+    ((number,),) = {(found["request_id"],) for found in told}
+    assert [number] == [act["requests"][0] for act in acts.recorded() if "requests" in act]
+    assert {number} == {act["request_id"] for act in acts.recorded() if "request_id" in act}
+    assert find(TELLING, "zoe").number == number != TELLING
+    land(tmp_path, customers=people)
+    purge(POLICY)
+    hits = Search([TELLING]).in_files(home.root)
+    # Of whoever isn't erased, where requests are; of who is, in what is kept.
+    assert {name.rsplit("/", 1)[-1] for name in hits} == {
+        "warehouse.duckdb", "permission.duckdb", "vault.duckdb", "kept",
+    }  # fmt: skip
+    with kept.opened() as connection:
+        for (text,) in connection.execute("select receipt from kept.receipts").fetchall():
+            assert TELLING not in text
