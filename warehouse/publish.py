@@ -8,6 +8,7 @@ and never sees a half. Does not belong here: which tables a purpose publishes an
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -131,12 +132,16 @@ def _build(tables: Mapping[str, Mapping[str, str]], over: bool) -> dict[str, dic
     ]
     if over:
         stores += [published_store(purpose, alias=_before(purpose)) for purpose in purposes]
-    with (
-        connected(warehouse_store(read_only=True), *stores) as connection,
-        ThreadPoolExecutor(AT_ONCE) as threads,
-    ):
-        counts = threads.map(lambda purpose: _fill(connection, purpose, tables[purpose]), purposes)
-        found = dict(zip(purposes, counts, strict=True))
+    with connected(warehouse_store(read_only=True), *stores) as connection:
+        with ExitStack() as own, ThreadPoolExecutor(AT_ONCE) as threads:
+            cursors = [own.enter_context(connection.cursor()) for _ in purposes]
+            try:
+                fills = threads.map(_fill, cursors, purposes, [tables[name] for name in purposes])
+                found = dict(zip(purposes, fills, strict=True))
+            except BaseException:  # such as by Ctrl-C: those that are at work would be waited for
+                for cursor in cursors:
+                    cursor.interrupt()
+                raise
         for purpose in purposes:  # not beside one that still writes: DuckDB refuses that at times
             connection.execute(f"checkpoint {_alias(purpose)}")
     for purpose in purposes:
@@ -157,14 +162,13 @@ def _before(purpose: str) -> str:
 
 
 def _fill(
-    connection: duckdb.DuckDBPyConnection, purpose: str, selects: Mapping[str, str]
+    cursor: duckdb.DuckDBPyConnection, purpose: str, selects: Mapping[str, str]
 ) -> dict[str, int]:
-    """Fill one file; ``connection`` is shared with other threads, which have others to fill."""
+    """Fill one file, by a cursor of its own: other threads have others to fill."""
     counts = {}
-    with connection.cursor() as cursor:
-        cursor.execute("use warehouse")
-        for table, select in selects.items():
-            name = f"{_alias(purpose)}.main.{identifier(table)}"
-            cursor.execute(f"create table {name} as {select}")
-            counts[table] = cursor.execute(f"select count(*) from {name}").fetchall()[0][0]
+    cursor.execute("use warehouse")
+    for table, select in selects.items():
+        name = f"{_alias(purpose)}.main.{identifier(table)}"
+        cursor.execute(f"create table {name} as {select}")
+        counts[table] = cursor.execute(f"select count(*) from {name}").fetchall()[0][0]
     return counts
