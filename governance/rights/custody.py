@@ -18,7 +18,7 @@ import duckdb
 
 from governance import acts, consent, identity
 from governance.clocks import Clocks, last_instant
-from governance.consent_relations import LANDED, RESTRICTED, requests_sql
+from governance.consent_relations import LANDED, RESTRICTED, listed, requests_sql
 from governance.policy.model import Policy
 from governance.policy.words import OF_LANDING, PERMISSION_ATTRIBUTES
 from governance.rights import kept, leaving
@@ -129,7 +129,7 @@ def _nothing_needed(
     )  # fmt: skip
     # Who comes back after that is a new subject: what needs no consent would be permitted then.
     unasked = [name for name, p in policy.purposes.items() if {*p.basis.values()} != {"consent"}]
-    denials = ", ".join(map(quoted, (consent.OBJECTED, consent.WITHDRAWN)))
+    denials = listed((consent.LIMITED, consent.NO_MARKETING, consent.OBJECTED, consent.WITHDRAWN))
     rows = connection.execute(
         f"""
         select subject_key::varchar from vault.subjects where subject_key not in (
@@ -146,7 +146,7 @@ def _nothing_needed(
             union all select subject_key from vault.readmitted where since > $instant
             union all select subject_key from standing
                 where rule in ({quoted(consent.HELD)}, {quoted(consent.CONSENTED)})
-                    or (rule in ({denials}) and list_contains($unasked, purpose))
+                    or (rule in {denials} and list_contains($unasked, purpose))
         ) and subject_key not in {RESTRICTED} order by all
         """,
         {"day": oldest, "instant": last_instant(oldest, policy.time_zone), "unasked": unasked},

@@ -212,6 +212,22 @@ def test_a_denial_goes_where_every_purpose_asks_for_consent(tmp_path):
     assert gone(tmp_path, OPT_IN, action="objected", purpose=None)
 
 
+@pytest.mark.parametrize(
+    ("flag", "request_of"),
+    [("direct_marketing", ("objection", "refused")), ("sensitive", ("limit", "fulfilled"))],
+)
+@pytest.mark.parametrize("flagged", [True, False])
+def test_a_request_that_forgetting_would_undo_is_kept(tmp_path, flag, request_of, flagged):
+    """A refused objection stands against direct marketing, a limit against sensitive purposes."""
+    asks_nothing = EAST.purposes["bias_monitoring"].model_copy(update={flag: flagged})
+    policy = EAST.model_copy(update={"purposes": EAST.purposes | {"bias_monitoring": asks_nothing}})
+    kind, status = request_of
+    said = ("ann", "r1", kind, f"{BEYOND} 10:00:00", status)
+    expired(tmp_path, policy, transactions=[old("beyond")], rights_requests=[said],
+            consent_events=[event(customer_id="zoe")])  # fmt: skip
+    assert ("ann" in subjects()) == flagged
+
+
 def test_a_word_of_yesterday_keeps_its_subject(tmp_path):
     words = [event(customer_id="ann", action="withdrawn", occurred_at=f"{OLDEST} 12:00:00")]
     found = expired(tmp_path, OPT_IN, transactions=[old("beyond")], consent_events=words)
