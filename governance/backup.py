@@ -49,7 +49,7 @@ _FACTS = (f"{evidence.STATUS}.json", f"{evidence.FILES}.json", f"{evidence.PUBLI
 
 @dataclass(frozen=True)
 class Restored:
-    """What a restore did: when its backup was made, and how many it had to erase again."""
+    """What a restore did: when its backup was made, and how many leave again who had left since."""
 
     at: str
     erased_again: int
@@ -116,8 +116,9 @@ def restore(
     """Put a backup in the place of the present state; the caller holds the writer's lock.
 
     It is made ready aside: checked, brought to this version, and rid of everybody who has been
-    erased since. Nothing is published in it, so nobody reads or exports anything before a run has
-    read the feeds anew and judged what it holds.
+    erased since, and of those whom custody has let go since with their salts. Nothing is published
+    in it, so nobody reads or exports anything before a run has read the feeds anew and judged what
+    it holds.
 
     Parameters
     ----------
@@ -205,12 +206,12 @@ def _newer(present: Mark | None, given: Mark | None, manifest: Manifest) -> bool
 
 
 def _made_ready(before: Home, manifest: Manifest) -> int:
-    """Make what was restored fit to be opened; return how many were erased again."""
+    """Make what was restored fit to be opened; return how many it held who have left since."""
     kept.require_remembered(Mark(**manifest.kept).steps)
     if before.inbox.exists():
         inbox.take_in(before.inbox)
     at = utc_naive(now())
-    erased = replay(at)
+    erased = replay(at, state_of=utc_naive(manifest.moment))
     if erased:
         write_anew()
     try:

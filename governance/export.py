@@ -278,7 +278,8 @@ def _hold_back_erased(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         "update audience set reason = 'erased' from vault.subjects as s"
         f" where s.subject_key = audience.subject_key and ({handle})::varchar in"
-        " (select handle from handles)",
+        " (select handle from handles)"
+        " and s.subject_key not in (select subject_key from vault.readmitted)",
         {"secret": secret},
     )
     connection.unregister("handles")

@@ -31,6 +31,10 @@ from warehouse.sql import identifier, quoted
 
 SALT_BYTES = 64
 SUBJECT_LABEL = "subject"
+READMITTED = (  # who was erased and has returned; a vault from before that doesn't know it
+    "create table if not exists vault.readmitted (subject_key uuid primary key,"
+    " since timestamp not null, written_after timestamp not null)"
+)
 
 RandomBytes = Callable[[int], bytes]
 
@@ -158,10 +162,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, identifiers: Sequence[str]) -
     connection.execute(
         "create table if not exists salts.salts (subject_key uuid not null, salt blob not null)"
     )
-    connection.execute(
-        "create table if not exists vault.readmitted (subject_key uuid primary key,"
-        " since timestamp not null, written_after timestamp not null)"
-    )
+    connection.execute(READMITTED)
     connection.execute(
         "create table if not exists vault.corrections (subject_key uuid not null,"
         " request_id varchar not null, column_name varchar not null, refused varchar not null,"

@@ -1,9 +1,10 @@
 """Who may not come back: rows of the erased are stopped at the door, and counted.
 
 Belongs here: telling, among the ids that a source holds, those whose handle is on the suppression
-list, and noting there that they were met: an entry goes only when no feed delivers its subject any
-more. Does not belong here: the list (``governance.rights.kept``), when an entry goes
-(``governance.rights.expiry``), what a suppressed row counts as (``land``).
+list and whom the vault doesn't know to have returned; and noting there that they were met: an entry
+goes only when no feed delivers its subject any more. Does not belong here: the list
+(``governance.rights.kept``), when an entry goes (``governance.rights.expiry``), what a suppressed
+row counts as (``land``).
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from datetime import datetime
 import duckdb
 
 from governance.rights import expiry, kept
+from ingest import heeding
 
 SUPPRESSED = "suppressed_ids"  # temporary table: customer_id
 _LIST, _SECRET = "suppression_list", "suppression_secret"
@@ -36,6 +38,7 @@ def note(connection: duckdb.DuckDBPyConnection, ids: str) -> None:
         connection.execute(
             f"insert into {SUPPRESSED} select customer_id from {ids}"
             f" anti join {SUPPRESSED} using (customer_id)"
+            f" anti join {heeding.READMITTED} using (customer_id)"
             f" where customer_id is not null and {handle} in (select handle from {_LIST})"
         )
 

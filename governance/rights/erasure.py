@@ -272,9 +272,12 @@ def _keep(
                     ],
                 )
             # After the step: a vault that knows of no more than what was before it is older.
+            # Who has returned since and leaves again has the entry of the first time.
             connection.execute(
-                "insert or ignore into kept.suppressed (handle, since, request_id, come)"
-                f" select ?, ?, ?, {kept.COME}",
+                "insert into kept.suppressed (handle, since, request_id, come)"
+                f" select ?, ?, ?, {kept.COME} on conflict do update set since = excluded.since,"
+                " request_id = excluded.request_id, come = excluded.come"
+                " where since < excluded.since",
                 [handle, since, request_id],
             )
         connection.execute("commit")

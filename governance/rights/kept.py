@@ -252,7 +252,10 @@ def former_public_keys() -> list[str]:
 
 
 def suppression() -> "tuple[bytes, pa.Table]":
-    """Return the secret of the handles, and those of everybody who may not come back."""
+    """Return the secret of the handles, and those of everybody who was erased.
+
+    They may not come back, but for those whom the vault knows to have returned.
+    """
     with opened() as connection:
         secret = connection.execute("select secret from kept.secret").fetchall()[0][0]
         handles = connection.execute("select handle::varchar as handle from kept.suppressed")
@@ -270,6 +273,15 @@ def is_suppressed(customer_id: str) -> bool:
                 "select 1 from kept.suppressed where handle = ?", [handle]
             ).fetchall()
         )
+
+
+def end_suppression(connection: duckdb.DuckDBPyConnection, customer_id: str, at: datetime) -> None:
+    """Let go the entry of a customer; a state from before that erasure isn't taken any more."""
+    this = f"from kept.suppressed where handle = '{handle_of(connection, customer_id)}'"
+    connection.execute("begin")
+    connection.execute(f"insert into kept.removals select ?, 'suppressed', 1, come {this}", [at])
+    connection.execute(f"delete {this}")
+    connection.execute("commit")
 
 
 def handle_sql(customer_id: str, secret: str = OF_FILE) -> str:

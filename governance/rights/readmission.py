@@ -1,7 +1,10 @@
 """Re-admission: somebody who was erased has returned of their own accord.
 
-Belongs here: ending the entry that suppresses them, by a recorded act. They start anew: new salt,
-new keys, no old word. Does not belong here: which rows land after that (``ingest.heeding``).
+Belongs here: noting that in the vault, by a recorded act, with which they are let in beside the
+entry that suppresses them. The entry stays for as long as it may: a state that is put back from
+before the return doesn't know of it, so that there they are erased, and stopped, again. They start
+anew: new salt, new keys, no old word. Does not belong here: which rows land after that
+(``ingest.heeding``).
 """
 
 import json
@@ -10,6 +13,7 @@ from uuid import UUID
 
 from governance import acts, identity, limits
 from governance.rights import kept
+from governance.rights.replay import replay
 from warehouse.clock import now, utc_naive
 from warehouse.connect import connected, warehouse_store
 from warehouse.errors import UsageError
@@ -34,7 +38,8 @@ def readmit(customer_id: str, *, evidence: str, since: datetime | None = None) -
     Raises
     ------
     UsageError
-        If nobody of that id was erased, or ``since`` is before that or not past.
+        If nobody of that id was erased, or they have been admitted since, or ``since`` is before
+        the erasure or not past.
     """
     limits.require_short(evidence)
     with acts.acting("rights.readmit") as act:
@@ -54,16 +59,20 @@ def readmit(customer_id: str, *, evidence: str, since: datetime | None = None) -
             raise UsageError(
                 "--since isn't between the erasure and now", "write it in UTC, or leave it out"
             )
-        # The entry last: until it ends, nothing of them lands.
-        act["subject_key"] = key = _enrolled(customer_id, since or present)
-        if since:
-            _read_again(since)
+        replay(present)  # an older state may have been put back: whom it holds isn't who returns
+        if identity.look_up(customer_id)[0]:
+            raise UsageError(
+                "that customer has been admitted already", "their rows land with the next run",
+                rule="subject.admitted",
+            )  # fmt: skip
         with kept.opened() as connection:
             kept.add_step(
                 connection, customer_id, (request_id, "erasure"), "readmitted", at=present,
                 actor=acts.actor(), evidence=evidence,
             )  # fmt: skip
-            connection.execute("delete from kept.suppressed where handle = ?", [handle])
+        if since:
+            _read_again(since)
+        act["subject_key"] = key = _enrolled(customer_id, since or present)
     return key
 
 
@@ -89,7 +98,7 @@ def _enrolled(customer_id: str, since: datetime) -> UUID:
         )
         key = identity.subject_key_of(connection, customer_id)
         connection.execute(
-            "insert or replace into vault.readmitted values (?, ?, ?)",
+            "insert into vault.readmitted values (?, ?, ?)",
             [key, since, utc_naive(datetime.now(UTC))],  # the clock of files, not that of acts
         )
     return key

@@ -1,23 +1,27 @@
-"""Replaying: who is suppressed leaves a state that was restored from an older copy.
+"""Replaying: who has left doesn't stay in a state that was put back from an older copy.
 
-Belongs here: finding, in such a state, whom it holds although they have been erased since, and
-erasing them again. Their receipts and proofs are kept already. Their salts may be gone, so their
-keys are taken from the crosswalk, which is as old as the rows. Does not belong here: what a first
-erasure keeps and attests (``erasure``), bringing files back (``governance.backup``).
+Belongs here: finding, in such a state, whom it holds although they have been erased since (and it
+doesn't know them to have returned), or custody has let them go, and taking them out again. Their
+receipts and proofs are kept already. Their salts may be gone, so their keys are taken from the
+crosswalk, which is as old as the rows. Does not belong here: what a first erasure keeps and attests
+(``erasure``), bringing files back (``governance.backup``).
 """
 
+from collections.abc import Sequence
 from datetime import datetime
+
+import duckdb
 
 from governance import identity, inbox
 from governance.rights import kept
 from governance.rights.discovery import LEAVING, holders
-from governance.rights.leaving import ERASURE, delete_marked
+from governance.rights.leaving import ERASURE, NO_PURPOSE, delete_marked
 from warehouse.connect import connected, warehouse_store
 from warehouse.home import Home
 
 
-def replay(at: datetime) -> int:
-    """Erase again everybody who is suppressed, and return how many the state held.
+def replay(at: datetime, *, state_of: datetime | None = None) -> int:
+    """Take out everybody who had left already, and return how many the state held.
 
     Every landing does, as files may have been put back by hand; mostly nobody is found.
 
@@ -25,37 +29,68 @@ def replay(at: datetime) -> int:
     ----------
     at
         The moment, UTC without a zone.
+    state_of
+        When the state was as it is, if that is known, UTC without a zone: whom custody has let go
+        since then, and whose salt is gone, leaves too.
     """
     home, (vault, salts) = Home.current(), identity.stores()
     if not all(path.exists() for path in (home.kept, home.warehouse, vault.path)):
         return 0
+    handle = kept.handle_sql("customer_id")
     with kept.opened() as connection:
-        nobody = not connection.execute("select 1 from kept.suppressed limit 1").fetchall()
-    if nobody:
+        gone = connection.execute(
+            "select 1 from kept.suppressed union all select 1 from kept.proofs"
+            " where left_at >= $of limit 1", {"of": state_of},
+        ).fetchall()  # fmt: skip
+    if not gone:
         return 0
-    # Every word of theirs leaves the inbox, whether or not they had ever landed.
-    suppressed = f"{kept.handle_sql('customer_id')} in (select handle from kept.suppressed)"
     waiting = inbox.waiting()
-    with kept.opened() as connection:
+    with connected(warehouse_store(), vault, salts, kept.store(read_only=True)) as connection:
         waiting.register(connection)
+        connection.execute(identity.READMITTED)
+        suppressed = (
+            f"{handle} in (select handle from kept.suppressed) and customer_id not in (select"
+            " customer_id from vault.readmitted join vault.subjects using (subject_key))"
+        )
+        # Every word of theirs leaves the inbox, whether or not they had ever landed.
         words = connection.execute(
             "select distinct customer_id from (select customer_id from waiting"
             f" union all select customer_id from waiting_requests) where {suppressed}"
         ).fetchall()
-    inbox.forget([customer_id for (customer_id,) in words])
-    with connected(warehouse_store(), vault, salts, kept.store(read_only=True)) as connection:
-        found = connection.execute(
-            f"select subject_key::varchar from vault.subjects where {suppressed} order by all"
-        ).fetchall()
-        subjects = [subject for (subject,) in found]
-        connection.execute(
-            f"create temp table {LEAVING} as"
-            " select unnest(?)::uuid as subject_key, null::varchar as purpose,"
-            " null::uuid as purpose_key union all select subject_key, purpose, purpose_key"
-            " from warehouse.landing.purpose_keys where list_contains(?, subject_key::varchar)",
-            [subjects, subjects],
-        )
-        if subjects:
-            delete_marked(connection, holders(connection, "warehouse"), at, ERASURE)
-        identity.forget(connection, subjects)
-    return len(subjects)
+        inbox.forget([customer_id for (customer_id,) in words])
+        erased = _subjects(connection, suppressed)
+        _take_out(connection, erased, at, ERASURE)
+        left = [] if state_of is None else _subjects(
+            connection,
+            f"{handle} in (select handle from kept.proofs where left_at >= $of)"
+            " and subject_key not in (select subject_key from salts.salts)",
+            of=state_of,
+        )  # fmt: skip
+        _take_out(connection, left, at, NO_PURPOSE)
+    return len(erased) + len(left)
+
+
+def _subjects(
+    connection: duckdb.DuckDBPyConnection, which: str, **values: datetime | None
+) -> list[str]:
+    found = connection.execute(
+        f"select subject_key::varchar from vault.subjects where {which} order by all", values
+    )
+    return [subject for (subject,) in found.fetchall()]
+
+
+def _take_out(
+    connection: duckdb.DuckDBPyConnection, subjects: Sequence[str], at: datetime, why: str
+) -> None:
+    """Take subjects out of the warehouse, the vault and the salts; see ``leaving.leave``."""
+    connection.execute(
+        f"create or replace temp table {LEAVING} as"
+        " select unnest($subjects)::uuid as subject_key, null::varchar as purpose,"
+        " null::uuid as purpose_key union all select subject_key, purpose, purpose_key"
+        " from warehouse.landing.purpose_keys"
+        " where list_contains($subjects, subject_key::varchar)",
+        {"subjects": subjects},
+    )
+    if subjects:
+        delete_marked(connection, holders(connection, "warehouse"), at, why)
+    identity.forget(connection, subjects)

@@ -50,7 +50,10 @@ def restore(source: Path, separate: Path | None, as_json: bool) -> None:
         f"restored as of {done.at}; erased again: {done.erased_again}. Nothing is published until"
         " `assent run` has read the feeds"
     )
-    click.echo("Record again what was recorded since then and is in no feed", err=True)
+    click.echo(
+        "Record again what was recorded since then and is in no feed; readmit who was readmitted",
+        err=True,
+    )
 
 
 @click.group()

@@ -1,0 +1,166 @@
+"""Who was erased and has returned: no older state brings back what was erased, nor lets them in."""
+
+from datetime import date, datetime
+
+import pytest
+
+from governance import backup
+from governance.clocks import Clocks
+from governance.rights import custody, kept
+from governance.rights.erasure import erase
+from governance.rights.readmission import readmit
+from governance.rights.requests import Request
+from tests.support.feeds import UTC_POLICY as POLICY
+from tests.support.feeds import (
+    ask,
+    declared,
+    event,
+    fill,
+    load,
+    must_reconcile,
+    sale,
+    sources_in,
+    vault,
+)
+from warehouse.errors import UsageError
+
+pytestmark = pytest.mark.usefixtures("home")
+OLD, NEW = "2024-05-01 10:00:00", "2024-06-20 10:00:00"
+
+
+@pytest.fixture(autouse=True)
+def somewhere(monkeypatch):
+    monkeypatch.setenv("ASSENT_IN_CLEAR", "1")
+    monkeypatch.setenv("ASSENT_ACTOR", "Canary Clerk")
+
+
+def land(folder, *moments, anew=0):
+    """Land a sale and a grant of Ann's at some moments, and one of each of Zoe's."""
+    of = [("zoe", OLD), *(("ann", moment) for moment in moments)]
+    fill(
+        folder,
+        transactions=[sale(customer_id=w, basket_id=f"{w} {m}", occurred_at=m) for w, m in of],
+        consent_events=[event(customer_id=w, occurred_at=m) for w, m in of],
+    )
+    tolerance = {"future_tolerance_minutes": 60 + anew}  # another: all is read from the beginning
+    load(sources_in(folder, **{
+        name: declared(name, **tolerance) for name in ("transactions", "consent_events")
+    }), POLICY)  # fmt: skip
+
+
+def on(monkeypatch, day):
+    monkeypatch.setenv("ASSENT_NOW", f"{day}T12:00:00Z")
+
+
+def erased(number):
+    ((key,),) = vault("select subject_key from vault.subjects where customer_id = 'ann'")
+    verified = ({"step": "verified"},)
+    erase([Request(number, "erasure", datetime(2024, 6, 1), "open", "ann", key, steps=verified)])
+
+
+def baskets():
+    """Return whose rows landing holds, by what they are called."""
+    return {basket for (basket,) in ask("select basket_id from landing.transactions")}
+
+
+def known():
+    return {name for (name,) in vault("select customer_id from vault.subjects")}
+
+
+def restore(folder, separate=None):
+    return backup.restore(POLICY, folder, separate, migrate=lambda: None)
+
+
+@pytest.fixture
+def returned(tmp_path, monkeypatch):
+    """Back up, erase Ann, back up, and admit her again."""
+    on(monkeypatch, "2024-06-10")
+    land(tmp_path, OLD)
+    for name in ("before", "between"):
+        for separate in (False, True):
+            backup.back_up(tmp_path / f"{name} {separate}", separate=separate)
+        if name == "before":
+            on(monkeypatch, "2024-06-11")
+            erased("E-1")
+    on(monkeypatch, "2024-06-12")
+    readmit("ann", evidence="contract 2")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "separate", "again"),
+    [("before", True, 1), ("before", False, 1), ("between", False, 0)],
+)
+def test_a_state_from_before_the_return_has_nothing_of_them(
+    returned, monkeypatch, name, separate, again
+):
+    on(monkeypatch, "2024-06-13")
+    apart = returned / f"{name} True" if separate else None
+    assert restore(returned / f"{name} False", apart).erased_again == again
+    assert (known(), baskets()) == ({"zoe"}, {f"zoe {OLD}"})
+    land(returned, OLD, NEW, anew=1)  # nor lets them in: it doesn't know that they have returned
+    assert (known(), baskets()) == ({"zoe"}, {f"zoe {OLD}"})
+    readmit("ann", evidence="contract 2")
+    land(returned, OLD, NEW, anew=2)
+    assert baskets() == {f"zoe {OLD}", f"ann {NEW}"}
+    must_reconcile()
+
+
+def test_who_has_returned_is_admitted_once_and_stays_away_when_leaving_again(returned, monkeypatch):
+    land(returned, OLD, NEW, anew=1)
+    assert baskets() == {f"zoe {OLD}", f"ann {NEW}"}
+    with pytest.raises(UsageError, match="admitted already"):
+        readmit("ann", evidence="contract 2")
+    on(monkeypatch, "2024-06-25")
+    erased("E-2")
+    with kept.opened() as connection:
+        entries = connection.execute("select request_id, since from kept.suppressed").fetchall()
+    assert entries == [("E-2", datetime(2024, 6, 25, 12))]
+    land(returned, OLD, NEW, anew=2)
+    assert (known(), baskets()) == ({"zoe"}, {f"zoe {OLD}"})
+
+
+def test_an_older_state_that_was_put_back_by_hand_isnt_who_returns(returned, home):
+    """Whom it holds leaves first; the vault is that of before the erasure."""
+    for path in (home.warehouse, home.vault, home.salts):
+        part = "before True" if path == home.salts else "before False"
+        path.write_bytes((returned / part / path.name).read_bytes())
+    assert known() == {"ann", "zoe"}
+    readmit("ann", evidence="contract 2")
+    assert (known(), baskets()) == ({"ann", "zoe"}, {f"zoe {OLD}"})
+
+
+def test_who_left_by_custody_is_missed_by_no_restore(tmp_path, monkeypatch):
+    """Their salt is gone, and nothing is to be done about that; and a new purchase lets them in."""
+    on(monkeypatch, "2024-06-10")
+    land(tmp_path, OLD)
+    backup.back_up(tmp_path / "saved", separate=False)
+    erased("E-1")
+    readmit("ann", evidence="contract 2")
+    land(tmp_path, NEW, anew=1)
+    backup.back_up(tmp_path / "later", separate=False)
+    end = datetime(2030, 6, 30)
+    on(monkeypatch, "2030-07-01")
+    opt_in = {n: p for n, p in POLICY.purposes.items() if n != "bias_monitoring"}
+    policy = POLICY.model_copy(update={"purposes": opt_in})
+    found = custody.let_expire(policy, Clocks(date(2030, 6, 30), end, end, date(2030, 6, 30)))
+    assert found["subjects"] == 2
+    assert known() == set()
+    assert restore(tmp_path / "later").erased_again == 2
+    assert known() == set()
+    land(tmp_path, NEW, anew=2)
+    assert known() == {"ann", "zoe"}
+    with pytest.raises(UsageError) as raised:  # of before an erasure that is forgotten by now
+        restore(tmp_path / "saved")
+    assert raised.value.rule == "kept.forgotten"
+
+
+def test_salts_that_are_older_than_the_backup_are_still_missed(tmp_path, monkeypatch):
+    on(monkeypatch, "2024-06-10")
+    land(tmp_path)
+    backup.back_up(tmp_path / "older", separate=True)
+    land(tmp_path, NEW, anew=1)
+    backup.back_up(tmp_path / "saved", separate=False)
+    with pytest.raises(UsageError) as raised:
+        restore(tmp_path / "saved", tmp_path / "older")
+    assert raised.value.rule == "salts.missing"
