@@ -59,6 +59,7 @@ def check_feeds(
     acknowledged: Collection[Asked] = (),
     extended: Collection[Asked] = (),
     holds: Collection[Asked] = (),
+    restricted: Collection[UUID | None] = (),
     untold: Collection[datetime] = (),
 ) -> list[Result]:
     """Judge the rules that belong to no purpose's mart and to no segment.
@@ -90,6 +91,8 @@ def check_feeds(
         The requests whose time to answer was extended.
     holds
         The legal holds, which nobody has to answer.
+    restricted
+        Who is under a restriction that waits in the inbox, or has landed.
     untold
         Since when each notice waits that a recipient hasn't been handed, UTC without a zone.
 
@@ -109,7 +112,7 @@ def check_feeds(
         _due(connection, catalogue["rights.due"], policy, today, acknowledged, extended, holds),
         _notices(catalogue["rights.notices"], untold, today),
         _freshness(catalogue["freshness.transactions"], clocks, today),
-        _custody_retention(connection, catalogue["custody.retention"], clocks),
+        _custody_retention(connection, catalogue["custody.retention"], clocks, restricted),
         _custody_purge(
             connection, catalogue["custody.purge"], today, rewritten_at, removed_from_kept
         ),
@@ -255,7 +258,10 @@ def _freshness(rule: Rule, clocks: Clocks, today: date) -> Result:
     return aged(rule, clocks.newest_day, today, f"the newest complete day is {clocks.newest_day}")
 
 
-def _custody_retention(connection: duckdb.DuckDBPyConnection, rule: Rule, clocks: Clocks) -> Result:
+def _custody_retention(
+    connection: duckdb.DuckDBPyConnection, rule: Rule, clocks: Clocks,
+    restricted: Collection[UUID | None],
+) -> Result:  # fmt: skip
     """Judge how old the oldest row of landing is at the end of ``as_of`` (see ``ages``).
 
     But for those of subjects under a restriction, and of customers those that say no more than what
@@ -263,7 +269,8 @@ def _custody_retention(connection: duckdb.DuckDBPyConnection, rule: Rule, clocks
     """
     oldest: dict[str, date] = {}
     asked = columns(connection, "landing", "rights_requests")
-    free = f"subject_key not in {RESTRICTED}" if asked else "true"
+    free = "not list_contains($restricted::uuid[], subject_key)"
+    free += f" and subject_key not in {RESTRICTED}" if asked else ""
     for table, day in AGED_BY.items():
         known = columns(connection, "landing", table)
         if day in known:
@@ -272,6 +279,7 @@ def _custody_retention(connection: duckdb.DuckDBPyConnection, rule: Rule, clocks
                 connection,
                 f"select min({day}) from landing.{table} where {free}"
                 f" and ({' or '.join(f'{name} is not null' for name in says)})",
+                restricted=[subject for subject in restricted if subject],
             )
             if found is not None:
                 oldest[table] = found

@@ -147,15 +147,28 @@ LANDED = Relations(
     )""",
 )
 
-# Whose rows stay, however old: subjects under a restriction that stands (a legal hold is one: GDPR
-# Art. 18(1)(c)), or of whom a request couldn't be read, which may be one.
-RESTRICTED = f"""(
-    select subject_key from {requests_sql("landing.rights_requests")}
-    where type = 'restriction' and stands
-    union all
-    select subject_key from landing.quarantine
-    where feed = 'rights_requests' and resolved_at is null and subject_key is not null
-)"""
+
+def restricted_sql(words: str = "landing.rights_requests") -> str:
+    """Return the ``select`` of those of whom nothing may leave, with the number of the request.
+
+    They are under a restriction that stands (a legal hold is one: GDPR Art. 18(1)(c)), or a request
+    couldn't be read, which may be one: that has no number.
+
+    Parameters
+    ----------
+    words
+        As of :func:`requests_sql`.
+    """
+    return f"""(
+        select subject_key, request_id from {requests_sql(words)}
+        where type = 'restriction' and stands
+        union all
+        select subject_key, null from landing.quarantine
+        where feed = 'rights_requests' and resolved_at is null and subject_key is not null
+    )"""
+
+
+RESTRICTED = f"(select subject_key from {restricted_sql()})"  # as landing knows it
 
 _WAITING = {
     "held": HOLDING_REQUESTS,

@@ -20,7 +20,7 @@ from governance.backup import oldest_salts
 from governance.clocks import Clocks
 from governance.gate import judge_columns
 from governance.policy.rules import KINDS, Rule, rules
-from governance.policy.words import FEEDS, SEGMENT_PURPOSE
+from governance.policy.words import FEEDS, HOLDING_STATES, SEGMENT_PURPOSE
 from governance.rights import expiry
 from governance.rights.deadlines import is_hold
 from governance.rights.notices import notices
@@ -168,6 +168,9 @@ def judge_feeds(connection: duckdb.DuckDBPyConnection) -> tuple[Clocks, list[Res
         acknowledged={(r.subject_key, r.request_id, r.type) for r in asked if r.acknowledged},
         extended={(r.subject_key, r.request_id, r.type) for r in asked if r.extended},
         holds={(r.subject_key, r.request_id, r.type) for r in asked if is_hold(r)},
+        restricted={
+            r.subject_key for r in asked if r.type == "restriction" and r.status in HOLDING_STATES
+        },
         untold=[notice.since for notice in owed if notice.state == "waiting"],
     )  # fmt: skip
     status.put(connection, policy(), results, clocks, about())

@@ -14,7 +14,7 @@ from governance import clocks as clock_row
 from governance import evidence, inbox, release, status, unpublish
 from governance.policy.words import FEEDS
 from governance.removal import withdraw_removed
-from governance.rights import custody, expiry, purge
+from governance.rights import custody, expiry, purge, restricted
 from governance.rights.replay import replay
 from ingest.feeds import feed_figures, newest_event, removals
 from ingest.landing import SHOWN
@@ -68,6 +68,9 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
         if withdrawn:
             context.log.info(f"withdrawn, for the policy no longer has it: {withdrawn}")
         try:
+            if ended := restricted.lift_ended():
+                context.log.info(f"legal holds lifted, as their last day has ended: {ended}")
+                waiting = inbox.waiting()
             if purge.due(policy()):
                 purge.purge(policy())
                 context.log.info("written anew, without rows that were deleted")
@@ -75,12 +78,7 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
                 context.log.info(f"erased again, as an older state was put back: {again}")
             files = state_of_files(feeds(), policy())
             load_feeds(feeds(), policy(), now=now(), recorded=waiting, progress=progress)
-            with writer.warehouse() as connection:
-                current = landed_clocks(connection)
-            if expired := custody.let_expire(policy(), current):
-                context.log.info(f"too old on {current.newest_day}: {expired}")
-            if expired := expiry.let_expire(policy(), current):
-                context.log.info(f"kept for too long on {current.newest_day}: {expired}")
+            _let_expire(context, writer)
         except Exception:  # a fault of ours, too, keeps nobody published
             _heed_alone(context, writer, waiting)
             raise
@@ -104,6 +102,16 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
         metadata |= provenance()
         metadata |= figures.get(name, {})
         yield dg.MaterializeResult(asset_key=["landing", name], metadata=metadata)
+
+
+def _let_expire(context: dg.AssetExecutionContext, writer: Writer) -> None:
+    """Let go what is too old on the newest complete day."""
+    with writer.warehouse() as connection:
+        current = landed_clocks(connection)
+    if expired := custody.let_expire(policy(), current):
+        context.log.info(f"too old on {current.newest_day}: {expired}")
+    if expired := expiry.let_expire(policy(), current):
+        context.log.info(f"kept for too long on {current.newest_day}: {expired}")
 
 
 def _heed(

@@ -18,19 +18,20 @@ import duckdb
 
 from governance import acts, consent, identity
 from governance.clocks import Clocks, last_instant
-from governance.consent_relations import LANDED, RESTRICTED, listed, requests_sql
+from governance.consent_relations import LANDED, listed, requests_sql
 from governance.policy.model import Policy
 from governance.policy.words import OF_LANDING, PERMISSION_ATTRIBUTES
-from governance.rights import kept, leaving
+from governance.rights import kept, leaving, restricted
 from governance.rights.discovery import LEAVING, SUBJECT, holders, mark
 from warehouse import catalogue, journal
 from warehouse.clock import now, utc_naive
-from warehouse.connect import connected, warehouse_store
+from warehouse.connect import warehouse_store
 from warehouse.journal import Step
 from warehouse.publish import without_damaged
 from warehouse.sql import identifier, quoted
 
 KIND = "custody"
+_RESTRICTED = f"(select subject_key from {restricted.RESTRICTED_NOW})"
 
 
 def newest_expired(policy: Policy, as_of: date) -> date:
@@ -58,10 +59,13 @@ def let_expire(policy: Policy, clocks: Clocks) -> dict[str, int]:
         altogether; what there is none of isn't named.
     """
     at = utc_naive(now())
-    with connected(warehouse_store()) as connection:
+    with identity.opened(warehouse_store()) as connection:
+        connection.execute("use warehouse")
+        restricted.note(connection)
         found = _rows(connection, policy, clocks.newest_day, at)
     with identity.opened(warehouse_store(read_only=True)) as connection:
         connection.execute("use warehouse")
+        restricted.note(connection)  # anew, as it may have taken a while
         subjects = _nothing_needed(connection, policy, clocks)
     if subjects:
         with acts.acting("custody.leave", as_of=clocks.newest_day, subjects=len(subjects)):
@@ -97,7 +101,7 @@ def _rows(
 ) -> dict[str, int]:
     """Delete rows that are too old wherever they bear a day, and empty those of customers."""
     old = f"<= date {quoted(newest_expired(policy, as_of))}"
-    free = f"subject_key not in {RESTRICTED}"
+    free = f"subject_key not in {_RESTRICTED}"
     found: dict[str, int] = {}
     connection.execute("begin")
     for table in holders(connection, "warehouse"):
@@ -153,7 +157,7 @@ def _nothing_needed(
             union all select subject_key from standing
                 where rule in ({quoted(consent.HELD)}, {quoted(consent.CONSENTED)})
                     or (rule in {denials} and list_contains($unasked, purpose))
-        ) and subject_key not in {RESTRICTED} order by all
+        ) and subject_key not in {_RESTRICTED} order by all
         """,
         {"day": oldest, "instant": last_instant(oldest, policy.time_zone), "unasked": unasked},
     ).fetchall()

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from governance import acts, identity, inbox
-from governance.rights import kept, leaving, notices, receipt
+from governance.rights import kept, leaving, notices, receipt, restricted
 from governance.rights.discovery import LEAVING, Holder, alias_of, holders, mark
 from governance.rights.requests import Request, require_open, require_verified
 from warehouse import journal
@@ -71,20 +71,12 @@ def erase(
                 "tell them so, and `assent rights refuse` it with that ground",
                 rule="subject.unknown",
             )
-        if request.held:
-            raise UsageError(
-                f"the customer of {request.request_id} is under a restriction or a legal hold,"
-                " which comes before erasure",
-                f"`assent rights refuse {request.request_id}` with that ground (GDPR Art. 17(3)(e),"
-                " 18(1)), or `assent rights lift` it first",
-                rule="subject.held",
-            )
     if len({request.subject_key for request in requests}) < len(requests):
         raise UsageError(
             "two of these requests are of one customer",
             "fulfil one of them: with it, the other goes as well",
         )
-    _require_told_whose()
+    _require_erasable(requests)
     with acts.acting("rights.erase", requests=[r.number for r in requests]):
         payload = {
             "at": utc_naive(now()).isoformat(),
@@ -108,11 +100,29 @@ def erase(
 
 
 @without_damaged
-def _require_told_whose() -> None:
-    """Refuse before anything is begun: what a journal can't finish would stop every run."""
+def _require_erasable(requests: Sequence[Request]) -> None:
+    """Refuse before anything is begun: what a journal can't finish would stop every run.
+
+    A restriction comes first until it is lifted (GDPR Art. 18(1)(b) and (c)), a legal hold until
+    its last day, too (Art. 17(3)(e)). Landing tells whether one stands, which is the first to know.
+    """
     beside = _published()
     with identity.opened(warehouse_store(read_only=True), *beside) as connection:
         _tables(connection, beside)
+        connection.execute("use warehouse")
+        restricted.note(connection)
+        rows = connection.execute(f"select subject_key from {restricted.RESTRICTED_NOW}").fetchall()
+    held = {subject for (subject,) in rows}
+    for request in requests:
+        if request.subject_key in held:
+            raise UsageError(
+                f"the customer of {request.request_id} is under a restriction or a legal hold,"
+                " which comes before erasure, or has made a request that couldn't be read",
+                f"`assent rights refuse {request.request_id}` with that ground (GDPR Art. 17(3)(e),"
+                " 18(1)), or `assent rights lift` it first; `assent quarantine list` has what"
+                " couldn't be read",
+                rule="subject.held",
+            )
 
 
 def _tables(

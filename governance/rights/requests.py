@@ -6,8 +6,8 @@ by when it has to be answered (``deadlines``), whom a request keeps out of marts
 (``governance.consent``).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,6 @@ from governance.consent_relations import requests_sql
 from governance.policy.model import Policy
 from governance.policy.words import (
     HELD,
-    HOLDING_STATES,
     REQUEST_STATES,
     STEPS,
     VERIFIED_REQUESTS,
@@ -53,8 +52,6 @@ class Request:
     steps
         What was done about it: step, at, actor, and what belongs to it (method, ground). Of a
         number that came anew after its request had ended, those since.
-    held
-        Whether some request of the subject keeps it from being erased now.
     """
 
     request_id: str
@@ -68,7 +65,6 @@ class Request:
     channel: str | None = None
     said_at: datetime | None = field(repr=False, default=None)
     steps: tuple[dict[str, Any], ...] = ()
-    held: bool = False
 
     @property
     def ended(self) -> bool:
@@ -91,17 +87,11 @@ class Request:
         """Whether the time to answer was extended."""
         return any(step["step"] == "extended" for step in self.steps)
 
-    @property
-    def keeps(self) -> bool:
-        """Whether it is a restriction by which its subject may not be erased now.
 
-        A restriction until it is lifted (GDPR Art. 18(1)(b) and (c)), a legal hold until its last
-        day, too (Art. 17(3)(e)).
-        """
-        if self.type != "restriction" or self.status not in HOLDING_STATES:
-            return False
-        ends = [step["until"] for step in self.steps if step["step"] == HELD]
-        return not ends or day_everywhere() <= date.fromisoformat(max(ends))
+def hold_is_over(steps: Iterable[Mapping[str, Any]]) -> bool:
+    """Tell by its steps whether a request is a legal hold whose last day has ended."""
+    ends = [step["until"] for step in steps if step["step"] == HELD]
+    return bool(ends) and date.fromisoformat(max(ends)) < day_everywhere()
 
 
 def day_everywhere() -> date:
@@ -121,7 +111,7 @@ def listing(customer_id: str | None = None) -> list[Request]:
     with kept.opened() as connection:
         steps = kept.steps_of(connection, {row["customer_id"] for row in found})
         numbers = kept.numbers(connection, (row["request_id"] for row in found))
-    requests = [
+    return [
         Request(
             **row,
             number=numbers[row["request_id"]],
@@ -131,8 +121,6 @@ def listing(customer_id: str | None = None) -> list[Request]:
         )
         for row in found
     ]
-    held = {request.customer_id for request in requests if request.keeps}
-    return [replace(request, held=request.customer_id in held) for request in requests]
 
 
 def _since_it_came(

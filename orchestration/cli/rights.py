@@ -64,7 +64,7 @@ def hold(subject: str, reason: str, until: datetime) -> None:
     from governance.rights.opening import hold as put_under_hold
 
     opened = put_under_hold(subject, reason=reason, until=until.date())
-    click.echo(f"opened {opened.request_id}: `assent rights lift` ends it")
+    click.echo(f"opened {opened.request_id}: it ends with its last day, or by `assent rights lift`")
     _warn_of_nobody(opened)
 
 

@@ -116,10 +116,12 @@ def test_a_legal_hold_comes_before_erasure_until_its_last_day(one, who):
 
 
 def test_a_restriction_comes_before_erasure_too_and_a_hold_ends_by_itself(one, who):
-    other = max(one.members())
+    other, third = sorted(one.members())[-2:]
     restriction = opened(one, who, "restriction")
     hold = one.assent("rights", "hold", other, "--reason", "claim 7", "--until", "2090-01-01")
     assert hold.status == 0, hold.said
+    ending = one.assent("rights", "hold", third, "--reason", "claim 8", "--until", "2090-01-01")
+    assert ending.status == 0, ending.said
     numbers = [opened(one, who, "erasure"), opened(one, other, "erasure")]
     for number in numbers:
         assert one.assent("rights", "verify", number, "--method", "by letter").status == 0
@@ -130,3 +132,6 @@ def test_a_restriction_comes_before_erasure_too_and_a_hold_ends_by_itself(one, w
     assert one.assent("rights", "fulfil", numbers[0]).status == 0
     later = one.assent("rights", "fulfil", numbers[1], ASSENT_NOW="2090-01-02T12:00:00Z")
     assert later.status == 0, later.said
+    one.assent("run", "--select", "group:landing", ASSENT_NOW="2090-01-02T12:00:00Z")
+    number = ending.out.split()[1].rstrip(":")
+    assert one.assent("rights", "show", number, "--json").json["status"] == "lifted"

@@ -1,0 +1,155 @@
+"""A restriction, or a legal hold to its last day, comes before custody and erasure, wherever it is.
+
+Ann's purchase is too old to be held; a request of hers for erasure is verified.
+"""
+
+from datetime import UTC, date, datetime
+from uuid import UUID
+
+import pytest
+
+from expectations.feeds import check_feeds
+from governance import inbox
+from governance.clocks import Clocks
+from governance.consent_relations import LANDED
+from governance.policy.words import HELD
+from governance.release import publish_permission
+from governance.rights import custody, kept, restricted
+from governance.rights.erasure import erase
+from governance.rights.requests import Request, find, hold
+from tests.support.feeds import UTC_POLICY as POLICY
+from tests.support.feeds import ask, declared, event, fill, load, sale, sources_in, vault
+from warehouse.connect import connected, warehouse_store
+from warehouse.errors import UsageError
+
+AS_OF = date(2024, 6, 30)
+OLD = "2020-01-01 10:00:00"
+RESTRICTION = ("ann", "r1", "restriction", "2024-06-29 10:00:00", "open")
+
+
+@pytest.fixture(autouse=True)
+def somewhere(home, monkeypatch):
+    monkeypatch.setenv("ASSENT_IN_CLEAR", "1")
+    monkeypatch.setenv("ASSENT_ACTOR", "Canary Clerk")
+    monkeypatch.setenv("ASSENT_NOW", "2024-07-01T00:00:00Z")
+
+
+def land(folder, *requests):
+    people = (("ann", OLD), ("zoe", "2024-06-30 10:00:00"))
+    fill(
+        folder,
+        transactions=[sale(customer_id=w, basket_id=w, occurred_at=at) for w, at in people],
+        consent_events=[event(customer_id=w, occurred_at=at) for w, at in people],
+        rights_requests=requests,
+    )
+    sources = sources_in(folder, rights_requests=declared("rights_requests"))
+    load(sources, POLICY, recorded=(waiting := inbox.waiting()))
+    inbox.drop(waiting)
+
+
+def key() -> UUID:
+    ((found,),) = vault("select subject_key from vault.subjects where customer_id = 'ann'")
+    return found
+
+
+def waits(status="open", kind="restriction"):
+    """Let a word of Ann's wait in the inbox."""
+    inbox.add("rights_requests", {
+        "customer_id": "ann", "request_id": "A-1", "type": kind, "status": status,
+        "received_at": datetime(2024, 6, 30),
+    })  # fmt: skip
+
+
+def is_hold(number, until):
+    with kept.opened() as connection:
+        kept.add_step(connection, "ann", (number, "restriction"), HELD, at=datetime(2024, 6, 30),
+                      actor="a clerk", until=until)  # fmt: skip
+
+
+def expired():
+    end = datetime(2024, 7, 1)
+    return custody.let_expire(POLICY, Clocks(AS_OF, end, end, AS_OF))
+
+
+def erased():
+    verified = ({"step": "verified"},)
+    request = Request("E-1", "erasure", datetime(2024, 6, 30), "open", "ann", key(), steps=verified)
+    return erase([request])
+
+
+def refused():
+    with pytest.raises(UsageError) as raised:
+        erased()
+    assert "ann" not in str(raised.value)
+    return raised.value.rule == "subject.held"
+
+
+def retention(**given):
+    end = datetime(2024, 7, 1)
+    with connected(warehouse_store()) as connection:
+        found = check_feeds(connection, POLICY, Clocks(AS_OF, end, end, AS_OF),
+                            now=end.replace(tzinfo=UTC), **given)  # fmt: skip
+    return next(r.status for r in found if r.rule == "custody.retention")
+
+
+def test_one_that_comes_while_feeds_land_stops_custody(tmp_path):
+    land(tmp_path)
+    waits()
+    assert expired() == {}
+    assert ask("select count(*) from landing.transactions where basket_id = 'ann'") == [(1,)]
+    assert retention() == "broken"
+    assert retention(restricted={key()}) == "holds"  # as long as it waits
+    waits("lifted")
+    assert expired()["transactions"] == 1
+
+
+def test_one_that_has_landed_and_isnt_published_yet_stops_an_erasure(tmp_path):
+    """As after a kill: the next landing publishes who is permitted."""
+    land(tmp_path, RESTRICTION)
+    assert refused()
+    inbox.add("rights_requests", {
+        "customer_id": "ann", "request_id": "r1", "type": "restriction", "status": "lifted",
+        "received_at": datetime(2024, 6, 30),
+    })  # fmt: skip
+    assert len(erased()) == 1
+
+
+def test_a_request_that_couldnt_be_read_stops_an_erasure(tmp_path):
+    """It may be a restriction."""
+    land(tmp_path, ("ann", "r1", "restrict me", "2024-06-29 10:00:00", "open"))
+    assert refused()
+
+
+def test_a_hold_stops_them_to_its_last_day_everywhere(tmp_path, monkeypatch):
+    land(tmp_path, RESTRICTION)
+    is_hold("r1", f"{AS_OF}")
+    monkeypatch.setenv("ASSENT_NOW", "2024-07-01T11:59:59Z")
+    assert expired() == {}
+    assert refused()
+    monkeypatch.setenv("ASSENT_NOW", "2024-07-01T12:00:00Z")
+    assert len(erased()) == 1
+
+
+def test_a_landing_lifts_a_hold_whose_last_day_has_ended(tmp_path, monkeypatch):
+    """Of two of one customer's, one ends."""
+    land(tmp_path)
+    publish_permission(POLICY)
+    hold("ann", reason="claim 7", until=date(2025, 1, 1))
+    number = hold("ann", reason="claim 8", until=AS_OF).request_id
+    land(tmp_path)
+    publish_permission(POLICY)
+    held = f"select held from {LANDED.subjects} where subject_key = '{key()}'"
+    monkeypatch.setenv("ASSENT_NOW", "2024-07-01T11:59:59Z")
+    assert restricted.lift_ended() == 0
+    monkeypatch.setenv("ASSENT_NOW", "2024-07-01T12:00:00Z")
+    assert restricted.lift_ended() == 1
+    assert restricted.lift_ended() == 0
+    assert find(number).status == "lifted"
+    land(tmp_path)
+    publish_permission(POLICY)
+    assert ask(held) == [(True,)]
+    monkeypatch.setenv("ASSENT_NOW", "2025-01-02T12:00:00Z")
+    assert restricted.lift_ended() == 1
+    land(tmp_path)
+    assert ask(held) == [(False,)]
+    assert expired()["transactions"] == 1
