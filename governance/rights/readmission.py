@@ -59,7 +59,9 @@ def readmit(customer_id: str, *, evidence: str, since: datetime | None = None) -
             raise UsageError(
                 "--since isn't between the erasure and now", "write it in UTC, or leave it out"
             )
-        replay(present)  # an older state may have been put back: whom it holds isn't who returns
+        # An older state may have been put back: whom it holds isn't who returns. A denial that
+        # waits is heeded, whatever it is of.
+        replay(present, words=False)
         if identity.look_up(customer_id)[0]:
             raise UsageError(
                 "that customer has been admitted already", "their rows land with the next run",

@@ -20,7 +20,7 @@ from warehouse.connect import connected, warehouse_store
 from warehouse.home import Home
 
 
-def replay(at: datetime, *, state_of: datetime | None = None) -> int:
+def replay(at: datetime, *, state_of: datetime | None = None, words: bool = True) -> int:
     """Take out everybody who had left already, and return how many the state held.
 
     Every landing does, as files may have been put back by hand; mostly nobody is found.
@@ -32,6 +32,8 @@ def replay(at: datetime, *, state_of: datetime | None = None) -> int:
     state_of
         When the state was as it is, if that is known, UTC without a zone: whom custody has let go
         since then, and whose salt is gone, leaves too.
+    words
+        Whether what waits of theirs in the inbox leaves, too.
     """
     home, (vault, salts) = Home.current(), identity.stores()
     if not all(path.exists() for path in (home.kept, home.warehouse, vault.path)):
@@ -53,11 +55,12 @@ def replay(at: datetime, *, state_of: datetime | None = None) -> int:
             " customer_id from vault.readmitted join vault.subjects using (subject_key))"
         )
         # Every word of theirs leaves the inbox, whether or not they had ever landed.
-        words = connection.execute(
+        said = connection.execute(
             "select distinct customer_id from (select customer_id from waiting"
             f" union all select customer_id from waiting_requests) where {suppressed}"
         ).fetchall()
-        inbox.forget([customer_id for (customer_id,) in words])
+        if words:
+            inbox.forget([customer_id for (customer_id,) in said])
         erased = _subjects(connection, suppressed)
         _take_out(connection, erased, at, ERASURE)
         left = [] if state_of is None else _subjects(

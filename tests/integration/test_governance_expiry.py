@@ -40,7 +40,7 @@ def erased(home, tmp_path, monkeypatch):
     remember(subjects, HandedOver("r", "planning", "segmentation", moment, ("customer_id",)))
     ((key,),) = vault("select subject_key from vault.subjects where customer_id = 'mary'")
     verified = ({"step": "verified"},)
-    erase([Request("A-1", "erasure", moment, "open", "mary", key, steps=verified)])
+    erase([Request("A-1", "A-1", "erasure", moment, "open", "mary", key, steps=verified)])
     return before
 
 

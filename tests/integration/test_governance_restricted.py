@@ -16,7 +16,8 @@ from governance.policy.words import HELD
 from governance.release import publish_permission
 from governance.rights import custody, kept, restricted
 from governance.rights.erasure import erase
-from governance.rights.requests import Request, find, hold
+from governance.rights.opening import hold
+from governance.rights.requests import Request, find
 from tests.support.feeds import UTC_POLICY as POLICY
 from tests.support.feeds import ask, declared, event, fill, load, sale, sources_in, vault
 from warehouse.connect import connected, warehouse_store
@@ -73,7 +74,8 @@ def expired():
 
 def erased():
     verified = ({"step": "verified"},)
-    request = Request("E-1", "erasure", datetime(2024, 6, 30), "open", "ann", key(), steps=verified)
+    at = datetime(2024, 6, 30)
+    request = Request("E-1", "E-1", "erasure", at, "open", "ann", key(), steps=verified)
     return erase([request])
 
 
