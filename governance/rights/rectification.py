@@ -111,6 +111,7 @@ def finish(policy: Policy, payload: dict[str, Any]) -> None:
     found = [
         request for request in listing()
         if number in (request.number, request.request_id) and str(request.subject_key) == subject
+        and request.type == RECTIFICATION
     ]  # fmt: skip
     if not found:
         return

@@ -281,7 +281,9 @@ def test_a_number_that_tells_who_asks_is_in_no_record(home, tmp_path, monkeypatc
     people = [(who, "Lee", f"{who}@example.org", "US", "40") for who in ("ann", "zoe")]
     asked = [(who, TELLING, kind, FIRST, "open")
              for who, kind in (("ann", "erasure"), ("zoe", "rectification"))]  # fmt: skip
-    land(tmp_path, *asked, customers=people)
+    misfiled = [("zoe", TELLING, "limit", f"2024-05-01 0{n}:00:00", status)
+                for n, status in enumerate(("open", "withdrawn"))]  # fmt: skip
+    land(tmp_path, *asked, *misfiled, customers=people)
     for who, *_ in asked:
         take_step(POLICY, TELLING, "verified", customer_id=who, method="-")
     ann, zoe = (find(TELLING, who) for who, *_ in asked)
