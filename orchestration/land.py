@@ -12,6 +12,7 @@ import duckdb
 
 from governance import clocks as clock_row
 from governance import evidence, inbox, release, status, unpublish
+from governance.gate import judge_columns, refuse
 from governance.policy.words import FEEDS
 from governance.removal import withdraw_removed
 from governance.rights import custody, expiry, purge, restricted
@@ -30,7 +31,7 @@ from orchestration.common import (
     unrepeated,
 )
 from orchestration.feeds import feeds, landed_clocks, state_of_files
-from orchestration.manifest import policy
+from orchestration.manifest import lineage, policy
 from orchestration.metadata import column_schema
 from orchestration.progress import tell
 from orchestration.writer import Writer
@@ -178,6 +179,11 @@ def _shown(figures: dict[str, Any]) -> dict[str, Any]:
     return {f"feed/{key}": value for key, value in (plain | reasons).items()}
 
 
+def _builds(run: dg.DagsterRun) -> bool:
+    """Tell whether a run was asked for more than to land."""
+    return any(key.path[0] != "landing" for key in run.asset_selection or [dg.AssetKey("all")])
+
+
 @dg.asset(
     key=["landing", "clocks"],
     description="The two clocks of the run: `as_of` selects data, `known_at` decides permission",
@@ -191,6 +197,8 @@ def clocks(context: dg.AssetExecutionContext, writer: Writer) -> dg.MaterializeR
     """Set the clocks, refusing a day beyond the feeds, and forget verdicts of another state."""
     from orchestration.model_store import fit_is_due
 
+    if _builds(context.run):  # what the gate would stop leaves the verdicts on what there is
+        refuse(judge_columns(policy(), lineage()))
     with writer.warehouse() as connection:
         found = landed_clocks(connection, day_of(context))
         fit = fit_is_due(found)
