@@ -38,7 +38,7 @@ KEPT = {
     "receipts": "receipts",
     "handed_over": "to whom we gave your data",
     "notices": "what recipients were told",
-    "suppressed": "the entry that stops your rows, as long as nobody delivers them again",
+    "suppressed": "the entry that keeps what was erased away, as long as nobody delivers it again",
 }
 
 
@@ -175,7 +175,7 @@ def _kept(body: Element, told: Mapping[str, Any], zone: str) -> None:
     )  # fmt: skip
     facts(body, {
         "So that nothing brings you back": [
-            f"an entry that stops your rows at the door, since {_at(since, zone)}"
+            f"an entry that keeps what was erased away, since {_at(since, zone)}"
             for since in kept["suppressed_since"]
         ] or "nothing",
         "Proof that you agreed": [

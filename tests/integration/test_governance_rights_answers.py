@@ -334,4 +334,4 @@ def test_who_was_erased_is_told_what_is_kept(story, tmp_path):
     assert {"proofs", "receipts", "steps", "suppressed"} <= set(kept["until"])
     page = (tmp_path / "out" / "access.html").read_text()
     assert kept["why"]["interest"] in page
-    assert "the entry that stops your rows" in page
+    assert "the entry that keeps what was erased away" in page
