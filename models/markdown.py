@@ -5,6 +5,7 @@ groups come from feeds, and whatever renders them would fetch a picture that suc
 Does not belong here: what a card holds (``models.cards``, ``models.model_card``).
 """
 
+import re
 from collections.abc import Iterable, Sequence
 
 # What may start code, a link, a picture, HTML, a cell, an entity, a heading, or emphasis (but for
@@ -19,6 +20,15 @@ def escaped(text: object) -> str:
     A \| !\[x\](x.png) \<b\> value_8w
     """
     return " ".join(str(text).split()).translate(_MEANING)
+
+
+def unescaped(text: str) -> str:
+    """Return what :func:`escaped` was given, for where nothing renders Markdown.
+
+    >>> print(unescaped(escaped("`assent status` | <b>")))
+    `assent status` | <b>
+    """
+    return re.sub(r"\\(.)", r"\1", text)
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 
 from governance import acts
+from models.markdown import unescaped
 from orchestration.common import DAYS, require_keys
 from orchestration.environment import opened_instance
 from warehouse import alive
@@ -97,9 +98,10 @@ def _blocked(events: list[Any]) -> list[AssentError]:
 
 
 def _broken(check: Any) -> RuleBrokenError:
+    # The UI renders descriptions as Markdown; the terminal doesn't.
+    why = unescaped(check.description or "see its metadata")
     return RuleBrokenError(
-        f"check {check.check_name} on {check.asset_key.to_user_string()} failed:"
-        f" {check.description or 'see its metadata'}",
+        f"check {check.check_name} on {check.asset_key.to_user_string()} failed: {why}",
         "see `assent status`; of a past day, evidence/<day>/status.json",
     )
 

@@ -18,7 +18,7 @@ def test_an_unread_consent_event_blocks_everything(story):
     before, seen = story.steps["recorded"], story.steps["unread event"]
     assert seen.done.status == 1
     assert "readable.consent_events" in seen.done.err
-    assert "assent quarantine list" in seen.done.err
+    assert ": `assent quarantine list`" in seen.done.err
     assert "Traceback" not in seen.done.said
     # Nothing new is published; who has withdrawn doesn't stay published because of that.
     assert [n for n, c in purposes(seen).items() if c != purposes(before)[n]] == [

@@ -1,8 +1,11 @@
-"""The summary of a run: what it says beside the figures."""
+"""What a run says on the terminal: beside the figures, and of a check that stopped it."""
 
+import dagster as dg
 import pytest
 
+from models.markdown import escaped
 from orchestration.cli.summary import _permission
+from orchestration.runner import _broken
 
 FIGURES = {
     "as_of": "2024-12-30",
@@ -21,3 +24,12 @@ def test_who_is_known_from_consent_events_only_is_spoken_of(capsys, alone):
     assert "segmentation           460       43" in said
     assert (f"Known from consent events only: {alone:,}. " in said) is bool(alone)
     assert ("neither customers nor transactions have" in said) is bool(alone)
+
+
+def test_a_check_that_stopped_it_is_told_without_the_signs_that_markdown_needs():
+    why = r"readable: 1 names none: `assent quarantine list` | <b> [x](y) *z* \ # ~"
+    check = dg.AssetCheckEvaluation(
+        dg.AssetKey("x"), "readable", passed=False, metadata={}, description=escaped(why)
+    )
+    assert check.description != why
+    assert why in str(_broken(check))
