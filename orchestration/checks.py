@@ -16,6 +16,7 @@ import duckdb
 from expectations.result import Result, Table
 from governance import clocks as clock_row
 from governance import evidence, status
+from governance.aging import present_day
 from governance.backup import oldest_salts
 from governance.clocks import Clocks
 from governance.gate import judge_columns
@@ -83,9 +84,18 @@ def _evaluated(
             if standing and KINDS[kind].fails
             else dg.AssetCheckSeverity.WARN
         ),
-        description=escaped("; ".join(f"{v.rule}: {v.why}" for v in standing or soon)) or None,
+        description=escaped("; ".join(_told(v, clocks) for v in standing or soon)) or None,
         metadata={"rules": _detail(rules), **details, **provenance(clocks)},
     )
+
+
+def _told(verdict: Any, clocks: Clocks) -> str:
+    """Return why a rule is broken; of one that time alone broke, also by which day and limit."""
+    told = f"{verdict.rule}: {verdict.why}"
+    if not verdict.since or verdict.status != "broken":
+        return told
+    present = present_day(policy(), clocks.newest_day)
+    return f"{told} ({verdict.observed} days before {present}; at most {verdict.limit} may be)"
 
 
 def _detail(value: Any) -> dg.MetadataValue[Any]:
