@@ -16,6 +16,7 @@ from warehouse.errors import UsageError
 from warehouse.sql import quoted
 
 CHUNK = 1 << 20
+GZIP = b"\x1f\x8b"  # what every gzip file begins with (RFC 1952)
 
 
 def scan_of(function: str, path: Path, *options: str) -> str:
@@ -41,10 +42,18 @@ def require_file(path: Path) -> None:
 
 def require_whole(path: Path) -> None:
     """Stop at a gzip file that was cut off: DuckDB would read what is left and say nothing."""
-    if path.suffix == ".gz":
-        with readable(path), gzip.open(path) as file:
-            while file.read(CHUNK):
-                pass
+    if path.suffix != ".gz":
+        return
+    with readable(path), path.open("rb") as file:
+        begins = file.read(len(GZIP))
+    if not GZIP.startswith(begins):
+        raise UsageError(
+            f"{path.name} isn't gzipped, though its name ends in .gz",
+            "gzip it, or let its name end without .gz",
+        )
+    with readable(path), gzip.open(path) as file:
+        while file.read(CHUNK):
+            pass
 
 
 @contextmanager

@@ -260,7 +260,7 @@ def test_a_malformed_consent_event_may_be_anybodys(tmp_path):
         ("t.parquet", b"no parquet", "can't be read"),
         ("t.parquet", b"", "can't be read"),
         ("t.csv.gz", gzip.compress(b"customer_id,value\n" * 9000, mtime=0)[:-20], "isn't whole"),
-        ("t.csv.gz", b"no gzip", "isn't whole"),
+        ("t.csv.gz", b"no gzip", "isn't gzipped"),
         ("t.jsonl", b"\xef\xbb\xbf{}", "byte order mark"),
         ("t.jsonl", b'{"customer": 1}\n', "no column 'customer_id'"),
         ("t.jsonl", b"not json\n", "no line of t.jsonl is a JSON object"),
