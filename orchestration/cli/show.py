@@ -88,7 +88,11 @@ def sources_check(as_json: bool) -> int:
         for finding in findings:
             click.echo(str(finding))
         if not any(finding.blocking for finding in findings):
-            click.echo("sources.yaml and its feeds fit together: nothing stops a load")
+            click.echo(
+                "sources.yaml and its feeds fit together: nothing that can be seen without loading"
+                " stops a load.\nWhat each subject has said is compared with what has landed by the"
+                " load alone."
+            )
     return 2 if any(finding.blocking for finding in findings) else 0
 
 
