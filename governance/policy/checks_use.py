@@ -88,15 +88,20 @@ def column_attributes(data: Data) -> Problems:
             for i, name in words(attributes):
                 path = ("purposes", purpose, "columns", column, i)
                 if name not in allowed:
-                    remedy = f"allow it under purposes.{purpose}.attributes, or remove it here"
                     yield Problem(
                         path,
                         f"the attribute '{name}' isn't allowed for '{purpose}'",
-                        nearest(name, allowed, remedy),
+                        nearest(name, allowed, _allow(data, purpose, name)),
                     )
                 if name in seen:
                     yield Problem(path, f"'{name}' is named twice", "name it once")
                 seen.add(name)
+
+
+def _allow(data: Data, purpose: str, name: str) -> str:
+    if class_of(data, name) == "direct_identifier":
+        return "remove it here: a direct identifier is allowed for no purpose, in no form"
+    return f"allow it under purposes.{purpose}.attributes, or remove it here"
 
 
 def needed(data: Data) -> Problems:

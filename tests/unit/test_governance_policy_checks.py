@@ -217,6 +217,12 @@ POISONS = {
             "allow it under purposes.segmentation.attributes, or remove it here",
         ),
         (
+            "value_total: [value]", "value_total: [value, ^email]",
+            "purposes.segmentation.columns.value_total[1]",
+            "the attribute 'email' isn't allowed for 'segmentation'",
+            "remove it here: a direct identifier is allowed for no purpose, in no form",
+        ),
+        (
             "value_total: [value]", "value_total: [value, ^value]",
             "purposes.segmentation.columns.value_total[1]", "'value' is named twice",
             "name it once",
