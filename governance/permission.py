@@ -19,8 +19,8 @@ def permission_figures(connection: duckdb.DuckDBPyConnection, policy: Policy) ->
     And what stands beside opt-outs of sale and sharing: signals that an opt-in by name overrules,
     and opt-ins within the months in which the subject may not be asked.
 
-    Subjects are those that customers or transactions know; an id that only a consent event has
-    ever named is counted apart.
+    Subjects are those that customers or transactions know; an id that only a word (a consent event,
+    a rights request) has ever named is counted apart.
     """
     subjects, unknown = connection.execute(
         "select count(*) filter (known), count(*) filter (not known) from (select subject_key in"

@@ -89,9 +89,9 @@ def _permission(permission: dict[str, Any]) -> None:
         )
     if alone := permission["known_by_consent_only"]:
         click.echo(
-            f"Known from consent events only: {alone:,}. If such an id is misspelt, a"
-            " withdrawal under it\nreaches nobody: look for ids of consent_events that neither"
-            " customers nor transactions have."
+            f"Known from consent events or rights requests only: {alone:,}. If such an id is"
+            " misspelt, what was said\nunder it reaches nobody: look for ids of these two that"
+            " neither customers nor transactions have."
         )
 
 
