@@ -27,9 +27,15 @@ from warehouse.errors import AssentError, masked
 from warehouse.home import Home
 from warehouse.sql import quoted
 
-EMPTY = {  # what follows if a required feed has no row
+EMPTY = {  # what follows if a feed has no row; what has landed of it stays
+    "customers": "look whether it is delivered: what is known of customers stays as it landed",
     "transactions": "look whether it is delivered: without purchases there are no segments",
-    "consent_events": "look whether it is delivered: without consent events nobody is processed",
+    "consent_events": "look whether it is delivered: nobody is processed without consent events,"
+    " but those that have landed go on counting",
+}
+MALFORMED_BY = {  # what a malformed row is, by whether its file is one of JSON lines
+    False: "the row has too few or too many columns, or isn't text",
+    True: "the line isn't one whole JSON object, or has a key twice",
 }
 
 
@@ -51,6 +57,9 @@ class Finding:
         For bad rows: how many of how many, and the position of the first (from 1).
     shape
         Masked shape of the first offending value, if there is one.
+    others
+        How many other sources of the feed have the same fault, once they are told together
+        (:func:`together`).
     """
 
     feed: str
@@ -63,13 +72,16 @@ class Finding:
     of_rows: int = 0
     first_row: int | None = None
     shape: str | None = None
+    others: int = 0
 
     def __str__(self) -> str:
         """Return place, fault and remedy."""
-        place = ": ".join(filter(None, (self.feed, self.source)))
+        more = f" and {self.others} more" if self.others else ""
+        place = f"{self.feed}: {self.source}{more}" if self.source else self.feed
         what = f"{self.column}: {self.what}" if self.column else self.what
         if self.rows:
             what += f" in {self.rows} of {self.of_rows} rows, first in row {self.first_row}"
+            what += f" of {self.source}" if self.others else ""
         if self.shape:
             what += f", as in `{self.shape}`"
         aside = "goes to the quarantine" if self.rows else "lands nothing"
@@ -117,6 +129,21 @@ def check_sources(
     return found
 
 
+def together(findings: Iterable[Finding]) -> list[Finding]:
+    """Return findings with each fault once: of the first source that has it, with all rows."""
+    found: dict[tuple[object, ...], Finding] = {}
+    for new in findings:
+        fault = (new.feed, new.column, new.what, new.mend, new.blocking, bool(new.rows))
+        if (first := found.get(fault)) is None:
+            found[fault] = new
+            continue
+        found[fault] = replace(
+            first, others=first.others + 1, rows=first.rows + new.rows,
+            of_rows=first.of_rows + new.of_rows,
+        )  # fmt: skip
+    return list(found.values())
+
+
 def _of_feed(
     connection: duckdb.DuckDBPyConnection, sources: Sources, policy: Policy | None, name: str,
     rules: Rules,
@@ -141,7 +168,7 @@ def _of_feed(
             continue
         rows, bad = rows + seen.rows, bad + seen.bad
     unread = any(finding.blocking for finding in found)
-    if not rows and not unread and CONTRACTS[name].required:
+    if not rows and not unread and name in EMPTY:
         found.append(Finding(name, None, None, "it holds no row", EMPTY[name], False))
     if policy and not unread and changed(connection, sources, policy, name):
         missing = lacking(connection, name, rows, sources_gone(connection, name, there))
@@ -152,7 +179,11 @@ def _of_feed(
 
 
 def _stopping(feed: str, source: str | None, error: AssentError) -> Finding:
-    return Finding(feed, source, None, error.what, error.mend, True)
+    # The place is told before it, once; and what differs by nothing else is one fault.
+    what = error.what
+    for place in (feed, source):
+        what = what.removeprefix(f"{place}: ").removeprefix(f"{place} ")
+    return Finding(feed, source, None, what, error.mend, True)
 
 
 def _bad_rows(
@@ -199,14 +230,14 @@ def _remedy(projection: Projection, reason: str) -> str:
     if kind == "unparseable" and projection.contract.column(column).type == "TIMESTAMP":
         return "say how times are written: `format` in the column's mapping"
     if kind == "malformed" and projection.source.misencoded:
-        return f"{projection.source.misencoded} of them not in the declared encoding: {ENCODING}"
+        return f"some of them aren't in the declared encoding: {ENCODING}"
     remedies = {
         "missing": "mend the source, or map another column",
         "unparseable": f"it has to become {_type(projection, column)}: map or convert it otherwise",
         "unknown": "map the source's words to ours with an `expression` (case when ...)",
         "negative": "if it may be negative (returns), declare `negative_value: allowed`",
         "after": "check the feed's time zone; `future_tolerance_minutes` allows a little",
-        "malformed": "the row has too few or too many columns, or isn't text: mend the source",
+        "malformed": f"{MALFORMED_BY[projection.feed.format == 'jsonl']}: mend the source",
     }
     if reason == "unknown_purpose":
         return "use the names of the policy's purposes, or none where all are meant"

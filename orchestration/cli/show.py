@@ -76,7 +76,7 @@ def sources() -> None:
 @json_option
 def sources_check(as_json: bool) -> int:
     """Validate sources.yaml and the feeds without loading anything."""
-    from ingest.check import check_sources
+    from ingest.check import check_sources, together
     from ingest.sources import load_sources
     from orchestration.manifest import policy
     from warehouse.home import sources_path
@@ -85,7 +85,7 @@ def sources_check(as_json: bool) -> int:
     if as_json:
         print_json([vars(finding) for finding in findings])
     else:
-        for finding in findings:
+        for finding in together(findings):
             click.echo(str(finding))
         if not any(finding.blocking for finding in findings):
             click.echo(

@@ -1,12 +1,15 @@
 """`assent sources check`: everything that is wrong, where, in which shape; nothing is loaded."""
 
+import json
+
 import pytest
 
-from ingest.check import check_sources
+from ingest.check import check_sources, together
 from tests.support.feeds import (
     EVENTS,
     NOW,
     POLICY,
+    SALES,
     UTC_POLICY,
     declared,
     event,
@@ -37,6 +40,38 @@ def test_a_feed_that_has_fallen_silent_is_told(tmp_path):
     (finding,) = check(sources_in(tmp_path))
     assert (finding.feed, finding.blocking) == ("consent_events", False)
     assert "it holds no row (lands nothing)" in str(finding)
+    assert "those that have landed go on counting" in str(finding)
+    fill(tmp_path, customers=[])
+    (finding,) = check(sources_in(tmp_path, customers=declared("customers")))
+    assert (finding.feed, finding.blocking) == ("customers", False)
+
+
+def test_a_fault_that_several_files_have_is_told_once(tmp_path):
+    fill(tmp_path)
+    (tmp_path / "transactions.csv").unlink()
+    for month in (1, 2, 3):
+        write_csv(
+            tmp_path / f"transactions-{month}.csv", SALES, [sale(), *[sale(value="x")] * month]
+        )
+        write_csv(tmp_path / f"transactions-{month}b.csv", SALES[1:], [])
+    found = check(sources_in(tmp_path))
+    assert len(found) == 6
+    told = sorted(map(str, together(found)))
+    assert [said.split(" (")[0] for said in told] == [
+        "transactions: transactions-1.csv and 2 more: value: unparseable_value in 6 of 9 rows,"
+        " first in row 2 of transactions-1.csv, as in `a`",
+        "transactions: transactions-1b.csv and 2 more: has no column 'customer_id'",
+    ]
+
+
+def test_a_malformed_line_of_json_is_told_as_that(tmp_path):
+    fill(tmp_path)
+    (tmp_path / "t.jsonl").write_text(json.dumps(dict(zip(SALES, sale(), strict=True))) + '\n{"a\n')
+    (finding,) = check(
+        sources_in(tmp_path, transactions=declared("transactions", format="jsonl", paths=["t.*"]))
+    )
+    assert finding.what == "malformed_row"
+    assert "JSON object" in finding.mend
 
 
 @pytest.mark.parametrize(
@@ -82,13 +117,13 @@ def test_each_fault_is_shown_with_its_place_and_shape(tmp_path):
     assert (unparseable.rows, unparseable.of_rows, unparseable.first_row) == (2, 4, 2)
     assert unparseable.shape == "99,99 aaa"
     assert not unparseable.blocking
-    missing = found["transactions", "transactions2.csv", "transactions2.csv"]
+    missing = found["transactions", "transactions2.csv", "has"]
     assert missing.blocking
     assert "no column 'basket_id', 'product_id', 'occurred_at', 'value'" in str(missing)
     assert found["consent_events", "consent_events.csv", "unknown_action"].shape == "aaaa"
     assert found["consent_events", "consent_events3.csv", "malformed_row"].first_row == 1
     assert all(f.blocking for key, f in found.items() if key[0] == "consent_events")
-    assert found["customers", None, "customers:"].blocking
+    assert found["customers", None, "no"].blocking
     text = "\n".join(map(str, found.values()))
     assert "Jane" not in text
     assert "EUR" not in text
@@ -168,5 +203,5 @@ def test_names_of_columns_that_may_be_data_are_counted_not_told(tmp_path, name, 
     ):
         (tmp_path / name).write_text(text)
         (found,) = check(sources)
-        assert found.what == f"{name} has no column 'occurred_at', 'value'"
+        assert found.what == "has no column 'occurred_at', 'value'"
         assert found.mend == mend

@@ -22,7 +22,9 @@ def test_who_is_known_from_their_words_only_is_spoken_of(capsys, alone):
     _permission(FIGURES | {"known_by_consent_only": alone})
     said = capsys.readouterr().out
     assert "segmentation           460       43" in said
-    assert (f"Known from consent events or rights requests only: {alone:,}. " in said) is bool(alone)
+    assert (f"Known from consent events or rights requests only: {alone:,}. " in said) is bool(
+        alone
+    )
     assert ("neither customers nor transactions have" in said) is bool(alone)
 
 
