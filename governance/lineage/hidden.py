@@ -3,7 +3,8 @@
 Belongs here: finding the columns that such text names. Does not belong here: compiled SQL
 (``query``), what only a run decides (``jinja``). The text is Jinja and can't be parsed as SQL, so
 it is read with caution: every word in it, in a comment too, that is the name of a column in reach
-counts as a use of that column.
+counts as a use of that column. A macro's parameter names no column: what it stands for is said
+where the macro is called, and counts there.
 """
 
 import re
@@ -15,9 +16,9 @@ from sqlglot.errors import TokenError
 from sqlglot.tokens import TokenType
 
 from governance.lineage.graph import Ref, Use
-from governance.lineage.jinja import BRANCH
+from governance.lineage.jinja import BRANCH, without_parameters
 
-_CALL = re.compile(r"\{\{-?\s*(?:\w+\.)?(\w+)\s*\(.*?\}\}", re.DOTALL)
+_CALL = re.compile(r"\{\{-?\s*(?:\w+\.)?(\w+)\s*\((.*?)\}\}", re.DOTALL)
 _TAG = re.compile(r"\{%-?\s*(if|elif|else|endif)\b(.*?)-?%\}", re.DOTALL)
 _NO_SQL = re.compile(r"\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 _JINJA = re.compile(r"\{\{.*?\}\}", re.DOTALL)
@@ -88,13 +89,16 @@ def is_dynamic(text: str) -> bool:
 
 
 def expanded(text: str, macros: Mapping[str, str], depth: int = 0) -> str:
-    """Return text with the project's own macros in place of their calls."""
+    """Return text with the project's own macros in place of their calls, whose arguments follow."""
     if depth >= _DEEPEST:
         return text
 
     def body(call: re.Match[str]) -> str:
         macro = macros.get(call[1])
-        return call[0] if macro is None else expanded(macro, macros, depth + 1)
+        if macro is None:
+            return call[0]
+        # A comment: the words count, and no statement begins with them.
+        return f"{expanded(without_parameters(macro), macros, depth + 1)}{{# {call[2]} #}}"
 
     return _CALL.sub(body, text)
 

@@ -1,8 +1,8 @@
 """What the Jinja of a model, a hook or a macro asks for, by Jinja's own parser.
 
 Belongs here: telling what is the same whenever the project is compiled from what only a run
-decides. Does not belong here: the SQL that Jinja writes (``query``), words in text that isn't SQL
-yet (``hidden``).
+decides, and a macro's parameters from its other words. Does not belong here: the SQL that Jinja
+writes (``query``), words in text that isn't SQL yet (``hidden``).
 
 Deny by default: what isn't known to be the same in every run counts as decided by the run
 (``target``, ``flags``, ``execute``, ``env_var``, ``modules``, ``run_query``, ...).
@@ -45,6 +45,23 @@ def asked(text: str, macros: Collection[str], project: str = "") -> list[str]:
         return sorted({*meta.find_undeclared_variables(tree), *chance})
     except TemplateError:
         return ["what can't be parsed"]
+
+
+def without_parameters(text: str) -> str:
+    """Return a macro without the names of its parameters, but for those that are keywords too.
+
+    A keyword's name may become text: ``dict(age_years=1) | first``.
+    """
+    try:
+        tree = _environment().parse(text)
+        parameters = {name.name for macro in tree.find_all(nodes.Macro) for name in macro.args}
+        parameters -= {keyword.key for keyword in tree.find_all(nodes.Keyword)}
+        tokens = list(_environment().lex(text))
+    except TemplateError:  # and what can't be parsed is a gap
+        return text
+    return "".join(
+        "" if kind == "name" and said in parameters else said for _, kind, said in tokens
+    )
 
 
 def _take_known(tree: nodes.Template, called: Collection[str], project: str) -> None:

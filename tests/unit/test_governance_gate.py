@@ -8,7 +8,8 @@ import pytest
 from governance.findings import Finding
 from governance.gate import judge_columns, refuse
 from governance.lineage.build import build
-from governance.lineage.graph import Lineage
+from governance.lineage.graph import Form, Lineage
+from governance.lineage.landing import meaning
 from governance.policy.load import load_policy
 from governance.policy.model import Policy
 from governance.policy.rules import rules
@@ -223,6 +224,13 @@ class TestTheProject:
         assert [(f.kind, f.asset) for f in judged(policy, poisoned)] == [
             ("gap", "mart_segmentation")
         ]
+
+    def test_stale_visits_are_dropped_for_every_purpose(self, lineage: Lineage) -> None:
+        """By their day alone: a purpose that may know less of a visit reads them all the same."""
+        hooks = [u for u in lineage.uses("int_transactions_baskets") if u.clause == "hook"]
+        read = {ref: Form.RAW for hook in hooks for ref in hook.refs}
+        meant = {meaning(origin) for origin in lineage.forms_of(read)}
+        assert {m for m in meant if isinstance(m, str)} == {"occurred_at"}
 
     def test_a_column_that_is_allowed_but_absent_is_found(
         self, policy: Policy, lineage: Lineage

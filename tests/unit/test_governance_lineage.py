@@ -162,6 +162,32 @@ class TestHidden:
         given = manifest(CHAIN, hooks={"mart_p": [text]}, needs={"mart_p": ["stg_t"]})
         assert Ref("stg_t", "y") in self.uses(given)
 
+    @pytest.mark.parametrize(
+        ("macro", "hook", "used"),
+        [
+            ("{% macro f(x) %}delete from {{ this }} where k = {{ x }}{% endmacro %}",
+             "{{ f(1) }}", False),
+            ("{% macro f(x) %}delete from {{ this }} where x = {{ x }}{% endmacro %}",
+             "{{ f(1) }}", True),
+            ("{% macro f(x) %}delete from {{ this }} where {{ 'x' }} = 1{% endmacro %}",
+             "{{ f(1) }}", True),
+            ("{% macro f(x) %}delete from {{ this }} where {{ dict(x=1) | first }} = 1"
+             "{% endmacro %}", "{{ f(1) }}", True),
+            ("{% macro f(y) %}delete from {{ this }} where {{ y }} = 1{% endmacro %}",
+             "{{ f('x') }}", True),
+            ("{% macro f(y='x') %}delete from {{ this }} where {{ y }} = 1{% endmacro %}",
+             "{{ f() }}", True),
+        ],
+    )  # fmt: skip
+    def test_a_parameter_is_no_column_and_an_argument_may_be(
+        self, macro: str, hook: str, used: bool
+    ) -> None:
+        given = manifest(
+            CHAIN, hooks={"mart_p": [hook]}, macros={"f": macro}, needs={"mart_p": ["stg_t"]}
+        )
+        assert (Ref("stg_t", "x") in self.uses(given)) is used
+        assert not build(given, SOURCE).relations["mart_p"].unread
+
     def test_a_table_named_in_full_counts(self) -> None:
         hook = 'delete from {{ this }} where k in (select k from "w"."landing"."t" where x > 1)'
         assert X in self.uses(manifest(CHAIN, hooks={"mart_p": [hook]}))
