@@ -160,8 +160,8 @@ IN_POLICY = [
      "      days_since: [occurred_at]\n      visits: [", "segmentation.days_since"),
     (marts_drift, "      recency_days: [occurred_at]\n      visits: [",
      "      days_since: [occurred_at]\n      visits: [", "mart_segmentation.recency_days"),
-    (staging_drift, "  home_ownership: {", "  loyalty_tier: {class: other, description: Tier}\n"
-     "  home_ownership: {", "loyalty_tier is an attribute"),
+    (staging_drift, "\nattributes:\n", "\nattributes:\n"
+     "  loyalty_tier: {class: other, description: Tier}\n", "loyalty_tier is an attribute"),
 ]  # fmt: skip
 
 
