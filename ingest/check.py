@@ -15,7 +15,7 @@ from governance.policy.model import Policy
 from ingest import survey
 from ingest.connectors import candidates, no_file
 from ingest.connectors.source import ENCODING, POSITION, reading
-from ingest.contract import CONTRACTS
+from ingest.contract import CONTRACTS, TEXT, TIME, WHOLE, Column
 from ingest.model import FeedSource, Sources
 from ingest.plan import changed, lacking, sources_gone
 from ingest.projection import Projection, Rules, projected
@@ -225,7 +225,7 @@ def _remedy(projection: Projection, reason: str) -> str:
     """Return what to do about the rows of one reason."""
     kind, _, column = reason.partition("_")
     ours = {c.name: c for c in projection.contract.columns}.get(column)
-    if kind == "unparseable" and ours and ours.absence_speaks and _computed(projection, column):
+    if kind == "unparseable" and ours and _makes_nothing(projection, ours):
         return "its expression makes nothing of a value that is there: let it name that one, too"
     if kind == "unparseable" and projection.contract.column(column).type == "TIMESTAMP":
         return "say how times are written: `format` in the column's mapping"
@@ -233,7 +233,7 @@ def _remedy(projection: Projection, reason: str) -> str:
         return f"some of them aren't in the declared encoding: {ENCODING}"
     remedies = {
         "missing": "mend the source, or map another column",
-        "unparseable": f"it has to become {_type(projection, column)}: map or convert it otherwise",
+        "unparseable": f"it has to become {_in_words(ours)}: map or convert it otherwise",
         "unknown": "map the source's words to ours with an `expression` (case when ...)",
         "negative": "if it may be negative (returns), declare `negative_value: allowed`",
         "after": "check the feed's time zone; `future_tolerance_minutes` allows a little",
@@ -244,10 +244,17 @@ def _remedy(projection: Projection, reason: str) -> str:
     return remedies.get(kind, "mend the source")
 
 
-def _computed(projection: Projection, column: str) -> bool:
-    return projection.feed.columns[column].expression is not None
+def _makes_nothing(projection: Projection, column: Column) -> bool:
+    """Tell whether an unreadable value of a column is one of which its expression makes nothing."""
+    computed = projection.feed.columns[column.name].expression is not None
+    any_text = column.type == TEXT and column.name != "customer_id"
+    return computed and (column.absence_speaks or any_text)
 
 
-def _type(projection: Projection, column: str) -> str:
-    names = {c.name: c.type for c in projection.contract.columns}
-    return f"a {names[column]}" if column in names else "readable"
+def _in_words(column: Column | None) -> str:
+    """Return what a value of a column has to become."""
+    if column is None:
+        return "readable"
+    if column.name == "customer_id":
+        return "a text without unseen characters, or a number that is exact"
+    return {TEXT: "a text", TIME: "a time", WHOLE: "a whole number"}.get(column.type, "a number")

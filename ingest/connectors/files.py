@@ -168,7 +168,7 @@ def _json_lines(
     if rows and not found.issuperset(wanted):
         # No row of this file may have a value there; that none of any file has is a misspelling.
         others = _keys_of_others(connection, feed, path, folder) & set(wanted)
-        require_columns(path.name, wanted, sorted(found | others))
+        require_columns(path.name, wanted, sorted(found | others), keyed=True)
     id_ = feed.columns["customer_id"].column
     extracted = [
         f"{(_json_id if name == id_ else _json_text)(name)} as {identifier(name)}"

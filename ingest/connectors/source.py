@@ -4,6 +4,7 @@ Belongs here: the common shape, and the wording of a failure to read. Does not b
 one connector.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +20,8 @@ from warehouse.sql import identifier
 
 POSITION = "source_position"  # 1-based row number, in relations that carry it
 MALFORMED = "source_malformed"  # whether the row can't be split into columns
+FEW = 20
+LIKE_A_NAME = re.compile(r"(?!.*\d{3})[^\W\d][\w .-]{0,39}")  # no address, number or date
 ALIKE = 0.85  # how much a source's name of a column must look like a mapped one to be told
 
 
@@ -156,12 +159,18 @@ def reading(what: str, mend: str) -> Iterator[None]:
 
 
 def require_columns(
-    what: str, wanted: Iterable[str], found: Iterable[str], *, trusted: bool = True
+    what: str,
+    wanted: Iterable[str],
+    found: Iterable[str],
+    *,
+    trusted: bool = True,
+    keyed: bool = False,
 ) -> None:
     """Stop unless every mapped column is there.
 
     A source's own names may be data (JSON keyed by customer, a CSV file without a header): they
-    are counted, and only one that is spelled almost like a mapped column is told.
+    are counted, and only one that is spelled almost like a mapped column is told; all of them, if
+    they are few, where at least half of the mapped ones are among them and they look like names.
 
     Parameters
     ----------
@@ -172,6 +181,8 @@ def require_columns(
     trusted
         Whether ``found`` are surely columns. The first line of a CSV file may be data: if no wanted
         one is among them, that is said.
+    keyed
+        Whether each row may have names of its own: none is told then for being there.
 
     Raises
     ------
@@ -189,6 +200,10 @@ def require_columns(
             what, "none of the mapped columns stands in its first line: check header and delimiter"
         )
     mend = f"compare the mapping with the source: {len(known)} column(s) are there"
+    others = [name for name in known if name not in wanted]
+    header = not keyed and 2 * len(missing) <= len(wanted)
+    if header and 0 < len(others) <= FEW and all(map(LIKE_A_NAME.fullmatch, others)):
+        mend += f"; not mapped: {', '.join(others)}"
     for name in reversed(missing):
         mend = nearest(name, map(shown, known), mend, alike=ALIKE)
     raise MissingColumnError(what, mend)

@@ -131,6 +131,19 @@ def test_each_fault_is_shown_with_its_place_and_shape(tmp_path):
     assert len(found) == 6
 
 
+@pytest.mark.parametrize(
+    ("other", "told"), [("BonNr", True), ("ann@x.org", False), ("K-10017", False)]
+)
+def test_columns_that_are_there_are_told_where_the_rest_is_mapped(tmp_path, other, told):
+    fill(tmp_path)
+    header = [name if name != "basket_id" else other for name in SALES]
+    write_csv(tmp_path / "transactions.csv", header, [sale()])
+    (finding,) = check(sources_in(tmp_path), only=["transactions"])
+    assert "no column 'basket_id'" in finding.what
+    assert (other in str(finding)) is told
+    assert "5 column(s) are there" in finding.mend
+
+
 def test_only_some_feeds_are_looked_at(tmp_path):
     fill(tmp_path, transactions=[sale(value="x")])
     sources = sources_in(tmp_path)
@@ -151,6 +164,8 @@ def test_a_disagreement_with_the_policy_is_a_finding(tmp_path):
     [
         ({"occurred_at": "5.5.2024"}, "`format`"),
         ({"value": "-1"}, "negative_value: allowed"),
+        ({"value": "x"}, "become a number:"),
+        ({"customer_id": "a\tb"}, "become a text without unseen characters"),
         ({"occurred_at": "2025-01-01"}, "time zone"),
         ({"customer_id": None}, "map another column"),
         ({"product_id": "x" * 5000}, "mend the source"),
@@ -160,6 +175,16 @@ def test_every_fault_has_a_remedy(tmp_path, change, remedy):
     fill(tmp_path, transactions=[sale(**change)])
     (finding,) = check(sources_in(tmp_path))
     assert remedy in finding.mend
+
+
+def test_a_word_of_which_an_expression_makes_nothing_is_told_as_that(tmp_path):
+    fill(tmp_path, consent_events=[event(action="perhaps")])
+    action = {"expression": "case action when 'yes' then 'granted' end"}
+    columns = {name: name for name in EVENTS} | {"action": action}
+    sources = sources_in(tmp_path, consent_events=declared("consent_events", columns=columns))
+    (finding,) = check(sources, only=["consent_events"])
+    assert finding.what == "unparseable_action"
+    assert "its expression makes nothing of a value that is there" in finding.mend
 
 
 def test_rows_in_another_encoding_are_told_as_that(tmp_path):
