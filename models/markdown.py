@@ -5,12 +5,12 @@ groups come from feeds, and whatever renders them would fetch a picture that suc
 Does not belong here: what a card holds (``models.cards``, ``models.model_card``).
 """
 
-import re
 from collections.abc import Iterable, Sequence
 
 # What may start code, a link, a picture, HTML, a cell, an entity, a heading, or emphasis (but for
 # the underscore, which names of features have within).
-_MEANING = str.maketrans({sign: f"\\{sign}" for sign in "\\`*[]<>|&~#"})
+_SIGNS = "`*[]<>|&~#\\"
+_MEANING = str.maketrans({sign: f"\\{sign}" for sign in _SIGNS})
 
 
 def escaped(text: object) -> str:
@@ -23,12 +23,14 @@ def escaped(text: object) -> str:
 
 
 def unescaped(text: str) -> str:
-    """Return what :func:`escaped` was given, for where nothing renders Markdown.
+    r"""Return what :func:`escaped` was given, for where nothing renders Markdown.
 
-    >>> print(unescaped(escaped("`assent status` | <b>")))
-    `assent status` | <b>
+    >>> print(unescaped(escaped(r"`assent status` | <b> \* \\")))
+    `assent status` | <b> \* \\
     """
-    return re.sub(r"\\(.)", r"\1", text)
+    for sign in _SIGNS:  # the backslash last, which the others have before them
+        text = text.replace(f"\\{sign}", sign)
+    return text
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
