@@ -63,6 +63,9 @@ class _Wording(NamedTuple):
 
 
 _OFFICER = "or ask the privacy officer to change"
+# A column of an attribute's name that no relation in reach has: the policy knows the name.
+_LOST = "but nothing that it is read from has such a column"
+_TAKE_IT = "take it from a relation that has it; `assent lineage {name}` shows which do"
 _KNOW_IT = "or have it listed under `attributes` and in governance/lineage/landing.py"
 _LIST_IT = f"{_OFFICER} purposes.{{purpose}}.columns"
 
@@ -88,6 +91,11 @@ _WORDINGS = {
         "gap",
         "is made from {made}, of which the policy knows nothing",
         f"take it out of the expression, {_KNOW_IT}",
+    ),
+    "lost": _Wording(
+        "gap",
+        "is made from {made}, but nothing that {detail} reads has such a column",
+        _TAKE_IT,
     ),
     "pseudonym": _Wording(
         "violation",
@@ -118,6 +126,11 @@ _WORDINGS = {
         "gap",
         "chooses, joins or groups rows by {made} ({detail}), of which the policy knows nothing",
         f"take it out of the condition, {_KNOW_IT}",
+    ),
+    "rows, lost": _Wording(
+        "gap",
+        f"chooses, joins or groups rows by {{made}} ({{detail}}), {_LOST}",
+        _TAKE_IT,
     ),
     "unread": _Wording(
         "gap",
@@ -156,6 +169,7 @@ _WORDINGS = {
         "policy lists",
         "take it out of the model, or ask the privacy officer to change permission.attributes",
     ),
+    "permission, lost": _Wording("gap", f"reads {{made}}, {_LOST}", _TAKE_IT),
     "permission, unknown": _Wording(
         "gap",
         "reads {made}, of which the policy knows nothing",
@@ -194,6 +208,7 @@ def worded(
     named = tuple(sorted(set(attributes)))
     wording = _WORDINGS[fault]
     blanks = {"purpose": purpose, "made": _made(policy, named), "detail": detail}
+    blanks["name"] = ", ".join(named)
     return Finding(
         wording.kind,
         f"{RULE}.{purpose}",

@@ -11,7 +11,7 @@ use. For ``int_consent_*`` (rule ``minimisation.permission``): nothing about a s
 what the policy lists under ``permission``. What can't be read counts as a gap.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from governance.findings import Finding, refuse, worded
@@ -145,7 +145,8 @@ class _Judge:
         for origin, form in forms.items():
             fault = self._fault(origin, form, listed)
             if fault:
-                yield self._word(fault, mart, column, [_name(origin)])
+                where = self._asking(Ref(mart, column), origin) if fault == "lost" else ""
+                yield self._word(fault, mart, column, [_name(origin)], where)
 
     @property
     def _keys(self) -> tuple[str, str]:
@@ -161,7 +162,14 @@ class _Judge:
         if meant in listed:
             return None if self._form_fits(str(meant), form) else "form"
         name = _name(origin)
-        return "origin" if name in self.policy.attributes and name not in listed else "unknown"
+        if name not in self.policy.attributes:
+            return "unknown"
+        return "lost" if name in listed else "origin"
+
+    def _asking(self, column: Ref, origin: Ref) -> str:
+        """Return the models on the way to a column that read an origin themselves."""
+        way = self.lineage.ancestors([column])
+        return ", ".join(sorted({r.relation for r in way if origin in self.lineage.upstream(*r)}))
 
     def _form_fits(self, attribute: str, form: Form) -> bool:
         allowance = purpose_named(self.policy, self.purpose).attributes[attribute]
@@ -188,13 +196,9 @@ class _Judge:
             for name in self._strange(use, model.name):
                 clauses.setdefault(name, []).append(use.clause)
         for name, found in sorted(clauses.items()):
-            fault = "rows" if name in self._not_allowed else "rows, unknown"
+            allowed = purpose_named(self.policy, self.purpose).attributes
+            fault = _fault_of(self.policy, "rows", name, allowed)
             yield self._word(fault, model.name, "", [name], ", ".join(dict.fromkeys(found)))
-
-    @property
-    def _not_allowed(self) -> set[str]:
-        allowed = purpose_named(self.policy, self.purpose).attributes
-        return {name for name in self.policy.attributes if name not in allowed}
 
     def _strange(self, use: Use, model: str) -> set[str]:
         """Return what a condition reads that the purpose may not use, or nobody knows."""
@@ -240,9 +244,15 @@ def _permission(policy: Policy, lineage: Lineage) -> Iterator[Finding]:
             name, meant = _name(origin), meaning(origin)
             if isinstance(meant, Meaning) or meant in policy.permission.attributes:
                 continue
-            known = name in policy.attributes and name not in policy.permission.attributes
-            fault = "permission" if known else "permission, unknown"
+            fault = _fault_of(policy, "permission", name, policy.permission.attributes)
             yield worded(policy, "permission", fault, model.name, "", (name,))
+
+
+def _fault_of(policy: Policy, fault: str, name: str, allowed: Collection[str]) -> str:
+    """Return the fault of reading what may not be read, or can't be found under an allowed name."""
+    if name not in policy.attributes:
+        return f"{fault}, unknown"
+    return f"{fault}, lost" if name in allowed else fault
 
 
 def _marts_without_purpose(policy: Policy, lineage: Lineage) -> Iterator[Finding]:

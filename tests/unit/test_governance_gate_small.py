@@ -127,6 +127,27 @@ def test_rows_from_nowhere_are_a_gap(small: Policy) -> None:
     assert {(f.kind, f.attributes) for f in found} == {("gap", ("x.y.*",))}
 
 
+def test_an_attribute_that_nothing_read_has_is_said_to_be_missing_there(small: Policy) -> None:
+    """The policy knows it, so that describing it there would mend nothing."""
+    models = SMALL | {
+        "stg_t": "select subject_key, event_day from landing.transactions",
+        "int_t": "select t.*, t.basket_id from m.stg_t as t where t.basket_id <> ''",
+        "mart_segmentation": SMALL["mart_segmentation"]
+        .replace(" as recency_days", " as recency_days, count(distinct t.basket_id) as visits")
+        .replace("m.stg_t", "m.int_t"),
+    }
+    found = {(f.kind, f.place, f.what) for f in judged(small, manifest(models))}
+    assert found == {
+        ("gap", "mart_segmentation.visits", "is made from basket_id (pseudonym), but nothing that "
+         "int_t reads has such a column"),
+        ("gap", "int_t", "chooses, joins or groups rows by basket_id (pseudonym) (where), but "
+         "nothing that it is read from has such a column"),
+    }  # fmt: skip
+    assert {f.remedy for f in judged(small, manifest(models))} == {
+        "take it from a relation that has it; `assent lineage basket_id` shows which do"
+    }
+
+
 class TestFeatures:
     """What a model in Python is fed is held to the same rules."""
 
