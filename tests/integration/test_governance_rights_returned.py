@@ -55,7 +55,8 @@ def on(monkeypatch, day):
 def erased(number):
     ((key,),) = vault("select subject_key from vault.subjects where customer_id = 'ann'")
     verified = ({"step": "verified"},)
-    erase([Request(number, "erasure", datetime(2024, 6, 1), "open", "ann", key, steps=verified)])
+    at = datetime(2024, 6, 1)
+    erase([Request(number, number, "erasure", at, "open", "ann", key, steps=verified)])
 
 
 def baskets():
