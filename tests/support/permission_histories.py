@@ -159,6 +159,7 @@ TELLING = (
     Subject("US-CA", 40, (), (("objection", "refused", 0), ("restriction", "open", 0))),
     # A number that came anew after its request had ended, and one told twice on the same day.
     Subject("US-CA", 40, (), (("objection", "withdrawn", 0), ("objection", "open", 1))),
+    Subject("US-CA", 40, (), (("objection", "withdrawn", 0), ("objection", "refused", 1))),
     Subject("US-CA", 40, (), (("limit", "open", 0), ("limit", "refused", 0), ("limit", "open", 2))),
     Subject("US-CA", 40, (), (("erasure", "open", 1), ("erasure", "refused", 1))),
 )  # fmt: skip

@@ -384,20 +384,6 @@ def test_clean_policies_load(file):
     assert isinstance(load_policy(PROJECT / file), Policy)
 
 
-def test_the_opt_out_example_differs_by_its_bases_only():
-    shipped = load_policy(PROJECT / "policy.yaml").model_dump(by_alias=True)
-    example = load_policy(PROJECT / "examples/opt_out_policy.yaml").model_dump(by_alias=True)
-    opted_out = [
-        p for p, block in example["purposes"].items() if "opt_out" in block["basis"].values()
-    ]
-    assert opted_out == ["segmentation", "personalised_offers", "churn_prevention"]
-    for purpose in opted_out:
-        assert example["purposes"][purpose]["basis"] == {"gdpr": "consent", "ccpa": "opt_out"}
-        example["purposes"][purpose]["basis"] = shipped["purposes"][purpose]["basis"]
-    example["regimes"]["ccpa"]["description"] = shipped["regimes"]["ccpa"]["description"]
-    assert example == shipped
-
-
 def test_no_policy_exists_that_breaks_a_check():
     data = parse_policy(SMALL).model_dump(by_alias=True)
     data["unknown_jurisdiction"] = "none"

@@ -244,3 +244,17 @@ def test_a_regime_without_times_answers_in_one_month_and_extends_nothing():
     assert (requests.acknowledge, requests.answer, requests.extension) == (None, "1 month", None)
     assert (requests.by_type, requests.ends_on_working_day, requests.holidays) == ({}, False, None)
     assert parse_policy(SMALL).thresholds.request_warning_days == 7
+
+
+def test_the_opt_out_example_differs_by_its_bases_only():
+    shipped = load_policy(PROJECT / "policy.yaml").model_dump(by_alias=True)
+    example = load_policy(PROJECT / "examples/opt_out_policy.yaml").model_dump(by_alias=True)
+    opted_out = [
+        p for p, block in example["purposes"].items() if "opt_out" in block["basis"].values()
+    ]
+    assert opted_out == ["segmentation", "personalised_offers", "churn_prevention"]
+    for purpose in opted_out:
+        assert example["purposes"][purpose]["basis"] == {"gdpr": "consent", "ccpa": "opt_out"}
+        example["purposes"][purpose]["basis"] = shipped["purposes"][purpose]["basis"]
+    example["regimes"]["ccpa"]["description"] = shipped["regimes"]["ccpa"]["description"]
+    assert example == shipped
