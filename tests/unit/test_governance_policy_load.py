@@ -9,6 +9,7 @@ from governance.policy.load import load_policy, parse_policy, policy_hash
 from governance.policy.problems import PolicyError
 from tests.fixtures.governance_policy import FILE, SMALL, error_of, faults_at_mark, poisoned
 from warehouse.errors import UsageError
+from warehouse.home import PROJECT
 
 
 def only_fault(old: str, new: str) -> tuple[str, str]:
