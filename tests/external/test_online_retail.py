@@ -116,13 +116,6 @@ def test_all_lines_are_accounted_for(case):
     assert len(case.everybody()) == 4_372
 
 
-def test_landing_the_same_again_lands_nothing(case):
-    with case.entered():
-        policy = load_policy(case.policy)
-        again = load_feeds(load_sources(case.sources, policy), policy, now=now())
-    assert again.landed == ()
-
-
 def test_the_feeds_are_shown_as_they_landed(case):
     feeds = {feed["feed"]: feed for feed in case.assent("feeds", "--json").json["feeds"]}
     sold = feeds["transactions"]
@@ -176,3 +169,11 @@ def test_what_no_feed_knows_is_left_out_and_listed(case):
         known = ", ".join(f"count({name})" for name in WITHOUT_A_SOURCE)
         counted = connection.execute(f"select {known} from mart_segmentation").fetchone()
     assert counted == (0, 0, 0)
+
+
+def test_landing_the_same_again_lands_nothing(case):
+    """Last of all: what has landed anew, whatever it is, is to be judged anew."""
+    with case.entered():
+        policy = load_policy(case.policy)
+        again = load_feeds(load_sources(case.sources, policy), policy, now=now())
+    assert again.landed == ()
