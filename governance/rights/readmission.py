@@ -80,6 +80,8 @@ def readmit(customer_id: str, *, evidence: str, since: datetime | None = None) -
 
 def _read_again(since: datetime) -> None:
     """Let landing read once more what it has read since: the door has stopped rows of theirs."""
+    if not warehouse_store().path.exists():
+        return  # where it is lost, everything is read again
     with connected(warehouse_store()) as connection:
         connection.execute(
             "update landing.loads set fingerprint = json_merge_patch(fingerprint, ?)"

@@ -120,6 +120,13 @@ def test_what_the_door_stopped_since_a_return_is_read_once_more(tmp_path, monkey
                " and rows_read > 0") == [(3,)]  # fmt: skip
 
 
+def test_a_return_is_taken_down_while_the_warehouse_is_lost(home, tmp_path):
+    erased(tmp_path)
+    home.warehouse.unlink()
+    assert readmit("ann", evidence="-", since=datetime(2024, 7, 1))
+    assert not home.warehouse.exists()
+
+
 def test_a_hold_has_its_last_day_before_it_is_a_restriction(tmp_path, monkeypatch):
     land(tmp_path, rights_requests=[])
     with monkeypatch.context() as full:
