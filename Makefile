@@ -56,10 +56,10 @@ lint: $(VENV)/.dev ## Check style, types, SQL and the rooms' imports
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/.dev ## Run every test but the slow ones, with coverage
-	@$(PYTEST) -m "not slow" --cov --cov-report=term:skip-covered --cov-fail-under=90
+	@$(PYTEST) -m "not slow" --hypothesis-profile quick --cov --cov-report=term:skip-covered --cov-fail-under=90
 
-test-slow: $(VENV)/.dev ## Run the tests that run the whole chain again and again
-	@$(PYTEST) -m slow
+test-slow: $(VENV)/.dev ## Run what runs the whole chain again and again, and properties at length
+	@$(PYTEST) -m "slow or property"
 
 bench: $(VENV)/.dev ## Compare the governed pipeline with a bare one, and time what rights take; print tables
 	@$(BIN)/python -m benchmarks.run

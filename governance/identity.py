@@ -78,16 +78,14 @@ def opened(*beside: Store) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def _require_salts(connection: duckdb.DuckDBPyConnection) -> None:
-    """Refuse to go on without the salts of customers whom the vault knows: keys would be lost.
-
-    Raises
-    ------
-    UsageError
-        If some are missing.
-    """
+    """Refuse to go on without the salts of customers whom the vault knows: keys would be lost."""
+    # All keys of a file in one figure: to compare two takes a tenth of the time of a join.
+    figures = "select count(*), bit_xor(hash(subject_key)) from"
+    query = f"from ({figures} vault.subjects) intersect from ({figures} salts.salts)"
+    if connection.execute(query).fetchall():
+        return
     missing = _scalar(
-        connection,
-        "select count(*) from vault.subjects anti join salts.salts using (subject_key)",
+        connection, "select count(*) from vault.subjects anti join salts.salts using (subject_key)"
     )
     if missing:
         raise UsageError(

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.examples import register
 from tests.support.installation import Demo, Installation, feeds, policy_with
 from tests.support.shared import once
 from warehouse.home import Home
@@ -19,7 +20,10 @@ TESTS = Path(__file__).parent
 # it does single tests of other files that are marked.
 SLOW = {
     "test_dbt_incremental", "test_examples_cdnow_run", "test_governance_bulk",
-    "test_governance_gate_what_ran", "test_governance_lapse", "test_online_retail",
+    "test_governance_gate_what_ran", "test_governance_kept_newest", "test_governance_lapse",
+    "test_governance_lost", "test_governance_rights_notices_owed",
+    "test_governance_rights_numbers", "test_governance_rights_returned",
+    "test_governance_rights_steps", "test_online_retail",
     "test_orchestration_aggregates", "test_orchestration_killed", "test_orchestration_partial",
     "test_orchestration_removal", "test_reproducibility", "test_warehouse_concurrency",
     "test_warehouse_left_states",
@@ -30,15 +34,16 @@ UNMEASURED = SLOW | {
     "properties", "external", "ui", "test_dbt_isolation", "test_dbt_unit_tests",
     "test_governance_backup", "test_governance_bytes", "test_governance_canaries",
     "test_governance_consent", "test_governance_gate_closes", "test_governance_gate_python_assets",
-    "test_governance_kept_newest", "test_governance_lost", "test_governance_query",
-    "test_governance_rights_erasure", "test_governance_rights_notices_owed",
-    "test_governance_rights_numbers", "test_governance_rights_steps", "test_governance_unpublish",
+    "test_governance_query", "test_governance_rights_erasure", "test_governance_unpublish",
     "test_orchestration_blocking", "test_orchestration_hostile",
     "test_orchestration_small_segments", "test_orchestration_transform", "test_warehouse_kills",
 }  # fmt: skip
 SETTINGS = ("ASSENT_NOW", "ASSENT_POLICY", "ASSENT_SOURCES", "ASSENT_KEYS", "ASSENT_PRODUCTION",
             "ASSENT_ACTOR")  # fmt: skip
 MEMORY, ENOUGH = Path("/dev/shm"), 8 << 30  # noqa: S108  # bytes; a whole session writes half of it
+
+
+register()  # before Hypothesis looks for the profile that it is called with
 
 
 def pytest_configure() -> None:
@@ -48,13 +53,15 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is slow, and what no coverage is measured of."""
+    """Mark what is slow, what no coverage is measured of, and properties."""
     for item in items:
         place = {*item.path.with_suffix("").relative_to(TESTS).parts}
         if place & SLOW:
             item.add_marker(pytest.mark.slow)
         if place & UNMEASURED:
             item.add_marker(pytest.mark.unmeasured)
+        if "properties" in place:
+            item.add_marker(pytest.mark.property)
 
 
 @pytest.hookimpl(wrapper=True)

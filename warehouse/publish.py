@@ -1,4 +1,4 @@
-"""Publishing: build a purpose's file aside, sync it, swap it in.
+"""Publishing: build a purpose's file aside, or thin a copy of it out, sync it, swap it in.
 
 Belongs here: the mechanics of replacing published files so that a reader never meets a writer
 and never sees a half. Does not belong here: which tables a purpose publishes and whether it may
@@ -6,7 +6,8 @@ and never sees a half. Does not belong here: which tables a purpose publishes an
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import wraps
@@ -44,14 +45,38 @@ def publish(
     dict
         By purpose and table, the number of rows.
     """
-    home = Home.current().make()
-    for leftover in home.published.glob(".*.duckdb*"):
-        leftover.unlink()
+    _clear_aside()
     counts = _build(tables, over)
-    entry = begin("publish", {"purposes": sorted(tables)})
-    swap(entry.payload)
-    entry.close()
+    _swap_in(tables)
     return counts
+
+
+def thin_out(rows: Mapping[str, Mapping[str, str]]) -> None:
+    """Delete rows of published files: in copies, which replace them once all are done.
+
+    To fill a file anew takes many times as long. What was deleted lies in the new one, where no
+    SQL sees it, until it is written anew (``warehouse.rewrite``).
+
+    Parameters
+    ----------
+    rows
+        By purpose and table, SQL that is true for the rows that go.
+    """
+    home = _clear_aside()
+    stores = []
+    for purpose in rows:
+        shutil.copyfile(home.published_file(purpose), aside := _aside(home, purpose))
+        stores.append(published_store(purpose, path=aside, alias=_alias(purpose), read_only=False))
+    with connected(*stores) as connection:
+        for purpose, going in rows.items():
+            for table, which in going.items():
+                connection.execute(
+                    f"delete from {_alias(purpose)}.main.{identifier(table)} where {which}"
+                )
+            connection.execute(f"checkpoint {_alias(purpose)}")
+    for store in stores:
+        sync_file(store.path)
+    _swap_in(rows)
 
 
 def swap(payload: dict[str, Any]) -> None:
@@ -116,6 +141,20 @@ def remove(payload: dict[str, Any]) -> None:
 
 
 STEPS: Mapping[str, Step] = {"publish": swap, "withdraw": remove}
+
+
+def _clear_aside() -> Home:
+    """Remove what a process that was killed has left aside."""
+    home = Home.current().make()
+    for leftover in home.published.glob(".*.duckdb*"):
+        leftover.unlink()
+    return home
+
+
+def _swap_in(purposes: Iterable[str]) -> None:
+    entry = begin("publish", {"purposes": sorted(purposes)})
+    swap(entry.payload)
+    entry.close()
 
 
 def _aside(home: Home, purpose: str) -> Path:

@@ -2,7 +2,7 @@
 
 Belongs here: copying what a file still holds into a new one and swapping it in. A row that SQL no
 longer sees lies in the file's blocks until they are written over. Does not belong here: deleting
-rows (``governance.rights``), published files (``publish`` writes those anew each time).
+rows (``governance.rights``, ``publish.thin_out``).
 """
 
 import os

@@ -20,7 +20,7 @@ from governance import acts, consent_receipt
 from governance.consent_record import Receipt
 from governance.policy.model import Policy
 from governance.policy.words import SEGMENT_PURPOSE, TRANSACTION_ATTRIBUTES
-from governance.rights import expiry, kept
+from governance.rights import expiry, kept, proofs
 from governance.rights.access_page import page
 from governance.rights.answer import Answer, Meanings, as_json, opening
 from governance.rights.explanation import explained
@@ -201,7 +201,7 @@ def _kept(policy: Policy, customer_id: str) -> dict[str, Any]:
                 ],
                 "proofs_of_consent": [
                     {"left_by": left_by, "events": events}
-                    for left_by, events in kept.proofs_of(connection, customer_id)
+                    for left_by, events in proofs.proofs_of(connection, customer_id)
                 ],
                 "receipts": [
                     json.loads(text)

@@ -42,7 +42,7 @@ def answered(policy: Policy, request_id: str, customer_id: str | None = None) ->
         If there is none of that number, or several customers have one, one of them erased or not,
         and none is named.
     """
-    standing = [request for request in listing(customer_id) if request.request_id == request_id]
+    standing = listing(customer_id, [request_id])
     with kept.opened() as connection:
         named = [customer_id] if customer_id else [request.customer_id for request in standing]
         handles = {kept.handle_of(connection, one) for one in named}

@@ -21,7 +21,7 @@ from governance.clocks import Clocks, last_instant
 from governance.consent_relations import LANDED, listed, requests_sql
 from governance.policy.model import Policy
 from governance.policy.words import OF_LANDING, PERMISSION_ATTRIBUTES
-from governance.rights import kept, leaving, restricted
+from governance.rights import kept, leaving, proofs, restricted
 from governance.rights.discovery import LEAVING, SUBJECT, holders, mark
 from warehouse import catalogue, journal
 from warehouse.clock import now, utc_naive
@@ -84,13 +84,13 @@ def finish(payload: Mapping[str, Any]) -> None:
     subjects, at = payload["subjects"], datetime.fromisoformat(payload["at"])
     with identity.opened(warehouse_store(read_only=True)) as connection:
         mark(connection, subjects, [])
-        words = leaving.words_of(connection)
+        words = proofs.words_of(connection)
         returned = connection.execute(
             "select customer_id from vault.readmitted join vault.subjects using (subject_key)"
             f" where subject_key in (select subject_key from {LEAVING})"
         ).fetchall()
     with kept.opened() as connection:
-        leaving.keep_proofs(connection, words, dict.fromkeys(subjects, payload["left_by"]), at)
+        proofs.keep(connection, words, dict.fromkeys(subjects, payload["left_by"]), at)
         for (customer_id,) in returned:  # else the door would stop them again
             kept.end_suppression(connection, customer_id, at)
     leaving.leave(subjects, at, leaving.NO_PURPOSE)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from governance import acts, identity, inbox
-from governance.rights import kept, leaving, notices, receipt, restricted
+from governance.rights import kept, leaving, notices, proofs, receipt, restricted
 from governance.rights.discovery import LEAVING, Holder, alias_of, holders, mark
 from governance.rights.requests import Request, require_open, require_verified
 from warehouse import journal
@@ -90,13 +90,9 @@ def erase(
         finish(entry.payload)
         entry.close()
         with kept.opened() as connection:
-            return [
-                found
-                for r in requests
-                for _, found in _receipts(
-                    connection, r.request_id, kept.handle_of(connection, r.customer_id)
-                )
-            ]
+            receipts = _receipts(connection, [r.request_id for r in requests])
+            handles = kept.handles_of(connection, [r.customer_id for r in requests])
+        return [receipts[handles[r.customer_id], r.request_id] for r in requests]
 
 
 @without_damaged
@@ -148,7 +144,7 @@ def finish(payload: dict[str, Any]) -> None:
         tables = _tables(connection, beside)
         mark(connection, subjects, [table for found in tables.values() for table in found])
         rows = {database: _counts(connection, found) for database, found in tables.items()}
-        keep = leaving.words_of(connection)
+        keep = proofs.words_of(connection)
         asked = _asked(payload, keep)
         known = _known_as(connection, asked)
         made = {(table.schema, table.table) for table in tables["warehouse"]}
@@ -212,17 +208,12 @@ def _asked(payload: dict[str, Any], keep: Sequence[tuple[str, str, str]]) -> dic
     The journal calls it as records do; the step by which it was verified has its number.
     """
     asked = {subject: of["request_id"] for subject, of in payload["requests"].items()}
+    subjects = {customer_id: subject for customer_id, subject, _ in keep}
     with kept.opened() as connection:
-        for customer_id, subject, _ in keep:
-            rows = connection.execute(
-                "select distinct request_id from kept.steps where handle = ?",
-                [kept.handle_of(connection, customer_id)],
-            ).fetchall()
-            called = kept.numbers(connection, (number for (number,) in rows))
-            asked[subject] = {name: number for number, name in called.items()}.get(
-                asked[subject], asked[subject]
-            )
-    return asked
+        steps = kept.steps_of(connection, subjects)
+        called = kept.numbers(connection, {number for _, number, _ in steps})
+    numbers = {(subjects[who], called[number]): number for who, number, _ in steps}
+    return {subject: numbers.get((subject, name), name) for subject, name in asked.items()}
 
 
 def _known_as(connection: duckdb.DuckDBPyConnection, asked: Mapping[str, str]) -> "pa.Table":
@@ -251,45 +242,43 @@ def _keep(
 ) -> None:
     """Put aside what may be kept, and suppress the subjects, before anything is deleted."""
     since = datetime.fromisoformat(payload["at"])
+    numbers = [asked[subject] for _, subject, _ in keep]
     with kept.opened() as connection:
         connection.execute("begin")
         notices.owe(connection, known, leaving.ERASURE, since=since)
-        leaving.keep_proofs(connection, keep, asked, since)
+        proofs.keep(connection, keep, asked, since)
+        handles = kept.handles_of(connection, [customer_id for customer_id, *_ in keep])
+        told = receipt.owed_to(connection, numbers)
+        # What else there is of a number, is of a former request.
+        begun = {
+            of for of, there in _receipts(connection, numbers).items()
+            if "signature" not in there or there.get("erased_at") == payload["at"]
+        }  # fmt: skip
+        steps, drafts = [], []
         for customer_id, subject, _ in keep:
-            request_id = asked[subject]
-            handle = kept.handle_of(connection, customer_id)
-            rows = {
-                database: tables[subject]
-                for database, tables in found.items() if subject in tables
+            of = handles[customer_id], asked[subject]
+            if of in begun:
+                continue
+            steps.append((customer_id, asked[subject], payload["requests"][subject]["type"]))
+            draft = {
+                "rows_found": {file: rows[subject] for file, rows in found.items()
+                               if subject in rows},
+                "recipients": told.get(of, {}),
+                "models": [{**m, "fitted_on_subject": m["fitted_on_subject"][subject]}
+                           for m in fits],
             }  # fmt: skip
-            told = notices.owed_to(connection, handle, request_id)
-            models = [{**m, "fitted_on_subject": m["fitted_on_subject"][subject]} for m in fits]
-            begun = [
-                there for _, there in _receipts(connection, request_id, handle)
-                if "signature" not in there or there.get("erased_at") == payload["at"]
-            ]  # fmt: skip
-            if not begun:  # what else there is, is of a former request of that number
-                kept.add_step(
-                    connection, customer_id, (request_id, payload["requests"][subject]["type"]),
-                    "fulfilled", at=since, actor=payload["actor"],
-                )  # fmt: skip
-                connection.execute(
-                    "insert or replace into kept.receipts values (?, ?, ?)",
-                    [
-                        request_id,
-                        handle,
-                        json.dumps({"rows_found": rows, "recipients": told, "models": models}),
-                    ],
-                )
-            # After the step: a vault that knows of no more than what was before it is older.
-            # Who has returned since and leaves again has the entry of the first time.
-            connection.execute(
-                "insert into kept.suppressed (handle, since, request_id, come)"
-                f" select ?, ?, ?, {kept.COME} on conflict do update set since = excluded.since,"
-                " request_id = excluded.request_id, come = excluded.come"
-                " where since < excluded.since",
-                [handle, since, request_id],
-            )
+            drafts.append((*of, draft))
+        kept.add_steps(connection, steps, "fulfilled", at=since, actor=payload["actor"])
+        _put(connection, drafts)
+        # After the steps: a vault that knows of no more than what was before them is older.
+        # Who has returned since and leaves again has the entry of the first time.
+        connection.execute(
+            "insert into kept.suppressed (handle, since, request_id, come)"
+            f" select unnest(?::uuid[]), ?, unnest(?::varchar[]), {kept.COME} on conflict do update"
+            " set since = excluded.since, request_id = excluded.request_id, come = excluded.come"
+            " where since < excluded.since",
+            [[handles[customer_id] for customer_id, *_ in keep], since, numbers],
+        )
         connection.execute("commit")
 
 
@@ -302,8 +291,9 @@ def _sign(payload: dict[str, Any], seconds: float) -> None:
             " where (receipt->>'signature') is null order by all"
         ).fetchall()
         called = kept.numbers(connection, (request_id for request_id, *_ in drafts))
-    signed = {
-        (request_id, handle): receipt.signed({
+    ours = [of for of in drafts if {of[0], called[of[0]]} & begun]
+    signed = receipt.all_signed(
+        {
             "request_id": called[request_id], "type": leaving.ERASURE, **json.loads(draft),
             "erased_at": payload["at"], "seconds": round(seconds, 3),
             "kept": {
@@ -312,27 +302,37 @@ def _sign(payload: dict[str, Any], seconds: float) -> None:
                     " who supplies the customer id",
                 "a suppression entry": "GDPR Art. 17(1): so that no feed brings the rows back",
             },
-        })
-        for request_id, handle, draft in drafts if {request_id, called[request_id]} & begun
-    }  # fmt: skip
+        }
+        for request_id, _, draft in ours
+    )  # fmt: skip
     with kept.opened() as connection:
-        for of_request, told in signed.items():
-            connection.execute(
-                "update kept.receipts set receipt = ? where request_id = ? and handle = ?",
-                [json.dumps(told), *of_request],
-            )
+        _put(connection, [(of[1], of[0], told) for of, told in zip(ours, signed, strict=True)])
+
+
+def _put(
+    connection: duckdb.DuckDBPyConnection, receipts: Sequence[tuple[Any, str, dict[str, Any]]]
+) -> None:
+    """Keep receipts, each with its handle and number."""
+    connection.execute(
+        "insert or replace into kept.receipts"
+        " select unnest(?::varchar[]), unnest(?::uuid[]), unnest(?::varchar[])",
+        [
+            [number for _, number, _ in receipts],
+            [handle for handle, *_ in receipts],
+            [json.dumps(content) for *_, content in receipts],
+        ],
+    )
 
 
 def _receipts(
-    connection: duckdb.DuckDBPyConnection, request_id: str, handle: Any = None
-) -> list[tuple[Any, dict[str, Any]]]:
-    """Return the receipts for a number, with whose they are: two customers may have one."""
+    connection: duckdb.DuckDBPyConnection, request_ids: Sequence[str]
+) -> dict[tuple[Any, str], dict[str, Any]]:
+    """Return the receipts for some numbers by handle and number: two customers may have one."""
     rows = connection.execute(
-        "select handle, receipt from kept.receipts where request_id = $number"
-        " and handle = coalesce($handle, handle) order by all",
-        {"number": request_id, "handle": handle},
+        "select handle, request_id, receipt from kept.receipts where list_contains(?, request_id)",
+        [list(request_ids)],
     ).fetchall()
-    return [(of, json.loads(text)) for of, text in rows]
+    return {(handle, request_id): json.loads(text) for handle, request_id, text in rows}
 
 
 STEPS: Mapping[str, Step] = {KIND: finish}

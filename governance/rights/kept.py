@@ -3,20 +3,19 @@
 Belongs here: the file ``kept``: steps taken on requests, receipts, proof of consent, who is
 suppressed, who was in which export, and the notices that recipients are owed. But for what such a
 notice tells, until it is confirmed, nothing in it bears a customer id: rows are found by a
-handle, a keyed hash of the id under a secret that lies in the file, and proofs are sealed with a
-key that is made from both, so only who supplies an id finds and reads what is kept of it; a request
-is found by its number, too, as its feed has it
-(GDPR Art. 5(2), 7(1), 17(3)(e); the secret stays when the file's key is changed, or nothing in it
-could be found again). The file is open only for the moment of reading or writing, as the inbox is.
-Does not belong here: what a step means (``requests``), what is deleted (``erasure``), what is too
-old to be kept (``expiry``), the shape that it had before (``kept_before``).
+handle, a keyed hash of the id under a secret that lies in the file, so only who supplies an id
+finds what is kept of it; a request is found by its number, too, as its feed has it (GDPR
+Art. 5(2), 7(1), 17(3)(e); the secret stays when the file's key is changed, or nothing in it could
+be found again). The file is open only for the moment of reading or writing, as the inbox is.
+Does not belong here: what a step means (``requests``), how proofs are sealed (``proofs``), what is
+deleted (``erasure``), what is too old to be kept (``expiry``), the shape that it had before
+(``kept_before``).
 """
 
 import hashlib
-import hmac
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -33,10 +32,8 @@ from warehouse.lock import file_lock
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-LABEL, SEAL_LABEL, NUMBER_LABEL = "handle", "seal", "request"
-NONCE_BYTES = 12
+LABEL, NUMBER_LABEL = "handle", "request"
 OURS = "A-[0-9a-f]{10}"  # a number of a request that was opened here
 OF_FILE = "(select secret from kept.secret)"
 # How far the file has come. What leaves it counts too, so that this only ever grows.
@@ -257,7 +254,7 @@ def suppression() -> "tuple[bytes, pa.Table]":
     They may not come back, but for those whom the vault knows to have returned.
     """
     with opened() as connection:
-        secret = connection.execute("select secret from kept.secret").fetchall()[0][0]
+        secret = secret_of(connection)
         handles = connection.execute("select handle::varchar as handle from kept.suppressed")
         return secret, handles.to_arrow_table()
 
@@ -291,10 +288,20 @@ def handle_sql(customer_id: str, secret: str = OF_FILE) -> str:
 
 def handle_of(connection: duckdb.DuckDBPyConnection, customer_id: str) -> Any:
     """Return the handle of a customer id."""
-    return connection.execute(
-        f"select {handle_sql('id')} from (select ?::varchar as id)",
-        [identity.as_landed(customer_id)],
-    ).fetchall()[0][0]
+    return handles_of(connection, [customer_id])[customer_id]
+
+
+def handles_of(
+    connection: duckdb.DuckDBPyConnection, customer_ids: Iterable[str]
+) -> dict[str, Any]:
+    """Return the handles of customer ids, by id."""
+    ids = list(customer_ids)
+    rows = connection.execute(
+        f"select id, {handle_sql('landed')}"
+        " from (select unnest(?::varchar[]) as id, unnest(?::varchar[]) as landed)",
+        [ids, [identity.as_landed(one) for one in ids]],
+    ).fetchall()
+    return dict(rows)
 
 
 def numbers(connection: duckdb.DuckDBPyConnection, request_ids: Iterable[str]) -> dict[str, str]:
@@ -311,37 +318,10 @@ def numbers(connection: duckdb.DuckDBPyConnection, request_ids: Iterable[str]) -
     return dict(rows)
 
 
-def sealed(connection: duckdb.DuckDBPyConnection, customer_id: str, text: str) -> bytes:
-    """Return a text sealed (AES-GCM, RFC 5116) so that only who supplies the id can read it."""
-    nonce = os.urandom(NONCE_BYTES)
-    return nonce + _seal(connection, customer_id).encrypt(nonce, text.encode(), None)
-
-
-def proofs_of(connection: duckdb.DuckDBPyConnection, customer_id: str) -> list[tuple[str, Any]]:
-    """Return what a customer left by, and the consent events that are kept of it, in turn."""
-    rows = connection.execute(
-        "select request_id, events from kept.proofs where handle = ? order by left_at",
-        [handle_of(connection, customer_id)],
-    ).fetchall()
-    seal = _seal(connection, customer_id)
-    return [(left_by, json.loads(_opened_by(seal, events))) for left_by, events in rows]
-
-
-def _opened_by(seal: "AESGCM", content: bytes) -> bytes:
-    from cryptography.exceptions import InvalidTag
-
-    try:
-        return seal.decrypt(content[:NONCE_BYTES], content[NONCE_BYTES:], None)
-    except InvalidTag:  # of the first schema version, which sealed nothing
-        return content
-
-
-def _seal(connection: duckdb.DuckDBPyConnection, customer_id: str) -> "AESGCM":
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-    secret = connection.execute("select secret from kept.secret").fetchall()[0][0]
-    message = f"{SEAL_LABEL}:{identity.as_landed(customer_id)}".encode()
-    return AESGCM(hmac.digest(secret, message, "sha256"))
+def secret_of(connection: duckdb.DuckDBPyConnection) -> bytes:
+    """Return the secret of the file."""
+    secret: bytes = connection.execute("select secret from kept.secret").fetchall()[0][0]
+    return secret
 
 
 def add_step(
@@ -349,10 +329,26 @@ def add_step(
     *, at: datetime, actor: str, **details: Any,
 ) -> None:  # fmt: skip
     """Note a step taken on a request (its id and type); details hold no identifier."""
+    add_steps(connection, [(customer_id, *request)], step, at=at, actor=actor, **details)
+
+
+def add_steps(
+    connection: duckdb.DuckDBPyConnection, requests: Sequence[tuple[str, str, str]], step: str,
+    *, at: datetime, actor: str, **details: Any,
+) -> None:  # fmt: skip
+    """Note a step taken on several requests: customer id, request id and type of each."""
+    handles = handles_of(connection, [customer_id for customer_id, *_ in requests])
     connection.execute(
-        "insert into kept.steps values (?, ?, ?, ?, ?, ?, ?)",
-        [handle_of(connection, customer_id), *request, step, at, actor, json.dumps(details)],
-    )
+        "insert into kept.steps select handle, request_id, type, $step, $at, $actor, $details"
+        " from (select unnest($handles::uuid[]) as handle, unnest($ids::varchar[]) as request_id,"
+        " unnest($types::varchar[]) as type)",
+        {
+            "handles": [handles[customer_id] for customer_id, *_ in requests],
+            "ids": [request_id for _, request_id, _ in requests],
+            "types": [kind for *_, kind in requests],
+            "step": step, "at": at, "actor": actor, "details": json.dumps(details),
+        },
+    )  # fmt: skip
 
 
 def steps_of(

@@ -1,20 +1,19 @@
 """Leaving: rows and subjects go from every file of the state.
 
 Belongs here: taking subjects out of the published files, the warehouse, and at last the vault and
-the salts, by which all the others are found; noting what leaves landing; and what is put aside of
-those who leave. Done again after a kill, each step finds what is left to do. Does not belong here:
-who leaves and why (``erasure``, ``custody``), where a subject is held (``discovery``), writing
-files anew without what was deleted (``warehouse.rewrite``).
+the salts, by which all the others are found; noting what leaves landing. Done again after a kill,
+each step finds what is left to do. Does not belong here: who leaves and why (``erasure``,
+``custody``), what is put aside of them (``proofs``), where a subject is held (``discovery``),
+writing files anew without what was deleted (``warehouse.rewrite``).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import duckdb
 
 from governance import identity
 from governance.policy.words import FEEDS
-from governance.rights import kept
 from governance.rights.discovery import (
     LEAVING,
     SPECIAL_VALUES,
@@ -29,53 +28,6 @@ from warehouse.sql import quoted
 TRANSACTIONS = "transactions"
 VALUED = ("category", "product_group")  # attributes of them that may hold special values
 ERASURE, RETENTION, NO_PURPOSE = "erasure", "retention", "no_purpose"  # of ``REMOVALS``
-
-
-def words_of(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str]]:
-    """Return customer id, subject key and consent events (JSON) of those who are marked."""
-    return connection.execute(
-        "select s.customer_id, s.subject_key::varchar, coalesce(to_json(list({'action': e.action,"
-        " 'purpose': e.purpose, 'occurred_at': e.occurred_at, 'recorded_at': e.recorded_at,"
-        " 'notice_version': e.notice_version, 'method': e.method, 'channel': e.channel,"
-        " 'language': e.language, 'wording_hash': e.wording_hash, 'evidence_ref': e.evidence_ref,"
-        " 'signal': e.signal, 'given_by': e.given_by} order by e.recorded_at, e.occurred_at)"
-        " filter (e.subject_key is not null))::varchar, '[]')"
-        f" from vault.subjects as s left join warehouse.landing.consent_events as e"
-        f" using (subject_key) where s.subject_key in (select subject_key from {LEAVING})"
-        " group by all order by all"
-    ).fetchall()
-
-
-def keep_proofs(
-    connection: duckdb.DuckDBPyConnection,
-    words: Sequence[tuple[str, str, str]],
-    asked_by: Mapping[str, str],
-    at: datetime,
-) -> None:
-    """Put the proofs of consent of those who leave aside, once (``connection``: ``kept``).
-
-    Who has returned and leaves again, by the same number even, left at another moment.
-
-    Parameters
-    ----------
-    words
-        As :func:`words_of` returns them.
-    asked_by
-        By subject key: the request by which the subject leaves, or what else it leaves by.
-    at
-        When, UTC without a zone.
-    """
-    for customer_id, subject, events in words:
-        handle = kept.handle_of(connection, customer_id)
-        known = connection.execute(
-            "select 1 from kept.proofs where handle = ? and request_id = ? and left_at = ?",
-            [handle, asked_by[subject], at],
-        ).fetchall()
-        if not known:
-            connection.execute(
-                "insert into kept.proofs values (?, ?, ?, ?)",
-                [handle, asked_by[subject], kept.sealed(connection, customer_id, events), at],
-            )
 
 
 def leave(subjects: Sequence[str], at: datetime, why: str) -> None:

@@ -146,16 +146,6 @@ def _insert(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def owed_to(connection: duckdb.DuckDBPyConnection, handle: Any, request_id: str) -> dict[str, str]:
-    """Return who has to be told of a request, as its receipt says it."""
-    rows = connection.execute(
-        "select distinct recipient from kept.notices where handle = ? and request_id = ?"
-        " order by recipient",
-        [handle, request_id],
-    ).fetchall()
-    return {name: "is to be told (GDPR Art. 19): `assent rights notify`" for (name,) in rows}
-
-
 def gather(policy: Policy) -> None:
     """Note what is owed for denials and for requests that stand or have ended, whoever said so."""
     if not Home.current().published_file(PERMISSION).exists():

@@ -1,6 +1,6 @@
 """Taking subjects out of what is published, whatever the reason.
 
-Belongs here: finding their rows in the published files and writing these anew without them. Does
+Belongs here: finding their rows in the published files and deleting them there. Does
 not belong here: who has to go (``erasure``, ``rectification``), who has no basis
 (``governance.unpublish``).
 """
@@ -12,12 +12,14 @@ import duckdb
 from governance import identity
 from governance.rights.discovery import Holder, alias_of, holders, mark
 from warehouse.connect import published_store
-from warehouse.publish import before, publish, published_purposes
+from warehouse.publish import published_purposes, thin_out
 from warehouse.sql import identifier, quoted
 
 
 def leave_published(subjects: Sequence[str], *, but: Collection[str] = ()) -> dict[str, int]:
-    """Take the rows of some subjects out of every published file; return how many, by file.
+    """Delete the rows of some subjects in every published file; return how many, by file.
+
+    They leave the disk with the next purge, or publishing.
 
     Parameters
     ----------
@@ -27,7 +29,7 @@ def leave_published(subjects: Sequence[str], *, but: Collection[str] = ()) -> di
         Files that are left as they are.
     """
     gone: dict[str, int] = {}
-    after: dict[str, dict[str, str]] = {}
+    going: dict[str, dict[str, str]] = {}
     purposes = sorted(set(published_purposes()) - set(but))
     # One opening of the vault, and one swap, for all of them: each costs more than what goes.
     beside = [published_store(purpose, alias=alias_of(purpose)) for purpose in purposes]
@@ -39,22 +41,10 @@ def leave_published(subjects: Sequence[str], *, but: Collection[str] = ()) -> di
             if not left:
                 continue
             gone[purpose] = sum(rows for keys in left.values() for rows in keys.values())
-            after[purpose] = {
-                name: f"select * from {before(purpose)}.{identifier(name)}"
-                for name in _names(connection, alias_of(purpose))
-            }
-            for table, keys in left.items():
-                after[purpose][table.table] += f" where {_none_of(table, keys)}"
-    if after:
-        publish(after, over=True)
+            going[purpose] = {table.table: _any_of(table, keys) for table, keys in left.items()}
+    if going:
+        thin_out(going)
     return gone
-
-
-def _names(connection: duckdb.DuckDBPyConnection, database: str) -> list[str]:
-    rows = connection.execute(
-        "select table_name from duckdb_tables() where database_name = ? order by all", [database]
-    ).fetchall()
-    return [name for (name,) in rows]
 
 
 def _keys(connection: duckdb.DuckDBPyConnection, table: Holder) -> dict[str, int]:
@@ -67,6 +57,6 @@ def _keys(connection: duckdb.DuckDBPyConnection, table: Holder) -> dict[str, int
     )
 
 
-def _none_of(table: Holder, keys: Collection[str]) -> str:
-    """Return SQL that is true for the rows that stay."""
-    return f"{identifier(table.key)} not in ({', '.join(f'{quoted(k)}::uuid' for k in keys)})"
+def _any_of(table: Holder, keys: Collection[str]) -> str:
+    """Return SQL that is true for the rows that go."""
+    return f"{identifier(table.key)} in ({', '.join(f'{quoted(k)}::uuid' for k in keys)})"

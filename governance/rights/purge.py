@@ -1,9 +1,8 @@
 """Purging: deleted rows leave the disk, within the policy's days.
 
 Belongs here: which files are written anew, when that is due, and since when they hold nothing
-deleted. Does not
-belong here: writing them (``warehouse.rewrite``), judging how long deleted rows have lain there
-(rule ``custody.purge``).
+deleted. Does not belong here: writing them (``warehouse.rewrite``), judging how long deleted rows
+have lain there (rule ``custody.purge``).
 """
 
 from datetime import datetime
@@ -16,28 +15,31 @@ from governance.policy.words import REMOVALS
 from governance.rights import expiry, kept, notices
 from warehouse import catalogue
 from warehouse.clock import now, utc_naive
-from warehouse.connect import connected, warehouse_store
+from warehouse.connect import connected, published_store, warehouse_store
 from warehouse.home import Home
+from warehouse.publish import published_purposes, without_damaged
 from warehouse.rewrite import rewrite
 
 TABLE = "governance.rewritten"
 
 
 def purge(policy: Policy) -> None:
-    """Write all files but the published ones anew, without what was deleted.
+    """Write all files anew, without what was deleted.
 
-    The caller holds the writer's lock. Published files are written anew whenever they change. What
-    notices told goes, if it was handed over longer ago than ``custody.purge_within_days``.
+    The caller holds the writer's lock. What notices told goes, if it was handed over longer ago
+    than ``custody.purge_within_days``.
     """
     with acts.acting("rights.purge"):
         notices.forget_told(policy.custody.purge_within_days)
         write_anew()
 
 
+@without_damaged
 def write_anew() -> None:
     """Write the files anew, and note when."""
     at = utc_naive(now())
-    rewrite([warehouse_store(), *identity.stores()])
+    published = [published_store(purpose) for purpose in published_purposes()]
+    rewrite([warehouse_store(), *identity.stores(), *published])
     kept.rewrite()
     inbox.rewrite()
     with connected(warehouse_store()) as connection:

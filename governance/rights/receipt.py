@@ -8,7 +8,10 @@ Signed with Ed25519 (RFC 8032) by a key of the installation, over the JSON with 
 import base64
 import hashlib
 import json
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
+
+import duckdb
 
 from governance.rights import kept
 from warehouse import keys
@@ -23,7 +26,12 @@ KEY = "receipts"
 
 
 def signed(content: dict[str, Any]) -> dict[str, Any]:
-    """Return a receipt with its signature and the public key that it is checked with.
+    """Return a receipt with its signature; see :func:`all_signed`."""
+    return all_signed([content])[0]
+
+
+def all_signed(contents: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return receipts, each with its signature and the public key that it is checked with.
 
     ``kept`` may not be open meanwhile.
 
@@ -35,8 +43,24 @@ def signed(content: dict[str, Any]) -> dict[str, Any]:
     require_key()
     note_key()
     key = _private(keys.get(KEY))
-    whole = {**content, "public_key": _public(key)}
-    return {**whole, "signature": _text(key.sign(_bytes(whole)))}
+    whole = [{**content, "public_key": _public(key)} for content in contents]
+    return [{**one, "signature": _text(key.sign(_bytes(one)))} for one in whole]
+
+
+def owed_to(
+    connection: duckdb.DuckDBPyConnection, request_ids: Sequence[str]
+) -> dict[tuple[Any, str], dict[str, str]]:
+    """Return who has to be told of requests, as a receipt says it, by handle and number."""
+    rows = connection.execute(
+        "select distinct handle, request_id, recipient from kept.notices"
+        " where list_contains(?, request_id) order by all",
+        [list(request_ids)],
+    ).fetchall()
+    found: dict[tuple[Any, str], dict[str, str]] = {}
+    for handle, request_id, name in rows:
+        told = "is to be told (GDPR Art. 19): `assent rights notify`"
+        found.setdefault((handle, request_id), {})[name] = told
+    return found
 
 
 def require_key() -> None:

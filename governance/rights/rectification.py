@@ -280,7 +280,9 @@ def _sign(
         content = {
             "request_id": request.number, "type": request.type, "rectified_at": at,
             "columns": columns, "rows_found": rows, "seconds": round(seconds, 3),
-            "recipients": notices.owed_to(connection, handle, request.request_id),
+            "recipients": receipt.owed_to(connection, [request.request_id]).get(
+                (handle, request.request_id), {}
+            ),
             "kept": {"of what was wrong, a keyed hash": "so that no feed brings it back"},
         }  # fmt: skip
     told = receipt.signed(content)

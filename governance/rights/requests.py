@@ -99,13 +99,24 @@ def day_everywhere() -> date:
     return (now() - timedelta(hours=12)).date()
 
 
-def listing(customer_id: str | None = None) -> list[Request]:
-    """Return all requests, or one customer's, oldest first: those that wait in the inbox, too."""
+def listing(
+    customer_id: str | None = None, request_ids: Sequence[str] | None = None
+) -> list[Request]:
+    """Return requests, oldest first, those that wait in the inbox, too.
+
+    All of them, or one customer's, or those of some numbers.
+    """
     waiting = inbox.waiting()
     beside = published_store(PERMISSION, alias="permission")
     with identity.opened(beside) as connection:
         waiting.register(connection)
-        rows = connection.execute(_LISTED, {"id": customer_id and identity.as_landed(customer_id)})
+        rows = connection.execute(
+            _LISTED,
+            {
+                "id": customer_id and identity.as_landed(customer_id),
+                "numbers": None if request_ids is None else list(request_ids),
+            },
+        )
         columns = [name for name, *_ in rows.description]
         found = [dict(zip(columns, row, strict=True)) for row in rows.fetchall()]
     with kept.opened() as connection:
@@ -140,7 +151,7 @@ def _since_it_came(
 
 def find(request_id: str, customer_id: str | None = None) -> Request:
     """Return one request; see :func:`find_all`."""
-    return find_all([request_id], listing(customer_id))[0]
+    return find_all([request_id], listing(customer_id, [request_id]))[0]
 
 
 def find_all(request_ids: Sequence[str], among: Sequence[Request]) -> list[Request]:
@@ -310,5 +321,6 @@ _LISTED = f"""
         using (customer_id, request_id, type)
     left join permission.subjects as p on p.subject_key = w.subject_key
     where customer_id = coalesce($id, customer_id)
+        and ($numbers::varchar[] is null or list_contains($numbers, request_id))
     group by customer_id, request_id, type order by received_at, request_id, type
 """

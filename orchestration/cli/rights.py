@@ -224,7 +224,7 @@ def fulfil(
 
     with writing_alone("rights fulfil"):
         # Such as by what has just finished the work of one who was killed.
-        standing = listing(subject)
+        standing = listing(subject, request_ids)
         before = erased_before(policy(), request_ids, standing, subject)
         receipts = list(before.values())
         left = [number for number in request_ids if number not in before]

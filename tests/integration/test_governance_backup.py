@@ -135,6 +135,7 @@ def test_on_a_new_machine_the_newest_list_is_needed_and_is_enough(told, tmp_path
     assert not held(one, who)
 
 
+@pytest.mark.slow
 def test_words_that_wait_here_wait_on(told, tmp_path):
     one, folder, _, _ = copied(told, tmp_path)
     other = max(one.members())
@@ -176,6 +177,7 @@ def test_what_is_damaged_too_old_or_no_backup_is_refused(told, tmp_path):
     assert not list(one.root.glob(".restoring*"))
 
 
+@pytest.mark.slow
 def test_a_backup_of_salts_that_stays_too_long_breaks_a_rule(told, tmp_path):
     one, _, _, _ = copied(told, tmp_path)
     for note in one.home.releases.glob("backup-*.json"):  # of the others

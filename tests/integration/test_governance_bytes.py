@@ -14,6 +14,7 @@ import pytest
 from benchmarks.generate import Size
 from governance import identity
 from governance.rights import kept
+from governance.rights.proofs import proofs_of
 from tests.support.canaries import Search
 from tests.support.in_clear import OVERRIDE, InClear
 from tests.support.installation import Installation, policy_with
@@ -147,7 +148,7 @@ def test_what_is_kept_is_found_by_who_has_the_id(searched):
     one, planted, *_ = searched
     with one.entered(), kept.opened() as connection:
         for subject in planted:
-            ((_, events),) = kept.proofs_of(connection, subject.customer_id)
+            ((_, events),) = proofs_of(connection, subject.customer_id)
             assert len(events) == 3
             assert events[0]["evidence_ref"].encode() in subject.patterns.values()
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from expectations.feeds import check_feeds
 from governance.clocks import Clocks, clocks_of
 from governance.rights import custody, kept
+from governance.rights.proofs import proofs_of
 from ingest.feeds import feed_clocks, removals
 from tests.support.feeds import (
     EVENTS,
@@ -179,7 +180,7 @@ def test_of_whom_nothing_is_left_everything_goes_and_the_proof_stays(tmp_path):
     assert ask("select count(*) from landing.consent_events") == [(1,)]
     assert ask("select count(distinct subject_key) from landing.purpose_keys") == [(1,)]
     with kept.opened() as connection:
-        proofs = kept.proofs_of(connection, "ann")
+        proofs = proofs_of(connection, "ann")
         assert connection.execute("select count(*) from kept.suppressed").fetchall() == [(0,)]
     ((left_by, (first, *_)),) = proofs
     assert (left_by, first["action"]) == (f"custody {AS_OF}", "granted")
@@ -251,5 +252,5 @@ def test_a_killed_process_leaves_what_the_next_one_finishes(tmp_path, monkeypatc
     assert journal.complete(custody.STEPS) == ["custody"]
     assert subjects() == {"zoe"}
     with kept.opened() as connection:
-        assert len(kept.proofs_of(connection, "ann")) == 1
+        assert len(proofs_of(connection, "ann")) == 1
     must_reconcile()

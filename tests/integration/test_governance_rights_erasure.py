@@ -8,6 +8,7 @@ import pytest
 from governance import identity
 from governance.rights import kept, receipt
 from governance.rights.discovery import holders
+from governance.rights.proofs import proofs_of
 from tests.support.installation import own_feeds
 from warehouse.connect import published_store, warehouse_store
 from warehouse.errors import UsageError
@@ -226,8 +227,8 @@ def test_no_feed_brings_the_subject_back(story, again):
         assert connection.execute(
             "select count(*) from kept.suppressed where handle = ?", [handle]
         ).fetchall() == [(1,)]
-        ((_, proof),) = kept.proofs_of(connection, who)
-        assert kept.proofs_of(connection, "somebody else") == []
+        ((_, proof),) = proofs_of(connection, who)
+        assert proofs_of(connection, "somebody else") == []
     assert proof[0]["action"] == "granted"
 
 

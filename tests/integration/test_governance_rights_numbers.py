@@ -10,6 +10,7 @@ from governance.release import PERMISSION, publish_permission
 from governance.rights import erasure, kept, leaving, receipt, rectification
 from governance.rights.answered import answered
 from governance.rights.erasure import erase
+from governance.rights.proofs import proofs_of
 from governance.rights.purge import purge
 from governance.rights.readmission import readmit
 from governance.rights.requests import find, listing, take_step
@@ -257,7 +258,7 @@ def test_an_erasure_that_comes_anew_has_a_receipt_of_its_own(tmp_path, monkeypat
     steps = [step["step"] for step in answered(POLICY, "7").steps]
     assert steps.count("fulfilled") == 2
     with kept.opened() as connection:
-        proofs = kept.proofs_of(connection, "ann")
+        proofs = proofs_of(connection, "ann")
     # Who returns does so without a word of before.
     assert [(left_by, len(events)) for left_by, events in proofs] == [("7", 1), ("7", 0)]
     land(tmp_path, ("ann", "7", "erasure", LAST, "open"))

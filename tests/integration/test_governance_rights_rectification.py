@@ -105,6 +105,7 @@ def test_recipients_are_owed_a_notice_only_of_what_they_received(story):
     assert one.assent("rights", "notices", "--json").json == []
 
 
+@pytest.mark.slow
 def test_a_feed_that_says_the_old_value_again_doesnt_undo_it(story):
     one, folder, who, before, _, _ = story
     spelt = f"\t{before[0].upper()} "  # another spelling of it is no news
@@ -135,6 +136,7 @@ def test_the_days_to_purge_in_begin_where_only_the_vault_is_corrected(story):
         assert connection.execute(days).fetchall() == [("2024-12-31 23:00:00",)]
 
 
+@pytest.mark.slow
 def test_work_that_was_killed_is_finished(story, monkeypatch):
     """The vault knows what is right, and the journal whose it is: no value is in that."""
     one, folder, who, *_ = story

@@ -205,6 +205,7 @@ def test_a_broken_feed_keeps_nobody_published(small, tmp_path, harm):
         assert rules["permission.segmentation"] == "not judged"  # the mart is another
 
 
+@pytest.mark.slow
 def test_a_fault_of_ours_keeps_nobody_published_either(small, tmp_path, monkeypatch):
     """One of a connector, say, that nobody has foreseen."""
     one = small.copy(tmp_path / "home")

@@ -324,6 +324,7 @@ with identity.opened() as connection:
 """
 
 
+@pytest.mark.slow
 def test_a_long_export_neither_breaks_a_load_nor_is_broken_by_it(tmp_path):
     fill(tmp_path)
     sources = sources_in(tmp_path)

@@ -45,6 +45,7 @@ def test_what_it_failed_on_is_nowhere_in_clear(failed, tmp_path):
     assert "may quote a row" in results, results
 
 
+@pytest.mark.slow
 def test_a_part_built_otherwise_is_not_the_whole(small, tmp_path):
     """The rest has to be built again before tables may grow by day."""
     one = small.copy(tmp_path / "home")

@@ -7,17 +7,17 @@ from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 
 from governance.consent import moment, state_sql
 from governance.consent_relations import LANDED
 from governance.policy.regime import Regime
+from tests.support.examples import tried
 from tests.support.permission_histories import (
     FIRST_DAY,
     POLICY,
     PURPOSES,
     Scenario,
-    crowds,
     early_record,
     late_denial,
     midnight,
@@ -130,7 +130,7 @@ def checked(compared: Compared) -> None:
     """Compare on drawn histories; raises where they differ."""
     connection = opened()
 
-    @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+    @tried(80, suppress_health_check=list(HealthCheck))
     @given(scenarios())
     def agree(scenario: Scenario) -> None:
         assert compared(connection, SQL, scenario) == []
@@ -138,11 +138,11 @@ def checked(compared: Compared) -> None:
     agree()
 
 
-def finds(compared: Compared, whole: str, broken: str) -> bool:
+def finds(crowds: tuple[Scenario, ...], compared: Compared, whole: str, broken: str) -> bool:
     """Tell whether a comparison finds the SQL broken, where a part of it is replaced."""
     assert whole in SQL
     connection, sql = opened(), SQL.replace(whole, broken)
-    return any(compared(connection, sql, crowd) for crowd in crowds())
+    return any(compared(connection, sql, crowd) for crowd in crowds)
 
 
 def opened() -> duckdb.DuckDBPyConnection:
@@ -167,8 +167,10 @@ def test_the_event_that_decided_is_the_one_that_the_oracle_comes_to() -> None:
         ("then objected\n", "then greatest(objected, withdrawn)\n"),
     ],
 )
-def test_comparison_finds_a_wrong_event(whole: str, broken: str) -> None:
-    assert finds(misattributed, whole, broken)
+def test_comparison_finds_a_wrong_event(
+    crowds: tuple[Scenario, ...], whole: str, broken: str
+) -> None:
+    assert finds(crowds, misattributed, whole, broken)
 
 
 @pytest.mark.parametrize("action", ["withdrawn", "objected"])
@@ -231,5 +233,5 @@ def test_readers_judge_at_no_moment_before_what_is_known(where: str, said: timed
         ("<= $at then 'consent expired'", "< $at then 'consent expired'"),
     ],
 )
-def test_comparison_finds_a_break(whole: str, broken: str) -> None:
-    assert finds(differences, whole, broken)
+def test_comparison_finds_a_break(crowds: tuple[Scenario, ...], whole: str, broken: str) -> None:
+    assert finds(crowds, differences, whole, broken)

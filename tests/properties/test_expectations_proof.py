@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given
 
 from expectations import proof
 from governance.clocks import Clocks
@@ -19,12 +19,13 @@ from governance.policy.model import Policy, Purpose
 from governance.policy.regime import Regime
 from tests.properties.test_permission_oracle import decided_by_oracle, land
 from tests.support import landing
+from tests.support.examples import tried
 from tests.support.permission_histories import POLICY, PURPOSES, Scenario, scenarios
 from tests.support.permission_oracle import Answer
 from warehouse.home import PROJECT
 
-CHECKED = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow],
+CHECKED = tried(
+    25, suppress_health_check=[HealthCheck.too_slow],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )  # fmt: skip
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import duckdb
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from governance import aggregates
@@ -14,6 +14,7 @@ from governance.aggregates import MEMBERS
 from governance.clocks import Clocks, last_instant
 from governance.policy.words import SEGMENT_PURPOSE
 from tests.support import checked
+from tests.support.examples import tried
 
 PEOPLE = [UUID(int=n) for n in range(14)]
 LEAST = 5
@@ -54,7 +55,7 @@ def connection():
         yield opened
 
 
-@settings(max_examples=150, deadline=None)
+@tried(150)
 @given(DAYS)
 def test_releases_never_differ_by_a_few(connection, days) -> None:
     connection.execute(f"drop schema if exists {SEGMENT_PURPOSE} cascade")

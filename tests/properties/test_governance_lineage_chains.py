@@ -3,11 +3,12 @@
 from itertools import pairwise
 
 import duckdb
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from governance.lineage.build import build
 from governance.lineage.graph import Form, Ref
+from tests.support.examples import tried
 from tests.support.lineage import manifest
 
 COLUMNS = ("k", "x", "y", "z")
@@ -57,7 +58,7 @@ def _named(steps: list[str]) -> dict[str, str]:
 
 
 @given(steps=st.lists(st.sampled_from(STEPS), min_size=1, max_size=4), seed=st.integers(0, 999))
-@settings(max_examples=40, deadline=None)
+@tried(40)
 def test_a_column_that_shows_in_the_result_was_read(steps: list[str], seed: int) -> None:
     models = _named(steps)
     lineage = build(manifest(models), SOURCE)

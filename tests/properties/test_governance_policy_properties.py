@@ -7,7 +7,7 @@ import functools
 import io
 from datetime import date, timedelta
 
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from ruamel.yaml import YAML
@@ -17,8 +17,9 @@ from governance.policy.load import parse_policy, policy_hash
 from governance.policy.model import Allowance, Policy
 from governance.policy.problems import PolicyError
 from tests.fixtures.governance_policy import SMALL
+from tests.support.examples import tried
 
-QUICK = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+CHECKED = tried(40, suppress_health_check=[HealthCheck.too_slow])
 POLICY = parse_policy(SMALL)
 SAID = POLICY.model_dump(by_alias=True)
 
@@ -94,7 +95,7 @@ def judged(text: str) -> Policy | None:
     return None
 
 
-@QUICK
+@CHECKED
 @given(st.sampled_from(PATHS), values)
 def test_any_value_anywhere_is_taken_or_refused_by_name(path, value):
     policy = judged(as_yaml(changed(path, value)))
@@ -103,7 +104,7 @@ def test_any_value_anywhere_is_taken_or_refused_by_name(path, value):
         rules(policy)
 
 
-@QUICK
+@CHECKED
 @given(
     st.sampled_from([p for p in [(), *PATHS] if isinstance(at(p), dict)]),
     st.text(min_size=1, max_size=12),
@@ -114,13 +115,13 @@ def test_any_unknown_key_anywhere_is_taken_or_refused_by_name(path, key, value):
     judged(as_yaml(changed((*path, key), value)))
 
 
-@QUICK
+@CHECKED
 @given(st.text(max_size=60))
 def test_any_text_is_taken_or_refused(text):
     assert judged(text) is None
 
 
-@QUICK
+@CHECKED
 @given(
     st.integers(0, len(SMALL)), st.text(alphabet="\t{}[]:#'\"&*!|>%@-\n a1", min_size=1, max_size=4)
 )
@@ -128,7 +129,7 @@ def test_any_slip_of_the_keyboard_is_taken_or_refused(position, slip):
     judged(SMALL[:position] + slip + SMALL[position:])
 
 
-@QUICK
+@CHECKED
 @given(st.randoms(use_true_random=False), st.booleans())
 def test_the_hash_ignores_layout_and_the_order_of_keys(random, flow):
     def shuffled(data):
@@ -183,7 +184,7 @@ cuts = st.lists(
 ).map(sorted)
 
 
-@QUICK
+@CHECKED
 @given(cuts)
 def test_bands_are_apart_and_leave_no_hole(found):
     allowance = Allowance(form="banded", retention_days=1, bands=tuple(float(c) for c in found))

@@ -7,13 +7,14 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from governance.policy.load import parse_policy
 from governance.policy.model import Policy
 from governance.rights.deadlines import DueDates, due_dates
 from tests.fixtures.governance_policy import SMALL
+from tests.support.examples import tried
 
 SAID = parse_policy(SMALL).model_dump(by_alias=True)
 ZONES = ("America/New_York", "Europe/Berlin", "Asia/Tokyo", "Pacific/Kiritimati", "UTC")
@@ -49,7 +50,7 @@ def day_of(policy: Policy, moment: datetime) -> date:
     return moment.replace(tzinfo=UTC).astimezone(ZoneInfo(policy.time_zone)).date()
 
 
-@settings(deadline=None)
+@tried(100)
 @given(policies(), moments)
 def test_nothing_is_due_before_it_is_received(policy: Policy, received_at: datetime) -> None:
     found = due(policy, received_at)
@@ -57,7 +58,7 @@ def test_nothing_is_due_before_it_is_received(policy: Policy, received_at: datet
     assert due(policy, received_at, extended=True).answer_by > found.answer_by - timedelta(days=1)
 
 
-@settings(deadline=None)
+@tried(100)
 @given(policies(), moments, st.timedeltas(timedelta(), timedelta(days=400)))
 def test_what_is_received_later_is_not_due_earlier(
     policy: Policy, received_at: datetime, wait: timedelta
@@ -70,7 +71,7 @@ def test_what_is_received_later_is_not_due_earlier(
             assert first.acknowledge_by <= later.acknowledge_by
 
 
-@settings(deadline=None)
+@tried(100)
 @given(policies(st.none()), moments)
 def test_working_days_agree_with_another_count(policy: Policy, received_at: datetime) -> None:
     requests = policy.regimes["gdpr"].requests

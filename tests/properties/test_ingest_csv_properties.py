@@ -1,9 +1,10 @@
 """However the lines of a CSV file come, at once or added: each row lands, or is set aside, once."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.properties.test_ingest_load_properties import installation, landed
+from tests.support.examples import tried
 from tests.support.feeds import SALES, declared, load, must_reconcile, reasons, sources_in, totals
 
 GOOD = "c{n},b,p,2024-05-01 10:00:00,1"
@@ -24,7 +25,7 @@ WELL = {"good", "quoted", "spaced", "extra empty"}
 kinds = st.lists(st.sampled_from(sorted(LINES)), max_size=9)
 
 
-@settings(max_examples=12, deadline=None)
+@tried(12)
 @given(
     before=kinds,
     added=kinds,

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from governance import identity
+from tests.support.examples import tried
 from tests.support.feeds import (
     COLUMNS,
     EVENT,
@@ -99,7 +100,7 @@ def expected(rows: list[tuple[Any, ...]], rule: dict[str, Any]) -> tuple[list[An
     return table, [read, accepted, quarantined, duplicates, corrected]
 
 
-@settings(max_examples=10, deadline=None)
+@tried(10)
 @given(rows=histories, rule=rules)
 def test_one_load_does_what_going_through_the_rows_one_by_one_does(rows, rule):
     with installation() as folder:
@@ -117,7 +118,7 @@ def test_one_load_does_what_going_through_the_rows_one_by_one_does(rows, rule):
         must_reconcile()
 
 
-@settings(max_examples=8, deadline=None)
+@tried(8)
 @given(rows=histories, rule=rules, cuts=st.tuples(st.integers(0, 14), st.integers(0, 14)))
 def test_how_rows_are_cut_into_files_and_loads_makes_no_odds(rows, rule, cuts):
     first, second = sorted(cuts)

@@ -4,10 +4,11 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.properties.test_ingest_load_properties import installation
+from tests.support.examples import tried
 from tests.support.feeds import ask, declared, event, fill, load, must_reconcile, sources_in
 from warehouse.errors import UsageError
 
@@ -46,7 +47,7 @@ DENIAL = ("ann", "withdrawn", "2024-05-01 10:00:00")
 GRANTS: Words = [("bob", "granted", "2024-05-01 10:00:00"), ("cyd", "granted", DENIAL[2])]
 
 
-@settings(max_examples=12, deadline=None)
+@tried(12)
 @given(before=files, after=st.one_of(files, st.just([])))
 @example(before=[DENIAL], after=GRANTS)
 @example(before=[DENIAL, *GRANTS], after=[])  # as it is

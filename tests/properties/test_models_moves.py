@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models import store
@@ -14,6 +14,7 @@ from models.identity import match
 from models.model import fit_model
 from models.naming import name_segments
 from models.recipe import METHODS, RFM, Recipe
+from tests.support.examples import tried
 from tests.support.shoppers import shoppers
 
 FRAME = shoppers(90)
@@ -29,7 +30,7 @@ ROWS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@tried(40)
 @given(ROWS, ROWS, st.sampled_from(METHODS))
 def test_a_move_is_pushed_by_something_and_its_way_back_is_its_mirror(before, after, method):
     there = explain_change(before, after, MODELS[method])
@@ -52,7 +53,7 @@ def test_a_move_is_pushed_by_something_and_its_way_back_is_its_mirror(before, af
         max_size=8,
     )
 )
-@settings(deadline=None)
+@tried(100)
 def test_names_are_unique_whatever_the_effects(segments):
     rows = [
         {"segment": number, "feature": feature, "effect": effect, "median": effect}
@@ -68,7 +69,7 @@ def test_names_are_unique_whatever_the_effects(segments):
     st.lists(st.floats(0, 100), min_size=2, max_size=60),
     st.lists(st.floats(0, 100) | st.just(float("nan")), min_size=1, max_size=60),
 )
-@settings(deadline=None)
+@tried(100)
 def test_the_drift_index_is_never_negative(then, now):
     described = reference(pd.DataFrame({"visits": then}))
     assert sum(described["visits"]["shares"]) == 1 or np.isclose(
@@ -77,7 +78,7 @@ def test_the_drift_index_is_never_negative(then, now):
     assert population_stability(described, pd.DataFrame({"visits": now}))["index"][0] >= -1e-12
 
 
-@settings(max_examples=20, deadline=None)
+@tried(20)
 @given(st.integers(2, 7), st.integers(2, 7))
 def test_matching_gives_every_segment_one_id_and_loses_nobody(before, after):
     earlier = fit_model(FRAME, Recipe("kmeans", RFM, before), n_starts=1)

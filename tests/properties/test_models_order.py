@@ -1,7 +1,7 @@
 """No result depends on the order of rows, nor on what the rows are called."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -12,6 +12,7 @@ from models.naming import name_segments
 from models.ordering import canonical_order, row_sample
 from models.recipe import FEATURE_SETS, METHODS, RFM, Recipe
 from models.store import parameters
+from tests.support.examples import tried
 from tests.support.shoppers import shoppers
 
 FRAME = shoppers(90)
@@ -23,7 +24,7 @@ TIED = arrays.arrays(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@tried(25)
 @given(st.permutations(range(90)), st.sampled_from(METHODS), st.integers(2, 5))
 def test_models_are_equal_in_parameters(order, method, segments):
     features = RFM if method == "rfm_quantiles" else FEATURE_SETS["rfm and rhythm"]
@@ -34,7 +35,7 @@ def test_models_are_equal_in_parameters(order, method, segments):
     assert one.assign(FRAME).to_numpy()[list(order)].tolist() == other.assign(renamed).tolist()
 
 
-@settings(max_examples=25, deadline=None)
+@tried(25)
 @given(st.permutations(range(90)), st.integers(1, 4))
 def test_measures_and_names_are_equal(order, segments):
     codes = np.arange(90) % segments

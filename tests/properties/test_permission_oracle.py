@@ -12,16 +12,16 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 
 from tests.support.dbt import compiled_models, shipped_vars
+from tests.support.examples import tried
 from tests.support.permission_histories import (
     FIRST_DAY,
     GRID,
     POLICY,
     PURPOSES,
     Scenario,
-    crowds,
     early_record,
     late_denial,
     midnight,
@@ -47,7 +47,7 @@ PERMISSION = (
 )
 Compiled = dict[str, tuple[str, str]]  # model -> its relation, its SQL
 ORACLE = Oracle(POLICY)
-CHECKED = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+CHECKED = tried(150, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.fixture(scope="session")
@@ -197,9 +197,9 @@ def test_a_denial_recorded_after_a_newer_grant(compiled: Compiled, case: str) ->
     assert ((0, "opt_in") in decided_by_sql(connection)) is permitted
 
 
-def test_histories_reach_every_outcome() -> None:
-    answers = [answer for crowd in crowds() for answer in decided_by_oracle(crowd).values()]
-    cases = sum(len(crowd.subjects) * len(PURPOSES) for crowd in crowds())
+def test_histories_reach_every_outcome(crowds: tuple[Scenario, ...]) -> None:
+    answers = [answer for crowd in crowds for answer in decided_by_oracle(crowd).values()]
+    cases = sum(len(crowd.subjects) * len(PURPOSES) for crowd in crowds)
     assert cases - len(answers) > 100, "no basis"
     assert sum(answer.permitted for answer in answers) > 100, "permitted"
     assert sum(answer.permitted_now and not answer.permitted for answer in answers) > 100, "now"
@@ -331,10 +331,12 @@ BREAKS = {
 
 
 @pytest.mark.parametrize("break_", BREAKS)
-def test_comparison_finds_a_break(compiled: Compiled, break_: str) -> None:
+def test_comparison_finds_a_break(
+    compiled: Compiled, crowds: tuple[Scenario, ...], break_: str
+) -> None:
     model, whole, broken = BREAKS[break_]
     relation, sql = compiled[model]
     assert whole in sql, "the SQL has changed: write the break anew"
     compiled = compiled | {model: (relation, sql.replace(whole, broken))}
     connection = database(compiled)
-    assert any(differences(connection, compiled, crowd) for crowd in crowds())
+    assert any(differences(connection, compiled, crowd) for crowd in crowds)

@@ -9,7 +9,6 @@ day and the end of a consent are met often. The span crosses a change of dayligh
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
-from functools import cache
 from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -268,8 +267,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
     )
 
 
-@cache
-def crowds(number: int = 100, of: int = 8) -> tuple[Scenario, ...]:
+def crowds_of(number: int = 100, of: int = 8) -> tuple[Scenario, ...]:
     """Return scenarios that are the same in every run, with the subjects of several in each.
 
     A break shows in few subjects; looking at many costs little more than looking at some. Drawing

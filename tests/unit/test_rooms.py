@@ -33,6 +33,7 @@ CALLERS = {
     "governance.rights.erasure",
     "governance.rights.expiry",
     "governance.rights.leaving",
+    "governance.rights.proofs",
     "governance.rights.purge",
     "governance.rights.replay",
     # Whose files are copied, or written anew: they read no row of it.

@@ -1,0 +1,112 @@
+"""Proofs of consent of those who leave: what they said, sealed.
+
+Belongs here: finding their words, putting them aside in ``kept``, and opening them again. They are
+sealed (AES-GCM, RFC 5116) with a key that is made from the file's secret and the customer id, so
+that only who supplies the id can read them (GDPR Art. 7(1), 17(3)(e)). Does not belong here: who
+leaves, how long a proof is kept (``expiry``).
+"""
+
+import hmac
+import json
+import os
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from governance import identity
+from governance.rights import kept
+from governance.rights.discovery import LEAVING
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+LABEL = "seal"
+NONCE_BYTES = 12
+
+
+def words_of(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str]]:
+    """Return customer id, subject key and consent events (JSON) of those who are marked."""
+    return connection.execute(
+        "select s.customer_id, s.subject_key::varchar, coalesce(to_json(list({'action': e.action,"
+        " 'purpose': e.purpose, 'occurred_at': e.occurred_at, 'recorded_at': e.recorded_at,"
+        " 'notice_version': e.notice_version, 'method': e.method, 'channel': e.channel,"
+        " 'language': e.language, 'wording_hash': e.wording_hash, 'evidence_ref': e.evidence_ref,"
+        " 'signal': e.signal, 'given_by': e.given_by} order by e.recorded_at, e.occurred_at)"
+        " filter (e.subject_key is not null))::varchar, '[]')"
+        " from vault.subjects as s left join (from warehouse.landing.consent_events"
+        f" where subject_key in (select subject_key from {LEAVING})) as e using (subject_key)"
+        f" where s.subject_key in (select subject_key from {LEAVING})"
+        " group by all order by all"
+    ).fetchall()
+
+
+def keep(
+    connection: duckdb.DuckDBPyConnection,
+    words: Sequence[tuple[str, str, str]],
+    asked_by: Mapping[str, str],
+    at: datetime,
+) -> None:
+    """Put the proofs of consent of those who leave aside, once (``connection``: ``kept``).
+
+    Who has returned and leaves again, by the same number even, left at another moment.
+
+    Parameters
+    ----------
+    words
+        As :func:`words_of` returns them.
+    asked_by
+        By subject key: the request by which the subject leaves, or what else it leaves by.
+    at
+        When, UTC without a zone.
+    """
+    handles = kept.handles_of(connection, [customer_id for customer_id, *_ in words])
+    known = {
+        *connection.execute(
+            "select handle, request_id from kept.proofs where left_at = ?", [at]
+        ).fetchall()
+    }
+    secret = kept.secret_of(connection)
+    rows = [
+        (handles[customer_id], asked_by[subject], _sealed(secret, customer_id, events))
+        for customer_id, subject, events in words
+        if (handles[customer_id], asked_by[subject]) not in known
+    ]
+    if rows:
+        connection.execute(
+            "insert into kept.proofs"
+            " select unnest(?::uuid[]), unnest(?::varchar[]), unnest(?::blob[]), ?",
+            [*map(list, zip(*rows, strict=True)), at],
+        )
+
+
+def proofs_of(connection: duckdb.DuckDBPyConnection, customer_id: str) -> list[tuple[str, Any]]:
+    """Return what a customer left by, and the consent events that are kept of it, in turn."""
+    rows = connection.execute(
+        "select request_id, events from kept.proofs where handle = ? order by left_at",
+        [kept.handle_of(connection, customer_id)],
+    ).fetchall()
+    seal = _seal(kept.secret_of(connection), customer_id)
+    return [(left_by, json.loads(_opened_by(seal, events))) for left_by, events in rows]
+
+
+def _sealed(secret: bytes, customer_id: str, text: str) -> bytes:
+    nonce = os.urandom(NONCE_BYTES)
+    return nonce + _seal(secret, customer_id).encrypt(nonce, text.encode(), None)
+
+
+def _opened_by(seal: "AESGCM", content: bytes) -> bytes:
+    from cryptography.exceptions import InvalidTag
+
+    try:
+        return seal.decrypt(content[:NONCE_BYTES], content[NONCE_BYTES:], None)
+    except InvalidTag:  # of the first schema version, which sealed nothing
+        return content
+
+
+def _seal(secret: bytes, customer_id: str) -> "AESGCM":
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    message = f"{LABEL}:{identity.as_landed(customer_id)}".encode()
+    return AESGCM(hmac.digest(secret, message, "sha256"))
