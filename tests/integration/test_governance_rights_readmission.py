@@ -72,6 +72,7 @@ def test_a_feed_that_delivers_old_rows_again_brings_none_back(story):
     assert feeds["reconciliation.customers"] == "holds"
 
 
+@pytest.mark.slow
 def test_what_is_from_after_that_lands(story):
     one, folder, who, before, _ = story
     assert one.assent("consent", "record", who, "granted", "--notice-version", "2").status == 0

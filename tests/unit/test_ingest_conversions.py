@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from governance import identity
@@ -14,6 +14,7 @@ from ingest.contract import CONSENT_EVENTS, TRANSACTIONS
 from ingest.conversions import kind_of, number_sql, raw_sql, text_sql, time_sql
 from ingest.days import MOST_CHANGES, local_day, offsets
 from ingest.model import Mapping
+from tests.support.examples import tried
 
 BERLIN, YORK = "Europe/Berlin", "America/New_York"
 
@@ -193,7 +194,7 @@ def test_kinds_of_types():
         assert kind_of(other) == "other"
 
 
-@settings(max_examples=60, deadline=None)
+@tried(60)
 @given(
     zone=st.sampled_from([YORK, BERLIN, "Asia/Kolkata", "Australia/Lord_Howe", "UTC"]),
     moments=st.lists(st.datetimes(datetime(1995, 1, 1), datetime(2035, 1, 1)), min_size=1),
@@ -202,11 +203,11 @@ def test_kinds_of_types():
 def test_the_day_is_the_one_that_the_zone_says(connection, zone, moments, near):
     first, last = min(moments), max(moments)
     changes = [until for until, _ in offsets(zone, first, last)[:-1]]
-    tried = [*moments, *(until + timedelta(seconds=near) for until in changes)]
-    tried = [moment for moment in tried if first <= moment <= last]
+    asked = [*moments, *(until + timedelta(seconds=near) for until in changes)]
+    asked = [moment for moment in asked if first <= moment <= last]
     sql = local_day("x", zone, first, last)
     rows = connection.execute(
-        f"select x, {sql} from (select unnest(?::timestamp[]) as x)", [tried]
+        f"select x, {sql} from (select unnest(?::timestamp[]) as x)", [asked]
     ).fetchall()
     for moment, day in rows:
         local = moment.replace(tzinfo=ZoneInfo("UTC")).astimezone(ZoneInfo(zone))
