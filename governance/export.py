@@ -26,7 +26,7 @@ from governance.policy.problems import nearest
 from governance.policy.rules import override_of
 from governance.policy.words import SEGMENT_PURPOSE
 from governance.release import PERMISSION
-from governance.rights import kept, recipients
+from governance.rights import kept, recipients, suppressed
 from governance.rights.recipients import HandedOver
 from warehouse.clock import now, utc_naive, whose
 from warehouse.connect import published_store
@@ -270,16 +270,15 @@ def _audience(connection: duckdb.DuckDBPyConnection, number: int, purpose: str) 
 
 def _hold_back_erased(connection: duckdb.DuckDBPyConnection) -> None:
     """Hold back whoever was erased, should older files have been put back by hand."""
-    secret, handles = kept.suppression()
+    secret, handles = suppressed.entries()
     if not handles.num_rows:
         return
     connection.register("handles", handles)
     handle = kept.handle_sql("customer_id", "($secret::blob)")
     connection.execute(
         "update audience set reason = 'erased' from vault.subjects as s"
-        f" where s.subject_key = audience.subject_key and ({handle})::varchar in"
-        " (select handle from handles)"
-        " and s.subject_key not in (select subject_key from vault.readmitted)",
+        " where s.subject_key = audience.subject_key"
+        f" and {handle} in ({suppressed.standing('handles', '($secret::blob)')})",
         {"secret": secret},
     )
     connection.unregister("handles")

@@ -13,7 +13,7 @@ from governance.policy.columns import purpose_named
 from governance.policy.model import Policy
 from governance.policy.words import ACTIONS, GRANTS
 from governance.release import PERMISSION
-from governance.rights import kept
+from governance.rights import suppressed
 from warehouse.clock import now, utc_naive
 from warehouse.connect import connected, published_store
 from warehouse.errors import (
@@ -118,7 +118,7 @@ def record(
             }
         )  # fmt: skip
         known, act["subject_key"] = identity.look_up(customer_id)
-    erased = known is False and kept.is_suppressed(customer_id)
+    erased = known is False and suppressed.is_suppressed(customer_id)
     return Recorded(number, known, recorded_at, behind=recorded_at > clock, erased=erased)
 
 

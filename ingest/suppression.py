@@ -3,7 +3,7 @@
 Belongs here: telling, among the ids that a source holds, those whose handle is on the suppression
 list and whom the vault doesn't know to have returned; and noting there that they were met: an entry
 goes only when no feed delivers its subject any more. Does not belong here: the list
-(``governance.rights.kept``), when an entry goes (``governance.rights.expiry``), what a suppressed
+(``governance.rights.suppressed``), when an entry goes (``governance.rights.expiry``), what such a
 row counts as (``land``).
 """
 
@@ -12,34 +12,36 @@ from datetime import datetime
 
 import duckdb
 
-from governance.rights import expiry, kept
-from ingest import heeding
+from governance.rights import expiry, kept, suppressed
 
 SUPPRESSED = "suppressed_ids"  # temporary table: customer_id
-_LIST, _SECRET = "suppression_list", "suppression_secret"
+_LIST, _STANDING, _SECRET = "suppression_list", "suppression_standing", "suppression_secret"
 
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     """Take the list as it is now into temporary tables, which never reach a disk in clear."""
     connection.execute(f"create or replace temp table {SUPPRESSED} (customer_id varchar)")
-    secret, handles = kept.suppression()
+    secret, handles = suppressed.entries()
     connection.register("handles", handles)
     connection.execute(f"create or replace temp table {_LIST} as select handle::uuid as handle"
                        " from handles")  # fmt: skip
-    connection.unregister("handles")
     connection.execute(f"create or replace temp table {_SECRET} as select ?::blob as secret",
                        [secret])  # fmt: skip
+    of_file = f"(select secret from {_SECRET})"
+    connection.execute(
+        f"create or replace temp table {_STANDING} as {suppressed.standing('handles', of_file)}"
+    )
+    connection.unregister("handles")
 
 
 def note(connection: duckdb.DuckDBPyConnection, ids: str) -> None:
     """Note which ids of a relation (column ``customer_id``) are suppressed."""
     handle = kept.handle_sql("customer_id", f"(select secret from {_SECRET})")
-    if connection.execute(f"select count(*) from {_LIST}").fetchall()[0][0]:
+    if connection.execute(f"select count(*) from {_STANDING}").fetchall()[0][0]:
         connection.execute(
             f"insert into {SUPPRESSED} select customer_id from {ids}"
             f" anti join {SUPPRESSED} using (customer_id)"
-            f" anti join {heeding.READMITTED} using (customer_id)"
-            f" where customer_id is not null and {handle} in (select handle from {_LIST})"
+            f" where customer_id is not null and {handle} in (select handle from {_STANDING})"
         )
 
 

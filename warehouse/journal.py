@@ -43,6 +43,11 @@ def begin(kind: str, payload: dict[str, Any]) -> Entry:
     return Entry(path, kind, payload)
 
 
+def waits() -> bool:
+    """Tell whether work isn't finished: by whoever does it still, or one who was killed."""
+    return any(Home.current().journal.glob("*.json"))
+
+
 def complete(steps: Mapping[str, Step]) -> list[str]:
     """Finish, in order, whatever an earlier process began; return the kinds of work finished.
 

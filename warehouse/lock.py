@@ -47,6 +47,18 @@ def writer_lock(
         os.close(descriptor)
 
 
+def writes() -> bool:
+    """Tell whether somebody holds the writer lock of this home at this moment."""
+    descriptor = os.open(Home.current().make().lock, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 @contextmanager
 def file_lock(name: str) -> Iterator[Home]:
     """Hold the lock of a small file of this home, for the moment of reading or writing it."""

@@ -16,8 +16,6 @@ from governance.rights.leaving import ERASURE
 from governance.rights.notices import Notice, notices
 from governance.rights.requests import Request, listing, the_one
 
-OF = "select handle from kept.{} where request_id = $id"
-
 
 @dataclass(frozen=True)
 class Answered:
@@ -42,16 +40,13 @@ def answered(policy: Policy, request_id: str, customer_id: str | None = None) ->
         If there is none of that number, or several customers have one, one of them erased or not,
         and none is named.
     """
-    standing = listing(customer_id, [request_id])
+    beside = listing(customer_id, [request_id])
+    standing = [request for request in beside if request.request_id == request_id]
     with kept.opened() as connection:
         named = [customer_id] if customer_id else [request.customer_id for request in standing]
         handles = {kept.handle_of(connection, one) for one in named}
         if not customer_id:
-            found = connection.execute(
-                " union ".join(OF.format(table) for table in ("steps", "receipts", "notices")),
-                {"id": request_id},
-            ).fetchall()
-            handles |= {handle for (handle,) in found}
+            handles |= kept.whose(connection, [request_id]).get(request_id, set())
         if standing or len(handles) != 1:
             standing = [the_one(standing, len(handles))]
         (handle,) = handles

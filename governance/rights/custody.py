@@ -21,7 +21,7 @@ from governance.clocks import Clocks, last_instant
 from governance.consent_relations import LANDED, listed, requests_sql
 from governance.policy.model import Policy
 from governance.policy.words import OF_LANDING, PERMISSION_ATTRIBUTES
-from governance.rights import kept, leaving, proofs, restricted
+from governance.rights import kept, leaving, proofs, restricted, suppressed
 from governance.rights.discovery import LEAVING, SUBJECT, holders, mark
 from warehouse import catalogue, journal
 from warehouse.clock import now, utc_naive
@@ -92,7 +92,7 @@ def finish(payload: Mapping[str, Any]) -> None:
     with kept.opened() as connection:
         proofs.keep(connection, words, dict.fromkeys(subjects, payload["left_by"]), at)
         for (customer_id,) in returned:  # else the door would stop them again
-            kept.end_suppression(connection, customer_id, at)
+            suppressed.end(connection, customer_id, at)
     leaving.leave(subjects, at, leaving.NO_PURPOSE)
 
 

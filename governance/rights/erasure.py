@@ -74,7 +74,7 @@ def erase(
     if len({request.subject_key for request in requests}) < len(requests):
         raise UsageError(
             "two of these requests are of one customer",
-            "fulfil one of them: with it, the other goes as well",
+            "fulfil one of them, and `assent rights refuse` the other as repeated before",
         )
     _require_erasable(requests)
     with acts.acting("rights.erase", requests=[r.number for r in requests]):

@@ -35,7 +35,7 @@ FORMATS = (".json", ".html", ".csv")
 def fulfil(
     policy: Policy, requests: Sequence[Request], meanings: Meanings, *, to: Path | None = None,
     encrypted: bool = True, public_key: str | None = None,
-    changes: Mapping[str, str | None] | None = None,
+    changes: Mapping[str, str | None] | None = None, beside: Sequence[Request] = (),
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Fulfil requests, each by the right that it exercises; the caller holds the writer's lock.
 
@@ -51,6 +51,8 @@ def fulfil(
         Whether, and to whose age public key: the subject's, or that of who acts for it.
     changes
         What a rectification corrects: see :func:`governance.rights.rectification.rectify`.
+    beside
+        What else the same customers ask for.
 
     Returns
     -------
@@ -60,8 +62,8 @@ def fulfil(
     Raises
     ------
     UsageError
-        If a request has ended, isn't verified or can't be fulfilled by Assent, or the files can't
-        be written there; then nothing is done.
+        If a request has ended, isn't verified or can't be fulfilled by Assent, the files can't be
+        written there, or an erasure would leave another request unanswered; then nothing is done.
     KeyMissingError
         If what receipts are signed with is missing, or another: nothing is done then, either.
     """
@@ -71,6 +73,7 @@ def fulfil(
     if all(request.type == ERASURE for request in requests):
         if to is not None:
             raise UsageError("an erasure writes no file", "leave out --to")
+        _require_nothing_left(requests, beside)
         return erase(requests, meanings.models)
     if len(requests) > 1:
         raise UsageError(
@@ -98,6 +101,28 @@ def fulfil(
             put()
         _keep(request, told)
     return [told]
+
+
+def _require_nothing_left(requests: Sequence[Request], beside: Sequence[Request]) -> None:
+    """Refuse an erasure that leaves another request without an answer (GDPR Art. 12(3)).
+
+    Once the subject is gone, nobody can answer what its data were asked for, nor tell what became
+    of the second of two erasures.
+    """
+    these = {(request.customer_id, request.request_id, request.type) for request in requests}
+    leaving = {request.customer_id for request in requests}
+    for other in beside:
+        if (
+            other.customer_id in leaving and not other.ended
+            and other.type in {*ANSWERS, ERASURE}
+            and (other.customer_id, other.request_id, other.type) not in these
+        ):  # fmt: skip
+            raise UsageError(
+                f"{other.request_id} of the same customer, which asks for {other.type}, is open:"
+                " it would stay without an answer",
+                "fulfil it first, or, of two erasures, `assent rights refuse` one as repeated",
+                rule="request.open",
+            )
 
 
 def _prepared(

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 
@@ -29,9 +29,6 @@ from warehouse.errors import UsageError
 from warehouse.home import Home
 from warehouse.journal import sync_file, sync_folder
 from warehouse.lock import file_lock
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 LABEL, NUMBER_LABEL = "handle", "request"
 OURS = "A-[0-9a-f]{10}"  # a number of a request that was opened here
@@ -248,39 +245,6 @@ def former_public_keys() -> list[str]:
     return [key for (key,) in rows]
 
 
-def suppression() -> "tuple[bytes, pa.Table]":
-    """Return the secret of the handles, and those of everybody who was erased.
-
-    They may not come back, but for those whom the vault knows to have returned.
-    """
-    with opened() as connection:
-        secret = secret_of(connection)
-        handles = connection.execute("select handle::varchar as handle from kept.suppressed")
-        return secret, handles.to_arrow_table()
-
-
-def is_suppressed(customer_id: str) -> bool:
-    """Tell whether a customer was erased and may not come back."""
-    if not Home.current().kept.exists():
-        return False
-    with opened() as connection:
-        handle = handle_of(connection, customer_id)
-        return bool(
-            connection.execute(
-                "select 1 from kept.suppressed where handle = ?", [handle]
-            ).fetchall()
-        )
-
-
-def end_suppression(connection: duckdb.DuckDBPyConnection, customer_id: str, at: datetime) -> None:
-    """Let go the entry of a customer; a state from before that erasure isn't taken any more."""
-    this = f"from kept.suppressed where handle = '{handle_of(connection, customer_id)}'"
-    connection.execute("begin")
-    connection.execute(f"insert into kept.removals select ?, 'suppressed', 1, come {this}", [at])
-    connection.execute(f"delete {this}")
-    connection.execute("commit")
-
-
 def handle_sql(customer_id: str, secret: str = OF_FILE) -> str:
     """Return the SQL of the handle of a customer id, given the SQL of the secret."""
     return identity.pseudonym(LABEL, customer_id, secret)
@@ -302,6 +266,21 @@ def handles_of(
         [ids, [identity.as_landed(one) for one in ids]],
     ).fetchall()
     return dict(rows)
+
+
+def whose(connection: duckdb.DuckDBPyConnection, request_ids: Iterable[str]) -> dict[str, set[Any]]:
+    """Return the handles that some requests' numbers are known of, by number."""
+    tables = ("steps", "receipts", "notices")
+    rows = connection.execute(
+        "select request_id, handle from ("
+        + " union ".join(f"select request_id, handle from kept.{table}" for table in tables)
+        + ") where list_contains(?, request_id)",
+        [list(request_ids)],
+    ).fetchall()
+    found: dict[str, set[Any]] = {}
+    for request_id, handle in rows:
+        found.setdefault(request_id, set()).add(handle)
+    return found
 
 
 def numbers(connection: duckdb.DuckDBPyConnection, request_ids: Iterable[str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from datetime import date, datetime
 
 from governance import acts, identity, inbox, limits
 from governance.policy.words import HELD, REQUEST_TYPES
-from governance.rights import kept
+from governance.rights import kept, suppressed
 from governance.rights.requests import OPEN, day_everywhere
 from warehouse.clock import now, utc_naive
 from warehouse.errors import UsageError
@@ -67,7 +67,7 @@ def open_request(
         }  # fmt: skip
         inbox.add("rights_requests", word)
         known, act["subject_key"] = identity.look_up(customer_id)
-    erased = known is False and kept.is_suppressed(customer_id)
+    erased = known is False and suppressed.is_suppressed(customer_id)
     return Opened(opened, received_at or present, known, erased)
 
 

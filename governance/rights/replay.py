@@ -13,7 +13,7 @@ from datetime import datetime
 import duckdb
 
 from governance import identity, inbox
-from governance.rights import kept
+from governance.rights import kept, suppressed
 from governance.rights.discovery import LEAVING, holders
 from governance.rights.leaving import ERASURE, NO_PURPOSE, delete_marked
 from warehouse.connect import connected, warehouse_store
@@ -50,18 +50,15 @@ def replay(at: datetime, *, state_of: datetime | None = None, words: bool = True
     with connected(warehouse_store(), vault, salts, kept.store(read_only=True)) as connection:
         waiting.register(connection)
         connection.execute(identity.READMITTED)
-        suppressed = (
-            f"{handle} in (select handle from kept.suppressed) and customer_id not in (select"
-            " customer_id from vault.readmitted join vault.subjects using (subject_key))"
-        )
+        gone_for_good = f"{handle} in ({suppressed.standing()})"
         # Every word of theirs leaves the inbox, whether or not they had ever landed.
         said = connection.execute(
             "select distinct customer_id from (select customer_id from waiting"
-            f" union all select customer_id from waiting_requests) where {suppressed}"
+            f" union all select customer_id from waiting_requests) where {gone_for_good}"
         ).fetchall()
         if words:
             inbox.forget([customer_id for (customer_id,) in said])
-        erased = _subjects(connection, suppressed)
+        erased = _subjects(connection, gone_for_good)
         _take_out(connection, erased, at, ERASURE)
         left = [] if state_of is None else _subjects(
             connection,

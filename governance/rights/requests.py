@@ -104,7 +104,7 @@ def listing(
 ) -> list[Request]:
     """Return requests, oldest first, those that wait in the inbox, too.
 
-    All of them, or one customer's, or those of some numbers.
+    All of them, or one customer's, or those of everybody who has one of some numbers.
     """
     waiting = inbox.waiting()
     beside = published_store(PERMISSION, alias="permission")
@@ -151,11 +151,18 @@ def _since_it_came(
 
 def find(request_id: str, customer_id: str | None = None) -> Request:
     """Return one request; see :func:`find_all`."""
-    return find_all([request_id], listing(customer_id, [request_id]))[0]
+    return find_all([request_id], listing(customer_id, [request_id]), customer_id)[0]
 
 
-def find_all(request_ids: Sequence[str], among: Sequence[Request]) -> list[Request]:
+def find_all(
+    request_ids: Sequence[str], among: Sequence[Request], customer_id: str | None = None
+) -> list[Request]:
     """Return some requests of a listing, in the order of their numbers as given.
+
+    Parameters
+    ----------
+    customer_id
+        Whose they are. If nobody says so, a number may be that of an erased customer, too.
 
     Raises
     ------
@@ -165,7 +172,21 @@ def find_all(request_ids: Sequence[str], among: Sequence[Request]) -> list[Reque
     by_number: dict[str, list[Request]] = {}
     for request in among:
         by_number.setdefault(request.request_id, []).append(request)
-    return [the_one(by_number.get(request_id, [])) for request_id in request_ids]
+    with kept.opened() as connection:
+        whose = {} if customer_id else kept.whose(connection, request_ids)
+        handles = kept.handles_of(connection, {request.customer_id for request in among})
+    found = []
+    for place, number in enumerate(request_ids, 1):
+        standing = by_number.get(number, [])
+        of = whose.get(number, set()) | {handles[request.customer_id] for request in standing}
+        try:
+            found.append(the_one(standing, len(of) if standing else None))
+        except UsageError as error:
+            if len(request_ids) == 1:
+                raise
+            which = f"of the numbers given, the one at place {place}: {error.what}"
+            raise UsageError(which, error.mend, rule=error.rule) from None
+    return found
 
 
 def the_one(found: Sequence[Request], customers: int | None = None) -> Request:
@@ -321,6 +342,7 @@ _LISTED = f"""
         using (customer_id, request_id, type)
     left join permission.subjects as p on p.subject_key = w.subject_key
     where customer_id = coalesce($id, customer_id)
-        and ($numbers::varchar[] is null or list_contains($numbers, request_id))
+        and ($numbers::varchar[] is null or customer_id in
+            (select customer_id from words where list_contains($numbers, request_id)))
     group by customer_id, request_id, type order by received_at, request_id, type
 """

@@ -11,9 +11,12 @@ from typing import Any
 
 import click
 
+from orchestration.cli import unfinished
 from orchestration.environment import prepare
 from warehouse.errors import AssentError, UsageError, masked, of_machine
 from warehouse.home import PROJECT, ROOMS
+
+ANSWERING = {"explain", "export", "query"}  # and, of the groups, consent and rights
 
 
 @click.group(
@@ -23,10 +26,9 @@ from warehouse.home import PROJECT, ROOMS
 def assent() -> None:
     """Group the commands."""
     if prepare().restoring.exists():
-        from orchestration.writing import writing_alone
-
-        with writing_alone("finishing a restore"):
-            pass
+        unfinished.finish()
+    if click.get_current_context().invoked_subcommand in ANSWERING:
+        unfinished.finish_if_abandoned()
 
 
 def _register() -> None:

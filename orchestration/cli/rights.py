@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, NamedTuple, TextIO
 import click
 
 from governance.policy.words import REQUEST_TYPES
-from orchestration.cli import notices
+from orchestration.cli import notices, unfinished
 from orchestration.cli.output import json_option, print_json, print_label, print_table
 from warehouse.errors import RuleBrokenError, UsageError
 
@@ -22,6 +22,9 @@ subject_option = click.option("--subject", help="The customer, where several hav
 @click.group()
 def rights() -> None:
     """Open, list, verify, refuse and fulfil requests of customers."""
+    # What waits may wait for the very file that is lost.
+    if click.get_current_context().invoked_subcommand != "new-kept":
+        unfinished.finish_if_abandoned()
 
 
 @rights.command("open")
@@ -230,8 +233,8 @@ def fulfil(
         left = [number for number in request_ids if number not in before]
         if left:
             receipts += fulfil_requests(
-                policy(), find_all(left, standing), meanings(),
-                to=to, encrypted=not unencrypted, public_key=public_key,
+                policy(), find_all(left, standing, subject), meanings(),
+                beside=standing, to=to, encrypted=not unencrypted, public_key=public_key,
                 changes=read(changes.read()) if changes else None,
             )  # fmt: skip
     print_label(aside=as_json)

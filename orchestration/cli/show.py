@@ -13,6 +13,7 @@ import click
 
 from governance.policy.words import SEGMENT_PURPOSE
 from governance.query import SECONDS
+from orchestration.cli import unfinished
 from orchestration.cli.output import json_option, print_json, print_label, print_table
 from orchestration.wording import in_words
 
@@ -128,6 +129,8 @@ def query(purpose: str, timeout: float, sql: str, as_json: bool) -> None:
 @click.group()
 def consent() -> None:
     """One subject's consent."""
+    if click.get_current_context().invoked_subcommand != "new-inbox":  # it may wait for the lost
+        unfinished.finish_if_abandoned()
 
 
 @consent.command("show")

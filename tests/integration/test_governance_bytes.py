@@ -74,7 +74,7 @@ def searched(compiled, tmp_path_factory):
         said(one, "consent", "record", subject.customer_id, "granted", "--purpose",
              "churn_prevention", "--notice-version", "1", "--language", "en", "--channel",
              subject.text("inbox.channel"))  # fmt: skip
-        said(one, "rights", "open", subject.customer_id, "portability", "--channel",
+        said(one, "rights", "open", subject.customer_id, "rectification", "--channel",
              subject.text("inbox.request channel"))  # fmt: skip
     members = one.members()
     said(one, "export", str(members[planted[0].customer_id]), "--purpose", "segmentation",

@@ -6,6 +6,7 @@ import pytest
 
 from governance import identity
 from tests.support.whereabouts import held
+from warehouse.connect import connected
 
 EXPORT = ("export", "1", "--purpose", "segmentation", "--recipient", "store_planning",
           "--unencrypted", "--json", "--to")  # fmt: skip
@@ -45,9 +46,18 @@ def test_nobody_is_erased_without_the_newest(small, tmp_path):
     assert not held(one, who)
 
 
-def test_the_erased_are_in_no_export_though_older_files_were_put_back(small, tmp_path):
+@pytest.mark.parametrize("had_returned", [False, True])
+def test_the_erased_are_in_no_export_though_older_files_were_put_back(
+    small, tmp_path, had_returned
+):
     one = small.copy(tmp_path / "home")
     who = min(w for w, segment in one.members().items() if segment == 1)
+    if had_returned:  # from an erasure before that, as those files know
+        with one.entered(), connected(*identity.stores()) as connection:
+            connection.execute(
+                "insert into vault.readmitted select subject_key, timestamp '2024-06-01',"
+                " timestamp '2024-06-01' from vault.subjects where customer_id = ?", [who],
+            )  # fmt: skip
     for path in (one.home.vault, one.home.salts, one.home.published):
         copy = shutil.copytree if path.is_dir() else shutil.copy
         copy(path, tmp_path / path.name)

@@ -6,6 +6,7 @@ from governance import identity
 from governance.rights import custody, erasure
 from tests.support.installation import IN_THE_FIRST_BLOCK
 from warehouse.journal import begin
+from warehouse.lock import writer_lock
 
 AT = "2024-12-31T12:00:00"
 
@@ -74,4 +75,56 @@ def test_a_lost_list_of_who_was_erased_can_be_begun_anew_while_an_erasure_waits(
     assert done.status == 0, done.said
     assert one.assent("rights", "purge").status == 0
     assert not list(one.home.journal.iterdir())
+    assert who not in one.everybody()
+
+
+@pytest.fixture
+def killed(one):
+    """Leave what an erasure leaves that was killed as soon as it had begun."""
+    who = max(one.everybody())
+    number = verified(one, who, "erasure")
+    requests = {key_of(one, who): {"request_id": number, "type": "erasure"}}
+    with one.entered():
+        begin(erasure.KIND, {"at": AT, "requests": requests, "actor": "a test"})
+    return who, number
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("consent", "show", "{who}"), "no subject has that customer id"),
+        (("rights", "open", "{who}", "access"), "erased"),
+        (("rights", "list"), ""),
+        (("explain", "{who}"), "no subject has that customer id"),
+    ],
+)
+def test_whoever_tells_of_the_erased_finishes_their_erasure_first(one, killed, command, said):
+    who, number = killed
+    done = one.assent(*(word.format(who=who) for word in command))
+    assert said in done.said
+    assert number not in done.out
+    assert not list(one.home.journal.iterdir())
+    assert who not in one.everybody()
+
+
+def test_nobody_waits_for_who_is_still_at_it(one, killed):
+    who, _ = killed
+    with one.entered(), writer_lock("a test"):
+        assert one.assent("consent", "show", who).status == 0
+        assert list(one.home.journal.iterdir())
+    assert one.assent("rights", "list").status == 0
+    assert not list(one.home.journal.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["access", "erasure"])
+def test_no_erasure_leaves_another_request_unanswered(one, kind):
+    who = max(one.everybody())
+    other, number = (verified(one, who, asked) for asked in (kind, "erasure"))
+    refused = one.assent("rights", "fulfil", number)
+    assert (refused.status, other in refused.err) == (2, True)
+    assert who in one.everybody()
+    said = ("--ground", "repeated", "--complaint", "the authority")
+    assert one.assent("rights", "refuse", other, *said).status == 0
+    done = one.assent("rights", "fulfil", number)
+    assert done.status == 0, done.said
     assert who not in one.everybody()

@@ -9,6 +9,7 @@ from governance.clocks import Clocks
 from governance.rights import custody, kept
 from governance.rights.erasure import erase
 from governance.rights.readmission import readmit
+from governance.rights.replay import replay
 from governance.rights.requests import Request
 from tests.support.feeds import UTC_POLICY as POLICY
 from tests.support.feeds import (
@@ -118,6 +119,37 @@ def test_who_has_returned_is_admitted_once_and_stays_away_when_leaving_again(ret
         entries = connection.execute("select request_id, since from kept.suppressed").fetchall()
     assert entries == [("E-2", datetime(2024, 6, 25, 12))]
     land(returned, OLD, NEW, anew=2)
+    assert (known(), baskets()) == ({"zoe"}, {f"zoe {OLD}"})
+
+
+@pytest.fixture
+def erased_again(returned, home, monkeypatch):
+    """Back up once Ann's new rows have landed, then erase her again."""
+    land(returned, OLD, NEW, anew=1)
+    for separate in (False, True):
+        backup.back_up(returned / f"after {separate}", separate=separate)
+    on(monkeypatch, "2024-06-25")
+    erased("E-2")
+    return returned
+
+
+@pytest.mark.parametrize("separate", [False, True])
+def test_a_state_from_before_they_left_again_lets_them_in_no_more(erased_again, separate):
+    """Though it knows that they had returned: from what they have left since."""
+    apart = erased_again / "after True" if separate else None
+    assert restore(erased_again / "after False", apart).erased_again == 1
+    assert (known(), baskets()) == ({"zoe"}, {f"zoe {OLD}"})
+    land(erased_again, OLD, NEW, anew=2)
+    assert (known(), baskets()) == ({"zoe"}, {f"zoe {OLD}"})
+
+
+def test_nor_does_such_a_state_that_was_put_back_by_hand(erased_again, home):
+    for path in (home.warehouse, home.vault, home.salts):
+        part = "after True" if path == home.salts else "after False"
+        path.write_bytes((erased_again / part / path.name).read_bytes())
+    assert known() == {"ann", "zoe"}
+    assert replay(datetime(2024, 6, 26)) == 1  # as landing does first
+    land(erased_again, OLD, NEW, anew=2)
     assert (known(), baskets()) == ({"zoe"}, {f"zoe {OLD}"})
 
 

@@ -201,6 +201,13 @@ def test_every_rule_and_verdict_is_on_the_page_of_checks():
         assert f"| `{verdict}` |" in page
 
 
+def test_every_act_is_on_the_page():
+    code = "".join(p.read_text() for room in ROOMS for p in Path(PROJECT / room).rglob("*.py"))
+    acts = set(re.findall(r'\bacting\(\s*"([a-z_.]+)"', code))
+    assert len(acts) > 15
+    assert [act for act in sorted(acts) if f"`{act}`" not in text_of("docs/operating.md")] == []
+
+
 def test_every_feature_is_on_its_page():
     page = text_of("docs/features.md")
     rows = re.findall(r"^\| `(\w+)` \| (.+?) \| (.+?) \| (\w+) \| (.+?) \|$", page, re.MULTILINE)
