@@ -183,9 +183,10 @@ def _make(name: str, path: Path, variable: str) -> None:
             f"no key for '{name}': neither {variable} nor a file {path}", f"supply the key; {why}"
         )
     if _written_with(name).exists():
+        made = "" if not name.startswith("published_") else "; remove a file that no run has made"
         raise KeyMissingError(
             f"the key of '{name}' is gone: {path} is missing, but {_written_with(name)} exists",
-            f"put the key file back, or set {variable}",
+            f"put the key file back, or set {variable}{made}",
         )
     _draw(name, path)
 
