@@ -136,7 +136,7 @@ def _rows(one: Planted, rows: dict[str, list[dict[str, Any]]]) -> None:
             "recorded_at": one.moment(f"consent_events.{purpose} recorded_at", "2024-01-06"),
             **{n: one.text(f"consent_events.{purpose} {n}") for n in TEXTS["consent_events"]},
         })  # fmt: skip
-    for kind in ("access", "explanation"):  # a column of one value alone is kept otherwise
+    for kind in ("limit", "rectification"):  # a column of one value alone is kept otherwise
         rows["rights_requests"].append({
             "customer_id": who, "type": kind, "status": "open",
             "received_at": one.moment(f"rights_requests.{kind} received_at", "2024-12-29"),
