@@ -16,11 +16,12 @@ def failed(small, tmp_path_factory):
     """Fail before anything is built: a value that landing would never let in, as after a fault."""
     one = small.copy(tmp_path_factory.mktemp("failed") / "home")
     with one.warehouse() as connection:
+        (who,) = connection.execute(f"select min(subject_key) from consented.{FAILS}").fetchone()
         connection.execute(f"drop table consented.{FAILS}")
         connection.execute("alter table landing.transactions alter value type decimal(38, 2)")
         connection.execute(
-            f"update landing.transactions set value = {CANARY}0000000000"
-            " where row_key = (select min(row_key) from landing.transactions)"
+            f"update landing.transactions set value = {CANARY}0000000000 where subject_key = ?",
+            [who],
         )
     return one, one.assent("run", "--select", PARTS)
 
