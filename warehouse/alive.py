@@ -8,6 +8,7 @@ import fcntl
 import os
 
 from warehouse.home import Home
+from warehouse.lock import is_held
 
 _held: dict[str, int] = {}
 
@@ -34,20 +35,9 @@ def begin(run: str) -> None:
 def gone() -> list[str]:
     """Return the runs whose process has ended, and that nobody has seen to since."""
     paths = Home.current().make().running.iterdir()
-    return sorted(path.name for path in paths if path.name[0] != "." and not _locked(str(path)))
+    return sorted(path.name for path in paths if path.name[0] != "." and not is_held(path))
 
 
 def forget(run: str) -> None:
     """Take a run that is gone for seen to."""
     (Home.current().running / run).unlink(missing_ok=True)
-
-
-def _locked(path: str) -> bool:
-    descriptor = os.open(path, os.O_RDWR)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False

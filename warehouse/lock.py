@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from warehouse.errors import UsageError
 from warehouse.home import Home
@@ -49,7 +50,12 @@ def writer_lock(
 
 def writes() -> bool:
     """Tell whether somebody holds the writer lock of this home at this moment."""
-    descriptor = os.open(Home.current().make().lock, os.O_RDWR | os.O_CREAT, 0o600)
+    return is_held(Home.current().make().lock)
+
+
+def is_held(path: Path) -> bool:
+    """Tell whether a process has a file locked; one that nobody ever locked is made."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

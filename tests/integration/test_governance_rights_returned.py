@@ -73,6 +73,13 @@ def restore(folder, separate=None):
     return backup.restore(POLICY, folder, separate, migrate=lambda: None)
 
 
+def put_back(home, saved):
+    """Put files of two backups back by hand."""
+    for path in (home.warehouse, home.vault, home.salts):
+        folder = saved.with_name(f"{saved.name} {path == home.salts}")
+        path.write_bytes((folder / path.name).read_bytes())
+
+
 @pytest.fixture
 def returned(tmp_path, monkeypatch):
     """Back up, erase Ann, back up, and admit her again."""
@@ -123,7 +130,7 @@ def test_who_has_returned_is_admitted_once_and_stays_away_when_leaving_again(ret
 
 
 @pytest.fixture
-def erased_again(returned, home, monkeypatch):
+def erased_again(returned, monkeypatch):
     """Back up once Ann's new rows have landed, then erase her again."""
     land(returned, OLD, NEW, anew=1)
     for separate in (False, True):
@@ -144,9 +151,7 @@ def test_a_state_from_before_they_left_again_lets_them_in_no_more(erased_again, 
 
 
 def test_nor_does_such_a_state_that_was_put_back_by_hand(erased_again, home):
-    for path in (home.warehouse, home.vault, home.salts):
-        part = "after True" if path == home.salts else "after False"
-        path.write_bytes((erased_again / part / path.name).read_bytes())
+    put_back(home, erased_again / "after")
     assert known() == {"ann", "zoe"}
     assert replay(datetime(2024, 6, 26)) == 1  # as landing does first
     land(erased_again, OLD, NEW, anew=2)
@@ -155,9 +160,7 @@ def test_nor_does_such_a_state_that_was_put_back_by_hand(erased_again, home):
 
 def test_an_older_state_that_was_put_back_by_hand_isnt_who_returns(returned, home):
     """Whom it holds leaves first; the vault is that of before the erasure."""
-    for path in (home.warehouse, home.vault, home.salts):
-        part = "before True" if path == home.salts else "before False"
-        path.write_bytes((returned / part / path.name).read_bytes())
+    put_back(home, returned / "before")
     assert known() == {"ann", "zoe"}
     readmit("ann", evidence="contract 2")
     assert (known(), baskets()) == ({"ann", "zoe"}, {f"zoe {OLD}"})
