@@ -6,6 +6,7 @@ what. Does not belong here: the derivation itself (``governance.consent``).
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 import duckdb
 
@@ -210,9 +211,15 @@ def _known_now(stops: str, received: str) -> Relations:
 # For readers: the permission file, and words that wait in the inbox (`Waiting.register`; the vault,
 # attached, says whose they are).
 KNOWN_NOW = _known_now("p.{}", "true")
-# The same without the requests that came later than $known: not to act upon, but to tell what was
-# known at an earlier moment.
-KNOWN_THEN = _known_now("(p.{} and p.{}_since <= $known)", "w.received_at <= $known")
+
+
+def known_then(known: datetime) -> Relations:
+    """Return the same without the requests that came later than a moment (UTC, without a zone).
+
+    They are not to act upon, but to tell what was known then.
+    """
+    until = f"timestamp '{known}'"
+    return _known_now(f"(p.{{}} and p.{{}}_since <= {until})", f"w.received_at <= {until}")
 
 
 def require_current(connection: duckdb.DuckDBPyConnection) -> None:

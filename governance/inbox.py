@@ -73,6 +73,13 @@ class Waiting:
         both = zip(WORD_FEEDS, (self.consent_events, self.rights_requests), strict=True)
         return {feed: table for feed, table in both if table.num_rows}
 
+    def of(self, customer_id: str) -> "Waiting":
+        """Return those of one customer, whose id is given as landing writes it."""
+        import pyarrow.compute as pc
+
+        theirs = pc.field("customer_id") == customer_id
+        return Waiting(self.consent_events.filter(theirs), self.rights_requests.filter(theirs))
+
     def register(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Let SQL read them as ``waiting`` (consent events) and ``waiting_requests``."""
         connection.register("waiting", self.consent_events)

@@ -16,7 +16,7 @@ from uuid import UUID
 import duckdb
 
 from governance import acts, consent, consent_words, identity, inbox
-from governance.consent_relations import KNOWN_NOW, KNOWN_THEN, Relations, require_current
+from governance.consent_relations import KNOWN_NOW, Relations, known_then, require_current
 from governance.policy.columns import purpose_named
 from governance.policy.model import Policy
 from governance.policy.words import Basis
@@ -114,11 +114,11 @@ def show(
     UsageError
         If no subject has that id.
     """
-    with acts.acting("consent.show") as act, _permission() as (connection, present):
+    with acts.acting("consent.show") as act, _permission(customer_id) as (connection, present, key):
         at = act["as_of"] = at or present
         known = act["known_at"] = known or at
-        key = act["subject_key"] = identity.subject_key_of(connection, customer_id)
-        relations = KNOWN_THEN if known < present else KNOWN_NOW
+        act["subject_key"] = key
+        relations = known_then(known) if known < present else KNOWN_NOW
         return _states(connection, policy, relations, key, at=at, known=known)
 
 
@@ -132,8 +132,7 @@ def account(policy: Policy, customer_id: str) -> Account:
     UsageError
         If no subject has that id, or nothing of it has landed.
     """
-    with _permission() as (connection, present):
-        key = identity.subject_key_of(connection, customer_id)
+    with _permission(customer_id) as (connection, present, key):
         states = _states(connection, policy, KNOWN_NOW, key, at=present, known=present)
         if not states:
             raise _nothing_landed()
@@ -163,8 +162,7 @@ def permitted_key(
         If the policy has no such purpose, or no subject has that id.
     """
     purpose_named(policy, purpose)
-    with _permission() as (connection, present):
-        key = identity.subject_key_of(connection, customer_id)
+    with _permission(customer_id) as (connection, present, key):
         states = _states(connection, policy, KNOWN_NOW, key, at=present, known=present)
         state = next((s for s in states if s.purpose == purpose), None)
         if state is None:
@@ -179,14 +177,19 @@ def permitted_key(
 
 
 @contextmanager
-def _permission() -> Iterator[tuple[duckdb.DuckDBPyConnection, datetime]]:
-    """Open what decides permission, the inbox's events as `waiting`; with the present moment."""
+def _permission(
+    customer_id: str,
+) -> Iterator[tuple[duckdb.DuckDBPyConnection, datetime, UUID]]:
+    """Open what decides of a subject, whose words are `waiting`; with the present, and its key."""
     # Before the permission file is opened: a run puts an event there, then takes it from here.
     waiting = inbox.waiting()
     with identity.opened(published_store(PERMISSION, alias="permission")) as connection:
         waiting.register(connection)
         require_current(connection)
-        yield connection, consent.moment(connection, utc_naive(now()))
+        present = consent.moment(connection, utc_naive(now()))  # the same, whoever is asked about
+        key = identity.subject_key_of(connection, customer_id)
+        waiting.of(identity.as_landed(customer_id)).register(connection)
+        yield connection, present, key
 
 
 def _nothing_landed() -> UsageError:
@@ -200,10 +203,13 @@ def _states(
     at: datetime, known: datetime,
 ) -> list[State]:  # fmt: skip
     """Return one subject's state by purpose; leaves ``heard``, what it has said of each."""
-    one = f"subject_key = '{key}'::uuid"
-    events = f"(select * from {relations.events} where {one})"
-    subjects = f"(select * from {relations.subjects} where {one})"
-    one_alone = Relations(events, subjects)
+    for own, among in (("own_events", relations.events), ("own_standing", relations.subjects)):
+        # Once: what follows reads them several times, and they are few among millions.
+        connection.execute(
+            f"create or replace temp table {own} as"
+            f" select * from {among} where subject_key = '{key}'::uuid"
+        )
+    one_alone = Relations("own_events", "own_standing")
     consent.state(connection, policy, one_alone, at=at, known=known, into="state")
     connection.execute(
         f"""

@@ -26,7 +26,7 @@ from governance.rights.answer import Answer, Meanings, as_json, opening
 from governance.rights.explanation import explained
 from governance.rights.holding import Held, held, plain
 from governance.rights.recipients import recipients_of
-from governance.rights.requests import Request, listing
+from governance.rights.requests import Request
 from governance.subject_consent import NOTHING_LANDED, account
 from warehouse.connect import connected, warehouse_store
 from warehouse.errors import UsageError
@@ -41,8 +41,11 @@ RIGHTS = (
 )
 
 
-def answer(policy: Policy, request: Request, meanings: Meanings) -> Answer:
+def answer(
+    policy: Policy, request: Request, beside: Sequence[Request], meanings: Meanings
+) -> Answer:
     """Return everything that is held of the subject of a request."""
+    theirs = [one for one in beside if one.customer_id == request.customer_id]
     found = held(request.subject_key, request.customer_id)
     consent = _consent(policy, request)
     told = opening(policy, request) | {
@@ -52,7 +55,7 @@ def answer(policy: Policy, request: Request, meanings: Meanings) -> Answer:
         "retention": _retention(policy, found),
         "memberships": [_membership(request, meanings)] if request.subject_key else [],
         "provenance": _provenance(found, meanings),
-        "requests": [_request(one) for one in listing(request.customer_id)],
+        "requests": [_request(one) for one in theirs],
         "consulted": _consulted(request),
         **_kept(policy, request.customer_id),
         "rights": RIGHTS,

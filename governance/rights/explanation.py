@@ -4,6 +4,7 @@ Belongs here: what the answer tells, as JSON and as a part of a page. Does not b
 is so (``models.explain``, which the rooms above ask).
 """
 
+from collections.abc import Sequence
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement
 
@@ -22,7 +23,9 @@ HUMAN = (
 TITLE = "Why you are in your segment"
 
 
-def answer(policy: Policy, request: Request, meanings: Meanings) -> Answer:
+def answer(
+    policy: Policy, request: Request, _beside: Sequence[Request], meanings: Meanings
+) -> Answer:
     """Return the explanation of a subject's memberships."""
     told = opening(policy, request) | {
         "meaning": HUMAN,

@@ -24,7 +24,7 @@ from governance.rights.requests import Request, note_step, require_open, require
 from warehouse.clock import now
 from warehouse.errors import UsageError
 
-ANSWERS: Mapping[str, Callable[[Policy, Request, Meanings], Answer]] = {
+ANSWERS: Mapping[str, Callable[[Policy, Request, Sequence[Request], Meanings], Answer]] = {
     "access": access.answer,
     "portability": portability.answer,
     "explanation": explanation.answer,
@@ -33,9 +33,9 @@ FORMATS = (".json", ".html", ".csv")
 
 
 def fulfil(
-    policy: Policy, requests: Sequence[Request], meanings: Meanings, *, to: Path | None = None,
-    encrypted: bool = True, public_key: str | None = None,
-    changes: Mapping[str, str | None] | None = None, beside: Sequence[Request] = (),
+    policy: Policy, requests: Sequence[Request], beside: Sequence[Request], meanings: Meanings, *,
+    to: Path | None = None, encrypted: bool = True, public_key: str | None = None,
+    changes: Mapping[str, str | None] | None = None,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Fulfil requests, each by the right that it exercises; the caller holds the writer's lock.
 
@@ -43,6 +43,8 @@ def fulfil(
 
     Parameters
     ----------
+    beside
+        All that the same customers ask for, these requests too.
     meanings
         What only the rooms above know of the tables.
     to
@@ -51,8 +53,6 @@ def fulfil(
         Whether, and to whose age public key: the subject's, or that of who acts for it.
     changes
         What a rectification corrects: see :func:`governance.rights.rectification.rectify`.
-    beside
-        What else the same customers ask for.
 
     Returns
     -------
@@ -87,14 +87,22 @@ def fulfil(
                 "say it in a JSON file: --changes FILE",
             )
         return [rectify(policy, request, changes)]
+    began = time.monotonic()
     with ExitStack() as aside:
         with acts.acting(
             "rights.answer", type=request.type, request_id=request.number,
             subject_key=request.subject_key,
         ) as act:  # fmt: skip
-            told, puts = _prepared(
-                policy, request, meanings, to, aside, public_key, encrypted=encrypted
-            )
+            folder = _folder_for(request, to)
+            key = handover.key_of_subject(public_key) if encrypted else None
+            answer = ANSWERS[request.type](policy, request, beside, meanings)
+            files = {
+                handover.target(folder / name, FORMATS, "an answer", encrypted=encrypted):
+                    handover.sealed(content, key)
+                for name, content in answer.files.items()
+            }  # fmt: skip
+            puts = [aside.enter_context(handover.set_aside(*file)) for file in files.items()]
+            told = _receipt(request, answer, files, encrypted=encrypted, began=began)
             act |= {"files": told["files"], "rows": told["rows_found"], "encrypted": encrypted}
         # Only now: nothing is handed over without its act.
         for put in puts:
@@ -125,12 +133,8 @@ def _require_nothing_left(requests: Sequence[Request], beside: Sequence[Request]
             )
 
 
-def _prepared(
-    policy: Policy, request: Request, meanings: Meanings, to: Path | None, aside: ExitStack,
-    public_key: str | None, *, encrypted: bool,
-) -> tuple[dict[str, Any], list[Callable[[], None]]]:  # fmt: skip
-    """Work everything out, with the files aside; return the receipt and what puts them there."""
-    began = time.monotonic()
+def _folder_for(request: Request, to: Path | None) -> Path:
+    """Return the folder for the answer to a request, if that can be given."""
     if request.type not in ANSWERS:
         raise UsageError(
             f"Assent doesn't fulfil a request for {request.type} by itself",
@@ -142,15 +146,13 @@ def _prepared(
         raise UsageError(
             "the answer has to go to a folder", "name one outside of here: --to FOLDER"
         )
-    key = handover.key_of_subject(public_key) if encrypted else None
-    answer = ANSWERS[request.type](policy, request, meanings)
-    files = {
-        handover.target(to / name, FORMATS, "an answer", encrypted=encrypted):
-            handover.sealed(content, key)
-        for name, content in answer.files.items()
-    }  # fmt: skip
-    puts = [aside.enter_context(handover.set_aside(*file)) for file in files.items()]
-    told = {
+    return to
+
+
+def _receipt(
+    request: Request, answer: Answer, files: Mapping[Path, bytes], *, encrypted: bool, began: float
+) -> dict[str, Any]:
+    return receipt.signed({
         "request_id": request.number,
         "type": request.type,
         "answer_id": answer.answer_id,
@@ -161,8 +163,7 @@ def _prepared(
         },
         "rows_found": answer.rows,
         "seconds": round(time.monotonic() - began, 3),
-    }
-    return receipt.signed(told), puts
+    })  # fmt: skip
 
 
 def _keep(request: Request, told: dict[str, Any]) -> None:

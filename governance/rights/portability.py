@@ -27,7 +27,9 @@ SHAPES: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def answer(policy: Policy, request: Request, meanings: Meanings) -> Answer:
+def answer(
+    policy: Policy, request: Request, _beside: Sequence[Request], meanings: Meanings
+) -> Answer:
     """Return what a subject may take along."""
     found = held(request.subject_key, request.customer_id)
     told = opening(policy, request)

@@ -233,8 +233,8 @@ def fulfil(
         left = [number for number in request_ids if number not in before]
         if left:
             receipts += fulfil_requests(
-                policy(), find_all(left, standing, subject), meanings(),
-                beside=standing, to=to, encrypted=not unencrypted, public_key=public_key,
+                policy(), find_all(left, standing, subject), standing, meanings(),
+                to=to, encrypted=not unencrypted, public_key=public_key,
                 changes=read(changes.read()) if changes else None,
             )  # fmt: skip
     print_label(aside=as_json)
