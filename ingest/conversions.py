@@ -6,17 +6,15 @@ here: which column is converted (``projection``), what a failed conversion means
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from governance.limits import seen_sql, trimmed_sql
+from ingest.connectors.source import Source
 from ingest.contract import TEXT, TIME, WHOLE, Column
+from ingest.exact import float_text_sql
 from ingest.expressions import columns_of, parsed, safe_sql
 from ingest.model import Mapping
 from warehouse.errors import UsageError
 from warehouse.sql import identifier, quoted
-
-if TYPE_CHECKING:
-    from ingest.connectors.source import Source
 
 _WHOLE = re.compile(r"^U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?$")
 # A time of day, then a zone or an offset, which a cast to TIMESTAMP would drop without a word.
@@ -33,7 +31,6 @@ _KINDS = {
     TEXT: ("text", "whole number", "number", "time", "truth value", "uuid", "nothing"),
     TIME: ("text", "time", "nothing"),
 }
-_EXACT_BELOW = {"FLOAT": 2**24, "DOUBLE": 2**53}
 _NUMBER_KINDS = ("text", "whole number", "number", "nothing")
 
 
@@ -74,7 +71,7 @@ def kind_of(type_: str) -> str:
     return {"BOOLEAN": "truth value", "UUID": "uuid", '"NULL"': "nothing"}.get(type_, "other")
 
 
-def raw_sql(column: Column, mapping: Mapping, source: "Source", expression_type: str) -> Raw:
+def raw_sql(column: Column, mapping: Mapping, source: Source, expression_type: str) -> Raw:
     """Return the raw value of one of our columns.
 
     Raises
@@ -101,7 +98,7 @@ def raw_sql(column: Column, mapping: Mapping, source: "Source", expression_type:
     return Raw(_blank_is_null(identifier(name), type_, column), type_)
 
 
-def _require_kind(column: Column, type_: str, source: "Source", what: str, dated: bool) -> None:
+def _require_kind(column: Column, type_: str, source: Source, what: str, dated: bool) -> None:
     kind = kind_of(type_)
     allowed = _KINDS.get(column.type, _NUMBER_KINDS)
     if kind in allowed or (dated and kind == "whole number"):
@@ -136,16 +133,6 @@ def text_sql(raw: str, type_: str, column: Column) -> str:
         return f"case when {seen_sql(raw)} then {raw} end"
     text = raw if kind == "text" else f"try_cast({raw} as varchar)"
     return f"translate(lower({text}), '- ', '__')" if column.word else text
-
-
-def float_text_sql(number: str, type_: str) -> str:
-    """Return a float or a decimal as a text; null if its neighbours are the same number."""
-    text = (
-        f"case when {number} = floor({number}) then try_cast(try_cast({number} as hugeint) as"
-        f" varchar) else try_cast({number} as varchar) end"
-    )
-    exact = _EXACT_BELOW.get(type_)
-    return f"case when abs({number}) < {exact} then {text} end" if exact else text
 
 
 def number_sql(raw: str, raw_type: str, type_: str) -> str:

@@ -23,7 +23,6 @@ from governance.gate import judge_columns
 from governance.policy.rules import KINDS, Rule, rules
 from governance.policy.words import FEEDS, HOLDING_STATES, SEGMENT_PURPOSE
 from governance.rights import expiry
-from governance.rights.deadlines import is_hold
 from governance.rights.notices import notices
 from governance.rights.purge import rewritten_at
 from governance.rights.requests import listing
@@ -177,7 +176,7 @@ def judge_feeds(connection: duckdb.DuckDBPyConnection) -> tuple[Clocks, list[Res
         removed_from_kept=expiry.first_removal(written),
         acknowledged={(r.subject_key, r.request_id, r.type) for r in asked if r.acknowledged},
         extended={(r.subject_key, r.request_id, r.type) for r in asked if r.extended},
-        holds={(r.subject_key, r.request_id, r.type) for r in asked if is_hold(r)},
+        holds={(r.subject_key, r.request_id, r.type) for r in asked if r.is_hold},
         restricted={
             r.subject_key for r in asked if r.type == "restriction" and r.status in HOLDING_STATES
         },

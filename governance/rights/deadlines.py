@@ -6,7 +6,7 @@ belong here: the times themselves (the policy), which requests are open, the pre
 
 from datetime import UTC, date, datetime
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from dateutil.relativedelta import relativedelta
@@ -14,11 +14,7 @@ from holidays import HolidayBase, country_holidays
 
 from governance.policy.model import Policy
 from governance.policy.regime import Requests, Times
-from governance.policy.words import HELD
 from warehouse.errors import UsageError
-
-if TYPE_CHECKING:
-    from governance.rights.requests import Request
 
 
 class DueDates(NamedTuple):
@@ -111,20 +107,6 @@ def due_dates(
 def may_be_extended(policy: Policy, regime: str, request_type: str) -> bool:
     """Tell whether a regime gives an extension for a type of request."""
     return _times(policy, regime, request_type).extension is not None
-
-
-def is_hold(request: "Request") -> bool:
-    """Tell whether a request is a legal hold: nobody asked for it, and nobody has to answer it."""
-    return any(step["step"] == HELD for step in request.steps)
-
-
-def due_dates_of(policy: Policy, request: "Request") -> DueDates | None:
-    """Return the due dates of a request as it stands; None of a legal hold, which has none."""
-    if is_hold(request):
-        return None
-    regime = regime_of(policy, request.jurisdiction)
-    extended = request.extended and may_be_extended(policy, regime, request.type)
-    return due_dates(policy, regime, request.type, request.received_at, extended=extended)
 
 
 def _times(policy: Policy, regime: str, request_type: str) -> Times:

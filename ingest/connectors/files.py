@@ -34,7 +34,7 @@ from ingest.connectors.source import (
     require_columns,
     selected,
 )
-from ingest.conversions import float_text_sql
+from ingest.exact import float_text_sql
 from ingest.model import FeedSource
 from warehouse.errors import UsageError
 from warehouse.sql import identifier, quoted

@@ -91,7 +91,7 @@ def list_(everything: bool, as_json: bool) -> None:
 
 def _shown(request: Any) -> dict[str, Any]:
     """Return what may be printed of a request: nothing that says whose it is."""
-    from governance.rights.deadlines import due_dates_of
+    from governance.rights.requests import due_dates_of
     from orchestration.manifest import policy
 
     due = due_dates_of(policy(), request)

@@ -96,12 +96,30 @@ def test_imports_run_one_way():
     assert "Rooms: imports run one way" in done.stdout
 
 
-def test_the_linter_notices_a_wrong_import(tmp_path):
-    """Positive control, on the same contracts: the storage room asks governance."""
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (
+            {"warehouse/sneaks.py": "import governance\n"},
+            "warehouse is not allowed to import governance",
+        ),
+        (
+            {
+                "ingest/one.py": "import ingest.other\n",
+                "ingest/other.py": "def later():\n    from ingest import one\n",
+            },
+            "No cycles are allowed in ingest",
+        ),
+    ],
+    ids=["against the layers", "in a circle"],
+)
+def test_the_linter_notices_a_wrong_import(tmp_path, lines, told):
+    """Positive control, on the same contracts."""
     for room in ROOMS:
         (tmp_path / room).mkdir()
         (tmp_path / room / "__init__.py").write_text("")
-    (tmp_path / "warehouse" / "sneaks.py").write_text("import governance\n")
+    for file, text in lines.items():
+        (tmp_path / file).write_text(text)
     (tmp_path / "pyproject.toml").write_text((PROJECT / "pyproject.toml").read_text())
     linter = Path(sys.executable).with_name("lint-imports")
     done = subprocess.run(
@@ -109,7 +127,7 @@ def test_the_linter_notices_a_wrong_import(tmp_path):
         check=False, env={"PYTHONPATH": str(tmp_path), "PATH": ""},
     )  # fmt: skip
     assert done.returncode == 1, done.stdout
-    assert "warehouse is not allowed to import governance" in done.stdout
+    assert told in done.stdout
 
 
 def test_the_vault_has_three_callers():
