@@ -24,6 +24,8 @@ from warehouse.errors import UsageError, of_machine
 T = TypeVar("T")
 SECONDS = 60.0
 PUNCTUATION = re.compile(r"[^\w\s'\"$#]+")  # operators, brackets; nothing that opens a text
+# DuckDB takes thousands of them; who else reads a statement ends the process with it (Python 3.13).
+NESTED = re.compile(r"(?:[-+~(\[{]\s*){500}")
 # What DuckDB itself calls things, and what the file's tables and columns are called.
 WORDS = """
 select keyword_name from duckdb_keywords() union select function_name from duckdb_functions()
@@ -143,6 +145,8 @@ def _statement(sql: str) -> str:
     Whether it is one is DuckDB's word, which runs it: another reader may take it for another.
     """
     try:
+        if NESTED.search(sql):
+            raise RecursionError
         with duckdb.connect() as connection:
             (read,) = connection.execute("select json_serialize_sql(?)", [sql]).fetchall()[0]
         parsed = json.loads(read)

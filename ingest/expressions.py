@@ -25,6 +25,7 @@ FUNCTIONS = (
     "regexp_replace, replace, right, round, split_part, starts_with, strptime, substring, "
     "to_timestamp, trim, try_strptime, upper"
 )
+LONGEST, DEEPEST = 2000, 100  # characters, and nodes from the root to a leaf
 REMEDY = f"write one expression over columns of the feed; functions: {FUNCTIONS}"
 
 _ARITHMETIC = ("Add", "Sub", "Mul", "Div", "IntDiv", "Mod", "Neg", "Round", "Abs", "Floor", "Ceil")
@@ -41,20 +42,26 @@ def parsed(text: str) -> Any:
     Raises
     ------
     ExpressionError
-        If it is no expression, more than one, or uses anything but columns, constants and the
-        functions of ``FUNCTIONS``.
+        If it is no expression, more than one, longer or nested deeper than one may be, or uses
+        anything but columns, constants and the functions of ``FUNCTIONS``.
     """
     import sqlglot
     from sqlglot.errors import SqlglotError
 
+    if len(text) > LONGEST:
+        raise ExpressionError(f"it is longer than {LONGEST} characters")
     try:
         trees = sqlglot.parse(text, read="duckdb")
     except (SqlglotError, RecursionError):
         raise ExpressionError("it can't be understood as SQL") from None
     if len(trees) != 1 or trees[0] is None:
         raise ExpressionError("it has to be exactly one expression")
-    for node in trees[0].walk():
+    depths: dict[int, int] = {}
+    for node in trees[0].walk():  # each after its parent
         _refuse_foreign(node)
+        depths[id(node)] = depths.get(id(node.parent), 0) + 1
+        if depths[id(node)] > DEEPEST:  # how deep Python itself can go depends on its version
+            raise ExpressionError("it is nested too deeply")
     if not columns_of(trees[0]):
         raise ExpressionError("it reads no column (use `constant` for a fixed value)")
     return trees[0]

@@ -120,6 +120,8 @@ def test_it_can_do_nothing_else(one, ask, tmp_path, sql):
         ("from query_table('Anna')", "function"),
         ("from json_execute_serialized_sql('Anna')", "function"),
         ("select from where", "unreadable"),
+        pytest.param("select " + "(" * 9000 + "'Anna'" + ")" * 9000, "unreadable", id="deep"),
+        pytest.param("select " + "[" * 9000 + "'Anna'" + "]" * 9000, "unreadable", id="deep list"),
     ],
 )
 def test_a_refused_statement_leaves_the_rule_and_nothing_of_itself(one, ask, sql, rule):

@@ -42,7 +42,9 @@ def test_what_may_be_written(expression, expected):
         "sum(a)", "row_number() over ()", "random()", "a; drop table x", "a, n", "*", "", "1 + 1",
         "a +", "$1", "[a]", "{'x': a}", "current_date", "nextval('s')", "unnest(a)",
         "a -> 'x'", "list_transform([1], x -> x)", "(" * 500 + "a" + ")" * 500,
+        "(" * 9000 + "a" + ")" * 9000, "a" + " + a" * 100, "a" + " " * 2000,
     ],
+    ids=lambda expression: expression[:20],
 )  # fmt: skip
 def test_what_may_not(expression):
     with pytest.raises(ExpressionError):
