@@ -150,7 +150,8 @@ def _statement(sql: str) -> str:
         with duckdb.connect() as connection:
             (read,) = connection.execute("select json_serialize_sql(?)", [sql]).fetchall()[0]
         parsed = json.loads(read)
-        spelled = _spelled(sql)
+        # Only of what DuckDB reads, which knows a limit.
+        spelled = None if parsed["error"] else _spelled(sql)
     except RecursionError:
         raise UsageError(
             "the statement is nested too deeply", "write it flatter", rule="statement.unreadable"
