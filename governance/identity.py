@@ -166,6 +166,10 @@ def prepare(connection: duckdb.DuckDBPyConnection, identifiers: Sequence[str]) -
         " request_id varchar not null, column_name varchar not null, refused varchar not null,"
         " value varchar)"
     )
+    connection.execute(
+        "create table if not exists vault.former_identifiers (subject_key uuid not null,"
+        " release_id varchar not null, name varchar not null, value varchar)"
+    )
     _require_salts(connection)
 
 
@@ -277,28 +281,6 @@ def forget(connection: duckdb.DuckDBPyConnection, subjects: Sequence[str]) -> No
             f"delete from {table} where subject_key in (select unnest(?::uuid[]))",
             [list(subjects)],
         )
-
-
-def known_as(connection: duckdb.DuckDBPyConnection, subjects: str = "vault.subjects") -> str:
-    """Return the ``select`` of each subject's identifiers: subject_key, customer_id, known_as.
-
-    ``known_as`` is a map of them by name; ``connection`` has the vault attached.
-
-    Parameters
-    ----------
-    subjects
-        As of :func:`purpose_keys`: of millions, the map takes longer than what is asked of few.
-    """
-    rows = connection.execute(
-        "select column_name from duckdb_columns() where database_name = 'vault'"
-        " and table_name = 'identifiers' and column_name <> 'subject_key' order by column_index"
-    ).fetchall()
-    names = ["customer_id", *(name for (name,) in rows)]
-    known = ", ".join(f"{quoted(name)}: {identifier(name)}::varchar" for name in names)
-    return (
-        f"select subject_key, customer_id, map {{{known}}} as known_as"
-        f" from {subjects} left join vault.identifiers using (subject_key)"
-    )
 
 
 def purpose_keys(purposes: Sequence[str], subjects: str = "vault.subjects") -> str:

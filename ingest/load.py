@@ -22,7 +22,7 @@ from governance import identity, release, status
 from governance.inbox import Waiting
 from governance.policy.model import Policy
 from governance.policy.words import INBOX, WORD_FEEDS
-from governance.rights import kept
+from governance.rights import kept, known
 from ingest import heeding, landing, said, suppression, survey, undone
 from ingest.contract import CONTRACTS, CUSTOMERS
 from ingest.land import Landed, Moment, land, vault_rows
@@ -297,6 +297,7 @@ class _Work:
             return
         with self.connection.cursor() as vault:
             vault.register("identifier_rows", rows)
+            known.note_replaced(vault, "select * from identifier_rows", CUSTOMERS.identifiers)
             identity.keep_identifiers(vault, "select * from identifier_rows", CUSTOMERS.identifiers)
             vault.unregister("identifier_rows")
 

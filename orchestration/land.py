@@ -15,7 +15,7 @@ from governance import evidence, inbox, release, status, unpublish
 from governance.gate import judge_columns, refuse
 from governance.policy.words import FEEDS
 from governance.removal import withdraw_removed
-from governance.rights import custody, expiry, purge, restricted
+from governance.rights import custody, expiry, known, purge, restricted
 from governance.rights.replay import replay
 from ingest.feeds import feed_figures, newest_event, removals
 from ingest.landing import SHOWN
@@ -113,6 +113,8 @@ def _let_expire(context: dg.AssetExecutionContext, writer: Writer) -> None:
         context.log.info(f"too old on {current.newest_day}: {expired}")
     if expired := expiry.let_expire(policy(), current):
         context.log.info(f"kept for too long on {current.newest_day}: {expired}")
+    if dropped := known.let_go(utc_naive(now())):
+        context.log.info(f"identifiers by which no recipient knows anybody any more: {dropped}")
 
 
 def _heed(

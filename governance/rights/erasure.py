@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from governance import acts, identity, inbox
-from governance.rights import kept, leaving, notices, proofs, receipt, restricted
+from governance.rights import kept, leaving, owed, proofs, receipt, restricted
 from governance.rights.discovery import LEAVING, Holder, alias_of, holders, mark
+from governance.rights.known import known_as
 from governance.rights.requests import Request, require_open, require_verified
 from warehouse import journal
 from warehouse.clock import now, utc_naive
@@ -146,14 +147,14 @@ def finish(payload: dict[str, Any]) -> None:
         rows = {database: _counts(connection, found) for database, found in tables.items()}
         keep = proofs.words_of(connection)
         asked = _asked(payload, keep)
-        known = _known_as(connection, asked)
+        identified = _identified(connection, asked)
         made = {(table.schema, table.table) for table in tables["warehouse"]}
         fits = [
             {**model, "fitted_on_subject": _fitted_on(connection, model)}
             for model in payload.get("models", [])
             if ("marts", f"mart_{model['purpose']}") in made
         ]
-    _keep(payload, asked, keep, rows, fits, known)
+    _keep(payload, asked, keep, rows, fits, identified)
     inbox.forget([customer_id for customer_id, *_ in keep])
     leaving.leave(subjects, datetime.fromisoformat(payload["at"]), leaving.ERASURE)
     kept.require_newest()
@@ -216,7 +217,7 @@ def _asked(payload: dict[str, Any], keep: Sequence[tuple[str, str, str]]) -> dic
     return {subject: numbers.get((subject, name), name) for subject, name in asked.items()}
 
 
-def _known_as(connection: duckdb.DuckDBPyConnection, asked: Mapping[str, str]) -> "pa.Table":
+def _identified(connection: duckdb.DuckDBPyConnection, asked: Mapping[str, str]) -> "pa.Table":
     """Return by which identifiers those who leave are known, with the request of each."""
     pairs = ", ".join(
         f"({quoted(subject)}::uuid, {quoted(number)})" for subject, number in asked.items()
@@ -226,8 +227,8 @@ def _known_as(connection: duckdb.DuckDBPyConnection, asked: Mapping[str, str]) -
         f" where subject_key in (select subject_key from {LEAVING})) as s"
     )
     return connection.execute(
-        "select customer_id, request_id, known_as, known_as as known_now"
-        f" from ({identity.known_as(connection, who)})"
+        "select customer_id, request_id, known_as, former, known_as as known_now"
+        f" from ({known_as(connection, who)})"
         f" join (values {pairs}) as a(subject_key, request_id) using (subject_key)"
     ).to_arrow_table()
 
@@ -238,14 +239,14 @@ def _keep(
     keep: Sequence[tuple[str, str, str]],
     found: Mapping[str, Mapping[str, Mapping[str, int]]],
     fits: Sequence[Mapping[str, Any]],
-    known: "pa.Table",
+    identified: "pa.Table",
 ) -> None:
     """Put aside what may be kept, and suppress the subjects, before anything is deleted."""
     since = datetime.fromisoformat(payload["at"])
     numbers = [asked[subject] for _, subject, _ in keep]
     with kept.opened() as connection:
         connection.execute("begin")
-        notices.owe(connection, known, leaving.ERASURE, since=since)
+        owed.owe(connection, identified, leaving.ERASURE, since=since)
         proofs.keep(connection, keep, asked, since)
         handles = kept.handles_of(connection, [customer_id for customer_id, *_ in keep])
         told = receipt.owed_to(connection, numbers)

@@ -154,3 +154,20 @@ def note_removal(
         " group by feed",
         [at, why],
     )
+
+
+def note_replaced(connection: duckdb.DuckDBPyConnection, at: datetime) -> None:
+    """Note that what a rectification replaced may lie in the files: the days to purge it in begin.
+
+    Done again with the same moment, it is noted once. ``connection`` has the warehouse attached.
+    """
+    connection.execute(
+        "insert into warehouse.landing.loads by name select"
+        " (select max(load_id) from warehouse.landing.loads) + 1 as load_id, 'customers' as feed,"
+        " $at as loaded_at, 'rectification' as source, '{}' as fingerprint,"
+        " 0 as rows_read, 0 as rows_accepted, 0 as rows_quarantined, 0 as rows_duplicate,"
+        " 0 as rows_corrected, 0 as rows_suppressed, 0 as rows_emptied"
+        " where not exists (select 1 from warehouse.landing.loads where source = 'rectification'"
+        " and loaded_at = $at)",
+        {"at": at},
+    )

@@ -17,6 +17,36 @@ from governance.rights import kept
 if TYPE_CHECKING:
     import pyarrow as pa
 
+# What was handed over of a subject since it was last erased: what was before, its recipients have
+# been told to delete.
+RECEIVED = """(
+    select h.* from kept.handed_over as h left join kept.suppressed as s using (handle)
+    where h."at" >= coalesce(s.since, '-infinity')
+)"""
+# By what recipients may know it at present: what they received, and what a rectification told them
+# to put in its place. Who has confirmed one doesn't have what was before it any more.
+REACHED = f"""(
+    with rectified as (
+        select handle, recipient, notice_id, since, confirmed_at
+        from kept.notices where kind = 'rectification' and handed_at is not null
+    ),
+    replaced as (
+        select handle, recipient, max(since) as "at" from rectified where confirmed_at is not null
+        group by all
+    )
+    select r.* exclude (told) from (
+        select handle, recipient, release_id, "at", columns, false as told from {RECEIVED}
+        union all
+        select handle, recipient, notice_id, since, columns, true from rectified
+        join (
+            select handle, recipient, list_distinct(flatten(list(columns))) as columns
+            from {RECEIVED} group by all
+        ) using (handle, recipient)
+    ) as r
+    left join replaced as p using (handle, recipient)
+    where p."at" is null or r."at" > p."at" or (told and r."at" = p."at")
+)"""
+
 
 @dataclass(frozen=True)
 class HandedOver:

@@ -10,6 +10,7 @@ used until a run has made it anew. Does not belong here: which values may be
 import json
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 import duckdb
@@ -17,7 +18,8 @@ import duckdb
 from governance import acts, clocks, identity, release, spelling, status
 from governance.policy.model import Policy
 from governance.release import PERMISSION
-from governance.rights import kept, notices, receipt
+from governance.rights import kept, leaving, owed, receipt
+from governance.rights.known import known_as, note_replaced
 from governance.rights.published import leave_published
 from governance.rights.requests import (
     OPEN,
@@ -147,6 +149,7 @@ def _decide(request: Request, changes: Mapping[str, str | None]) -> None:
                 rule="changes",
             )
         _owe(connection, request, changes)
+        _note_replaced(connection, key, changes)
         connection.execute("begin")
         for name in wrong:
             _decide_one(connection, key, request.request_id, (name, before[name], changes[name]))
@@ -217,22 +220,35 @@ def _owe(
     """Note whom to tell while it is known yet by which values they know the subject."""
     import pyarrow as pa
 
-    ((known,),) = connection.execute(
-        f"select known_as from ({identity.known_as(connection)}) where customer_id = ?",
-        [request.customer_id],
-    ).fetchall()
+    subjects = connection.execute(
+        "select customer_id, $number as request_id, known_as, former"
+        f" from ({known_as(connection)}) where customer_id = $id",
+        {"number": request.request_id, "id": request.customer_id},
+    ).to_arrow_table()
+    known = dict(subjects["known_as"][0].as_py())
     new = {name: changes.get(name, value) for name, value in known.items()}
     if new == known:
         return  # no export holds anything else
-    kind = pa.map_(pa.string(), pa.string())
-    subjects = pa.table({
-        "customer_id": [request.customer_id],
-        "request_id": [request.request_id],
-        "known_as": pa.array([list(known.items())], kind),
-        "known_now": pa.array([list(new.items())], kind),
-    })  # fmt: skip
+    right = pa.array([list(new.items())], pa.map_(pa.string(), pa.string()))
+    subjects = subjects.append_column("known_now", right)
     with kept.opened() as keeping:
-        notices.owe(keeping, subjects, RECTIFICATION, since=utc_naive(now()))
+        owed.owe(keeping, subjects, RECTIFICATION, since=utc_naive(now()))
+
+
+def _note_replaced(
+    connection: duckdb.DuckDBPyConnection, key: str, changes: Mapping[str, str | None]
+) -> None:
+    """Keep what the vault is about to lose, as long as a recipient may know the subject by it."""
+    import pyarrow as pa
+
+    right = {name: [value] for name, value in changes.items() if _in_vault(connection, name)}
+    if not right:
+        return
+    types = [pa.field(name, pa.string()) for name in right]
+    connection.register("right_values", pa.table(right, pa.schema(types)))
+    rows = f"select '{key}'::uuid as subject_key, * from right_values"
+    note_replaced(connection, rows, list(right))
+    connection.unregister("right_values")
 
 
 def _correct_landing(
@@ -256,17 +272,7 @@ def _correct_landing(
                 [*(right[name] for name in landed), subject],
             ).fetchall()
             rows["warehouse"] = {CUSTOMERS: int(done[0][0])}
-        # What stood here or in the vault may lie in the file still: the days to purge it in begin.
-        connection.execute(
-            "insert into landing.loads by name select"
-            " (select max(load_id) from landing.loads) + 1 as load_id, 'customers' as feed,"
-            " ?::timestamp as loaded_at, 'rectification' as source, '{}' as fingerprint,"
-            " 0 as rows_read, 0 as rows_accepted, 0 as rows_quarantined, 0 as rows_duplicate,"
-            " 0 as rows_corrected, 0 as rows_suppressed, 0 as rows_emptied"
-            " where not exists (select 1 from landing.loads where source = 'rectification'"
-            " and loaded_at = ?::timestamp)",
-            [at, at],
-        )
+        leaving.note_replaced(connection, datetime.fromisoformat(at))
         connection.execute("commit")
     return rows
 
