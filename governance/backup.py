@@ -68,7 +68,7 @@ def back_up(to: Path, *, separate: bool) -> int:
     Raises
     ------
     UsageError
-        If it may not lie there, or there is nothing to back up.
+        If it may not lie there, there is nothing to back up, or the newest `kept` isn't there.
     """
     kind = APART if separate else STATE
     with acts.acting("backup", kind=kind) as act, ExitStack() as stack:
@@ -78,6 +78,7 @@ def back_up(to: Path, *, separate: bool) -> int:
         # Whoever opens a file takes in what a killed process left beside it.
         with identity.opened(warehouse_store()):
             inbox.waiting()
+        kept.require_newest()  # or this one would be taken for the newest list of the erased
         mark = kept.mark()
         for held in (inbox.held(), kept.held()):
             stack.enter_context(held)

@@ -137,9 +137,15 @@ class Mark:
     steps: int
 
 
-def mark() -> Mark:
-    """Return what tells this file from another, and of two copies the older."""
-    with opened(first=True) as connection:
+def mark(*, first: bool = False) -> Mark:
+    """Return what tells this file from another, and of two copies the older.
+
+    Parameters
+    ----------
+    first
+        As of :func:`opened`.
+    """
+    with opened(first=first) as connection:
         secret, steps = connection.execute(f"select {OF_FILE}, {COME}").fetchall()[0]
     return Mark(hashlib.sha256(secret).hexdigest()[:32], steps)
 
@@ -159,7 +165,7 @@ def bind(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("create table if not exists vault.kept (of varchar, steps bigint)")
     noted = connection.execute("select of, steps from vault.kept").fetchall()
     path = Home.current().kept
-    found = mark() if path.exists() or not noted else None
+    found = mark(first=not noted) if path.exists() or not noted else None
     if noted and (found is None or found.of != noted[0][0] or found.steps < noted[0][1]):
         raise _missing()
     if noted:

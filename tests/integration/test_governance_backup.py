@@ -177,6 +177,22 @@ def test_what_is_damaged_too_old_or_no_backup_is_refused(told, tmp_path):
     assert not list(one.root.glob(".restoring*"))
 
 
+@pytest.mark.parametrize("options", [(), ("--separate",)])
+def test_without_the_newest_list_of_the_erased_nothing_is_backed_up(told, tmp_path, options):
+    """It would be taken for the newest, and what it lacks would come back with a restore."""
+    one, folder, *_ = copied(told, tmp_path)
+    one.home.kept.unlink()
+    for older in (False, True):
+        if older:
+            shutil.copy(folder / "apart" / "kept", one.home.kept)
+        done = one.assent("backup", "--to", str(tmp_path / "of-less"), *options)
+        assert (done.status, "kept is missing, or isn't the newest" in done.err) == (2, True), (
+            done.said
+        )
+        assert one.home.kept.exists() == older
+        assert not [path for path in tmp_path.iterdir() if "of-less" in path.name]
+
+
 @pytest.mark.slow
 def test_a_backup_of_salts_that_stays_too_long_breaks_a_rule(told, tmp_path):
     one, _, _, _ = copied(told, tmp_path)
