@@ -24,6 +24,7 @@ from governance.policy.model import Policy
 from governance.rights import kept
 from governance.rights.kept import Mark
 from governance.rights.purge import write_anew
+from governance.rights.recall import opened_since, recall
 from governance.rights.replay import replay
 from warehouse import restore as moving
 from warehouse.backup import (
@@ -49,10 +50,16 @@ _FACTS = (f"{evidence.STATUS}.json", f"{evidence.FILES}.json", f"{evidence.PUBLI
 
 @dataclass(frozen=True)
 class Restored:
-    """What a restore did: when its backup was made, and how many leave again who had left since."""
+    """What a restore did: when its backup was made, and how many leave again who had left since.
+
+    The others are as of :class:`governance.rights.recall.Recalled`.
+    """
 
     at: str
     erased_again: int
+    holds_put_back: int
+    rectifications_reopened: int
+    requests_missing: tuple[str, ...]
 
 
 def back_up(to: Path, *, separate: bool) -> int:
@@ -117,7 +124,8 @@ def restore(
     """Put a backup in the place of the present state; the caller holds the writer's lock.
 
     It is made ready aside: checked, brought to this version, and rid of everybody who has been
-    erased since, and of those whom custody has let go since with their salts. Nothing is published
+    erased since, and of those whom custody has let go since with their salts; what the list knows
+    of requests that the backup doesn't is recalled. Nothing is published
     in it, so nobody reads or exports anything before a run has read the feeds anew and judged what
     it holds.
 
@@ -145,6 +153,7 @@ def restore(
             _require_young(policy, apart)
         home = Home.current()
         present = kept.mark() if home.kept.exists() else None
+        opened = opened_since(manifest.moment)
         for held in (inbox.held(), kept.held()):
             stack.enter_context(held)
         ready = stack.enter_context(moving.aside())
@@ -160,10 +169,14 @@ def restore(
         with ready.prepared():
             migrate()
             erased = _made_ready(home, manifest)
+            recalled = recall(utc_naive(manifest.moment), opened)
         acts.take_in(ready)
-        act.update(of=manifest.at, erased_again=erased)
+        act.update(
+            of=manifest.at, erased_again=erased, holds_put_back=recalled.holds,
+            rectifications_reopened=recalled.reopened, requests_missing=recalled.missing,
+        )  # fmt: skip
         moving.move_in(ready)
-    return Restored(manifest.at, erased)
+    return Restored(manifest.at, erased, recalled.holds, recalled.reopened, recalled.missing)
 
 
 def _require_young(policy: Policy, apart: Manifest) -> None:

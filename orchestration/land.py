@@ -16,6 +16,7 @@ from governance.gate import judge_columns, refuse
 from governance.policy.words import FEEDS
 from governance.removal import withdraw_removed
 from governance.rights import custody, expiry, known, purge, restricted
+from governance.rights.recall import put_back_holds
 from governance.rights.replay import replay
 from ingest.feeds import feed_figures, newest_event, removals
 from ingest.landing import SHOWN
@@ -57,7 +58,7 @@ def _specs() -> list[dg.AssetSpec]:
 @dg.multi_asset(specs=_specs(), name="land_feeds", retry_policy=RETRY)
 def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg.MaterializeResult]:
     """Read, validate and land every feed in one transaction; nothing, if one of them can't be."""
-    from ingest.load import load_feeds
+    from ingest.load import load_feeds, load_inbox
 
     def progress(line: str) -> None:
         context.log.info(line)
@@ -79,6 +80,10 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
                 context.log.info(f"erased again, as an older state was put back: {again}")
             files = state_of_files(feeds(), policy())
             load_feeds(feeds(), policy(), now=now(), recorded=waiting, progress=progress)
+            if lost := put_back_holds():  # such as of whom the feeds have brought back only now
+                context.log.info(f"legal holds put back, as an older state had been: {lost}")
+                waiting = inbox.waiting()
+                load_inbox(policy(), waiting, now=now())
             _let_expire(context, writer)
         except Exception:  # a fault of ours, too, keeps nobody published
             _heed_alone(context, writer, waiting)

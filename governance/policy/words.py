@@ -68,6 +68,7 @@ REQUEST_TYPES = (
 )  # fmt: skip
 REQUEST_STATES = ("open", "fulfilled", "partial", "refused", "withdrawn", "lifted")
 HELD = "held"  # the step by which the company makes a restriction a legal hold
+REOPENED = "reopened"  # the step by which a restore opens again what it has undone
 # What the company does about a request, besides ending it in one of the last five states.
 STEPS = ("acknowledged", "verified", "extended", HELD, *REQUEST_STATES[1:])
 # What is only disclosed, changed or destroyed for somebody whose identity is verified.

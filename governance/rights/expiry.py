@@ -20,9 +20,8 @@ import duckdb
 
 from governance import acts, identity, inbox
 from governance.clocks import Clocks, last_instant
-from governance.consent_relations import RESTRICTED, listed, requests_sql
+from governance.consent_relations import RESTRICTED, requests_sql
 from governance.policy.model import Policy
-from governance.policy.words import HELD, RELEASING_STATES
 from governance.rights import kept
 from warehouse.clock import now, utc_naive
 from warehouse.connect import connected, warehouse_store
@@ -235,9 +234,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, words: "pa.Table | None", as
     # A hold on who was erased stands here alone: its request was stopped at the door.
     connection.execute(
         "create or replace temp table holding as select handle from known where stands"
-        " union select handle from kept.steps group by handle, request_id"
-        f" having max(case when step = '{HELD}' then details->>'until' end)::date >= $day"
-        f" and not bool_or(step in {listed(RELEASING_STATES)})",
+        f" union select handle from {kept.HOLDS} where until >= $day",
         {"day": as_of},
     )
 

@@ -24,6 +24,8 @@ from typing import Any
 import duckdb
 
 from governance import identity
+from governance.consent_relations import listed
+from governance.policy.words import HELD, RELEASING_STATES
 from warehouse.connect import Store, connected
 from warehouse.errors import UsageError
 from warehouse.home import Home
@@ -37,6 +39,13 @@ OF_FILE = "(select secret from kept.secret)"
 COME = (
     "((select count(*) from kept.steps) + (select count(*) from kept.handed_over)"
     " + (select coalesce(sum(rows), 0)::bigint + count(*) from kept.removals))"
+)
+# The legal holds that nobody has lifted: since when, and to which last day.
+HOLDS = (
+    "(select handle, request_id, min(taken_at) as since,"
+    f" max(case when step = '{HELD}' then details->>'until' end)::date as until"
+    " from kept.steps group by handle, request_id"
+    f" having until is not null and not bool_or(step in {listed(RELEASING_STATES)}))"
 )
 TABLES = {
     "secret": "secret blob not null",

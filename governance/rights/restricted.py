@@ -1,22 +1,23 @@
 """Who is restricted now: nothing of them may leave, however old it is and whoever asks for it.
 
-Belongs here: the one answer to that for what is about to delete, by what has landed and what waits
-in the inbox; and lifting legal holds whose last day has ended. Does not belong here: which request
-is a restriction that stands (``governance.consent_relations``), what a step does (``requests``).
+Belongs here: the one answer to that for what is about to delete, by what has landed, what waits in
+the inbox and, of legal holds, what is kept; and lifting legal holds whose last day has ended. Does
+not belong here: which request is a restriction that stands (``governance.consent_relations``), what
+a step does (``requests``).
 """
 
 import duckdb
 
 from governance import acts, inbox
-from governance.consent_relations import listed, restricted_sql
-from governance.policy.words import HELD, HOLDING_STATES, RELEASING_STATES
+from governance.consent_relations import restricted_sql
+from governance.policy.words import HOLDING_STATES
 from governance.release import PERMISSION
 from governance.rights import kept
+from governance.rights.recall import RESTRICTION, lost_holds
 from governance.rights.requests import day_everywhere, hold_is_over, listing, note_step
 from warehouse.home import Home
 
 RESTRICTED_NOW = "restricted_now"  # temporary table: subject_key, request_id
-RESTRICTION = "restriction"
 
 
 def note(connection: duckdb.DuckDBPyConnection) -> None:
@@ -49,6 +50,10 @@ def note(connection: duckdb.DuckDBPyConnection) -> None:
                 f"delete from {RESTRICTED_NOW} where subject_key = ? and request_id = ?",
                 [subject, number],
             )
+    for hold in lost_holds(connection):
+        connection.execute(
+            f"insert into {RESTRICTED_NOW} values (?, ?)", [hold.subject_key, hold.request_id]
+        )
 
 
 def lift_ended() -> int:
@@ -60,10 +65,7 @@ def lift_ended() -> int:
         return 0  # nobody has landed, or nothing is read before the next landing
     with kept.opened() as connection:
         ended = connection.execute(
-            "select 1 from kept.steps group by handle, request_id"
-            f" having max(case when step = '{HELD}' then details->>'until' end)::date < ?"
-            f" and not bool_or(step in {listed(RELEASING_STATES)}) limit 1",
-            [day_everywhere()],
+            f"select 1 from {kept.HOLDS} where until < ? limit 1", [day_everywhere()]
         ).fetchall()
     if not ended:
         return 0

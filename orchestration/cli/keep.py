@@ -50,6 +50,19 @@ def restore(source: Path, separate: Path | None, as_json: bool) -> None:
         f"restored as of {done.at}; erased again: {done.erased_again}. Nothing is published until"
         " `assent run` has read the feeds"
     )
+    if done.holds_put_back:
+        click.echo(f"legal holds of since then, put back: {done.holds_put_back}")
+    if done.rectifications_reopened:
+        click.echo(
+            f"rectifications of since then, undone and open again: {done.rectifications_reopened};"
+            " `assent rights list`, then verify and fulfil them anew",
+            err=True,
+        )
+    if done.requests_missing:
+        click.echo(
+            f"requests of since then, lost: {', '.join(done.requests_missing)}; open them again",
+            err=True,
+        )
     click.echo(
         "Record again what was recorded since then and is in no feed; readmit who was readmitted",
         err=True,

@@ -1,14 +1,16 @@
 """Backup, erase, restore: the erased stay gone, and nothing is read before a run has judged it."""
 
 import json
+import re
 import shutil
 import sqlite3
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
 from governance import inbox
-from tests.support.installation import own_feeds
+from tests.support.installation import add_consent_events, own_feeds
 from tests.support.whereabouts import held, keys_of, rows_with
 from warehouse.home import SEPARATE
 
@@ -148,6 +150,65 @@ def test_words_that_wait_here_wait_on(told, tmp_path):
     one.run("--select", "group:landing")
     states = one.assent("consent", "show", other, "--json").json
     assert not [state for state in states if state["permitted"]]
+
+
+def begun(one, who, kind, *steps):
+    """Open a request here, and take steps on it; return its number."""
+    number = one.assent("rights", "open", who, kind, "--json").json["request_id"]
+    for step in steps:
+        done = one.assent("rights", *step[:1], number, *step[1:])
+        assert done.status == 0, done.said
+    return number
+
+
+def test_what_was_begun_since_is_recalled(told, tmp_path):
+    """No hold is lost, no correction undone in silence, though the backup is from before."""
+    one, folder, *_ = copied(told, tmp_path)
+    one = own_feeds(one, tmp_path / "feeds")
+    land = ("--select", "group:landing")
+    claimed, wronged, other = sorted(one.members())[:3]
+    right, verified = tmp_path / "right.json", ("verify", "--method", "by letter")
+    right.write_text('{"email": "canary@example.org"}')
+    hold, later = (
+        re.findall(r"A-[0-9a-f]{10}", one.assent(
+            "rights", "hold", customer, "--reason", "claim", "--until", "2030-01-01"
+        ).out)[0] for customer in (claimed, "brought-later")
+    )  # fmt: skip
+    wrong = begun(one, wronged, "rectification", verified, ("fulfil", "--changes", str(right)))
+    lost = sorted([begun(one, other, "objection", ("acknowledge",)), begun(one, other, "limit")])
+    begun(one, other, "access", ("refuse", "--ground", "x", "--complaint", "y"))
+    one.run(*land)
+    done = restored(one, folder / "state", "--json")
+    assert done.status == 0, done.said
+    assert done.json["holds_put_back"] == done.json["rectifications_reopened"] == 1
+    assert done.json["requests_missing"] == lost
+    one.run(*land)
+    told_of = restored(one, folder / "state")
+    assert "legal holds of since then, put back: 1" in told_of.out
+    assert "undone and open again: 1" in told_of.err
+    assert f"lost: {', '.join(lost)}" in told_of.err
+    erasure, moment = begun(one, claimed, "erasure"), datetime(2024, 6, 1)
+    event = {"event_id": "late", "customer_id": "brought-later", "action": "granted",
+             "occurred_at": moment, "recorded_at": moment, "notice_version": 2}  # fmt: skip
+    add_consent_events(tmp_path / "feeds", "late", [event])
+    one.run(*land)
+    listed = {r["request_id"]: r for r in one.assent("rights", "list", "--json").json}
+    assert {hold, later, wrong, erasure} <= set(listed)
+    assert not listed[wrong]["verified"]
+    assert listed[hold]["answer_by"] is None
+    assert one.assent("rights", "verify", erasure, "--method", "by letter").status == 0
+    refused = one.assent("rights", "fulfil", erasure)
+    assert (refused.status, "under a restriction or a legal hold" in refused.err) == (2, True)
+    assert held(one, claimed)
+    shown = one.assent("rights", "show", wrong, "--json").json
+    assert [step["step"] for step in shown["steps"]] == [
+        "verified", "fulfilled", "reopened", "reopened",
+    ]  # fmt: skip
+    assert (shown["status"], shown["receipt"]) == ("open", None)
+    assert one.assent("rights", "fulfil", wrong, "--changes", str(right)).status == 2
+    assert one.assent("rights", *verified[:1], wrong, *verified[1:]).status == 0
+    assert one.assent("rights", "fulfil", wrong, "--changes", str(right)).status == 0
+    assert one.assent("rights", "show", wrong, "--json").json["status"] == "fulfilled"
 
 
 def test_what_is_damaged_too_old_or_no_backup_is_refused(told, tmp_path):

@@ -14,7 +14,7 @@ from governance.clocks import Clocks
 from governance.consent_relations import LANDED
 from governance.policy.words import HELD
 from governance.release import publish_permission
-from governance.rights import custody, kept, restricted
+from governance.rights import custody, kept, recall, restricted
 from governance.rights.erasure import erase
 from governance.rights.opening import hold
 from governance.rights.requests import Request, find
@@ -129,6 +129,30 @@ def test_a_hold_stops_them_to_its_last_day_everywhere(tmp_path, monkeypatch):
     assert expired() == {}
     assert refused()
     monkeypatch.setenv("ASSENT_NOW", "2024-07-01T12:00:00Z")
+    assert len(erased()) == 1
+
+
+def test_a_hold_of_which_an_older_state_has_no_word_stops_them_and_is_put_back(tmp_path):
+    land(tmp_path)
+    number = hold("ann", reason="claim 7", until=date(2025, 1, 1)).request_id
+    inbox.drop(inbox.waiting())
+    assert expired() == {}
+    assert refused()
+    assert [recall.put_back_holds() for _ in range(2)] == [1, 0]
+    land(tmp_path)
+    assert ask("select request_id, status from landing.rights_requests") == [(number, "open")]
+    assert recall.put_back_holds() == 0
+    assert refused()
+
+
+def test_a_lifted_hold_is_not_put_back(tmp_path):
+    land(tmp_path)
+    number = hold("ann", reason="claim 7", until=date(2025, 1, 1)).request_id
+    inbox.drop(inbox.waiting())
+    with kept.opened() as connection:
+        kept.add_step(connection, "ann", (number, "restriction"), "lifted", actor="a clerk",
+                      at=datetime(2024, 7, 1))  # fmt: skip
+    assert recall.put_back_holds() == 0
     assert len(erased()) == 1
 
 

@@ -36,6 +36,7 @@ CALLERS = {
     "governance.rights.leaving",
     "governance.rights.proofs",
     "governance.rights.purge",
+    "governance.rights.recall",
     "governance.rights.replay",
     # Whose files are copied, or written anew: they read no row of it.
     "governance.backup",
