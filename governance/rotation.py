@@ -36,21 +36,28 @@ def rotate(names: Sequence[str]) -> dict[str, bool]:
     Raises
     ------
     KeyMissingError
-        If a new key isn't supplied where the present one is, or the key that has signed receipts is
-        lost; nothing has been changed then.
+        If a key is lost, a new one isn't supplied where the present one is, or the key that has
+        signed receipts is another; then nothing has been changed, and no key made.
     """
     with acts.acting(ROTATE, names=list(names)):
-        if receipt.KEY in names:
-            receipt.require_key()
-        faults = []
+        _require_change(names)
         for name in names:
-            try:
-                keys.begin_change(name)
-            except KeyMissingError as error:
-                faults.append(str(error))
-        if faults:
-            raise KeyMissingError("\n".join(faults))
+            keys.begin_change(name)
         return {name: _change(name) for name in names}
+
+
+def _require_change(names: Sequence[str]) -> None:
+    """Refuse before any key is made: with one, the loss of another would be told wrongly."""
+    if receipt.KEY in names and Home.current().receipts.exists():  # else nothing is signed
+        receipt.require_key()
+    faults = []
+    for name in names:
+        try:
+            keys.require_change(name)
+        except KeyMissingError as error:
+            faults.append(str(error))
+    if faults:
+        raise KeyMissingError("\n".join(faults))
 
 
 def _change(name: str) -> bool:

@@ -182,13 +182,18 @@ def _make(name: str, path: Path, variable: str) -> None:
         raise KeyMissingError(
             f"no key for '{name}': neither {variable} nor a file {path}", f"supply the key; {why}"
         )
+    _require_no_file(name, path, variable)
+    _draw(name, path)
+
+
+def _require_no_file(name: str, path: Path, variable: str) -> None:
+    """Refuse to go on without a key where a file was written with it."""
     if _written_with(name).exists():
         made = "" if not name.startswith("published_") else "; remove a file that no run has made"
         raise KeyMissingError(
             f"the key of '{name}' is gone: {path} is missing, but {_written_with(name)} exists",
             f"put the key file back, or set {variable}{made}",
         )
-    _draw(name, path)
 
 
 def _draw(name: str, path: Path) -> None:
@@ -206,26 +211,34 @@ def _draw(name: str, path: Path) -> None:
             aside.unlink()
 
 
-def begin_change(name: str) -> None:
-    """See to it that there is a new key: a local installation makes one, and keeps what it made.
+def require_change(name: str) -> None:
+    """Refuse to change a key that is lost, or for which there is no new one; none is made.
 
     Raises
     ------
     KeyMissingError
-        If the present key is supplied, and no new one.
+        If the key is gone, the present one is supplied and no new one, or both are the same.
     """
-    new = new_one(name)
-    if new is None:
-        if _by_variable(name) or production():
-            variable = NEW + name.upper()
-            raise KeyMissingError(
-                f"no new key for '{name}' is supplied", f"set {variable} or {variable}_FILE"
-            )
-        _draw(name, new_file(name))
-    elif new == _present(name, may_lack=True):
+    new, variable = new_one(name), NEW + name.upper()
+    if new is None and (_by_variable(name) or production()):
+        raise KeyMissingError(
+            f"no new key for '{name}' is supplied", f"set {variable} or {variable}_FILE"
+        )
+    if new is None and not (folder() / name).exists():
+        _require_no_file(name, folder() / name, PREFIX + name.upper())
+    if new and new == _present(name, may_lack=True):
         raise KeyMissingError(
             f"the new key of '{name}' is the one that it has", "supply another, or leave it out"
         )
+
+
+def begin_change(name: str) -> None:
+    """See to it that there is a new key: a local installation makes one, and keeps what it made.
+
+    The caller has asked :func:`require_change`.
+    """
+    if new_one(name) is None:
+        _draw(name, new_file(name))
 
 
 def end_change(name: str) -> bool:

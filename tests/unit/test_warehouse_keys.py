@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from governance import identity
 from governance.rights import kept, receipt
 from governance.rotation import rotate
 from orchestration.migrations import MIGRATIONS
@@ -63,6 +64,23 @@ def test_a_lost_key_is_not_replaced_by_a_new_one(home):
     (keys.folder() / "warehouse").unlink()
     with pytest.raises(KeyMissingError, match="the key of 'warehouse' is gone"):
         keys.get("warehouse")
+
+
+@pytest.mark.parametrize("left", [{"receipts", "warehouse"}, set()])
+def test_where_a_key_is_lost_none_is_changed_and_none_made(home, left):
+    for store in (warehouse_store(), *identity.stores()):
+        with connected(store):
+            pass
+    keys.get("receipts")
+    for path in keys.folder().iterdir():
+        if path.name not in left:
+            path.unlink()
+    with pytest.raises(KeyMissingError) as raised:
+        rotate(["receipts", "warehouse", "vault", "salts"])
+    said = raised.value.what
+    gone = {"warehouse", "vault", "salts"} - left
+    assert {name for name in ("warehouse", "vault", "salts") if f"'{name}' is gone" in said} == gone
+    assert {path.name for path in keys.folder().iterdir()} == left
 
 
 def test_a_lost_key_of_receipts_is_missed_once_one_was_signed(home):
