@@ -12,11 +12,13 @@ a salt in it makes linkable what the erasure of its subject has made unlinkable.
 
 import json
 import secrets
+import shutil
 from collections.abc import Callable, Collection
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from governance import acts, clocks, evidence, identity, inbox, status
 from governance.handover import elsewhere
@@ -35,6 +37,7 @@ from warehouse.backup import (
     files_of,
     manifest_of,
     taken_in,
+    unfinished,
     written,
 )
 from warehouse.clock import now, utc_naive
@@ -89,31 +92,62 @@ def back_up(to: Path, *, separate: bool) -> int:
         mark = kept.mark()
         for held in (inbox.held(), kept.held()):
             stack.enter_context(held)
-        with written(place, kind, at=now(), kept=mark) as (manifest, put):
-            act["files"] = len(manifest.files)
-            note = _note(manifest, place)
-            try:
+        at = now()
+        note = _note(place, kind, at)
+        try:
+            with written(place, kind, at=at, kept=mark) as (manifest, put):
+                act["files"] = len(manifest.files)
                 put()
-            except BaseException:
+        except BaseException:
+            if not _left(place):
                 note.unlink()
-                raise
+            raise
     return len(manifest.files)
 
 
-def _note(manifest: Manifest, place: Path) -> Path:
-    """Note that a backup exists, before it does, and return where."""
+def _note(place: Path, kind: str, at: datetime) -> Path:
+    """Note that a backup exists, before anything is copied, and return where."""
+    for path, said in _notes():
+        if said["place"] == str(place):  # of one that isn't there any more
+            path.unlink()
     path = Home.current().make().releases / f"{NOTE}{secrets.token_hex(5)}.json"
-    said = {"kind": manifest.kind, "at": manifest.at, "place": str(place)}
+    said = {"kind": kind, "at": at.isoformat(), "place": str(place)}
     write_durably(path, json.dumps(said, indent=1).encode())
     return path
 
 
+def _notes() -> list[tuple[Path, dict[str, Any]]]:
+    """Return what is noted of backups, with where."""
+    return [
+        (path, read_json(path, "restore it from a backup"))
+        for path in Home.current().releases.glob(f"{NOTE}*.json")
+    ]
+
+
+def clear() -> None:
+    """Remove what killed backups left, as far as it can be; the caller holds the writer's lock.
+
+    It may be whole copies of the salts, which only the note tells where they are.
+    """
+    for path, said in _notes():
+        place = Path(said["place"])
+        with suppress(OSError):  # its disk may be gone, or not ours now
+            if unfinished(place).exists():
+                shutil.rmtree(unfinished(place), ignore_errors=True)
+                if not _left(place):
+                    path.unlink()
+
+
+def _left(place: Path) -> bool:
+    """Tell whether a backup is in its place, or beside it what a killed process left of one."""
+    return place.exists() or unfinished(place).exists()
+
+
 def oldest_salts() -> datetime | None:
-    """Return when the oldest backup of salts that is still in its place was made; UTC, no zone."""
+    """Return when the oldest backup of salts was made that is in its place, or left; UTC."""
     found = []
-    for path in Home.current().releases.glob(f"{NOTE}*.json"):
-        said = read_json(path, "restore it from a backup")
-        if said["kind"] == APART and Path(said["place"]).exists():
+    for _, said in _notes():
+        if said["kind"] == APART and _left(Path(said["place"])):
             found.append(utc_naive(datetime.fromisoformat(said["at"])))
     return min(found, default=None)
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import click
 import duckdb
 
+from governance import backup
 from governance.rights import custody, erasure, rectification
 from orchestration.manifest import policy
 from orchestration.migrations import MIGRATIONS
@@ -32,6 +33,7 @@ def begin_writing() -> list[str]:
     done = [f"finished what an earlier run had begun: {kind}" for kind in journal.complete(STEPS)]
     restore.clear()
     aside.clear(keys.folder())
+    backup.clear()
     return done + [f"brought the state to schema version {v}" for v in schema.migrate(MIGRATIONS)]
 
 

@@ -73,6 +73,11 @@ def files_of(home: Home, kind: str) -> Iterator[Path]:
             yield path
 
 
+def unfinished(to: Path) -> Path:
+    """Return where a backup lies while it is made."""
+    return to.with_name(f".{to.name}.unfinished")
+
+
 @contextlib.contextmanager
 def written(
     to: Path, kind: str, *, at: datetime, kept: Any
@@ -91,7 +96,7 @@ def written(
         As the manifest says.
     """
     home = Home.current()
-    aside = to.with_name(f".{to.name}.unfinished")
+    aside = unfinished(to)
     shutil.rmtree(aside, ignore_errors=True)  # left by one who was killed
     aside.mkdir(mode=0o700)
     try:
