@@ -68,6 +68,8 @@ def of_machine(kind: str, text: str) -> UsageError | None:
         return damaged({})
     if kind in ("MemoryError", "OutOfMemoryException"):
         return UsageError("there isn't enough memory", "free some, or raise ASSENT_MEMORY")
+    if kind == "TransactionException" and _NOT_COMMITTED.match(text):
+        kind = "IOException"
     if kind not in _OF_FILES:
         return None
     found = re.match(r"\[Errno \d+\] (.+)", text)
@@ -127,6 +129,8 @@ _DAMAGED = {
     True: "`assent run` writes published files anew",
 }
 _MIXED_UP = "a file stands where a folder belongs, or a folder for a file: name another, or move it"
+# What DuckDB says of a transaction that a file had no room for.
+_NOT_COMMITTED = re.compile("TransactionContext Error: Failed to commit: Could not [a-z ]*file ")
 _DISK = "check owner and mode, and that its disk has room and can be written"
 _OF_FILES = {
     "FileExistsError": _MIXED_UP,

@@ -3,11 +3,15 @@
 import errno
 import json
 import os
+import resource
 
+import duckdb
 import pytest
 
 from tests.support.installation import Installation
+from warehouse.connect import connected, warehouse_store
 from warehouse.errors import of_machine
+from warehouse.rewrite import rewrite
 
 FACTS = {
     "evidence_version": 4, "policy_hash": "", "as_of": "2024-12-30",
@@ -126,8 +130,27 @@ def test_what_the_machine_says_is_passed_on_and_nothing_else(error, said):
     assert found.mend
 
 
+def test_a_transaction_that_a_file_has_no_room_for_is_told_as_such(home):
+    with connected(warehouse_store()) as connection:
+        connection.execute(
+            "create table t as select range as x, hash(range) as h from range(100000)"
+        )
+    _, hard = before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(duckdb.TransactionException) as raised:
+            rewrite([warehouse_store()])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    told = of_machine(raised.type.__name__, str(raised.value))
+    assert told.what == "a file can't be read or written (IOException)"
+    assert "has room" in told.mend
+
+
 def test_a_fault_of_ours_stays_one():
     assert of_machine("KeyError", "'Anna Example'") is None
+    said = "TransactionContext Error: Failed to commit: PRIMARY KEY violated: 'Anna Example'"
+    assert of_machine("TransactionException", said) is None
 
 
 def test_work_that_cannot_be_finished_is_named_before_a_run(compiled, tmp_path):
