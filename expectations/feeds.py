@@ -1,25 +1,26 @@
 """The checks of feeds and of holding data: what landed, how fresh it is, how long it is kept.
 
-Belongs here: verdicts on reconciliation, freshness, due dates, custody, what decides permission,
-and who consumes marts. Does not belong here: figures of the feeds for people (``ingest.feeds``);
-this is the second count that those are held to.
+Belongs here: verdicts on reconciliation, freshness, due dates, what decides permission, and who
+consumes marts. Does not belong here: those on custody (``custody``), figures of the feeds for
+people (``ingest.feeds``); this is the second count that those are held to.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import duckdb
 
+from expectations import custody
 from expectations.exposures import exposures, faults_of
 from expectations.result import Result, Status, Table, aged, by_id, result, unjudged
 from expectations.sql import one
 from governance.clocks import Clocks
-from governance.consent_relations import RESTRICTED, requests_sql
+from governance.consent_relations import requests_sql
 from governance.gate import judge_columns
 from governance.lineage.graph import Lineage
 from governance.policy.model import Policy
@@ -27,9 +28,6 @@ from governance.policy.rules import Rule
 from governance.policy.words import (
     FEEDS,
     INBOX,
-    OF_LANDING,
-    PERMISSION_ATTRIBUTES,
-    REMOVALS,
     WORD_FEEDS,
     FeedName,
 )
@@ -37,10 +35,6 @@ from governance.rights.deadlines import due_dates, may_be_extended, regime_of
 from warehouse.catalogue import columns
 
 Asked = tuple[UUID | None, str, str]  # a request: subject key, number and type
-
-# The day by which each landing table's rows age. Consent events and requests are left out: they
-# are the evidence of what was allowed, and go with their subject (GDPR Art. 5(2), 7(1)).
-AGED_BY = {"transactions": "event_day", "customers": "recorded_on"}
 
 
 def check_feeds(
@@ -55,6 +49,7 @@ def check_feeds(
     in_clear: Sequence[str] | None = None,
     oldest_salts: datetime | None = None,
     oldest_kept: Mapping[str, datetime] | None = None,
+    oldest_in_vault: Mapping[str, date] | None = None,
     removed_from_kept: datetime | None = None,
     acknowledged: Collection[Asked] = (),
     extended: Collection[Asked] = (),
@@ -83,6 +78,9 @@ def check_feeds(
     oldest_kept
         By table of ``kept``, from when its oldest row counts, UTC without a zone; without it nobody
         has looked.
+    oldest_in_vault
+        By table of the vault, from when the oldest counts that it holds of a customer's row, but of
+        subjects under a restriction; without it nobody has looked.
     removed_from_kept
         Since when rows that left ``kept`` may lie in it still, UTC without a zone; None if none do.
     acknowledged
@@ -112,13 +110,15 @@ def check_feeds(
         _due(connection, catalogue["rights.due"], policy, today, acknowledged, extended, holds),
         _notices(catalogue["rights.notices"], untold, today),
         _freshness(catalogue["freshness.transactions"], clocks, today),
-        _custody_retention(connection, catalogue["custody.retention"], clocks, restricted),
-        _custody_purge(
+        custody.retention(
+            connection, catalogue["custody.retention"], clocks, restricted, oldest_in_vault
+        ),
+        custody.purge(
             connection, catalogue["custody.purge"], today, rewritten_at, removed_from_kept
         ),
-        *_custody_kept(catalogue, policy, clocks, oldest_kept),
+        *custody.kept(catalogue, policy, clocks, oldest_kept),
         _encryption(catalogue["encryption.files"], in_clear),
-        _salt_backups(catalogue["custody.salt_backups"], today, oldest_salts),
+        custody.salt_backups(catalogue["custody.salt_backups"], today, oldest_salts),
         _permission(catalogue["minimisation.permission"], policy, lineage),
         _exposure(catalogue["exposure.recipients"], policy, manifest),
     ]
@@ -258,111 +258,12 @@ def _freshness(rule: Rule, clocks: Clocks, today: date) -> Result:
     return aged(rule, clocks.newest_day, today, f"the newest complete day is {clocks.newest_day}")
 
 
-def _custody_retention(
-    connection: duckdb.DuckDBPyConnection, rule: Rule, clocks: Clocks,
-    restricted: Collection[UUID | None],
-) -> Result:  # fmt: skip
-    """Judge how old the oldest row of landing is at the end of ``as_of`` (see ``ages``).
-
-    But for those of subjects under a restriction, and of customers those that say no more than what
-    decides permission.
-    """
-    oldest: dict[str, date] = {}
-    asked = columns(connection, "landing", "rights_requests")
-    free = "not list_contains($restricted::uuid[], subject_key)"
-    free += f" and subject_key not in {RESTRICTED}" if asked else ""
-    for table, day in AGED_BY.items():
-        known = columns(connection, "landing", table)
-        if day in known:
-            says = [name for name in known if name not in (*OF_LANDING, *PERMISSION_ATTRIBUTES)]
-            (found,) = one(
-                connection,
-                f"select min({day}) from landing.{table} where {free}"
-                f" and ({' or '.join(f'{name} is not null' for name in says)})",
-                restricted=[subject for subject in restricted if subject],
-            )
-            if found is not None:
-                oldest[table] = found
-    if not oldest:
-        return unjudged(rule, "landing holds no dated row")
-    ages = {table: max(0, (clocks.as_of - day).days + 1) for table, day in oldest.items()}
-    facts = {
-        "oldest rows": Table(
-            ("table", "day", "age in days"), [(t, d, ages[t]) for t, d in oldest.items()]
-        )
-    }
-    table, age = max(ages.items(), key=lambda item: item[1])
-    why = f"the oldest row is in landing.{table}: {age} days old"
-    return result(rule, "broken" if age > rule.limit else "holds", age, why, **facts)
-
-
-def _custody_purge(
-    connection: duckdb.DuckDBPyConnection, rule: Rule, today: date,
-    rewritten_at: datetime | None, removed_from_kept: datetime | None,
-) -> Result:  # fmt: skip
-    """Judge how long deleted rows have lain in the files since.
-
-    A row that SQL no longer sees stays in the file until that is written anew. Landing notes every
-    removal as a load that read nothing.
-    """
-    if not columns(connection, "landing", "loads"):
-        return unjudged(rule)
-    (first,) = one(
-        connection,
-        "select min(loaded_at) from landing.loads where rows_read = 0"
-        " and list_contains($removals, source)"
-        " and ($since::timestamp is null or loaded_at > $since)",
-        removals=list(REMOVALS),
-        since=rewritten_at,
-    )
-    removed = [moment for moment in (first, removed_from_kept) if moment is not None]
-    if not removed:
-        return result(rule, "holds", 0, "no row has been removed since the file was last rewritten")
-    day = min(removed).date()
-    return aged(rule, day, today, f"rows removed on {day} may still be in the file")
-
-
-def _custody_kept(
-    catalogue: Mapping[str, Rule], policy: Policy, clocks: Clocks,
-    oldest: Mapping[str, datetime] | None,
-) -> Iterator[Result]:  # fmt: skip
-    """Judge how old what is kept of requests, exports and the erased is at the end of ``as_of``."""
-    zone = ZoneInfo(policy.time_zone)
-    for name in ("evidence", "suppression"):
-        rule = catalogue[f"custody.{name}"]
-        if oldest is None:
-            yield unjudged(rule)
-            continue
-        ages = {
-            table: max(
-                0, (clocks.as_of - moment.replace(tzinfo=UTC).astimezone(zone).date()).days + 1
-            )
-            for table, moment in oldest.items()
-            if (table == "suppressed") == (name == "suppression")
-        }
-        if not ages:
-            yield result(rule, "holds", 0, "nothing is kept that may go by its age")
-            continue
-        table, age = max(ages.items(), key=lambda item: item[1])
-        facts = {"oldest rows": Table(("table", "age in days"), sorted(ages.items()))}
-        yield result(rule, "broken" if age > rule.limit else "holds", age,
-                     f"the oldest row is in kept.{table}: {age} days old", **facts)  # fmt: skip
-
-
 def _encryption(rule: Rule, in_clear: Sequence[str] | None) -> Result:
     if in_clear is None:
         return unjudged(rule)
     if in_clear:
         return result(rule, "broken", len(in_clear), f"in clear: {', '.join(in_clear)}")
     return result(rule, "holds", 0, "every file is encrypted")
-
-
-def _salt_backups(rule: Rule, today: date, oldest: datetime | None) -> Result:
-    """Judge the age of the oldest backup of salts: it undoes what deleting a salt has done."""
-    if oldest is None:
-        return result(rule, "holds", 0, "there is no backup of salts where one was written")
-    day = oldest.date()
-    return aged(rule, day, today, f"a backup of salts of {day} is still where it was written")
 
 
 def _permission(rule: Rule, policy: Policy, lineage: Lineage | None) -> Result:

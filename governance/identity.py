@@ -1,8 +1,9 @@
 """Who is who: the vault of direct identifiers, the salts, and the pseudonyms made from both.
 
-Belongs here: everything that reads or writes ``vault.duckdb`` or the salts. Does not belong here:
-any other table. The vault has three callers: landing, rights and release (a test holds that);
-neither dbt nor a model ever runs in a process state that has it attached.
+Belongs here: opening ``vault.duckdb`` and the salts; ids, keys and salts. Does not belong here:
+what else the vault holds of customers (``vaulted``), any other file. The vault has three callers:
+landing, rights and release (a test holds that); neither dbt nor a model ever runs in a process
+state that has it attached.
 
 A pseudonym is a 128-bit keyed hash of the customer id under a random secret salt per customer:
 the nested construction NMAC (Bellare, Canetti, Krawczyk, "Keying Hash Functions for Message
@@ -20,14 +21,14 @@ from uuid import UUID
 
 import duckdb
 
-from governance import spelling
+from governance import spelling, vaulted
 from governance.limits import BLANKS, LONGEST_ID, UNSEEN
 from warehouse import catalogue
 from warehouse.connect import COMPANIONS, DYING_SECONDS, Store, connected, warehouse_store
 from warehouse.errors import KeyMissingError, UsageError
 from warehouse.home import Home
 from warehouse.lock import PATIENCE
-from warehouse.sql import identifier, quoted
+from warehouse.sql import quoted
 
 SALT_BYTES = 64
 SUBJECT_LABEL = "subject"
@@ -150,13 +151,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, identifiers: Sequence[str]) -
         "create table if not exists vault.subjects"
         " (customer_id varchar primary key, subject_key uuid not null)"
     )
-    connection.execute(
-        "create table if not exists vault.identifiers (subject_key uuid primary key)"
-    )
-    for name in identifiers:
-        connection.execute(
-            f"alter table vault.identifiers add column if not exists {identifier(name)} varchar"
-        )
+    vaulted.prepare(connection, identifiers)
     connection.execute(
         "create table if not exists salts.salts (subject_key uuid not null, salt blob not null)"
     )
@@ -232,29 +227,6 @@ def enrol(
         connection.execute("drop table enrolled")
     connection.execute("drop table new_customers")
     return count
-
-
-def keep_identifiers(
-    connection: duckdb.DuckDBPyConnection, rows: str, names: Sequence[str]
-) -> None:
-    """Put direct identifiers into the vault; a newer row replaces an older one.
-
-    Parameters
-    ----------
-    connection
-        With the vault attached.
-    rows
-        A ``select`` of ``subject_key`` and the named columns, one row per subject.
-    names
-        The direct identifiers in ``rows``.
-    """
-    if not names:
-        return
-    columns = ", ".join(identifier(name) for name in names)
-    connection.execute(
-        f"insert or replace into vault.identifiers (subject_key, {columns})"
-        f" select subject_key, {columns} from ({rows})"
-    )
 
 
 def refused_sql(column: str, value: str, salt: str) -> str:

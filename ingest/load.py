@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from governance import clocks as clock_row
-from governance import identity, release, status
+from governance import identity, release, status, vaulted
 from governance.inbox import Waiting
 from governance.policy.model import Policy
 from governance.policy.words import INBOX, WORD_FEEDS
@@ -139,10 +139,12 @@ def _prepared(policy: Policy, now: datetime, progress: Progress) -> Iterator["_W
         # Naive texts and instants convert through the session's zone.
         connection.execute("set timezone = 'UTC'")
         landing.create(connection)
+        moment = Moment.of(utc_naive(now), policy)
         identity.prepare(connection, CUSTOMERS.identifiers)
+        vaulted.date_undated(connection, moment.day)
         kept.bind(connection)
         survey.prepare(connection)
-        yield _Work(connection, policy, Moment.of(utc_naive(now), policy), progress)
+        yield _Work(connection, policy, moment, progress)
 
 
 def _chosen(sources: Sources, only: Iterable[str] | None) -> list[str]:
@@ -225,21 +227,21 @@ class _Work:
                 undone.note(connection, self.policy, self.moment.now)
             _note_moved(connection, plans)
             landed: list[Landed] = []
-            identifiers = None
+            identifiers, again = None, False
             # Customers last: their identifiers are kept until all has landed, and may be many.
             for plan in sorted(plans, key=lambda plan: plan.contract is CUSTOMERS):
                 if plan.parts:
                     done = self._land(plan)
                     landed += done
                     if plan.contract is CUSTOMERS:
-                        identifiers = vault_rows(connection, plan, done)
+                        identifiers, again = vault_rows(connection, plan, done), bool(plan.afresh)
             self._add_purpose_keys()
             if known:
                 undone.keep_ages(connection)
                 self._require_nothing_undone(known)
             for plan in plans:
                 _require_unchanged(plan)
-            self._keep(identifiers)
+            self._keep(identifiers, again=again)
             if _changes(plans, landed):
                 clock_row.forget(connection)
                 status.forget_marts(connection, self.policy)
@@ -287,7 +289,7 @@ class _Work:
                 f"of {children} subject(s) that are, or may be, children no age is met again",
             )
 
-    def _keep(self, rows: "pa.Table | None") -> None:
+    def _keep(self, rows: "pa.Table | None", *, again: bool) -> None:
         """Hand direct identifiers to the vault, through a second connection to it.
 
         A transaction writes to one file only; and the vault goes first, so that the warehouse
@@ -298,7 +300,10 @@ class _Work:
         with self.connection.cursor() as vault:
             vault.register("identifier_rows", rows)
             known.note_replaced(vault, "select * from identifier_rows", CUSTOMERS.identifiers)
-            identity.keep_identifiers(vault, "select * from identifier_rows", CUSTOMERS.identifiers)
+            vaulted.keep(
+                vault, "select * from identifier_rows", CUSTOMERS.identifiers,
+                day=self.moment.day, again=again,
+            )  # fmt: skip
             vault.unregister("identifier_rows")
 
     def _add_purpose_keys(self) -> None:

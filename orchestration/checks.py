@@ -22,7 +22,7 @@ from governance.clocks import Clocks
 from governance.gate import judge_columns
 from governance.policy.rules import KINDS, Rule, rules
 from governance.policy.words import FEEDS, HOLDING_STATES, SEGMENT_PURPOSE
-from governance.rights import expiry
+from governance.rights import custody, expiry
 from governance.rights.notices import notices
 from governance.rights.purge import rewritten_at
 from governance.rights.requests import listing
@@ -169,6 +169,9 @@ def judge_feeds(connection: duckdb.DuckDBPyConnection) -> tuple[Clocks, list[Res
     from expectations.feeds import check_feeds as judge
 
     clocks, asked, owed = landed_clocks(connection), listing(), notices(policy())
+    restricted = {
+        r.subject_key for r in asked if r.type == "restriction" and r.status in HOLDING_STATES
+    }
     results = judge(
         connection, policy(), clocks, now=now(), manifest=manifest(), lineage=lineage(),
         rewritten_at=(written := rewritten_at(connection)), in_clear=files_in_clear(),
@@ -177,9 +180,7 @@ def judge_feeds(connection: duckdb.DuckDBPyConnection) -> tuple[Clocks, list[Res
         acknowledged={(r.subject_key, r.request_id, r.type) for r in asked if r.acknowledged},
         extended={(r.subject_key, r.request_id, r.type) for r in asked if r.extended},
         holds={(r.subject_key, r.request_id, r.type) for r in asked if r.is_hold},
-        restricted={
-            r.subject_key for r in asked if r.type == "restriction" and r.status in HOLDING_STATES
-        },
+        restricted=restricted, oldest_in_vault=custody.oldest_in_vault(connection, restricted),
         untold=[notice.since for notice in owed if notice.state == "waiting"],
     )  # fmt: skip
     status.put(connection, policy(), results, clocks, about())

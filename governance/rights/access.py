@@ -16,7 +16,7 @@ from typing import Any
 
 import duckdb
 
-from governance import acts, consent_receipt
+from governance import acts, consent_receipt, vaulted
 from governance.consent_record import Receipt
 from governance.policy.model import Policy
 from governance.policy.words import SEGMENT_PURPOSE, TRANSACTION_ATTRIBUTES
@@ -76,7 +76,7 @@ def _identifiers(found: Sequence[Held]) -> dict[str, Any]:
         if table.file == "vault" and table.table in ("main.subjects", "main.identifiers")
         for record in table.records()
         for name, value in record.items()
-        if value is not None
+        if value is not None and name != vaulted.RECORDED_ON
     }
 
 

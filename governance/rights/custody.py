@@ -1,36 +1,41 @@
 """Custody: what has been held for as many days as the policy allows leaves, as days go by.
 
 Belongs here: which rows are too old on a day, and of which subjects nothing needs to be held any
-more. Rows of transactions leave; a row of a customer loses what isn't needed to decide permission;
-a subject of whom only old words are left leaves altogether, unless forgetting one of these would
-permit what it denied. A restriction that stands, a legal hold for one (GDPR Art. 18(1)(c)), beats
-all of that. Does not belong here: how a subject leaves (``leaving``), how old a value may be for a
-purpose (the marts), judging that nothing is too old (``expectations.feeds``).
+more. Rows of transactions leave; a row of a customer loses what isn't needed to decide permission,
+in landing and in the vault; a subject of whom only old words are left leaves altogether, unless
+forgetting one of these would permit what it denied. A restriction that stands, a legal hold for one
+(GDPR Art. 18(1)(c)), beats all of that. Does not belong here: how a subject leaves (``leaving``),
+how old a value may be for a purpose (the marts), judging that nothing is too old
+(``expectations.custody``).
 
 GDPR Art. 5(1)(e).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import duckdb
 
-from governance import acts, consent, identity
+from governance import acts, consent, identity, vaulted
 from governance.clocks import Clocks, last_instant
-from governance.consent_relations import LANDED, listed, requests_sql
+from governance.consent_relations import LANDED, RESTRICTED, listed, requests_sql
 from governance.policy.model import Policy
 from governance.policy.words import OF_LANDING, PERMISSION_ATTRIBUTES
-from governance.rights import kept, leaving, proofs, restricted, suppressed
+from governance.rights import kept, known, leaving, proofs, restricted, suppressed
 from governance.rights.discovery import LEAVING, SUBJECT, holders, mark
 from warehouse import catalogue, journal
 from warehouse.clock import now, utc_naive
-from warehouse.connect import warehouse_store
+from warehouse.connect import connected, warehouse_store
+from warehouse.home import Home
 from warehouse.journal import Step
 from warehouse.publish import without_damaged
 from warehouse.sql import identifier, quoted
 
 KIND = "custody"
+CUSTOMERS = ("landing", "customers")
+IN_VAULT, EMPTIED = "in_vault", "emptied"  # temporary tables: what goes from there; load_id
 _RESTRICTED = f"(select subject_key from {restricted.RESTRICTED_NOW})"
 
 
@@ -55,14 +60,21 @@ def let_expire(policy: Policy, clocks: Clocks) -> dict[str, int]:
     Returns
     -------
     dict
-        Rows that left by feed table, ``emptied`` rows of customers, and ``subjects`` who left
-        altogether; what there is none of isn't named.
+        Rows that left by feed table, customers whose row was ``emptied`` in landing or the vault,
+        and ``subjects`` who left altogether; what there is none of isn't named.
     """
     at = utc_naive(now())
     with identity.opened(warehouse_store()) as connection:
         connection.execute("use warehouse")
         restricted.note(connection)
         found = _rows(connection, policy, clocks.newest_day, at)
+        # Noted by now: who is killed here has the next landing note it once more, and do it.
+        of_vault = connection.execute(f"from {IN_VAULT}").to_arrow_table()
+    if of_vault.num_rows:
+        with connected(*identity.stores()) as connection:
+            connection.register("of_vault", of_vault)
+            known.note_emptied(connection, "of_vault")
+            vaulted.let_go(connection, "of_vault")
     with identity.opened(warehouse_store(read_only=True)) as connection:
         connection.execute("use warehouse")
         restricted.note(connection)  # anew, as it may have taken a while
@@ -111,20 +123,66 @@ def _rows(
         gone = leaving.delete(connection, table, which, at=at, why=leaving.RETENTION)
         if table.schema == "landing" and gone:
             found[table.table] = gone
+    emptied = _empty_customers(connection, old, free, at)
+    connection.execute("commit")
+    return found | ({"emptied": emptied} if emptied else {})
+
+
+def _empty_customers(
+    connection: duckdb.DuckDBPyConnection, old: str, free: str, at: datetime
+) -> int:
+    """Empty the rows of customers in landing, and note what goes from the vault; return how many.
+
+    ``IN_VAULT`` is what goes from there, in a transaction of its own.
+    """
+    connection.execute(
+        f"create or replace temp table {IN_VAULT} as from"
+        f" ({vaulted.dated(connection, 'landing.customers')}) where recorded_on {old} and {free}"
+    )
     # What decides permission stays: without it, a child would count as grown up.
     told = [
-        name for name in catalogue.columns(connection, "landing", "customers")
+        name for name in catalogue.columns(connection, *CUSTOMERS)
         if name not in (*OF_LANDING, *PERMISSION_ATTRIBUTES)
     ]  # fmt: skip
     which = f"recorded_on {old} and {free} and coalesce({', '.join(told)}) is not null"
-    rows = f"(select load_id from landing.customers where {which})"
-    leaving.note_removal(connection, rows, at=at, why=leaving.RETENTION, emptied=True)
+    # What a killed load has left in the vault alone is noted of the feed as well.
+    newest = "select load_id from landing.loads order by feed = 'customers' desc, load_id desc"
+    ((emptied,),) = connection.execute(
+        f"create or replace temp table {EMPTIED} as"
+        f" select coalesce(load_id, ({newest} limit 1)) as load_id"
+        f" from (select subject_key from landing.customers where {which}"
+        f" union select subject_key from {IN_VAULT})"
+        " left join landing.customers using (subject_key)"
+    ).fetchall()
+    leaving.note_removal(connection, EMPTIED, at=at, why=leaving.RETENTION, emptied=True)
     nulled = ", ".join(f"{identifier(name)} = null" for name in told)
-    (emptied,) = connection.execute(
-        f"update landing.customers set {nulled} where {which}"
-    ).fetchall()[0]
-    connection.execute("commit")
-    return found | ({"emptied": emptied} if emptied else {})
+    connection.execute(f"update landing.customers set {nulled} where {which}")
+    return int(emptied)
+
+
+def oldest_in_vault(
+    connection: duckdb.DuckDBPyConnection, restricted_now: Iterable[UUID | None]
+) -> dict[str, date]:
+    """Return by table of the vault since when it holds what custody doesn't let it keep for ever.
+
+    Parameters
+    ----------
+    connection
+        With the warehouse as its current database.
+    restricted_now
+        Who is under a restriction, besides those of whom landing knows it.
+    """
+    if not Home.current().vault.exists() or not catalogue.columns(connection, *CUSTOMERS):
+        return {}
+    customers = connection.execute(
+        f"select subject_key, recorded_on from {'.'.join(CUSTOMERS)}"
+    ).to_arrow_table()
+    held = [key for (key,) in connection.execute(f"from {RESTRICTED}").fetchall()]
+    held += [key for key in restricted_now if key]
+    with identity.opened() as vault:
+        vault.register("customers", customers)
+        keyed = "(select subject_key::uuid as subject_key, recorded_on from customers)"
+        return vaulted.oldest(vault, keyed, held)
 
 
 def _nothing_needed(

@@ -6,7 +6,7 @@ counted from when the request ended or its subject left, whichever was last; an 
 erased subject counts from when a feed may have delivered the subject for the last time, since
 without it the next delivery would bring them back. A restriction that stands, an open request and
 a legal hold beat it. Does not belong here: what landing holds (``custody``), whom the door stops
-(``ingest.suppression``), judging that nothing is too old (``expectations.feeds``).
+(``ingest.suppression``), judging that nothing is too old (``expectations.custody``).
 
 GDPR Art. 5(1)(e).
 """

@@ -11,7 +11,7 @@ from datetime import datetime
 
 import duckdb
 
-from governance import identity
+from governance import identity, vaulted
 from governance.rights import kept, leaving
 from governance.rights.recipients import REACHED
 from warehouse.connect import connected, warehouse_store
@@ -31,9 +31,12 @@ def known_as(connection: duckdb.DuckDBPyConnection, subjects: str = "vault.subje
         As of :func:`governance.identity.purpose_keys`: of millions, the map takes longer than what
         is asked of few.
     """
-    names = ["customer_id", *_columns(connection, "identifiers")]
+    names = ["customer_id", *vaulted.names_of(connection)]
     known = ", ".join(f"{quoted(name)}: {identifier(name)}::varchar" for name in names)
-    there = _columns(connection, "former_identifiers")
+    there = connection.execute(
+        "select 1 from duckdb_tables() where database_name = 'vault'"
+        " and table_name = 'former_identifiers'"
+    ).fetchall()
     former = (
         "select subject_key, list({release_id: release_id, name: name, value: value}) as former"
         f" from {'vault.former_identifiers' if there else _NONE} group by subject_key"
@@ -97,6 +100,18 @@ def note_replaced(connection: duckdb.DuckDBPyConnection, rows: str, names: Seque
     connection.unregister("found")
 
 
+def note_emptied(connection: duckdb.DuckDBPyConnection, which: str) -> None:
+    """Keep, of what custody lets go from the vault, what others know: see :func:`note_replaced`.
+
+    ``which`` is as of :func:`governance.vaulted.let_go`.
+    """
+    names = vaulted.names_of(connection)
+    nothing = ", ".join(f"null::varchar as {identifier(name)}" for name in names)
+    of_identifiers = f"{which} where held = {quoted(vaulted.IDENTIFIERS)}"
+    rows = f"select subject_key::uuid as subject_key, {nothing} from {of_identifiers}"
+    note_replaced(connection, rows, names)
+
+
 def let_go(at: datetime) -> int:
     """Drop the values by which nobody knows a subject any more; return how many these were.
 
@@ -134,16 +149,6 @@ def let_go(at: datetime) -> int:
                 " (select (subject_key::uuid, release_id, name) from gone)"
             )
     return int(gone.num_rows)
-
-
-def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
-    """Return the columns of a table of the vault but the key, in order; none if it isn't there."""
-    rows = connection.execute(
-        "select column_name from duckdb_columns() where database_name = 'vault'"
-        " and table_name = ? and column_name <> 'subject_key' order by column_index",
-        [table],
-    ).fetchall()
-    return [name for (name,) in rows]
 
 
 def _anybody_knows() -> bool:

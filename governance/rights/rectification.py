@@ -12,10 +12,11 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import duckdb
 
-from governance import acts, clocks, identity, release, spelling, status
+from governance import acts, clocks, identity, release, spelling, status, vaulted
 from governance.policy.model import Policy
 from governance.release import PERMISSION
 from governance.rights import kept, leaving, owed, receipt
@@ -85,7 +86,7 @@ def rectify(policy: Policy, request: Request, changes: Mapping[str, str | None])
             "subject_key": str(request.subject_key),
         })  # fmt: skip
         try:
-            _decide(request, changes)
+            _decide(policy, request, changes)
         except UsageError:
             entry.close()
             raise
@@ -134,7 +135,7 @@ def finish(policy: Policy, payload: dict[str, Any]) -> None:
     _sign(found[0], payload["at"], sorted(right), rows, time.monotonic() - began)
 
 
-def _decide(request: Request, changes: Mapping[str, str | None]) -> None:
+def _decide(policy: Policy, request: Request, changes: Mapping[str, str | None]) -> None:
     """Put what is right into the vault, with a keyed hash of what was wrong."""
     key = str(request.subject_key)
     vault, salts = identity.stores()
@@ -153,6 +154,8 @@ def _decide(request: Request, changes: Mapping[str, str | None]) -> None:
         connection.execute("begin")
         for name in wrong:
             _decide_one(connection, key, request.request_id, (name, before[name], changes[name]))
+        if any(_in_vault(connection, name) for name in wrong):
+            vaulted.renew(connection, key, now().astimezone(ZoneInfo(policy.time_zone)).date())
         connection.execute("commit")
 
 

@@ -83,7 +83,9 @@ def baskets() -> set[str]:
 def judged() -> str:
     with connected(warehouse_store()) as connection:
         at = Clocks(AS_OF, datetime(2024, 7, 1, 4), datetime(2024, 7, 1), AS_OF)
-        found = check_feeds(connection, EAST, at, now=datetime(2024, 7, 1, 12, tzinfo=UTC))
+        held = custody.oldest_in_vault(connection, ())
+        found = check_feeds(connection, EAST, at, now=datetime(2024, 7, 1, 12, tzinfo=UTC),
+                            oldest_in_vault=held)  # fmt: skip
     return next(r.status for r in found if r.rule == "custody.retention")
 
 

@@ -126,14 +126,17 @@ def test_a_feed_that_says_the_old_value_again_doesnt_undo_it(story):
 
 def test_the_days_to_purge_in_begin_where_only_the_vault_is_corrected(story):
     one, folder, who, *_ = story
-    later = {"ASSENT_NOW": "2024-12-31T23:00:00Z"}
+    later = {"ASSENT_NOW": "2025-01-02T23:00:00Z"}
     changes = {"email": "latest@example.org", "phone": None, "postal_address": None}
     done = corrected(one, folder, asked(one, who), changes, **later)
     assert done.status == 0, done.said
     assert done.json[0]["rows_found"] == {"vault": {"main.identifiers": 1}}
     with one.warehouse() as connection:
         days = "select max(loaded_at)::varchar from landing.loads where source = 'rectification'"
-        assert connection.execute(days).fetchall() == [("2024-12-31 23:00:00",)]
+        assert connection.execute(days).fetchall() == [("2025-01-02 23:00:00",)]
+    with one.entered(), identity.opened() as connection:  # what is right is recorded by then
+        days = "select max(recorded_on)::varchar from vault.identifiers"
+        assert connection.execute(days).fetchall() == [("2025-01-02",)]
 
 
 @pytest.mark.slow
