@@ -24,6 +24,8 @@ from models.cards import Card
 INK, MUTED, GRID = "#1f2933", "#52606d", "#d9dfe5"
 BLUE, GREY, ORANGE = "#2b6cb0", "#a0aab4", "#c05621"
 LONGEST = 56  # characters of a label: more would leave no room for what it stands beside
+NOTHING, HEADROOM = "none, or too few to show", 1.08
+_LINE: Any = {"markersize": 3, "linewidth": 1, "clip_on": False}  # else one at 0 is cut in half
 
 _STYLE = {
     "svg.hashsalt": "assent",  # ids of clip paths, equal from run to run
@@ -336,11 +338,20 @@ def consents(counts: Sequence[Mapping[str, Any]]) -> Figure:
             for axes in (by_channel, by_regime, share):
                 axes.set_xticks(range(len(months)), [f"{m:%y-%m}" for m in months])
                 axes.tick_params(axis="x", labelrotation=90, labelsize=7)
-                axes.set_ylim(bottom=0)
                 axes.tick_params(length=0)
-                if axes.get_legend_handles_labels()[0]:
-                    axes.legend(frameon=False, fontsize=7)
+                _fit_height(axes)
         return _finished(figure, passes=1)
+
+
+def _fit_height(axes: Axes) -> None:
+    """Leave room above the greatest value; where there is nothing, say so instead of a scale."""
+    values = np.concatenate([np.empty(0), *(np.asarray(line.get_ydata()) for line in axes.lines)])
+    if np.isnan(values).all():
+        axes.set_yticks([])
+        axes.text(0.5, 0.5, NOTHING, transform=axes.transAxes, ha="center", color=MUTED)
+        return
+    axes.set_ylim(0, (np.nanmax(values) or 1) * HEADROOM)
+    axes.legend(frameon=False, fontsize=7)
 
 
 def _words(axes: Axes, counts: Sequence[Mapping[str, Any]], months: Sequence[Any]) -> None:
@@ -351,7 +362,7 @@ def _words(axes: Axes, counts: Sequence[Mapping[str, Any]], months: Sequence[Any
             line = [own.get((value, month), np.nan) for month in months]
             called = _fitting(f"{word}: {'small ones together' if value is None else value}")
             called = called.replace("$", r"\$")  # else it would be read as a formula
-            axes.plot(range(len(months)), line, style, label=called, markersize=3, linewidth=1)
+            axes.plot(range(len(months)), line, style, label=called, **_LINE)
 
 
 def _permitted(axes: Axes, counts: Sequence[Mapping[str, Any]], months: Sequence[Any]) -> None:
@@ -363,6 +374,6 @@ def _permitted(axes: Axes, counts: Sequence[Mapping[str, Any]], months: Sequence
             / found.get(("known", regime, month), np.nan)
             for month in months
         ]
-        axes.plot(range(len(months)), shares, "o-", label=regime, markersize=3, linewidth=1)
+        axes.plot(range(len(months)), shares, "o-", label=regime, **_LINE)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     axes.set_ylabel("share with a basis")

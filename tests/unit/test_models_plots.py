@@ -1,5 +1,6 @@
 """Pictures: deterministic, aggregates only."""
 
+from datetime import date
 from xml.etree import ElementTree
 
 import pandas as pd
@@ -84,6 +85,28 @@ def test_long_labels_leave_room_for_the_bars(share):
     assert axes.get_position().width > 0.4
     right = max(text.get_window_extent().x1 for text in axes.texts)
     assert right <= figure.get_window_extent().x1
+
+
+def test_consents_at_the_top_are_seen_whole_and_where_there_are_none_it_says_so():
+    months = (date(2024, 5, 1), date(2024, 6, 1))
+    counts = [
+        {"month": month, "purpose": purpose, "word": word, "by": "regime", "value": "gdpr",
+         "subjects": 80}
+        for month in months
+        for purpose, words in (("asked", ("granted", "known", "permitted")),
+                               ("unasked", ("known", "permitted")))
+        for word in words
+    ]  # fmt: skip
+    figure = plots.consents(counts)
+    assert plots.svg(figure)
+    for number, axes in enumerate(figure.axes):
+        said = [text.get_text() for text in axes.texts]
+        if number in (1, 2, 5):
+            (line,) = axes.lines
+            assert max(line.get_ydata()) * 1.05 < axes.get_ylim()[1]
+            assert (said, line.get_clip_on()) == ([], False)
+        else:
+            assert (said, list(axes.get_yticks())) == ([plots.NOTHING], [])
 
 
 def test_numbers_get_the_digits_their_column_asks_for():
