@@ -9,15 +9,17 @@ from datetime import datetime, timedelta
 import pyarrow as pa
 import pytest
 
-from governance import inbox
+from governance import identity, inbox
+from governance.clocks import Clocks
 from governance.release import publish_permission
-from governance.rights import kept, known, readmission, recipients
+from governance.rights import custody, kept, known, readmission, recipients
 from governance.rights.erasure import erase
 from governance.rights.notices import confirm, notify
 from governance.rights.rectification import rectify
 from governance.rights.requests import find
 from ingest.load import load_feeds
 from tests.support.feeds import UTC_POLICY, declared, event, fill, sale, sources_in, vault
+from warehouse.connect import connected, warehouse_store
 
 POLICY = UTC_POLICY
 EXPORTED = datetime(2024, 6, 10, 12)
@@ -171,6 +173,21 @@ def test_nothing_is_kept_of_who_was_in_no_export_nor_of_what_nobody_received(
     story.export("full_name")
     story.land(ann="again@example.org")
     assert former() == []
+
+
+def test_what_custody_lets_go_is_kept_of_who_received_it(story):
+    """The recipient may still be owed a notice, as long as its export is remembered."""
+    with connected(*identity.stores()) as connection:
+        connection.execute("update vault.identifiers set recorded_on = date '2015-01-01'")
+    with connected(warehouse_store()) as connection:
+        connection.execute("update landing.customers set recorded_on = date '2015-01-01'")
+    today = story.later()
+    day, at = today.date(), today.replace(tzinfo=None)
+    custody.let_expire(POLICY, Clocks(day, at, at, day))
+    assert vault("select email from vault.identifiers") == [(None,), (None,)]
+    assert former() == [("email", "old@example.org"), ("email", "zoe@example.org")]
+    story.erase()
+    assert known_of(story.told()) == [("erasure", {"email": "old@example.org"}, None)]
 
 
 def test_it_goes_with_the_export(story):
