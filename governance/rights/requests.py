@@ -20,6 +20,8 @@ from governance.policy.words import (
     HELD,
     REQUEST_STATES,
     STEPS,
+    STOPPING_REQUESTS,
+    TAKEN_BACK,
     VERIFIED_REQUESTS,
 )
 from governance.release import PERMISSION
@@ -31,6 +33,8 @@ from warehouse.errors import UsageError
 from warehouse.sql import quoted
 
 OPEN = "open"
+WITHDRAWN = TAKEN_BACK[0]  # by the subject
+GRANTED = ("fulfilled", "partial")
 
 
 @dataclass(frozen=True)
@@ -69,8 +73,20 @@ class Request:
     @property
     def ended(self) -> bool:
         """Whether nothing is to be done about it; a granted restriction may still be lifted."""
-        granted = self.type == "restriction" and self.status in ("fulfilled", "partial")
-        return self.status != OPEN and not granted
+        return self.status != OPEN and not (self.type == "restriction" and self.status in GRANTED)
+
+    @property
+    def stands(self) -> bool:
+        """Whether it was answered and stops something since, until its subject takes it back.
+
+        What was granted does; a refused objection still stops direct marketing (GDPR Art. 21(3)).
+        """
+        refused = self.type == "objection" and self.status == "refused"
+        return refused or (self.type in STOPPING_REQUESTS and self.status in GRANTED)
+
+    def takes(self, step: str = "") -> bool:
+        """Tell whether anything can be done about it, or of what has ended: this step."""
+        return not self.ended or (step == WITHDRAWN and self.stands)
 
     @property
     def verified(self) -> bool:
@@ -163,20 +179,23 @@ def _since_it_came(
     return tuple(step for step in since if step["at"] >= request["received_at"])
 
 
-def find(request_id: str, customer_id: str | None = None) -> Request:
+def find(request_id: str, customer_id: str | None = None, step: str = "") -> Request:
     """Return one request; see :func:`find_all`."""
-    return find_all([request_id], listing(customer_id, [request_id]), customer_id)[0]
+    return find_all([request_id], listing(customer_id, [request_id]), customer_id, step)[0]
 
 
 def find_all(
-    request_ids: Sequence[str], among: Sequence[Request], customer_id: str | None = None
-) -> list[Request]:
+    request_ids: Sequence[str], among: Sequence[Request], customer_id: str | None = None,
+    step: str = "",
+) -> list[Request]:  # fmt: skip
     """Return some requests of a listing, in the order of their numbers as given.
 
     Parameters
     ----------
     customer_id
         Whose they are. If nobody says so, a number may be that of an erased customer, too.
+    step
+        What is to be done about them, see :func:`the_one`.
 
     Raises
     ------
@@ -194,7 +213,7 @@ def find_all(
         standing = by_number.get(number, [])
         of = whose.get(number, set()) | {handles[request.customer_id] for request in standing}
         try:
-            found.append(the_one(standing, len(of) if standing else None))
+            found.append(the_one(standing, len(of) if standing else None, step))
         except UsageError as error:
             if len(request_ids) == 1:
                 raise
@@ -203,11 +222,12 @@ def find_all(
     return found
 
 
-def the_one(found: Sequence[Request], customers: int | None = None) -> Request:
+def the_one(found: Sequence[Request], customers: int | None = None, step: str = "") -> Request:
     """Return the request of a number, if there is one; ``customers`` counts the erased, too.
 
-    Of one customer's under several types that is the one that hasn't ended: a request that was
-    filed under a wrong type is withdrawn. If all have, it is the one that wasn't withdrawn.
+    Of one customer's under several types that is the one that hasn't ended, or takes the step: a
+    request that was filed under a wrong type is withdrawn. If none does, it is the one that wasn't
+    withdrawn.
 
     Raises
     ------
@@ -226,8 +246,8 @@ def the_one(found: Sequence[Request], customers: int | None = None) -> Request:
             f"{max(customers, len(found))} requests have that number",
             "name the customer too: --subject", rule="request.ambiguous",
         )  # fmt: skip
-    standing = [request for request in found if not request.ended]
-    meant = standing or [request for request in found if request.status != "withdrawn"] or found
+    standing = [request for request in found if request.takes(step)]
+    meant = standing or [request for request in found if request.status != WITHDRAWN] or found
     if len(meant) > 1:
         raise UsageError(
             f"{len(meant)} requests of one customer have that number, of several types",
@@ -259,9 +279,9 @@ def take_step(
         if step not in STEPS:
             raise UsageError("there is no such step", f"use one of {', '.join(STEPS)}")
         limits.require_told(*details.values())
-        request = find(request_id, customer_id)
+        request = find(request_id, customer_id, step)
         act["subject_key"], act["request_id"] = request.subject_key, request.number
-        require_open(request)
+        require_open(request, step)
         _require_fitting(policy, request, step)
         note_step(request, step, **details)
     return request
@@ -278,6 +298,11 @@ def _require_fitting(policy: Policy, request: Request, step: str) -> None:
         )
     elif step == "lifted" and request.type != "restriction":
         raise UsageError("only a restriction is lifted", "`refuse` or `done` ends the others")
+    elif step == WITHDRAWN and request.is_hold:
+        raise UsageError(
+            "a legal hold is the company's own: no subject takes it back",
+            f"`assent rights lift {request.request_id}` ends it",
+        )
 
 
 def _require_extendable(policy: Policy, request: Request) -> None:
@@ -295,12 +320,12 @@ def _require_extendable(policy: Policy, request: Request) -> None:
         )
 
 
-def require_open(request: Request) -> None:
-    """Refuse to go on with a request that has ended; a restriction may be lifted after that."""
-    if request.ended:
-        raise UsageError(
-            f"the request has ended: {request.status}", "open a new one", rule="request.ended"
-        )
+def require_open(request: Request, step: str = "") -> None:
+    """Refuse to go on with a request that has ended, but for what it takes after that."""
+    if not request.takes(step):
+        back = f"`assent rights withdraw {request.request_id}` notes that its subject takes it back"
+        mend = f"it stands; {back}" if request.stands else "open a new one"
+        raise UsageError(f"the request has ended: {request.status}", mend, rule="request.ended")
 
 
 def require_verified(request: Request) -> None:

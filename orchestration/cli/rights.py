@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, NamedTuple, TextIO
 
 import click
 
-from governance.policy.words import REQUEST_TYPES
+from governance.policy.words import REQUEST_TYPES, STOPPING_REQUESTS
 from orchestration.cli import notices, unfinished
 from orchestration.cli.output import json_option, print_json, print_label, print_table
 from warehouse.errors import RuleBrokenError, UsageError
@@ -171,6 +171,9 @@ STEPS = (
           "complaint": "Where the subject can complain."}),
     Step("lift", "lifted", "Lift a restriction, once the subject has been told.",
          {"told": "How the subject was told beforehand (GDPR Art. 18(3))."}),
+    Step("withdraw", "withdrawn",
+         "Note that the subject takes its request back, open or granted (or a refused objection).",
+         {"how": "How the subject said so."}),
     Step("done", "fulfilled",
          "Note that a request was fulfilled outside of Assent (an erasure can't be: see fulfil).",
          {"how": "What was done, and how the subject was told."}),
@@ -188,6 +191,8 @@ def _command(step: Step) -> click.Command:
         click.echo(f"noted: {step.step}")
         if (request.type, step.step) == ("objection", "refused"):
             click.echo("direct marketing stays stopped: that can't be refused (GDPR Art. 21(3))")
+        if step.step == "withdrawn" and request.type in STOPPING_REQUESTS:
+            click.echo("it stops nothing from the next run on; what was said since counts then")
 
     asked = [click.Option([f"--{name}"], required=True, help=h) for name, h in step.options.items()]
     command = click.Command(

@@ -15,6 +15,7 @@ from governance.release import publish_permission
 from governance.rights import kept, kept_before
 from governance.rights.notices import notices, notify
 from governance.rights.recipients import HandedOver, remember
+from governance.rights.requests import take_step
 from ingest.load import load_feeds
 from tests.support.feeds import EVENTS, UTC_POLICY, declared, event, fill, sale, sources_in
 
@@ -130,6 +131,33 @@ def test_whom_a_restriction_was_told_is_told_that_it_has_ended_and_nobody_else(t
     assert told(out, "printer") == ["restriction_ended"]
     ask("restriction", "A-2")
     assert [kind for kind, to in owed() if to == "planning"] == ["restriction"]
+
+
+@pytest.mark.parametrize("landed", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "step", "told_of"),
+    [
+        ("objection", "fulfilled", "objection"),
+        ("objection", "refused", "marketing_objection"),
+        ("limit", "fulfilled", "limit"),
+    ],
+)
+def test_whom_it_was_told_is_told_that_the_subject_has_taken_back_what_stood(
+    tmp_path, kind, step, told_of, landed
+):
+    (out := tmp_path / "out").mkdir()
+    ask(kind, at=LATER)
+    take_step(POLICY, "A-1", step, how="-")
+    if landed:
+        land(tmp_path)
+    assert told(out, "printer") == [told_of]
+    take_step(POLICY, "A-1", "withdrawn", how="by letter")
+    if landed:
+        land(tmp_path)
+    ended = {(one.request_id, one.kind) for one in notices(POLICY) if one.recipient == "printer"}
+    assert ended == {("A-1", told_of), ("A-1", f"{told_of}_ended")}
+    (out / "printer.json").unlink()
+    assert told(out, "printer") == [f"{told_of}_ended"]
 
 
 @pytest.mark.parametrize("landed", [False, True])

@@ -10,6 +10,7 @@ from governance.release import PERMISSION, publish_permission
 from governance.rights import erasure, kept, leaving, receipt, rectification
 from governance.rights.answered import answered
 from governance.rights.erasure import erase
+from governance.rights.opening import hold
 from governance.rights.proofs import proofs_of
 from governance.rights.purge import purge
 from governance.rights.readmission import readmit
@@ -265,6 +266,62 @@ def test_an_erasure_that_comes_anew_has_a_receipt_of_its_own(tmp_path, monkeypat
     land(tmp_path, ("ann", "7", "erasure", LAST, "open"))
     take_step(POLICY, "7", "refused", **WORDS)
     assert answered(POLICY, "7").receipt is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "step", "held"),
+    [
+        ("objection", "fulfilled", True),
+        ("objection", "refused", False),  # which direct marketing doesn't go by
+        ("restriction", "fulfilled", True),
+        ("limit", "fulfilled", False),  # of nothing but what is sensitive
+        ("erasure", "partial", True),
+    ],
+)
+def test_what_was_granted_and_stands_is_taken_back_by_its_subject(tmp_path, kind, step, held):
+    opened = ("ann", "7", kind, FIRST, "open")
+    land(tmp_path, opened)
+    take_step(POLICY, "7", "verified", method="-")
+    take_step(POLICY, "7", step, **WORDS)
+    land(tmp_path, opened)
+    assert find("7").stands
+    assert permitted() == (["zoe"] if held else ["ann", "zoe"])
+    if kind != "restriction":  # which `refuse` and `lift` end as well
+        with pytest.raises(UsageError, match="`assent rights withdraw 7` notes that its subject"):
+            take_step(POLICY, "7", "refused", **WORDS)
+    take_step(POLICY, "7", "withdrawn", how="by letter")
+    land(tmp_path, opened)
+    assert permitted() == ["ann", "zoe"]
+    assert [status for _, status, *_ in stands()] == ["withdrawn"]
+    for column in ("held_since", "limited_since", "marketing_objected_since"):
+        assert since(column) == [None]
+    assert not find("7").stands
+    with pytest.raises(UsageError, match="open a new one"):
+        take_step(POLICY, "7", "withdrawn", how="by letter")
+
+
+def test_of_several_types_under_a_number_none_is_taken_back_for_another(tmp_path):
+    land(tmp_path, ("ann", "7", "objection", FIRST, "open"))
+    take_step(POLICY, "7", "fulfilled", how="-")
+    land(tmp_path, *((("ann", "7", kind, FIRST, "open")) for kind in ("objection", "access")))
+    with pytest.raises(UsageError, match="of several types"):
+        take_step(POLICY, "7", "withdrawn", how="-")
+    take_step(POLICY, "7", "acknowledged")
+    take_step(POLICY, "7", "refused", **WORDS)
+    take_step(POLICY, "7", "withdrawn", how="-")
+    assert [(r.type, r.status) for r in listing()] == [
+        ("access", "refused"), ("objection", "withdrawn"),
+    ]  # fmt: skip
+
+
+def test_what_was_granted_to_nobody_who_stays_held_isnt_taken_back(tmp_path):
+    number = hold("ann", reason="claim 7", until=NOW.date()).request_id
+    land(tmp_path, ("ann", "7", "access", FIRST, "open"))
+    take_step(POLICY, "7", "refused", **WORDS)
+    with pytest.raises(UsageError, match="has ended: refused"):
+        take_step(POLICY, "7", "withdrawn", how="-")
+    with pytest.raises(UsageError, match="no subject takes it back"):
+        take_step(POLICY, number, "withdrawn", how="-")
 
 
 TELLING = "DSR canary-jane@example.org"  # whatever the company calls it
