@@ -1,31 +1,27 @@
 """Access: everything that is held of a subject, and all that it may know of it (GDPR Art. 15).
 
 Belongs here: what the answer tells, and where from. Does not belong here: which tables hold rows
-(``discovery``: a new one is in the answer by itself), the readable page (``access_page``), handing
-the answer over (``fulfil``).
+(``discovery``: a new one is in the answer by itself), what is kept under the law (``access_kept``),
+the readable page (``access_page``), handing the answer over (``fulfil``).
 
 Rows of segments and other figures over many aren't in it: they are of nobody. The salt, by which
 pseudonyms are made, is held too and not shown: it would undo what it protects.
 """
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
-import duckdb
-
 from governance import acts, consent_receipt, vaulted
 from governance.consent_record import Receipt
 from governance.policy.model import Policy
 from governance.policy.words import SEGMENT_PURPOSE, TRANSACTION_ATTRIBUTES
-from governance.rights import expiry, kept, proofs
+from governance.rights.access_kept import kept_of
 from governance.rights.access_page import page
 from governance.rights.answer import Answer, Meanings, as_json, opening
 from governance.rights.explanation import explained
 from governance.rights.holding import Held, held, plain
-from governance.rights.recipients import recipients_of
 from governance.rights.requests import Request
 from governance.subject_consent import NOTHING_LANDED, account
 from warehouse.connect import connected, warehouse_store
@@ -57,7 +53,7 @@ def answer(
         "provenance": _provenance(found, meanings),
         "requests": [_request(one) for one in theirs],
         "consulted": _consulted(request),
-        **_kept(policy, request.customer_id),
+        **kept_of(policy, request.customer_id),
         "rights": RIGHTS,
         "not_shown": NOT_SHOWN,
         "tables": [_table(table, meanings) for table in found],
@@ -183,56 +179,6 @@ def _consulted(request: Request) -> list[dict[str, Any]]:
         for act in acts.recorded(about=key)
         if act.get("subject_key") == key
     ]
-
-
-def _kept(policy: Policy, customer_id: str) -> dict[str, Any]:
-    """Return to whom the subject was handed over, and what the law lets one keep of it."""
-    with kept.opened() as connection:
-        handed = [
-            {
-                **{name: plain(value) for name, value in vars(one).items()},
-                **_recipient(policy, one.recipient),
-            }
-            for one in recipients_of(connection, customer_id)
-        ]
-        handle = kept.handle_of(connection, customer_id)
-        return {
-            "handed_over": handed,
-            "kept": {
-                "suppressed_since": [
-                    plain(since) for (since,) in _of(connection, "since", "suppressed", handle)
-                ],
-                "proofs_of_consent": [
-                    {"left_by": left_by, "events": events}
-                    for left_by, events in proofs.proofs_of(connection, customer_id)
-                ],
-                "receipts": [
-                    json.loads(text)
-                    for (text,) in _of(connection, "receipt", "receipts", handle)
-                ],
-                "why": policy.evidence.model_dump(mode="json"),
-                "until": {
-                    table: day.isoformat()
-                    for table, day in expiry.kept_until(connection, policy, handle).items()
-                },
-            },
-        }  # fmt: skip
-
-
-def _of(
-    connection: duckdb.DuckDBPyConnection, columns: str, table: str, handle: Any
-) -> list[tuple[Any, ...]]:
-    return connection.execute(
-        f"select {columns} from kept.{table} where handle = ? order by all", [handle]
-    ).fetchall()
-
-
-def _recipient(policy: Policy, name: str) -> dict[str, Any]:
-    """Return who a recipient is, if the policy still lists it."""
-    listed = policy.recipients.get(name)
-    if listed is None:
-        return {}
-    return {"description": listed.description, "role": listed.role, "country": listed.country}
 
 
 def _table(table: Held, meanings: Meanings) -> dict[str, Any]:

@@ -163,15 +163,15 @@ def _consulted(body: Element, told: Mapping[str, Any], zone: str) -> None:
 
 def _kept(body: Element, told: Mapping[str, Any], zone: str) -> None:
     kept = told["kept"]
-    if not kept["until"]:
+    if not any(kept[name] for name in kept if name != "why"):
         return
     add(body, "h2", "What we keep because the law lets us")
     why = kept["why"]
     interest = f" ({why['interest']})" if why["interest"] else ""
     add(
         body, "p",
-        f"It rests on {consent_page.BASES[why['basis']]}{interest}. An open request, a restriction"
-        " or a legal hold keeps it for longer.",
+        f"It rests on {consent_page.BASES[why['basis']]}{interest}. An open request, such as this"
+        " one, a restriction or a legal hold keeps it for longer.",
     )  # fmt: skip
     facts(body, {
         "So that nothing brings you back": [
@@ -186,10 +186,28 @@ def _kept(body: Element, told: Mapping[str, Any], zone: str) -> None:
             f"a receipt for request {receipt.get('request_id', '')}"
             for receipt in kept["receipts"]
         ] or "nothing",
+        "What was done about your requests": [
+            f"{step['step']} {_at(step['at'], zone)}: request {step['request_id']}"
+            f" ({step['right']})"
+            for step in kept["steps"]
+        ] or "nothing",
+        "What those are told to whom we gave your data": [
+            _notice(notice, zone) for notice in kept["notices"]
+        ] or "nothing",
         "Until when": [
             f"{KEPT[table]}: {_day(day)}" for table, day in kept["until"].items()
         ],
     })  # fmt: skip
+
+
+def _notice(notice: Mapping[str, Any], zone: str) -> str:
+    of = f" ({notice['purpose']})" if notice["purpose"] else ""
+    what = notice["kind"].replace("_", " ")
+    says = f"; it says: {_text(notice['says'])}" if notice["says"] else ""
+    return (
+        f"{notice['recipient']}: {what}{of}, since {_at(notice['since'], zone)},"
+        f" {notice['state']}{says}"
+    )
 
 
 def _tables(body: Element, told: Mapping[str, Any]) -> None:

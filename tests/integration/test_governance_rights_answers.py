@@ -6,12 +6,14 @@ import json
 from datetime import date, datetime, timedelta
 
 import jsonschema
+import pyarrow as pa
 import pyrage
 import pytest
 
 from governance import identity
-from governance.rights import receipt
+from governance.rights import access_kept, access_page, kept, receipt
 from governance.rights.discovery import alias_of, holders, mark
+from governance.rights.recipients import HandedOver, remember
 from tests.support.canaries import Search
 from warehouse.connect import published_store, warehouse_store
 from warehouse.publish import published_purposes
@@ -321,17 +323,40 @@ def test_a_table_whose_rows_are_anybodys_stops_the_answer(small, tmp_path):
 def test_who_was_erased_is_told_what_is_kept(story, tmp_path):
     one, *_ = story
     who = sorted(one.members())[3]
+    export = HandedOver("r", "printer", "segmentation", datetime(2024, 6, 1), ("email",))
+    with one.entered(), identity.opened() as connection:
+        remember(pa.table({"customer_id": [who]}), export)
+        (email,) = connection.execute(
+            "select email from vault.subjects join vault.identifiers using (subject_key)"
+            " where customer_id = ?", [who],
+        ).fetchone()  # fmt: skip
     number = opened(one, who, "erasure")
     assert one.assent("rights", "fulfil", number).status == 0
     answered(one, who, "access", tmp_path / "out")
     told = json.loads((tmp_path / "out" / "access.json").read_text())
     assert told["purposes"] == told["memberships"] == []
     assert {t["file"] for t in told["tables"]} == {"inbox"}
-    kept = told["kept"]
-    assert len(kept["suppressed_since"]) == 1
-    assert kept["proofs_of_consent"][0]["events"]
-    assert kept["receipts"][0]["request_id"] == number
-    assert {"proofs", "receipts", "steps", "suppressed"} <= set(kept["until"])
+    left = told["kept"]
+    assert len(left["suppressed_since"]) == 1
+    assert left["proofs_of_consent"][0]["events"]
+    assert left["receipts"][0]["request_id"] == number
+    assert {"proofs", "receipts", "steps", "suppressed"} <= set(left["until"])
+    assert [step["step"] for step in left["steps"] if step["request_id"] == number] == [
+        "verified", "fulfilled",
+    ]  # fmt: skip
+    assert left["steps"][0]["method"] == "by letter"
+    assert "actor" not in json.dumps(left["steps"])
+    (notice,) = [n for n in left["notices"] if n["recipient"] == "printer"]
+    assert (notice["kind"], notice["state"], notice["request_id"]) == ("erasure", "waiting", number)
+    assert notice["says"]["known_as"]["email"] == email
     page = (tmp_path / "out" / "access.html").read_text()
-    assert kept["why"]["interest"] in page
+    assert email in page
+    assert f"request {number} (erasure)" in page
+    assert left["why"]["interest"] in page
     assert "the entry that keeps what was erased away" in page
+
+
+def test_no_table_of_what_is_kept_of_somebody_is_left_out():
+    """A new one has to be told of, in the data and on the page."""
+    of_somebody = {name for name, columns in kept.TABLES.items() if "handle uuid" in columns}
+    assert set(access_kept.TOLD) == set(access_page.KEPT) == of_somebody
