@@ -8,7 +8,7 @@ people (``ingest.feeds``); this is the second count that those are held to.
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -31,7 +31,7 @@ from governance.policy.words import (
     WORD_FEEDS,
     FeedName,
 )
-from governance.rights.deadlines import due_dates, may_be_extended, regime_of
+from governance.rights.due import next_due, outlook
 from warehouse.catalogue import columns
 
 Asked = tuple[UUID | None, str, str]  # a request: subject key, number and type
@@ -190,60 +190,36 @@ def _due(
 ) -> Result:  # fmt: skip
     """Judge whether a request that nobody has answered, or acknowledged, is past its last day.
 
-    A request is open until a row of it says otherwise, whoever says so, the feed or Assent. Who
-    delivers one by a feed acknowledges it, and the feed doesn't tell. A verdict is read again on
-    later days, so that its reason names days.
+    A request is open until a row of it says otherwise, whoever says so, the feed or Assent.
     """
     if not all(columns(connection, "landing", table) for table in ("rights_requests", "loads")):
         return unjudged(rule)
     rows = connection.execute(
         f"""
-        select c.jurisdiction, r.type, r.received_at, r.subject_key, r.request_id,
-            (r.subject_key, r.request_id, r.type) in (
-                select (subject_key, request_id, type)
-                from landing.rights_requests join landing.loads using (load_id)
-                where feed = $ours and status = 'open'
-            ) as ours
+        select c.jurisdiction, r.type, r.received_at, r.subject_key, r.request_id
         from {requests_sql("landing.rights_requests")} as r
         left join landing.customers as c using (subject_key) where r.unanswered
-        """,
-        {"ours": INBOX["rights_requests"]},
+        """
     ).fetchall()
     waiting = [row for row in rows if (row[3], row[4], row[1]) not in holds]
     if not waiting:
         return result(rule, "holds", 0, "no request is open")
-    due = []
-    for jurisdiction, request_type, received_at, subject, number, ours in waiting:
-        asked = (subject, number, request_type)
-        regime = regime_of(policy, jurisdiction)
-        dates = due_dates(
-            policy,
-            regime,
-            request_type,
-            received_at,
-            extended=asked in extended and may_be_extended(policy, regime, request_type),
+    dues = [
+        next_due(
+            policy, (number, request_type, received_at), jurisdiction,
+            acknowledged=(subject, number, request_type) in acknowledged,
+            extended=(subject, number, request_type) in extended,
         )
-        days = [(dates.answer_by, (regime, request_type))]
-        if dates.acknowledge_by and ours and asked not in acknowledged:
-            days.append((dates.acknowledge_by, (regime, f"{request_type}, to acknowledge")))
-        due.append(min(days))
-    first = min(day for day, _ in due)
-    warned = today + timedelta(days=policy.thresholds.request_warning_days)
-    held = Counter(kind for _, kind in due)
-    soon = Counter(kind for day, kind in due if day <= warned)
-    late = Counter(kind for day, kind in due if day < today)
-    heads = ("regime", "type", "open", f"due by {warned}", "late")
+        for jurisdiction, request_type, received_at, subject, number in waiting
+    ]  # fmt: skip
+    found = outlook(policy, dues, today)
+    held, soon, late = (
+        Counter((due.regime, due.kind) for due in some) for some in (dues, found.soon, found.late)
+    )
+    heads = ("regime", "type", "open", f"due by {found.warned}", "late")
     table = Table(heads, [(*k, held[k], soon[k], late[k]) for k in sorted(held)])
-    if late:
-        why = (
-            f"late on {today}: {late.total()} of {len(due)} open requests, the first since {first}"
-        )
-    elif soon:
-        why = f"due by {warned}: {soon.total()} of {len(due)} open requests, the first on {first}"
-    else:
-        why = f"open requests: {len(due)}, the first due on {first}"
-    found = aged(rule, first, today, why, **{"open requests": table})
-    return replace(found, soon=bool(soon) and not late)
+    judged = aged(rule, found.first, today, found.why, **{"open requests": table})
+    return replace(judged, soon=bool(soon) and not late)
 
 
 def _notices(rule: Rule, untold: Collection[datetime], today: date) -> Result:

@@ -2,7 +2,7 @@
 
 Belongs here: the requests as they stand, by the feed, by the inbox and by the steps taken here.
 Does not belong here: opening one (``opening``), what fulfilling one does (``access``, ``erasure``),
-how the time to answer is counted (``deadlines``), whom a request keeps out of marts
+by when one has to be answered (``due``), whom a request keeps out of marts
 (``governance.consent``).
 """
 
@@ -26,7 +26,7 @@ from governance.policy.words import (
 )
 from governance.release import PERMISSION
 from governance.rights import kept
-from governance.rights.deadlines import DueDates, due_dates, may_be_extended, regime_of
+from governance.rights.deadlines import due_dates, regime_of
 from warehouse.clock import now, utc_naive
 from warehouse.connect import published_store
 from warehouse.errors import UsageError
@@ -107,15 +107,6 @@ class Request:
     def is_hold(self) -> bool:
         """Whether it is a legal hold: nobody asked for it, and nobody has to answer it."""
         return any(step["step"] == HELD for step in self.steps)
-
-
-def due_dates_of(policy: Policy, request: Request) -> DueDates | None:
-    """Return the due dates of a request as it stands; None of a legal hold, which has none."""
-    if request.is_hold:
-        return None
-    regime = regime_of(policy, request.jurisdiction)
-    extended = request.extended and may_be_extended(policy, regime, request.type)
-    return due_dates(policy, regime, request.type, request.received_at, extended=extended)
 
 
 def hold_is_over(steps: Iterable[Mapping[str, Any]]) -> bool:

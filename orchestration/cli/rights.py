@@ -75,23 +75,40 @@ def hold(subject: str, reason: str, until: datetime) -> None:
 @click.option("--all", "everything", is_flag=True, help="Ended ones too.")
 @json_option
 def list_(everything: bool, as_json: bool) -> None:
-    """List requests, without names or customer numbers."""
+    """List requests, without names or customer numbers; fail if one is late."""
+    from governance.rights.due import due_of, outlook, present_day
     from governance.rights.requests import OPEN, listing
+    from orchestration.manifest import policy
 
-    found = [r for r in listing() if everything or r.status == OPEN]
-    shown = [_shown(request) for request in found]
+    every = listing()
+    found = [r for r in every if everything or r.status == OPEN]
+    due = [due_of(policy(), request) for request in found]
+    stands = outlook(policy(), filter(None, due), present_day(policy(), every))
+    shown = [
+        _shown(request) | {"due": one and stands.of(one)}
+        for request, one in zip(found, due, strict=True)
+    ]
     print_label(aside=as_json)
     if as_json:
         print_json(shown)
-        return
-    columns = ["request_id", "type", "received_at", "status", "verified", "extended",
-               "acknowledged", "acknowledge_by", "answer_by"]  # fmt: skip
-    print_table("", columns, [[row[name] for name in columns] for row in shown])
+    else:
+        columns = ["request_id", "type", "received_at", "status", "verified", "extended",
+                   "acknowledged", "acknowledge_by", "answer_by", "due"]  # fmt: skip
+        print_table("", columns, [[row[name] for name in columns] for row in shown])
+    if stands.late:
+        raise RuleBrokenError(
+            stands.why,
+            "answer those whose `due` says so, or tell their subjects that they have arrived:"
+            " `assent rights acknowledge`",
+            rule="rights.due",
+        )
+    if stands.soon:
+        click.echo(stands.why, err=as_json)
 
 
 def _shown(request: Any) -> dict[str, Any]:
     """Return what may be printed of a request: nothing that says whose it is."""
-    from governance.rights.requests import due_dates_of
+    from governance.rights.due import due_dates_of
     from orchestration.manifest import policy
 
     due = due_dates_of(policy(), request)

@@ -246,21 +246,21 @@ def test_a_request_that_was_opened_here_has_to_be_acknowledged(
         )
         return next(r for r in found if r.rule == "rights.due")
 
-    warehouse.execute(
-        "insert into landing.loads by name select 900 as load_id, 'inbox_requests' as feed"
-    )
     warehouse.execute(asked(received="2024-06-24"))
     by_feed = due()
     assert (by_feed.status, by_feed.observed < observed) == ("holds", True)
-    warehouse.execute("update landing.rights_requests set load_id = 900 where request_id = 'q'")
+    ours = "A-0123456789"
+    warehouse.execute(
+        f"update landing.rights_requests set request_id = '{ours}' where request_id = 'q'"
+    )
     found = due()
     assert (found.status, found.observed, found.soon) == (status, observed, soon)
     assert why in found.why
     kinds = [row[1] for row in found.details["open requests"].rows]
     assert "access, to acknowledge" in kinds
-    told = due(acknowledged={(UUID(STRANGER), "q", "access")})
+    told = due(acknowledged={(UUID(STRANGER), ours, "access")})
     assert (told.why, told.observed) == (by_feed.why, by_feed.observed)
-    assert due(acknowledged={(UUID(STRANGER), "q", "erasure")}).why == found.why
+    assert due(acknowledged={(UUID(STRANGER), ours, "erasure")}).why == found.why
 
 
 def test_a_legal_hold_is_never_late(warehouse: duckdb.DuckDBPyConnection) -> None:

@@ -1,6 +1,6 @@
 """Steps on requests: extending, holding, lifting, and what comes before what."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
@@ -63,13 +63,55 @@ def test_by_when_a_request_has_to_be_answered_is_shown(one, who):
     assert "answer_by" in one.assent("rights", "list").out
 
 
-def test_a_request_that_was_acknowledged_or_extended_is_late_later(one):
-    """The verdict goes by the steps, which landing doesn't hold; a legal hold is never late."""
+@pytest.fixture
+def californian(one):
     with one.entered(), identity.opened(warehouse_store(read_only=True)) as connection:
-        (who,) = connection.execute(
+        ((who,),) = connection.execute(
             "select min(customer_id) from vault.subjects join warehouse.landing.customers"
             " using (subject_key) where jurisdiction = 'US-CA'"
-        ).fetchall()[0]
+        ).fetchall()
+    return who
+
+
+def test_the_list_warns_before_the_last_day_and_fails_after_it(one, californian):
+    """Of what is due first: to acknowledge, or to answer; never of a legal hold."""
+    number = opened(one, californian, "access")
+    done = one.assent("rights", "hold", californian, "--reason", "claim", "--until", "2099-06-30")
+    assert done.status == 0, done.said
+    (shown,) = [r for r in one.assent("rights", "list", "--json").json if r["due"]]
+    assert (shown["request_id"], shown["due"]) == (number, "in time")
+    acknowledge, answer = (
+        date.fromisoformat(shown[name]) for name in ("acknowledge_by", "answer_by")
+    )
+
+    def listed(day, after, due, status, said=""):
+        now = {"ASSENT_NOW": f"{day + timedelta(after)}T17:00:00Z"}
+        done, as_json = (one.assent("rights", "list", *more, **now) for more in ((), ("--json",)))
+        assert (done.status, as_json.status) == (status, status), done.said
+        assert due in done.out
+        assert [r["due"] for r in as_json.json if r["request_id"] == number] == [due]
+        assert said in (done.err if status else done.out)
+        assert said in as_json.err
+        assert ("1 of 1 open requests" in done.said) == bool(said)
+
+    listed(acknowledge, -8, "in time", 0)
+    listed(acknowledge, -7, "soon", 0, f"due by {acknowledge}")
+    listed(acknowledge, 1, "late", 1, f"late on {acknowledge + timedelta(1)}")
+    assert one.assent("rights", "acknowledge", number).status == 0
+    listed(acknowledge, 1, "in time", 0)
+    listed(answer, 0, "soon", 0, f"due by {answer + timedelta(7)}")
+    listed(answer, 1, "late", 1, f"since {answer}")
+    refused = one.assent("rights", "refuse", number, "--ground", "-", "--complaint", "-")
+    assert refused.status == 0
+    after = {"ASSENT_NOW": f"{answer + timedelta(1)}T17:00:00Z"}
+    every = one.assent("rights", "list", "--all", "--json", **after)
+    assert every.status == 0
+    assert [r["due"] for r in every.json] == [None, None]
+
+
+def test_a_request_that_was_acknowledged_or_extended_is_late_later(one, californian):
+    """The verdict goes by the steps, which landing doesn't hold; a legal hold is never late."""
+    who = californian
     number = opened(one, who, "access")
     done = one.assent("rights", "hold", who, "--reason", "claim 7", "--until", "2099-06-30")
     assert done.status == 0, done.said
