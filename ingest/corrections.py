@@ -5,11 +5,12 @@ correcting them (``governance.rights.rectification``), what becomes of a feed th
 value again (``heeding``).
 """
 
-import json
 import unicodedata
 from typing import Any
 
+from governance import said_once
 from governance.limits import BLANKS, require_short
+from governance.said_once import SaidTwiceError
 from ingest.contract import CUSTOMERS, TEXT, WHOLE, Column
 from warehouse.errors import UsageError
 
@@ -39,22 +40,18 @@ def read(content: bytes) -> dict[str, str | None]:
             "the corrections aren't valid UTF-8", "write them anew in it", rule="changes"
         ) from None
     try:
-        said = json.loads(text, object_pairs_hook=_each_once)
-    except (ValueError, RecursionError):  # such as parentheses without end
+        said = said_once.read(text)
+    except SaidTwiceError:
+        raise UsageError(
+            "the corrections name a column twice", "write each once", rule="changes"
+        ) from None
+    except (ValueError, RecursionError):
         said = None
     if not isinstance(said, dict) or not said:
         raise UsageError(
             "the corrections are no JSON object", 'write {"column": "value", ...}', rule="changes"
         )
     return {name: _value(name, value) for name, value in said.items()}
-
-
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse what says a column twice: nobody knows which was meant."""
-    said = dict(pairs)
-    if len(said) < len(pairs):
-        raise UsageError("the corrections name a column twice", "write each once", rule="changes")
-    return said
 
 
 def _value(name: str, value: Any) -> str | None:

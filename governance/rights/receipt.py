@@ -121,8 +121,8 @@ def holds(receipt: dict[str, Any]) -> bool:
         said = receipt["public_key"]
         if said not in {*public_keys(), *kept.former_public_keys()}:
             return False
-        public = Ed25519PublicKey.from_public_bytes(base64.b64decode(said))
-        public.verify(base64.b64decode(receipt["signature"]), _bytes(content))
+        public = Ed25519PublicKey.from_public_bytes(_read(said))
+        public.verify(_read(receipt["signature"]), _bytes(content))
     except (InvalidSignature, KeyError, TypeError, ValueError):
         return False
     return True
@@ -151,3 +151,14 @@ def _bytes(content: dict[str, Any]) -> bytes:
 
 def _text(content: bytes) -> str:
     return base64.b64encode(content).decode()
+
+
+def _read(text: str) -> bytes:
+    """Return what a text stands for that :func:`_text` has written; any other is refused.
+
+    Decoders pass over characters that are none of theirs, and bits beyond the end.
+    """
+    content = base64.b64decode(text, validate=True)
+    if _text(content) != text:
+        raise ValueError("it isn't written so")
+    return content

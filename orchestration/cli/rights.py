@@ -4,7 +4,6 @@ Belongs here: arguments and printing. Does not belong here: what a request does
 (``governance.rights``).
 """
 
-import json
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TextIO
@@ -276,10 +275,14 @@ def fulfil(
 @click.argument("receipt", type=click.File(encoding="utf-8"))
 def check(receipt: TextIO) -> None:
     """Tell whether receipts (a JSON file, or -) are as they were signed here."""
+    from governance import said_once
     from governance.rights.receipt import holds
 
+    mend = "`assent rights show REQUEST --json` prints the one that is kept"
     try:
-        found = json.load(receipt)
+        found = said_once.read(receipt.read())
+    except said_once.SaidTwiceError:
+        raise RuleBrokenError("a key stands in it twice: none was signed so", mend) from None
     except (ValueError, RecursionError):
         found = None
     receipts = found if isinstance(found, list) else [found]
@@ -288,8 +291,7 @@ def check(receipt: TextIO) -> None:
     wrong = sum(not holds(each) for each in receipts)
     if wrong:
         raise RuleBrokenError(
-            f"{wrong} of {len(receipts)} aren't as they were signed, or were signed elsewhere",
-            "`assent rights show REQUEST --json` prints the one that is kept",
+            f"{wrong} of {len(receipts)} aren't as they were signed, or were signed elsewhere", mend
         )
     click.echo(f"as signed here: {len(receipts)}")
 

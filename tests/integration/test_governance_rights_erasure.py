@@ -111,6 +111,12 @@ def test_the_receipt_is_signed_and_names_nobody(story):
         assert not receipt.holds(told | {"seconds": 0.1234})
 
 
+def other_end(told):
+    """Return another last character of a signature that stands for the same bytes."""
+    last = told["signature"][-3]
+    return chr(ord(last) + 1)  # the first of sixteen: A, Q, g or w
+
+
 @pytest.mark.parametrize(
     ("changed", "status", "said"),
     [
@@ -118,6 +124,29 @@ def test_the_receipt_is_signed_and_names_nobody(story):
         (lambda told: [told, told], 0, "as signed here: 2"),
         (lambda told: told | {"seconds": 0.1234}, 1, "1 of 1 aren't as they were signed"),
         (lambda told: [told, {**told, "public_key": []}], 1, "1 of 2 aren't as they were signed"),
+        (
+            lambda told: told | {"signature": f"{told['signature'][:-3]}{other_end(told)}=="},
+            1,
+            "1 of 1 aren't as they were signed",
+        ),
+        (
+            lambda told: told | {"signature": f"{told['signature']}\n!"},
+            1,
+            "1 of 1 aren't as they were signed",
+        ),
+        # A reader that takes the first of two has another receipt before it.
+        (
+            lambda told: f'{{"seconds": 0.1234, {json.dumps(told)[1:]}',
+            1,
+            "a key stands in it twice",
+        ),
+        (
+            lambda told: json.dumps([told, told]).replace(
+                '"rows_found": {', '"rows_found": {"a": 1, "a": 2, '
+            ),
+            1,
+            "a key stands in it twice",
+        ),
         (lambda _: [], 2, "that is no receipt"),
         (lambda told: json.dumps(told)[:20], 2, "that is no receipt"),
     ],
@@ -125,7 +154,8 @@ def test_the_receipt_is_signed_and_names_nobody(story):
 def test_whoever_has_a_receipt_can_have_it_checked(story, tmp_path, changed, status, said):
     one, *_, told = story
     file = tmp_path / "receipt.json"
-    file.write_text(json.dumps(changed(told)))
+    content = changed(told)
+    file.write_text(content if isinstance(content, str) else json.dumps(content))
     done = one.assent("rights", "check", str(file))
     assert (done.status, said in done.said) == (status, True), done.said
 
