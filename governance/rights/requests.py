@@ -280,6 +280,13 @@ def take_step(
 
 def _require_fitting(policy: Policy, request: Request, step: str) -> None:
     """Refuse a step that this request can't take."""
+    if request.is_hold and step in ("acknowledged", "extended", WITHDRAWN):
+        raise UsageError(
+            "a legal hold is the company's own: nobody has asked for it, so that it has no due date"
+            " and nobody takes it back",
+            f"`assent rights lift {request.request_id}` ends it",
+            rule="request.hold",
+        )
     if step == "extended":
         _require_extendable(policy, request)
     elif step == "fulfilled" and request.type == "erasure":
@@ -287,13 +294,10 @@ def _require_fitting(policy: Policy, request: Request, step: str) -> None:
             "an erasure is done by Assent, not noted",
             f"`assent rights fulfil {request.request_id}`",
         )
+    elif step in GRANTED:
+        require_verified(request)
     elif step == "lifted" and request.type != "restriction":
         raise UsageError("only a restriction is lifted", "`refuse` or `done` ends the others")
-    elif step == WITHDRAWN and request.is_hold:
-        raise UsageError(
-            "a legal hold is the company's own: no subject takes it back",
-            f"`assent rights lift {request.request_id}` ends it",
-        )
 
 
 def _require_extendable(policy: Policy, request: Request) -> None:

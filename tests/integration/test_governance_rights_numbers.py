@@ -314,14 +314,35 @@ def test_of_several_types_under_a_number_none_is_taken_back_for_another(tmp_path
     ]  # fmt: skip
 
 
-def test_what_was_granted_to_nobody_who_stays_held_isnt_taken_back(tmp_path):
+@pytest.mark.parametrize("step", ["withdrawn", "acknowledged", "extended"])
+def test_of_a_legal_hold_nobody_takes_a_step_of_what_was_asked_for(tmp_path, step):
+    land(tmp_path)
     number = hold("ann", reason="claim 7", until=NOW.date()).request_id
-    land(tmp_path, ("ann", "7", "access", FIRST, "open"))
-    take_step(POLICY, "7", "refused", **WORDS)
-    with pytest.raises(UsageError, match="has ended: refused"):
-        take_step(POLICY, "7", "withdrawn", how="-")
-    with pytest.raises(UsageError, match="no subject takes it back"):
-        take_step(POLICY, number, "withdrawn", how="-")
+    with pytest.raises(UsageError, match="nobody has asked for it"):
+        take_step(POLICY, number, step, how="-")
+    assert [taken["step"] for taken in find(number).steps] == ["held"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "step"),
+    [
+        ("access", "fulfilled"),
+        ("portability", "fulfilled"),
+        ("explanation", "fulfilled"),
+        ("rectification", "partial"),
+        ("erasure", "partial"),
+    ],
+)
+def test_nobody_is_answered_outside_of_assent_before_somebody_has_verified_who_asks(
+    tmp_path, kind, step
+):
+    land(tmp_path, ("ann", "7", kind, FIRST, "open"))
+    with pytest.raises(UsageError, match="nobody has verified"):
+        take_step(POLICY, "7", step, how="by post")
+    assert find("7").status == "open"
+    take_step(POLICY, "7", "verified", method="-")
+    take_step(POLICY, "7", step, how="by post")
+    assert find("7").status == step
 
 
 TELLING = "DSR canary-jane@example.org"  # whatever the company calls it
