@@ -53,8 +53,8 @@ class State:
     """A subject's state for one purpose: the rule that decided it, why, and by which event.
 
     ``until`` is when a consent ends, ``ask_again_at`` from when the subject, who has opted out, may
-    be asked to opt in (None: now), both in UTC; ``overruled`` the number of signals that an opt-in
-    by name overrules.
+    be asked to opt in (None: now), both in UTC; ``overruled`` the number of signals that an
+    opt-in by name overrules, up to the moment that is asked about.
     """
 
     purpose: str
@@ -232,7 +232,8 @@ def _states(
         f"""
         select s.purpose, s.permitted, s.rule, s.regime, s.basis, s.until,
             s.ask_again_at,
-            (select count(*) from heard as r where r.about = s.purpose and r.repeats) as overruled,
+            (select count(*) from heard as r where r.about = s.purpose and r.repeats
+                and r.occurred_at <= $at) as overruled,
             h.* exclude (about, counts, repeats, grants, objects)
         from state as s left join heard as h
             on h.about = s.purpose and h.occurred_at = s.decided_at and h.counts
@@ -244,7 +245,8 @@ def _states(
             partition by s.purpose order by h.purpose is null, h.recorded_at, h.event_id
         ) = 1
         order by s.purpose
-        """
+        """,
+        {"at": at},
     ).fetchall()
     return [_state(policy, row[:8], row[8:]) for row in rows]
 

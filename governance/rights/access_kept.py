@@ -28,11 +28,15 @@ class Told(NamedTuple):
 
 
 def kept_of(policy: Policy, customer_id: str) -> dict[str, Any]:
-    """Return to whom the subject was handed over, and what the law lets one keep of it."""
+    """Return to whom the subject was handed over, and what the law lets one keep of it.
+
+    The caller holds the writer's lock.
+    """
+    words = expiry.words_known()
     with kept.opened() as connection:
         told = {each.name: each.rows(connection, policy, customer_id) for each in TOLD.values()}
         handle = kept.handle_of(connection, customer_id)
-        until = expiry.kept_until(connection, policy, handle)
+        until = expiry.kept_until(connection, policy, handle, words)
     return {
         "handed_over": told.pop("handed_over"),
         "kept": {

@@ -2,11 +2,12 @@
 
 Belongs here: how old each row of that file is, whose rows nothing may leave of, and letting go what
 is older than the policy's block ``evidence`` allows. All that is kept of one request goes together,
-counted from when the request ended or its subject left, whichever was last; an entry that stops an
-erased subject counts from when a feed may have delivered the subject for the last time, since
-without it the next delivery would bring them back. A restriction that stands, an open request and
-a legal hold beat it. Does not belong here: what landing holds (``custody``), whom the door stops
-(``ingest.suppression``), judging that nothing is too old (``expectations.custody``).
+counted from when its last word landed, its last step was taken or its subject left, whichever was
+last; an entry that stops an erased subject counts from when a feed may have delivered the subject
+for the last time, since without it the next delivery would bring them back. A restriction that
+stands, an open request and a legal hold beat it. Does not belong here: what landing holds
+(``custody``), whom the door stops (``ingest.suppression``), judging that nothing is too old
+(``expectations.custody``).
 
 GDPR Art. 5(1)(e).
 """
@@ -23,6 +24,7 @@ from governance.clocks import Clocks, last_instant
 from governance.consent_relations import RESTRICTED, requests_sql
 from governance.policy.model import Policy
 from governance.rights import kept
+from warehouse.catalogue import columns
 from warehouse.clock import now, utc_naive
 from warehouse.connect import connected, warehouse_store
 from warehouse.home import Home
@@ -68,8 +70,7 @@ def let_expire(policy: Policy, clocks: Clocks) -> dict[str, int]:
     """
     if not Home.current().kept.exists():
         return {}
-    with connected(warehouse_store(read_only=True)) as connection:
-        words = _words(connection)
+    words = words_known()
     with kept.opened() as connection:
         _prepare(connection, words, clocks.newest_day)
         old = {table: _too_old(policy, table, clocks.newest_day) for table in AGES}
@@ -113,19 +114,34 @@ def oldest(connection: duckdb.DuckDBPyConnection, as_of: date) -> dict[str, date
     return {table: moment for table, moment in found.items() if moment is not None}
 
 
+def words_known() -> "pa.Table | None":
+    """Return the words on requests, for :func:`kept_until`; None where nothing has landed.
+
+    The caller holds the writer's lock, and hasn't opened ``kept``.
+    """
+    store = warehouse_store(read_only=True)
+    if not store.path.exists():
+        return None
+    with connected(store) as connection:
+        landed = columns(connection, "landing", "rights_requests")
+        return _words(connection) if landed else None
+
+
 def kept_until(
-    connection: duckdb.DuckDBPyConnection, policy: Policy, handle: Any
+    connection: duckdb.DuckDBPyConnection, policy: Policy, handle: Any, words: "pa.Table | None"
 ) -> dict[str, date]:
     """Return until when the last of what each table has of a customer is kept, as things stand.
 
-    A delivery, a step or a hold that is yet to come makes it later.
+    A delivery, a step, its landing or a hold that is yet to come makes it later.
 
     Parameters
     ----------
     connection
         As :func:`governance.rights.kept.opened` yields it.
+    words
+        As of :func:`words_known`.
     """
-    _prepare(connection, None, date.min)
+    _prepare(connection, words, date.min)
     found = {}
     for table in AGES:
         ((moment,),) = connection.execute(

@@ -216,6 +216,10 @@ def test_nobody_is_asked_to_opt_in_soon_after_an_opt_out(one, people):
     record(one, californian, "opted_out", "--signal", "gpc", "--occurred-at", "2024-08-01 09:00:00")
     found = offers()
     assert (found["permitted"], found["overruled"], found["ask_again_at"]) == (True, 1, None)
+    known = ("--known-at", "2024-12-31")
+    for day, signals in (("2024-07-15", 0), ("2024-08-01", 1)):
+        found = shown(one, californian, "--as-of", day, *known)["personalised_offers"]
+        assert (found["permitted"], found["overruled"]) == (True, signals)
     # Under gdpr a signal yields to nothing, and nobody is told when to ask.
     european = next(who for who, regime in people.items() if regime == "gdpr")
     for word in (("opted_out", "--signal", "gpc"), opt_in, ("opted_out", "--signal", "gpc")):
