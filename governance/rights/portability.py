@@ -8,12 +8,13 @@ where rows are held (``holding``), handing the answer over (``fulfil``).
 
 import io
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from governance.policy.model import Policy
 from governance.rights.answer import Answer, Meanings, as_json, opening
 from governance.rights.holding import Held, held
-from governance.rights.requests import Request
+from governance.rights.requests import RANK, Request
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 SCHEMA = "portability.schema.json"
@@ -71,7 +72,23 @@ def _records(
         rows = [{**own, **_of(record, columns)} for record in table.records()]
         # A word is in both for a moment: where it waits, and where it has landed.
         told += rows if table.file == "warehouse" else [row for row in rows if row not in told]
-    return told
+    return _newest_of_each(told) if feed == "rights_requests" else told
+
+
+def _newest_of_each(words: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return each request once, by its newest word, whether that has landed or waits.
+
+    Landing keeps the newest of the feed, and of those that were said here.
+    """
+    newest: dict[tuple[Any, Any], dict[str, Any]] = {}
+    for word in sorted(words, key=_how_new):
+        newest[word["request_id"], word["type"]] = dict(word)
+    return list(newest.values())
+
+
+def _how_new(word: Mapping[str, Any]) -> tuple[datetime, int]:
+    """Return what is greater for a newer word, by which a request stands."""
+    return datetime.fromisoformat(word["received_at"]), -RANK.index(word["status"])
 
 
 def _of(record: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:

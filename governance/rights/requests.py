@@ -354,7 +354,7 @@ def note_step(request: Request, step: str, **details: Any) -> None:
 
 
 # How a request stands that has several words, of the newest: what releases, then what has ended.
-_RANK = ("withdrawn", "refused", "lifted", "fulfilled", "partial", OPEN)
+RANK = ("withdrawn", "refused", "lifted", "fulfilled", "partial", OPEN)
 _LISTED = f"""
     with words as (
         select s.customer_id, s.subject_key, r.request_id, r.type, r.received_at, r.status,
@@ -367,7 +367,7 @@ _LISTED = f"""
     )
     select request_id, type, any_value(r.received_at) as received_at,
         first(w.status order by w.received_at desc,
-            list_position([{", ".join(map(quoted, _RANK))}], w.status)) as status,
+            list_position([{", ".join(map(quoted, RANK))}], w.status)) as status,
         customer_id, any_value(w.subject_key) as subject_key,
         any_value(p.jurisdiction) as jurisdiction,
         first(w.channel order by w.received_at desc) filter (w.channel is not null) as channel,

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyrage
 import pytest
 
-from governance import identity
+from governance import identity, inbox
 from governance.rights import access_kept, access_page, kept, receipt
 from governance.rights.discovery import alias_of, holders, mark
 from governance.rights.recipients import HandedOver, remember
@@ -236,6 +236,30 @@ def test_portability_comes_back_as_it_was_provided(story, answers):
     )  # fmt: skip
     assert told["feeds"]["customers"][0]["email"]
     assert "segment" not in files["portability.json"].replace("segmentation", "")
+
+
+def test_a_request_of_which_several_words_wait_or_have_landed_is_taken_along_once(story, tmp_path):
+    one, *_ = story
+    who = sorted(one.members())[5]
+    ended, asking = opened(one, who, "access"), opened(one, who, "limit", verified=False)
+    said = {
+        "customer_id": who, "request_id": "R-1", "type": "objection", "channel": None,
+        "received_at": datetime(2024, 6, 1), "status": "open",
+    }  # fmt: skip
+    with one.entered():
+        inbox.add("rights_requests", said)
+        inbox.add("rights_requests", said | {"received_at": datetime(2024, 6, 1, 0, 0, 0, 500_000),
+                                             "status": "lifted"})  # fmt: skip
+        inbox.add("rights_requests", said | {"type": "access"})
+    assert one.assent("rights", "done", ended, "--how", "by post").status == 0
+    answered(one, who, "portability", tmp_path / "out")
+    told = json.loads((tmp_path / "out" / "portability.json").read_text())
+    found = [(r["request_id"], r["type"], r["status"]) for r in told["feeds"]["rights_requests"]]
+    number = told["request"]["request_id"]
+    assert sorted(found) == sorted([
+        (ended, "access", "fulfilled"), (asking, "limit", "open"), ("R-1", "objection", "lifted"),
+        ("R-1", "access", "open"), (number, "portability", "open"),
+    ])  # fmt: skip
 
 
 def test_an_explanation_says_it_in_words(story, answers):
