@@ -271,7 +271,10 @@ def purpose_keys(purposes: Sequence[str], subjects: str = "vault.subjects") -> s
         f" from {subjects} join salts.salts using (subject_key)"
         for purpose in purposes
     )
-    return keys or "select null::uuid, null::varchar, null::uuid where false"
+    return keys or (
+        "select null::uuid as subject_key, null::varchar as purpose, null::uuid as purpose_key"
+        " where false"
+    )
 
 
 def pseudonym(label: str, customer_id: str, salt: str) -> str:

@@ -6,9 +6,9 @@ for a purpose. Does not belong here: the derivation (``governance.consent``), re
 published under the key (``governance.subject_segment``).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -85,7 +85,10 @@ class Heard:
 
 @dataclass(frozen=True)
 class Account:
-    """What is known of one subject's consent at a moment (``at``, in UTC)."""
+    """What is known of one subject's consent at a moment (``at``, in UTC).
+
+    ``purpose_keys`` has its key for each purpose that is permitted then.
+    """
 
     customer_id: str
     key: UUID
@@ -93,6 +96,7 @@ class Account:
     at: datetime
     states: list[State]
     heard: list[Heard]
+    purpose_keys: Mapping[str, UUID] = field(repr=False)
 
 
 def show(
@@ -147,33 +151,37 @@ def account(policy: Policy, customer_id: str) -> Account:
             Heard(about, counts, repeats, Event(*said))
             for about, counts, repeats, *said in rows.fetchall()
         ]
+        permitted = [state.purpose for state in states if state.permitted]
+        one = f"(select * from vault.subjects where subject_key = '{key}'::uuid)"
+        keys = connection.execute(
+            f"select purpose, purpose_key from ({identity.purpose_keys(permitted, one)})"
+        ).fetchall()
     where = jurisdiction[0] if jurisdiction else None
-    return Account(identity.as_landed(customer_id), key, where, present, states, heard)
+    landed = identity.as_landed(customer_id)
+    return Account(landed, key, where, present, states, heard, dict(keys))
 
 
 def permitted_key(
-    policy: Policy, customer_id: str, purpose: str
+    policy: Policy, customer_id: str, purpose: str, known: Account | None = None
 ) -> tuple[UUID, State, UUID | None]:
     """Return a subject, its state for a purpose at this moment, and its key there if permitted.
+
+    Parameters
+    ----------
+    known
+        The subject's account, where it has just been asked for.
 
     Raises
     ------
     UsageError
-        If the policy has no such purpose, or no subject has that id.
+        If the policy has no such purpose, no subject has that id, or nothing of it has landed.
     """
     purpose_named(policy, purpose)
-    with _permission(customer_id) as (connection, present, key):
-        states = _states(connection, policy, KNOWN_NOW, key, at=present, known=present)
-        state = next((s for s in states if s.purpose == purpose), None)
-        if state is None:
-            raise _nothing_landed()
-        if not state.permitted:
-            return key, state, None
-        one = f"(select * from vault.subjects where subject_key = '{key}'::uuid)"
-        rows = connection.execute(
-            f"select purpose_key from ({identity.purpose_keys([purpose], one)})"
-        ).fetchall()
-    return key, state, rows[0][0]
+    found = known or account(policy, customer_id)
+    state = next((s for s in found.states if s.purpose == purpose), None)
+    if state is None:
+        raise _nothing_landed()
+    return found.key, state, found.purpose_keys.get(purpose)
 
 
 @contextmanager

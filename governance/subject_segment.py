@@ -17,7 +17,7 @@ from governance import acts
 from governance.policy.columns import purpose_named
 from governance.policy.model import Policy
 from governance.policy.words import SEGMENT_PURPOSE
-from governance.subject_consent import permitted_key
+from governance.subject_consent import Account, permitted_key
 from warehouse import catalogue
 from warehouse.connect import connected, published_store
 from warehouse.errors import UsageError
@@ -49,7 +49,10 @@ class Found:
     rows: tuple[dict[str, Any], ...] = ()
 
 
-def find(policy: Policy, customer_id: str, purpose: str, more: Mapping[str, str]) -> Found:
+def find(
+    policy: Policy, customer_id: str, purpose: str, more: Mapping[str, str],
+    known: Account | None = None,
+) -> Found:  # fmt: skip
     """Return a subject's segment and figures, if they may be used at this moment.
 
     Parameters
@@ -58,6 +61,8 @@ def find(policy: Policy, customer_id: str, purpose: str, more: Mapping[str, str]
         As the feeds have it.
     more
         Figures besides the mart's numeric columns: name to the expression over its columns.
+    known
+        As of :func:`governance.subject_consent.permitted_key`.
 
     Raises
     ------
@@ -69,7 +74,7 @@ def find(policy: Policy, customer_id: str, purpose: str, more: Mapping[str, str]
         purpose_named(policy, purpose)
         if purpose != SEGMENT_PURPOSE:
             raise UsageError(f"'{purpose}' has no segments", f"ask for --purpose {SEGMENT_PURPOSE}")
-        act["subject_key"], state, key = permitted_key(policy, customer_id, purpose)
+        act["subject_key"], state, key = permitted_key(policy, customer_id, purpose, known)
         found = Found(state.permitted, state.rule)
         if key is not None:
             with connected(published_store(purpose)) as connection:

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from governance.policy.model import Policy
-from governance.policy.positions import Document
+from governance.policy.positions import Document, read
 from governance.policy.problems import PlacedProblem, PolicyError, Problem, key_shown, nearest
 from governance.policy.words import FEEDS
 from ingest.connectors.files import matching_files, relative_place, state_of
@@ -139,7 +139,7 @@ def _text(file: Path) -> str:
 
 def _document(text: str, file: str) -> Document:
     try:
-        return Document(text, file)
+        return read(text, file)
     except PolicyError as error:  # the reader of YAML speaks of policies
         empty = not text.strip()
         what = "" if error.problems else "is empty" if empty else "isn't plain YAML"

@@ -7,7 +7,6 @@ not belong here: reading the policy or the feeds.
 import fcntl
 import os
 import warnings
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -122,16 +121,11 @@ def _clock_of(path: Path) -> object:
     text = path.read_text(encoding="utf-8-sig", errors="replace")
     if "clock" not in text:  # most files: every command begins here, and a parser costs time
         return None
-    return _clock_in(text, path.name)
-
-
-@lru_cache(maxsize=4)  # the UI's processes begin again and again
-def _clock_in(text: str, name: str) -> object:
-    from governance.policy.positions import Document
+    from governance.policy.positions import read
     from governance.policy.problems import PolicyError
 
     try:
-        content = Document(text, name).data
+        content = read(text, str(path)).data
     except PolicyError:
         return None
     return content.get("clock") if isinstance(content, dict) else None

@@ -7,6 +7,7 @@ either of them, printing.
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
+from governance.subject_consent import Account
 from governance.subject_segment import Found, find
 from models.features import MIX_PREFIX
 from orchestration import model_store
@@ -26,15 +27,17 @@ if TYPE_CHECKING:
     from models.explain import Place
 
 
-def explain(customer_id: str, purpose: str) -> dict[str, Any]:
+def explain(customer_id: str, purpose: str, known: Account | None = None) -> dict[str, Any]:
     """Return a subject's segment and why it is in it, as plain values.
+
+    ``known`` is as of :func:`governance.subject_consent.permitted_key`.
 
     Raises
     ------
     UsageError
         If no subject has that id, or the model that assigned isn't there.
     """
-    found = find(policy(), customer_id, purpose, _shares())
+    found = find(policy(), customer_id, purpose, _shares(), known)
     facts = {"purpose": purpose, "permitted": found.permitted, "rule": found.rule}
     if found.segment is None:
         return facts | {"segment": None, "sentence": _absent(purpose, found)}

@@ -5,6 +5,7 @@ tags). Does not belong here: what the keys mean. Lists become tuples, so that th
 strict and frozen.
 """
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
@@ -117,6 +118,12 @@ class Document:
         except ValueError:
             self._note(node, path, "no such date or number", "correct it, or put text in quotes")
             return None
+
+
+@lru_cache(maxsize=4)  # every command asks the sources for their clock, many then for all
+def read(text: str, file: str) -> Document:
+    """Return a file as parsed, once for each text; see :class:`Document`."""
+    return Document(text, file)
 
 
 def _printable(text: str) -> str:

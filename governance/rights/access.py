@@ -14,7 +14,6 @@ from datetime import date, timedelta
 from typing import Any
 
 from governance import acts, consent_receipt, vaulted
-from governance.consent_record import Receipt
 from governance.policy.model import Policy
 from governance.policy.words import SEGMENT_PURPOSE, TRANSACTION_ATTRIBUTES
 from governance.rights.access_kept import kept_of
@@ -23,7 +22,7 @@ from governance.rights.answer import Answer, Meanings, as_json, opening
 from governance.rights.explanation import explained
 from governance.rights.holding import Held, held, plain
 from governance.rights.requests import Request
-from governance.subject_consent import NOTHING_LANDED, account
+from governance.subject_consent import NOTHING_LANDED, Account, account
 from warehouse.connect import connected, warehouse_store
 from warehouse.errors import UsageError
 
@@ -43,13 +42,14 @@ def answer(
     """Return everything that is held of the subject of a request."""
     theirs = [one for one in beside if one.customer_id == request.customer_id]
     found = held(request.subject_key, request.customer_id)
-    consent = _consent(policy, request)
+    known = _account(policy, request)
+    consent = consent_receipt.filled(policy, known) if known else None
     told = opening(policy, request) | {
         "identifiers": _identifiers(found),
         "purposes": consent.model_dump(mode="json")["records"] if consent else [],
         "custody": policy.custody.model_dump(mode="json"),
         "retention": _retention(policy, found),
-        "memberships": [_membership(request, meanings)] if request.subject_key else [],
+        "memberships": [_membership(request, meanings, known)] if request.subject_key else [],
         "provenance": _provenance(found, meanings),
         "requests": [_request(one) for one in theirs],
         "consulted": _consulted(request),
@@ -76,12 +76,12 @@ def _identifiers(found: Sequence[Held]) -> dict[str, Any]:
     }
 
 
-def _consent(policy: Policy, request: Request) -> Receipt | None:
-    """Return the state and history of consent; None of somebody of whom nothing has landed."""
+def _account(policy: Policy, request: Request) -> Account | None:
+    """Return what is known of the consent of somebody; None if nothing of it has landed."""
     if request.subject_key is None:
         return None
     try:
-        return consent_receipt.filled(policy, account(policy, request.customer_id))
+        return account(policy, request.customer_id)
     except UsageError as error:
         if error.rule != NOTHING_LANDED:
             raise
@@ -118,9 +118,9 @@ def _until(day: str, days: int) -> str:
     return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
 
 
-def _membership(request: Request, meanings: Meanings) -> dict[str, Any]:
+def _membership(request: Request, meanings: Meanings, known: Account | None) -> dict[str, Any]:
     try:
-        return explained(meanings, request.customer_id)
+        return explained(meanings, request.customer_id, known)
     except UsageError as error:  # of what is published, which the rest of the answer doesn't need
         return {"purpose": SEGMENT_PURPOSE, "segment": None, "sentence": f"{error.what}."}
 

@@ -16,6 +16,7 @@ from governance import evidence
 from governance.policy.model import Policy
 from governance.rights.holding import plain
 from governance.rights.requests import Request
+from governance.subject_consent import Account
 from warehouse.clock import now
 
 
@@ -34,6 +35,7 @@ class Meanings:
         under the empty name.
     explain
         Returns why a customer is in its segment of a purpose: ``segment``, ``sentence`` and more.
+        Takes the subject's account of consent, too, where it has just been asked for.
     models
         The models in force: ``purpose``, ``model`` (its name), ``fitted_as_of`` and, the latest day
         for which they are fitted anew, ``refit_by``; days as text.
@@ -42,7 +44,7 @@ class Meanings:
     feeds: Mapping[str, Mapping[str, str]]
     provenance: Mapping[str, str]
     tables: Mapping[str, Mapping[str, str]]
-    explain: Callable[[str, str], dict[str, Any]]
+    explain: Callable[[str, str, Account | None], dict[str, Any]]
     models: Sequence[Mapping[str, str]] = ()
 
 

@@ -14,6 +14,7 @@ from governance.policy.words import SEGMENT_PURPOSE
 from governance.rights.answer import Answer, Meanings, as_json, opening
 from governance.rights.holding import plain
 from governance.rights.requests import Request
+from governance.subject_consent import Account
 
 HUMAN = (
     "Segments are groups of customers who shop alike. A statistical model puts you into one by the"
@@ -35,15 +36,17 @@ def answer(
     return Answer(told["answer_id"], files, {})
 
 
-def explained(meanings: Meanings, customer_id: str) -> dict[str, Any]:
+def explained(meanings: Meanings, customer_id: str, known: Account | None = None) -> dict[str, Any]:
     """Return why a subject is in its segment, as plain values.
+
+    ``known`` is as of :func:`governance.subject_consent.permitted_key`.
 
     Raises
     ------
     UsageError
         If the model in force isn't the one that assigned.
     """
-    told: dict[str, Any] = plain(meanings.explain(customer_id, SEGMENT_PURPOSE))
+    told: dict[str, Any] = plain(meanings.explain(customer_id, SEGMENT_PURPOSE, known))
     return told
 
 
