@@ -4,9 +4,9 @@ Belongs here: saying that a run is alive, and finding those that are not. Does n
 may write (``warehouse.lock``), what is made of a run that is gone (``orchestration.writer``).
 """
 
-import fcntl
 import os
 
+from warehouse.aside import begun
 from warehouse.home import Home
 from warehouse.lock import is_held
 
@@ -25,9 +25,7 @@ def begin(run: str) -> None:
         os.close(_held.popitem()[1])
     path = Home.current().make().running / run
     # Locked aside: at its own name, a file that isn't locked is that of a run that is gone.
-    aside = path.with_name(f".{run}.{os.getpid()}")
-    descriptor = os.open(aside, os.O_RDWR | os.O_CREAT, 0o600)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    aside, descriptor = begun(path)
     os.replace(aside, path)
     _held[run] = descriptor
 

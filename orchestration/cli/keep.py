@@ -38,11 +38,14 @@ def restore(source: Path, separate: Path | None, as_json: bool) -> None:
     from orchestration.manifest import policy
     from orchestration.migrations import MIGRATIONS
     from orchestration.writing import holding_the_lock
-    from warehouse import schema
+    from warehouse import aside, schema
+    from warehouse.keys import folder as keys_folder
 
     require_keys()
     with holding_the_lock("restore"):
         done = bring_back(policy(), source, separate, migrate=lambda: schema.migrate(MIGRATIONS))
+        # Only now: of the state that was here, nothing had to be fit to be written.
+        aside.clear(keys_folder())
     if as_json:
         print_json(vars(done))
         return

@@ -12,10 +12,11 @@ from warehouse import aside, keys
 from warehouse.home import Home
 from warehouse.journal import write_durably
 
-# Each is killed with something written aside: a file of facts, a key, a published file, a database.
+# Each is killed with something written aside: a file of facts, a key, the sign that a run is alive,
+# a published file, a database.
 KILLED = """
 import os, signal, sys
-import warehouse.journal, warehouse.keys, warehouse.publish, warehouse.rewrite
+import warehouse.alive, warehouse.journal, warehouse.keys, warehouse.publish, warehouse.rewrite
 from pathlib import Path
 from warehouse.connect import connected, warehouse_store
 from warehouse.home import Home
@@ -30,6 +31,9 @@ with connected(warehouse_store()) as connection:
 if what == "facts":
     os.replace = kill
     warehouse.journal.write_durably(home.evidence / "status.json", b"{}")
+elif what == "alive":
+    os.replace = kill
+    warehouse.alive.begin("42b7a143-37fc-4cd3-b9d5-55c107ed7146")
 elif what == "key":
     os.link = kill
     warehouse.keys.get("salts")
@@ -47,7 +51,7 @@ def hidden(home: Home) -> list[str]:
     return sorted(path.name for path in found)
 
 
-@pytest.mark.parametrize("what", ["facts", "key", "published", "rewritten"])
+@pytest.mark.parametrize("what", ["facts", "alive", "key", "published", "rewritten"])
 def test_what_a_kill_leaves_aside_is_removed(home, what):
     process = subprocess.run([sys.executable, "-c", KILLED, what], check=False)
     assert process.returncode == -signal.SIGKILL
