@@ -12,6 +12,7 @@ import duckdb
 
 from governance.consent_relations import listed
 from governance.policy.words import PERMISSION_ATTRIBUTES
+from warehouse import catalogue
 from warehouse.sql import identifier, quoted
 
 IDENTIFIERS, CORRECTIONS = "vault.identifiers", "vault.corrections"
@@ -166,10 +167,6 @@ def oldest(
     return dict(rows)
 
 
-def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
-    rows = connection.execute(
-        "select column_name from duckdb_columns() where database_name || '.' || table_name = ?"
-        " order by column_index",
-        [table],
-    ).fetchall()
-    return [name for (name,) in rows]
+def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
+    database, _, name = table.partition(".")
+    return catalogue.columns(connection, "main", name, database)

@@ -1,7 +1,7 @@
 """What a database holds: its tables and views, and their columns.
 
-Belongs here: look-ups in DuckDB's own catalogue, on a connection's first store. Does not belong
-here: rows.
+Belongs here: look-ups in DuckDB's own catalogue, on a connection's current store or on another one
+that is attached. Does not belong here: rows.
 """
 
 import duckdb
@@ -22,13 +22,18 @@ def tables(connection: duckdb.DuckDBPyConnection, schema: str) -> list[str]:
     return [table for (table,) in rows]
 
 
-def columns(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> dict[str, str]:
-    """Return the columns of a table or view with their types, in order; empty if there is none."""
+def columns(
+    connection: duckdb.DuckDBPyConnection, schema: str, table: str, database: str | None = None
+) -> dict[str, str]:
+    """Return the columns of a table or view with their types, in order; empty if there is none.
+
+    ``database`` is the alias of an attached one; by default the current.
+    """
     rows = connection.execute(
         "select column_name, data_type from duckdb_columns()"
-        " where database_name = current_database() and schema_name = ? and table_name = ?"
-        " order by column_index",
-        [schema, table],
+        " where database_name = coalesce($database, current_database())"
+        " and schema_name = $schema and table_name = $table order by column_index",
+        {"database": database, "schema": schema, "table": table},
     ).fetchall()
     return dict(rows)
 

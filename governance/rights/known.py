@@ -14,6 +14,7 @@ import duckdb
 from governance import identity, vaulted
 from governance.rights import kept, leaving
 from governance.rights.recipients import REACHED
+from warehouse import catalogue
 from warehouse.connect import connected, warehouse_store
 from warehouse.home import Home
 from warehouse.sql import identifier, quoted
@@ -33,10 +34,7 @@ def known_as(connection: duckdb.DuckDBPyConnection, subjects: str = "vault.subje
     """
     names = ["customer_id", *vaulted.names_of(connection)]
     known = ", ".join(f"{quoted(name)}: {identifier(name)}::varchar" for name in names)
-    there = connection.execute(
-        "select 1 from duckdb_tables() where database_name = 'vault'"
-        " and table_name = 'former_identifiers'"
-    ).fetchall()
+    there = catalogue.columns(connection, "main", "former_identifiers", "vault")
     former = (
         "select subject_key, list({release_id: release_id, name: name, value: value}) as former"
         f" from {'vault.former_identifiers' if there else _NONE} group by subject_key"

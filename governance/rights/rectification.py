@@ -178,13 +178,7 @@ def _before(
 
 
 def _in_vault(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
-    return bool(
-        connection.execute(
-            "select 1 from duckdb_columns() where database_name = 'vault'"
-            " and table_name = 'identifiers' and column_name = ?",
-            [name],
-        ).fetchall()
-    )
+    return name in vaulted.names_of(connection)
 
 
 def _decide_one(
