@@ -248,7 +248,9 @@ _STANDING = f"""
             if({consent.SIGNALS}, $own::varchar[], null) as spared
         from {KNOWN_NOW.events} where action in {listed(DENIALS)}
         union all
-        select subject_key, type, stands_since, request_id, null, null, null, not stands, null
+        -- A limit concerns sensitive data only (Cal. Code Regs. tit. 11 § 7027(g)).
+        select subject_key, type, stands_since, request_id, null,
+            if(type = 'limit', {{stopped}}['limit'], null), null, not stands, null
         from requests
         union all
         -- One that was refused goes on standing against direct marketing (GDPR Art. 21(3)).

@@ -1,7 +1,7 @@
 """Which notices are owed: by words that wait or have landed, whatever date they bear.
 
-Ann and Zoe are in an export to the printer on 10 June, for offers, and in one to planning, for
-segmentation.
+Ann and Zoe are in an export to the printer on 10 June, for offers, which use sensitive data, and in
+one to planning, for segmentation.
 """
 
 import json
@@ -19,10 +19,17 @@ from governance.rights.requests import take_step
 from ingest.load import load_feeds
 from tests.support.feeds import EVENTS, UTC_POLICY, declared, event, fill, sale, sources_in
 
-POLICY = UTC_POLICY
+OFFERS = "personalised_offers"
+POLICY = UTC_POLICY.model_copy(
+    update={
+        "purposes": {
+            name: purpose.model_copy(update={"sensitive": name == OFFERS})
+            for name, purpose in UTC_POLICY.purposes.items()
+        }
+    }
+)
 EXPORTED = datetime(2024, 6, 10, 12)
 EARLIER, LATER = datetime(2024, 6, 1, 9), datetime(2024, 6, 20, 9)
-OFFERS = "personalised_offers"
 TO = (("printer", OFFERS), ("planning", "segmentation"))
 
 
@@ -84,6 +91,15 @@ def test_a_request_that_bears_an_earlier_date_than_the_export_is_told(tmp_path, 
     if landed:
         land(tmp_path)
     assert owed() == [(kind, "planning"), (kind, "printer")]
+
+
+@pytest.mark.parametrize("landed", [False, True])
+@pytest.mark.parametrize("at", [EARLIER, LATER])
+def test_a_limit_is_told_to_whom_received_for_a_sensitive_purpose(tmp_path, at, landed):
+    ask("limit", at=at)
+    if landed:
+        land(tmp_path)
+    assert owed() == [("limit", "printer")]
 
 
 @pytest.mark.parametrize("landed", [False, True])
