@@ -19,13 +19,14 @@ TESTS = Path(__file__).parent
 # Files whose tests run the whole chain again and again, or on much: `make test-slow` runs them. So
 # it does single tests of other files that are marked.
 SLOW = {
-    "test_dbt_incremental", "test_examples_cdnow_run", "test_governance_bulk",
-    "test_governance_gate_what_ran", "test_governance_kept_newest", "test_governance_lapse",
-    "test_governance_lost", "test_governance_rights_notices_owed", "test_governance_rights_numbers",
-    "test_governance_rights_returned", "test_governance_rights_steps", "test_online_retail",
-    "test_orchestration_aggregates", "test_orchestration_compile_faults",
-    "test_orchestration_killed", "test_orchestration_partial", "test_orchestration_removal",
-    "test_reproducibility", "test_warehouse_concurrency", "test_warehouse_left_states",
+    "test_dbt_incremental", "test_docs_rights_on_the_demo", "test_examples_cdnow_run",
+    "test_governance_bulk", "test_governance_gate_what_ran", "test_governance_kept_newest",
+    "test_governance_lapse", "test_governance_lost", "test_governance_rights_notices_owed",
+    "test_governance_rights_numbers", "test_governance_rights_returned",
+    "test_governance_rights_steps", "test_online_retail", "test_orchestration_aggregates",
+    "test_orchestration_compile_faults", "test_orchestration_killed", "test_orchestration_partial",
+    "test_orchestration_removal", "test_reproducibility", "test_warehouse_concurrency",
+    "test_warehouse_left_states",
 }  # fmt: skip
 # Coverage makes what it measures half as long again. These files and folders run what the tests of
 # its own room measure; their fixtures aren't measured either.
