@@ -20,7 +20,7 @@ from governance.policy.model import Policy
 from governance.policy.words import INBOX, FeedName
 from ingest.connectors import candidates, no_file
 from ingest.connectors.source import Candidate, Source
-from ingest.contract import CONTRACTS, Contract
+from ingest.contract import CONTRACTS, TIME, Contract
 from ingest.landing import (
     Fingerprint,
     Load,
@@ -191,11 +191,18 @@ def unmet(feed: str, what: str) -> UsageError:
 def planned_words(
     connection: duckdb.DuckDBPyConnection, feed: FeedName, data: Any, rules: Rules
 ) -> Plan:
-    """Return the plan for words that Assent recorded itself, in our own columns and in UTC."""
+    """Return the plan for words that Assent recorded itself, in our own columns and in UTC.
+
+    None of them is from the future: they were judged when they were recorded, by a clock that may
+    have been ahead, and a word counts as of the newest that is known by then, if that was.
+    """
     from ingest.connectors.python import arrow_source
 
     contract, name = CONTRACTS[feed], INBOX[feed]
     columns = {n: n for n in contract.names if n in data.schema.names}
+    times = [n for n in columns if contract.column(n).type == TIME]
+    newest = max(moment for n in times for moment in data[n].to_pylist())
+    rules = replace(rules, now=max(rules.now, newest))
     declaration = FeedSource.model_validate(
         {
             "connector": "python", "provenance": "recorded by Assent", "time_zone": "UTC",

@@ -221,6 +221,13 @@ def test_a_clock_that_is_behind_forgets_no_denial(small, tmp_path):
     both, found = exported("both.csv")
     assert before - found == {first, second}
     assert both.json["held_back"] == {"segmentation: withdrawn": 1}  # the first is no member now
+    # It lands, though it counts as of a moment that hasn't come by this clock.
+    assert one.assent("run", "--select", "key:landing/clocks", ASSENT_NOW=EARLIER).status == 0
+    with one.entered():
+        assert not inbox.waiting().by_feed
+    assert one.assent("quarantine", "list", "--json", ASSENT_NOW=EARLIER).json == []
+    states = one.assent("consent", "show", second, "--json", ASSENT_NOW=EARLIER).json
+    assert {s["purpose"]: s["rule"] for s in states}["segmentation"] == "withdrawn"
 
 
 def test_a_segment_that_has_become_too_small_is_not_exported(small, tmp_path):
