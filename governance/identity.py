@@ -15,6 +15,7 @@ anyone without the salt; delete the salt, and nobody can.
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -38,15 +39,16 @@ READMITTED = (  # who was erased and has returned; a vault from before that does
 )
 
 RandomBytes = Callable[[int], bytes]
+OnWait = Callable[[str], None]
+
+_told: ContextVar[OnWait | None] = ContextVar("told", default=None)
 
 # Vault and salts, as `_written`, that had all salts when they were asked: among millions that takes
 # a while, and while nobody has written them they needn't be asked again.
 _had_salts: set[tuple[tuple[str, int, int, int], ...]] = set()
 
 
-def stores(
-    *, read_only: bool = False, on_wait: Callable[[str], None] | None = None
-) -> tuple[Store, Store]:
+def stores(*, read_only: bool = False, on_wait: OnWait | None = None) -> tuple[Store, Store]:
     """Return the vault and the salts as stores, to attach beside others.
 
     Parameters
@@ -54,15 +56,27 @@ def stores(
     read_only
         Whether nothing is written.
     on_wait
-        Called with a file's name when a writer waits for those who read it: as long as for another
-        writer, since a long export is no reason for a run to fail.
+        Called with a file's name if that takes longer: a writer waits for those who read it as long
+        as for another writer, since a long export is no reason for a run to fail. By default, who
+        runs a command is told (:func:`waits_told`). A reader who is told waits for as long.
     """
     home = Home.current()
-    patience = DYING_SECONDS if read_only else PATIENCE
+    on_wait = on_wait or _told.get()
+    patience = PATIENCE if on_wait or not read_only else DYING_SECONDS
     return (
         Store("vault", home.vault, "vault", read_only, patience, on_wait),
         Store("salts", home.salts, "salts", read_only, patience, on_wait),
     )
+
+
+@contextmanager
+def waits_told(on_wait: OnWait) -> Iterator[None]:
+    """Let somebody be told of each file that is waited for meanwhile, who has time then."""
+    token = _told.set(on_wait)
+    try:
+        yield
+    finally:
+        _told.reset(token)
 
 
 @contextmanager
@@ -103,7 +117,7 @@ def _written() -> tuple[tuple[str, int, int, int], ...]:
     return tuple((str(file), at.st_ino, at.st_size, at.st_mtime_ns) for file, at in there)
 
 
-def require_known(on_wait: Callable[[str], None] | None = None) -> None:
+def require_known(on_wait: OnWait | None = None) -> None:
     """Refuse to land where the vault doesn't know everybody who has landed; nothing is written.
 
     Landing would give them other keys: no word of theirs would reach the rows that there are.

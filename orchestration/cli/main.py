@@ -42,9 +42,12 @@ def _register() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its status."""
     _register()
+    from governance.identity import waits_told
+
     try:
         _require_text(sys.argv[1:] if arguments is None else arguments)
-        status: Any = assent.main(args=arguments, prog_name="assent", standalone_mode=False)
+        with waits_told(_tell_wait):
+            status: Any = assent.main(args=arguments, prog_name="assent", standalone_mode=False)
     except AssentError as error:
         click.echo(f"assent: {_printable(str(error))}", err=True)
         status = error.exit_status
@@ -67,6 +70,10 @@ def main(arguments: list[str] | None = None) -> None:
         click.echo(f"assent: {told or ours}", err=True)
         status = 2
     sys.exit(status or 0)
+
+
+def _tell_wait(file: str) -> None:
+    click.echo(f"waiting for another process, which holds {file}", err=True)
 
 
 def _require_text(typed: list[str]) -> None:

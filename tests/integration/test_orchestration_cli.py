@@ -3,10 +3,13 @@
 import socket
 import subprocess
 import sys
+import threading
 
 import pytest
 
+from governance import identity
 from tests.support.installation import Installation
+from warehouse import connect
 from warehouse.home import PROJECT
 
 
@@ -306,6 +309,28 @@ def test_a_denial_recorded_by_a_clock_that_is_behind_takes_back_what_came_before
     (own.keys / "published_permission").unlink()  # nor needed
     done = own.assent("consent", "record", who, "withdrawn", "--json")
     assert done.json["recorded_at"] == "2024-12-31 05:00:00"
+
+
+def test_a_reader_waits_for_who_writes_the_vault(one, monkeypatch):
+    """As a landing does, for minutes among millions; a refusal would come after 5 seconds."""
+    for module in (connect, identity):
+        monkeypatch.setattr(module, "DYING_SECONDS", 0.2)
+    writing = (
+        "import sys\nfrom governance import identity\nfrom warehouse.connect import connected\n"
+        "with connected(*identity.stores()):\n    print(flush=True)\n    sys.stdin.read()"
+    )
+    who = min(one.members())
+    with subprocess.Popen(
+        [sys.executable, "-c", writing], env=one.environment, cwd=PROJECT, stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as writer:  # fmt: skip
+        writer.stdout.readline()
+        ending = threading.Timer(1, writer.stdin.close)
+        ending.start()
+        done = one.assent("consent", "show", who)
+        ending.join()
+    assert done.status == 0, done.err
+    assert "waiting for another process, which holds vault.duckdb" in done.err
 
 
 def test_a_port_that_is_taken_starts_nothing(one):
