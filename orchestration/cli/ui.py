@@ -5,6 +5,7 @@ that they load.
 """
 
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -34,7 +35,9 @@ def ui(port: int, read_only: bool) -> None:
     opened_instance().dispose()  # made here, before Dagster's own processes would all make it
     click.echo(f"http://{HOST}:{port}", err=True)
     os.chdir(PROJECT)
-    # In our place, so that whoever stops us stops Dagster.
+    # In our place, so that whoever stops us stops Dagster; that takes a request to end (SIGTERM) as
+    # an interrupt, and what a script starts in the background begins with ignoring those.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execv(command[0], command)  # noqa: S606
 
 

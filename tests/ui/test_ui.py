@@ -11,7 +11,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -41,13 +41,14 @@ pytestmark = [
 
 @contextmanager
 def served(installation: Installation, *arguments: str) -> Iterator[str]:
-    """Serve the interface on a free port; stop exactly what was started."""
+    """Serve the interface on a free port, as a script does in the background; ask it to end."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     process = subprocess.Popen(
         [COMMAND, "ui", "--port", str(port), *arguments], env=installation.environment,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
     )  # fmt: skip
     address = f"http://127.0.0.1:{port}"
     try:
@@ -58,11 +59,12 @@ def served(installation: Installation, *arguments: str) -> Iterator[str]:
             time.sleep(0.5)
         yield address
     finally:
-        os.killpg(process.pid, signal.SIGINT)
+        process.terminate()
         try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(timeout=PATIENCE)
+        finally:  # what was started, whatever has become of it
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
 
