@@ -159,7 +159,7 @@ def _unconfirmed(recipient: str, notice_id: str) -> tuple[list[UUID], list[dict[
 def _change(notice_id: str, kind: str, since: datetime, told: str) -> dict[str, Any]:
     known: Mapping[str, Any] = json.loads(told)
     said = {"notice_id": notice_id, "kind": kind, "since": plain(since)}
-    also = {"also_known_as": known["also_known_as"]} if known.get("also_known_as") else {}
+    also = {name: known[name] for name in ("also_known_as", "received") if known.get(name)}
     changed = {"now": known["now"]} if kind == "rectification" else {}
     of = {"purposes": known["purposes"]} if known.get("purposes") else {}
     to_do = WITHDRAWN_ALL if kind == "withdrawal" and not of else WHAT_TO_DO[kind]

@@ -82,6 +82,7 @@ def _insert(connection: duckdb.DuckDBPyConnection) -> None:
         "insert into kept.notices (handle, recipient, kind, since, request_id, purpose, told)"
         " select distinct o.handle, h.recipient, o.kind, o.since, o.request_id, o.purpose,"
         " to_json({'known_as': k.known_as, 'also_known_as': k.also_known_as,"
+        " 'received': k.received,"
         f" 'now': {received('o.known_now')}, 'purposes': o.purposes}})::varchar"
         f" from (select *, {kept.handle_sql('customer_id')} as handle from owed) as o"
         " join (select handle, recipient, list_distinct(flatten(list(columns))) as columns"
@@ -108,7 +109,8 @@ def _insert(connection: duckdb.DuckDBPyConnection) -> None:
 def _note_known(connection: duckdb.DuckDBPyConnection) -> None:
     """Note by what each recipient knows the subjects of ``owed``, in the temporary table ``knows``.
 
-    That is the newest of what it received under each name, and beside it what it received else. Who
+    That is the newest of what it received under each name, beside it what it received else, and in
+    which exports: another customer may have had the same address before, or have it now. Who
     received nothing under any name isn't in it: nothing could be said of whom.
     """
     connection.execute(
@@ -121,13 +123,25 @@ def _note_known(connection: duckdb.DuckDBPyConnection) -> None:
         ),
         otherwise as (select handle, unnest(former, recursive := true) from subject),
         held as (
-            select r.handle, r.recipient, r.name, r."at", o.release_id is null as still,
-                if(still, s.known_as[r.name], o.value) as value
+            select r.handle, r.recipient, r.release_id, r."at", r.name,
+                o.release_id is null as still, if(still, s.known_as[r.name], o.value) as value
             from (select * exclude (columns), unnest(columns) as name from {REACHED}) as r
             join subject as s using (handle)
             left join otherwise as o on o.handle = r.handle and o.release_id = r.release_id
                 and o.name = r.name
             where map_contains(s.known_as, r.name)
+        ),
+        by_export as (
+            select handle, recipient, release_id, "at",
+                map_from_entries(list(distinct (name, value))) as known_as
+            from held where value is not null group by all
+        ),
+        exports as (
+            select handle, recipient, list({{
+                'number': release_id, 'at': strftime("at", '%Y-%m-%dT%H:%M:%SZ'),
+                'known_as': known_as
+            }} order by "at", release_id) as received
+            from by_export group by all
         ),
         by_name as (
             select handle, recipient, name,
@@ -139,8 +153,9 @@ def _note_known(connection: duckdb.DuckDBPyConnection) -> None:
             map_from_entries(
                 list((name, list_filter(all_values, v -> v <> newest)))
                     filter (len(all_values) > 1)
-            ) as also_known_as
-        from by_name group by all having count(newest) > 0
+            ) as also_known_as, any_value(received) as received
+        from by_name join exports using (handle, recipient)
+        group by handle, recipient having count(newest) > 0
         """
     )
 

@@ -140,6 +140,19 @@ def test_who_received_both_is_told_both(story):
     ]
 
 
+def test_it_is_told_in_which_export_who_was_known_by_what(story):
+    """Zoe gives up her address, and Ann has it then: the recipient's file has two such lines."""
+    story.land(ann="zoe@example.org", zoe="new@example.org")
+    story.export()
+    story.ask("restriction", "A-1")
+    (change,) = story.told()
+    assert [(one["at"], one["known_as"]) for one in change["received"]] == [
+        ("2024-06-10T12:00:00Z", {"email": "old@example.org"}),
+        ("2024-06-25T15:00:00Z", {"email": "zoe@example.org"}),
+    ]
+    assert [one["number"] for one in change["received"]] == ["release 1", "release 3"]
+
+
 def test_who_received_it_only_after_the_change_is_told_nothing_older(story):
     story.land(ann="moved@example.org")
     story.export(recipient="planning")
