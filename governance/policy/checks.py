@@ -41,6 +41,10 @@ CHECKS = (
         law.unknown_jurisdiction,
     ),
     Check(
+        "The regime of unknown places protects children as long as the others do.",
+        law.unknown_age,
+    ),
+    Check(
         "Times of their own are set for types of rights requests that there are.",
         law.request_types,
     ),

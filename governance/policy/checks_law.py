@@ -77,6 +77,21 @@ def unknown_jurisdiction(data: Data) -> Problems:
             )
 
 
+def unknown_age(data: Data) -> Problems:
+    """Find a regime of unknown places under which a child decides earlier than under another."""
+    name = data.get("unknown_jurisdiction")
+    for key in ("age_of_consent", "opt_in_below"):
+        ages = {r: _protected(block, key) for r, block in blocks(data, "regimes")}
+        eldest = max(ages, key=ages.__getitem__, default="")
+        if name in ages and ages[eldest] > ages[name]:
+            yield Problem(
+                ("unknown_jurisdiction",),
+                f"whoever lives in no known place may fall under '{eldest}', where {key} is"
+                f" {ages[eldest]}, but '{name}' protects children only below {ages[name]}",
+                "name the regime that protects them longest",
+            )
+
+
 def request_types(data: Data) -> Problems:
     """Find times of requests that nobody can make."""
     for regime, block in blocks(data, "regimes"):
@@ -170,6 +185,12 @@ def bases(data: Data) -> Problems:
 def _asks(basis: Any) -> int:
     """Return how much a basis asks for: somebody's word, a ground of its own, or nothing."""
     return 2 if basis == "consent" else 0 if basis == "opt_out" else 1
+
+
+def _protected(regime: Data, key: str) -> int:
+    """Return below which age a subject's own consent doesn't count, or nothing is done without."""
+    ages = [regime.get(name) for name in {"age_of_consent", key}]
+    return max((age for age in ages if isinstance(age, int)), default=0)
 
 
 def gdpr_bases(data: Data) -> Problems:

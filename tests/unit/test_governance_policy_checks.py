@@ -76,6 +76,13 @@ POISONS = {
             "name the regime that asks most",
         )
     ],
+    "unknown_age": [
+        (
+            "unknown_jurisdiction: gdpr", "^unknown_jurisdiction: ccpa", "unknown_jurisdiction",
+            "may fall under 'gdpr', where age_of_consent is 16, but 'ccpa' protects children only",
+            "name the regime that protects them longest",
+        ),
+    ],
     "request_types": [
         (
             "by_type: {limit:", "by_type: {^limits:", "regimes.ccpa.requests.by_type.limits",
