@@ -84,7 +84,7 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
                 context.log.info(f"legal holds put back, as an older state had been: {lost}")
                 waiting = inbox.waiting()
                 load_inbox(policy(), waiting, now=now())
-            _let_expire(context, writer)
+            _let_rows_expire(context, writer)
         except Exception:  # a fault of ours, too, keeps nobody published
             _heed_alone(context, writer, waiting)
             raise
@@ -110,12 +110,18 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
         yield dg.MaterializeResult(asset_key=["landing", name], metadata=metadata)
 
 
-def _let_expire(context: dg.AssetExecutionContext, writer: Writer) -> None:
-    """Let go what is too old on the newest complete day."""
+def _let_rows_expire(context: dg.AssetExecutionContext, writer: Writer) -> None:
+    """Let go the rows that are too old on the newest complete day."""
     with writer.warehouse() as connection:
         current = landed_clocks(connection)
     if expired := custody.let_expire(policy(), current):
         context.log.info(f"too old on {current.newest_day}: {expired}")
+
+
+def _let_kept_expire(context: dg.AssetExecutionContext, writer: Writer) -> None:
+    """Let go what is kept of requests, exports and the erased for too long on that day."""
+    with writer.warehouse() as connection:
+        current = landed_clocks(connection)
     if expired := expiry.let_expire(policy(), current):
         context.log.info(f"kept for too long on {current.newest_day}: {expired}")
     if dropped := known.let_go(utc_naive(now())):
@@ -135,6 +141,8 @@ def _heed(
     inbox.drop(waiting)
     if taken_out:
         context.log.info(f"taken out of what is published: {taken_out}")
+    # A request that waits stands, whatever its word says: one that has landed has ended by now.
+    _let_kept_expire(context, writer)
     return taken_out
 
 

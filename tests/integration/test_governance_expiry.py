@@ -164,6 +164,25 @@ def test_a_request_that_waits_in_the_inbox_is_open():
     assert expire(after(90)) == {}
 
 
+def test_what_an_ended_request_held_goes_in_the_run_that_lands_its_end(small, tmp_path):
+    """Else the check that nothing is too old would break, until the run after it."""
+    one = small.copy(tmp_path / "small")
+    with one.entered():
+        who, old = min(one.everybody()), datetime(2001, 1, 1)
+        received = HandedOver("r", "planning", "segmentation", old, ("customer_id",))
+        remember(pa.table({"customer_id": [who]}), received)
+        for status in ("open", "fulfilled"):
+            inbox.add("rights_requests", {
+                "customer_id": who, "request_id": "A-9", "type": "access", "status": status,
+                "received_at": old,
+            })  # fmt: skip
+    done = one.assent("run", "--select", "key:landing/clocks")
+    assert done.status == 0, done.said
+    (said,) = [r for r in one.evidence("status")["rules"] if r["rule"] == "custody.evidence"]
+    assert (said["status"], said["observed"]) == ("holds", 0), said
+    assert "handed_over" in {left["table"] for left in one.evidence("feeds")["left_kept"]}
+
+
 def test_notices_go_once_they_were_handed_over_and_others_wait():
     with kept.opened() as connection:
         handle = kept.handle_of(connection, "mary")
