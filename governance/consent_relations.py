@@ -14,6 +14,7 @@ from governance.policy.words import (
     HOLDING_FEEDS,
     HOLDING_REQUESTS,
     HOLDING_STATES,
+    NOT_DELIVERED,
     RELEASING_STATES,
     REQUEST_STATES,
     STOPPING_REQUESTS,
@@ -114,13 +115,23 @@ EVIDENCE = ("method", "channel", "language", "wording_hash", "evidence_ref")
 # `_since`: against everything, against purposes flagged sensitive, against direct marketing.
 STOPS = ("held", "limited", "marketing_objected")
 
+
 # Held: a request to erase, object or restrict that is open or was granted, or a row that couldn't
 # be read and may forbid all: a consent event or a request a denial, a customer's row a child's age.
 # A refused objection goes on standing against direct marketing (GDPR Art. 21(3)).
 # A request counts from when it was received; a row that couldn't be read may be of any date.
-LANDED = Relations(
-    events="landing.consent_events",
-    subjects=f"""(
+def landed(*, waits: bool = True) -> Relations:
+    """Return what landing knows.
+
+    Parameters
+    ----------
+    waits
+        Whether a row of customers that is only waited for holds, as one does that can't be read.
+    """
+    but = "" if waits else f" and reason <> {quoted(NOT_DELIVERED)}"
+    return Relations(
+        events="landing.consent_events",
+        subjects=f"""(
         select k.subject_key, c.jurisdiction, c.age_years,
             {", ".join(f"h.{name}_since is not null as {name}, h.{name}_since" for name in STOPS)}
         from (select distinct subject_key from landing.purpose_keys) as k
@@ -141,12 +152,15 @@ LANDED = Relations(
                 select subject_key, 'unread', true, true, timestamp '-infinity', null
                 from landing.quarantine
                 where feed in {listed(HOLDING_FEEDS)} and resolved_at is null
-                    and subject_key is not null
+                    and subject_key is not null{but}
             )
             group by subject_key
         ) as h using (subject_key)
     )""",
-)
+    )
+
+
+LANDED = landed()
 
 
 def restricted_sql(words: str = "landing.rights_requests") -> str:

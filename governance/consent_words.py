@@ -17,8 +17,9 @@ ACTIONS = {
 EVERYTHING = "all purposes"
 
 _WHY = {
-    consent.HELD: "a request to erase, object or restrict stands, or something that was said can't"
-    " be read: until that is settled, nothing is done",
+    consent.HELD: "a request to erase, object or restrict stands, something that was said can't be"
+    " read, or who was erased has returned and no row of customers has come since: until that is"
+    " settled, nothing is done",
     consent.TOO_YOUNG: "known to be below the age from which one's own consent counts, and no"
     " parent has agreed",
     consent.LIMITED: "asked to limit the use of sensitive data, which this purpose is about",

@@ -3,9 +3,10 @@
 Belongs here: the order of things. First everything is opened and read once (``plan``, ``survey``):
 what can't be loaded stops here, and nothing has changed. Then new customers are enrolled in the
 vault, then the rows are landed, duplicates and corrections settled, bad rows quarantined
-(``land``). Once nothing can be refused any more, direct identifiers go to the vault, what was said
-of the state before is forgotten, and the warehouse commits. A load that is refused or killed in
-between leaves ids in the vault that own no rows: the next load finds them there.
+(``land``). Once nothing can be refused any more, direct identifiers go to the vault, who has
+returned is held (``returned``), what was said of the state before is forgotten, and the warehouse
+commits. A load that is refused or killed in between leaves ids in the vault that own no rows: the
+next load finds them there.
 Does not belong here: the writer's lock, which the caller holds.
 """
 
@@ -23,7 +24,7 @@ from governance.inbox import Waiting
 from governance.policy.model import Policy
 from governance.policy.words import INBOX, WORD_FEEDS
 from governance.rights import kept, known
-from ingest import heeding, landing, said, suppression, survey, undone
+from ingest import heeding, landing, returned, said, suppression, survey, undone
 from ingest.contract import CONTRACTS, CUSTOMERS
 from ingest.land import Landed, Moment, land, vault_rows
 from ingest.model import Sources
@@ -242,7 +243,7 @@ class _Work:
             for plan in plans:
                 _require_unchanged(plan)
             self._keep(identifiers, again=again)
-            if _changes(plans, landed):
+            if returned.settle(connection, self.moment.now) or _changes(plans, landed):
                 clock_row.forget(connection)
                 status.forget_marts(connection, self.policy)
             status.forget_feeds(connection, self.policy)

@@ -27,6 +27,7 @@ from warehouse.sql import quoted
 class QuarantinedRow:
     """One quarantined row: where it stands in its source, never what it says.
 
+    A row that is waited for (``returned``) stands nowhere: it has no ``position``.
     ``note`` is why somebody resolved it, in their words: it stays in the warehouse, encrypted.
     """
 
@@ -35,7 +36,7 @@ class QuarantinedRow:
     reason: str
     column_name: str | None
     source: str
-    position: int
+    position: int | None
     subject_key: UUID | None
     quarantined_at: datetime
     resolved_at: datetime | None

@@ -55,6 +55,9 @@ WORD_FEEDS: tuple[FeedName, ...] = ("consent_events", "rights_requests")
 # A row of these that can't be read holds its subject: it may say that the subject is a child, too.
 HOLDING_FEEDS: tuple[FeedName, ...] = ("customers", *WORD_FEEDS)
 RESOLUTIONS = ("corrected_at_source", "dismissed")
+# Why a row of customers holds that nobody has read: its subject was erased and has returned, and it
+# hasn't been delivered since.
+NOT_DELIVERED = "none_since_return"
 
 GRANTS = ("granted", "opted_in")
 DENIALS = ("withdrawn", "objected", "opted_out")

@@ -20,7 +20,7 @@ import duckdb
 
 from governance import acts, consent, identity, vaulted
 from governance.clocks import Clocks, last_instant
-from governance.consent_relations import LANDED, RESTRICTED, listed, requests_sql
+from governance.consent_relations import RESTRICTED, landed, listed, requests_sql
 from governance.policy.model import Policy
 from governance.policy.words import OF_LANDING, PERMISSION_ATTRIBUTES
 from governance.rights import kept, known, leaving, proofs, restricted, suppressed
@@ -190,8 +190,9 @@ def _nothing_needed(
 ) -> list[str]:
     """Return the keys of the subjects of whom only old words are left, and no live purpose."""
     oldest = newest_expired(policy, clocks.newest_day)
+    # Who only waits for a row of customers may leave: who comes back is asked for one again.
     consent.state(
-        connection, policy, LANDED, into="standing",
+        connection, policy, landed(waits=False), into="standing",
         at=(at := max(last_instant(clocks.newest_day, policy.time_zone), clocks.known_at)),
         known=at,
     )  # fmt: skip

@@ -11,13 +11,18 @@ import json
 from datetime import UTC, datetime
 from uuid import UUID
 
+import duckdb
+
 from governance import acts, identity, limits
 from governance.rights import kept
 from governance.rights.replay import replay
-from warehouse.clock import now, utc_naive
+from warehouse.catalogue import columns
+from warehouse.clock import now, utc_naive, whose
 from warehouse.connect import connected, warehouse_store
 from warehouse.errors import UsageError
 from warehouse.sql import quoted
+
+_ONCE_WRITTEN = json.dumps({"content": "to be read once it is written again"})  # no digest of any
 
 
 def readmit(customer_id: str, *, evidence: str, since: datetime | None = None) -> UUID:
@@ -72,17 +77,34 @@ def readmit(customer_id: str, *, evidence: str, since: datetime | None = None) -
                 connection, customer_id, (request_id, "erasure"), "readmitted", at=present,
                 actor=acts.actor(), evidence=evidence,
             )  # fmt: skip
-        if since:
-            _read_again(since)
+        _read_again(since)
         act["subject_key"] = key = _enrolled(customer_id, since or present)
     return key
 
 
-def _read_again(since: datetime) -> None:
+def read_once_written(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let landing read sources of customers once they are written again, if with the same content.
+
+    A row of who has returned was stopped in them, or left with the erasure. ``connection`` has the
+    warehouse as its current database.
+    """
+    connection.execute(
+        "update landing.loads set fingerprint = json_merge_patch(fingerprint, ?)"
+        " where feed = 'customers' and fingerprint <> '{}'",
+        [_ONCE_WRITTEN],
+    )
+
+
+def _read_again(since: datetime | None) -> None:
     """Let landing read once more what it has read since: the door has stopped rows of theirs."""
     if not warehouse_store().path.exists():
         return  # where it is lost, everything is read again
     with connected(warehouse_store()) as connection:
+        if not columns(connection, "landing", "loads"):
+            return
+        read_once_written(connection)
+        if since is None:
+            return
         connection.execute(
             "update landing.loads set fingerprint = json_merge_patch(fingerprint, ?)"
             " where loaded_at >= ?",
@@ -93,8 +115,10 @@ def _read_again(since: datetime) -> None:
 def _enrolled(customer_id: str, since: datetime) -> UUID:
     """Give them a new place in the vault, under a new salt, with what is old of their rows.
 
-    That is a row from before ``since``, or one without a time whose file was written before now.
+    That is a row from before ``since``, or one without a time whose file was written before that.
+    Files have the host's clock: where that of acts is set, those are old that are there already.
     """
+    written_after = since if whose() == "host" else utc_naive(datetime.now(UTC))
     with connected(*identity.stores()) as connection:
         identity.prepare(connection, ())
         identity.enrol(
@@ -103,6 +127,6 @@ def _enrolled(customer_id: str, since: datetime) -> UUID:
         key = identity.subject_key_of(connection, customer_id)
         connection.execute(
             "insert into vault.readmitted values (?, ?, ?)",
-            [key, since, utc_naive(datetime.now(UTC))],  # the clock of files, not that of acts
+            [key, since, written_after],
         )
     return key

@@ -307,7 +307,10 @@ def readmit(subject: str, evidence: str, since: datetime | None) -> None:
 
     with writing_alone("rights readmit"):
         admit(subject, evidence=evidence, since=since)
-    click.echo("admitted: rows from then on land with the next run")
+    click.echo(
+        "admitted: rows from then on land with the next run; where there is a feed of"
+        " customers, it has to deliver their row again: until then they are in no mart"
+    )
 
 
 @rights.command("new-kept")

@@ -3,19 +3,24 @@
 Ann is erased on 1 July and returns.
 """
 
-from datetime import datetime
+import os
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from governance import inbox
+from governance import consent, inbox
+from governance.clocks import Clocks
 from governance.policy.words import HELD
 from governance.release import publish_permission
+from governance.rights import custody
 from governance.rights.erasure import erase
 from governance.rights.opening import hold, open_request
 from governance.rights.readmission import readmit
 from governance.rights.requests import find, take_step
+from governance.subject_consent import show
 from governance.subject_word import record
-from ingest.load import load_feeds
+from ingest.load import load_feeds, load_inbox
+from ingest.quarantine import quarantine_list, quarantine_resolve
 from tests.support.feeds import (
     NOW,
     UTC_POLICY,
@@ -27,6 +32,8 @@ from tests.support.feeds import (
     sale,
     sources_in,
 )
+from warehouse.connect import connected, warehouse_store
+from warehouse.errors import UsageError
 
 POLICY = UTC_POLICY
 
@@ -38,10 +45,14 @@ def somewhere(home, monkeypatch):
     monkeypatch.setenv("ASSENT_NOW", NOW.isoformat())
 
 
-def land(folder, at="2024-07-01T00:00:00+00:00", **rows):
+def land(folder, at="2024-07-01T00:00:00+00:00", tolerance=5, **rows):
+    """Land files, and all that wait; customers as they lie there, where their file does."""
     fill(folder, **rows)
+    more = {"rights_requests": declared("rights_requests")}
+    if (folder / "customers.csv").exists():
+        more["customers"] = declared("customers", future_tolerance_minutes=tolerance)
     load_feeds(
-        sources_in(folder, rights_requests=declared("rights_requests")), POLICY,
+        sources_in(folder, **more), POLICY,
         now=datetime.fromisoformat(at), recorded=(waiting := inbox.waiting()),
     )  # fmt: skip
     inbox.drop(waiting)
@@ -125,6 +136,117 @@ def test_a_return_is_taken_down_while_the_warehouse_is_lost(home, tmp_path):
     home.warehouse.unlink()
     assert readmit("ann", evidence="-", since=datetime(2024, 7, 1))
     assert not home.warehouse.exists()
+
+
+def describe(folder, age, written):
+    """Write a file of customers as if it were written at a moment."""
+    fill(folder, customers=[("ann", "Ann", "ann@x.org", "EU", age)])
+    os.utime(folder / "customers.csv", (written.timestamp(),) * 2)
+
+
+def waited_for():
+    """Return of each row of customers that is, or was, waited for, how that ended."""
+    return ask("select resolution from landing.quarantine where reason = 'none_since_return'")
+
+
+def decided():
+    return next(s.rule for s in show(POLICY, "ann") if s.purpose == "segmentation")
+
+
+@pytest.fixture
+def child(tmp_path, monkeypatch):
+    """Return the folder of Ann, who was 41, has returned, agreed, and said of whom her age isn't.
+
+    The clock is set, so that every file that lies there is from before.
+    """
+    describe(tmp_path, "41", NOW)
+    erased(tmp_path)
+    monkeypatch.setenv("ASSENT_NOW", "2024-07-02T00:00:00Z")
+    readmit("ann", evidence="-", since=datetime(2024, 7, 1, 1))
+    describe(tmp_path, "14", NOW + timedelta(hours=2))
+    record(POLICY, "ann", "granted", notice_version=9)
+    land(tmp_path, "2024-07-02T12:00:00+00:00", rights_requests=[])
+    return tmp_path
+
+
+def test_who_has_returned_is_held_until_customers_tells_of_them(child):
+    """A child would count as grown up. And it lasts, whatever is read, or read again."""
+    assert words() == [("granted",)]
+    assert ask("select * from landing.customers") == []
+    for tolerance in (5, 5, 6):  # the last from the beginning
+        assert waited_for() == [(None,)]
+        assert decided() == consent.HELD
+        land(child, "2024-07-03T00:00:00+00:00", tolerance, rights_requests=[])
+    assert ask("select sum(rows_suppressed) from landing.loads where feed = 'customers'") == [(1,)]
+    describe(child, "14", datetime.now(UTC) + timedelta(hours=1))
+    land(child, "2024-07-04T00:00:00+00:00", 6, rights_requests=[])
+    assert waited_for() == [("delivered",)]
+    assert decided() == consent.TOO_YOUNG
+    land(child, "2024-07-05T00:00:00+00:00", 7, rights_requests=[])
+    assert waited_for() == [("delivered",)]
+
+
+def test_so_are_they_where_no_feed_can_be_landed(child):
+    with connected(warehouse_store()) as connection:
+        connection.execute("delete from landing.quarantine")  # as an earlier version left it
+    load_inbox(POLICY, inbox.waiting(), now=NOW)
+    assert waited_for() == [(None,)]
+
+
+def test_whom_somebody_lets_go_is_held_no_more(child):
+    with connected(warehouse_store()) as connection:
+        (row,) = quarantine_list(connection)
+        assert (row.feed, row.source, row.position) == ("customers", "assent rights readmit", None)
+        with pytest.raises(UsageError, match="accepted nothing of its subject"):
+            quarantine_resolve(connection, row.quarantine_id, "corrected_at_source", note="x",
+                               now=NOW)  # fmt: skip
+        quarantine_resolve(connection, row.quarantine_id, "dismissed", note="grown up", now=NOW)
+    land(child, "2024-07-03T00:00:00+00:00", rights_requests=[])
+    assert waited_for() == [("dismissed",)]
+    assert decided() == consent.CONSENTED
+
+
+def test_nobody_is_kept_for_being_waited_for(child):
+    with connected(warehouse_store()) as connection:
+        connection.execute("delete from landing.consent_events")
+    end = datetime(2040, 6, 30)
+    found = custody.let_expire(POLICY, Clocks(date(2040, 6, 30), end, end, date(2040, 6, 30)))
+    assert found["subjects"] == 1
+    assert ask("select subject_key from landing.quarantine") == [(None,)]
+
+
+def test_nobody_waits_for_a_feed_that_there_is_not(tmp_path, monkeypatch):
+    erased(tmp_path)
+    monkeypatch.setenv("ASSENT_NOW", "2024-07-02T00:00:00Z")
+    readmit("ann", evidence="-")
+    land(tmp_path, "2024-07-02T12:00:00+00:00", rights_requests=[])
+    assert waited_for() == []
+
+
+def test_by_the_hosts_clock_a_file_since_the_return_tells_of_them(tmp_path, monkeypatch):
+    """Though it was written, and read, before the return was taken down."""
+    present = datetime.now(UTC)
+    describe(tmp_path, "41", NOW)
+    erased(tmp_path)
+    describe(tmp_path, "14", present - timedelta(hours=1))
+    land(tmp_path, f"{present}", rights_requests=[])
+    monkeypatch.delenv("ASSENT_NOW")
+    readmit("ann", evidence="-", since=(present - timedelta(hours=2)).replace(tzinfo=None))
+    land(tmp_path, f"{present}", rights_requests=[])
+    assert ask("select age_years from landing.customers") == [(14,)]
+    assert waited_for() == []
+
+
+def test_a_file_from_before_it_does_not(tmp_path, monkeypatch):
+    present = datetime.now(UTC)
+    describe(tmp_path, "41", NOW)
+    erased(tmp_path)
+    monkeypatch.delenv("ASSENT_NOW")
+    describe(tmp_path, "14", present - timedelta(hours=3))
+    readmit("ann", evidence="-", since=(present - timedelta(hours=2)).replace(tzinfo=None))
+    land(tmp_path, f"{present}", rights_requests=[])
+    assert ask("select age_years from landing.customers") == []
+    assert waited_for() == [(None,)]
 
 
 def test_a_hold_has_its_last_day_before_it_is_a_restriction(tmp_path, monkeypatch):

@@ -26,6 +26,12 @@ def key_of(one, who):
         return identity.subject_key_of(connection, who)
 
 
+def waited_for(one):
+    """Return of each row of customers that is, or was, waited for, how that ended."""
+    listed = one.assent("quarantine", "list", "--all", "--json").json
+    return [row["resolution"] for row in listed if row["reason"] == "none_since_return"]
+
+
 def read_anew(one, tolerance):
     """Change how feeds are declared, so that all are read from the beginning."""
     lines = [
@@ -66,6 +72,10 @@ def test_a_feed_that_delivers_old_rows_again_brings_none_back(story):
     figures = {f["feed"]: f for f in one.evidence("feeds")["feeds"]}
     assert figures["transactions"]["suppressed"] == before["transactions"]
     assert figures["customers"]["suppressed"] == 1
+    assert waited_for(one) == [None]
+    shown = one.assent("quarantine", "list").out
+    assert "none_since_return" in shown
+    assert "assent rights readmit" in shown
     assert one.assent("status").status in (0, 1)
     feeds = {r["rule"]: r["status"] for r in one.evidence("status")["rules"]}
     assert feeds["reconciliation.transactions"] == "holds"
@@ -76,9 +86,14 @@ def test_a_feed_that_delivers_old_rows_again_brings_none_back(story):
 def test_what_is_from_after_that_lands(story):
     one, folder, who, before, _ = story
     assert one.assent("consent", "record", who, "granted", "--notice-version", "2").status == 0
-    os.utime(folder / "customers.parquet")  # written since
     assert one.assent("run", "--select", "key:landing/clocks").status == 0
     assert rows(one, who)["consent_events"] == 1
+    states = one.assent("consent", "show", who, "--json").json
+    assert not any(state["permitted"] for state in states)  # until customers tells of them
+    os.utime(folder / "customers.parquet")  # written since, though it says the same
+    assert one.assent("run", "--select", "key:landing/clocks").status == 0
+    assert rows(one, who)["customers"] == 1
+    assert waited_for(one) == ["delivered"]
     read_anew(one, 62)
     assert rows(one, who) == {**dict.fromkeys(before, 0), "customers": 1, "consent_events": 1}
     shown = one.assent("consent", "show", who, "--json")
