@@ -20,6 +20,8 @@ from warehouse.errors import UsageError
 from warehouse.sql import quoted
 
 REMOVAL = ("feed", "why", "day", "rows", "emptied")
+# Of a load: that it read nothing, and notes what has left.
+_NOTED = f"(rows_read = 0 and source in ({', '.join(map(quoted, REMOVALS))}))"
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class FeedFigures:
     read, accepted, quarantined, duplicates, suppressed
         Rows; the first is the sum of the others.
     corrected
-        Accepted rows that a later one has superseded (or that were removed since).
+        Accepted rows that a later one has superseded; what has left since is in :func:`removals`.
     unresolved
         Quarantined rows that nobody has resolved yet.
     reasons
@@ -85,7 +87,8 @@ def feed_figures(connection: duckdb.DuckDBPyConnection) -> list[FeedFigures]:
     """
     totals = connection.execute(
         "select feed, sum(rows_read)::bigint, sum(rows_accepted)::bigint,"
-        " sum(rows_quarantined)::bigint, sum(rows_duplicate)::bigint, sum(rows_corrected)::bigint,"
+        " sum(rows_quarantined)::bigint, sum(rows_duplicate)::bigint,"
+        f" coalesce(sum(rows_corrected) filter (not {_NOTED}), 0)::bigint,"
         " sum(rows_suppressed)::bigint from landing.loads group by feed"
     ).fetchall()
     order = [*CONTRACTS]
@@ -98,9 +101,8 @@ def removals(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     rows = connection.execute(
         "select feed, source, loaded_at::date::varchar, sum(rows_corrected)::bigint,"
         " sum(rows_emptied)::bigint from landing.loads"
-        " where rows_read = 0 and list_contains(?, source) group by all"
-        " having sum(rows_corrected) + sum(rows_emptied) > 0 order by all",
-        [list(REMOVALS)],
+        f" where {_NOTED} group by all"
+        " having sum(rows_corrected) + sum(rows_emptied) > 0 order by all"
     ).fetchall()
     return [dict(zip(REMOVAL, row, strict=True)) for row in rows]
 

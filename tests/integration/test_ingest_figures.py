@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 
 from governance.rights.leaving import note_removal
-from ingest.feeds import feed_clocks, feed_figures
+from ingest.feeds import feed_clocks, feed_figures, removals
 from tests.support.feeds import (
     ask,
     declared,
@@ -57,6 +57,22 @@ def test_no_clock_without_transactions(tmp_path):
     load(sources)
     with connected(warehouse_store()) as connection, pytest.raises(UsageError, match="no trans"):
         feed_clocks(connection, sources)
+
+
+def test_what_has_left_was_not_corrected(tmp_path):
+    latest = {"natural_key": ["customer_id", "basket_id"], "corrections": "latest_arrival"}
+    sources = sources_in(tmp_path, transactions=declared("transactions", **latest))
+    fill(tmp_path, transactions=[sale(), sale(basket_id="b2"), sale(basket_id="b2", value="5")])
+    load(sources)
+    with connected(warehouse_store()) as connection:
+        at, landed = datetime(2024, 7, 2), "warehouse.landing.transactions"
+        note_removal(connection, landed, at=at, why="erasure")
+        connection.execute("delete from landing.transactions")
+        (sales,) = [f for f in feed_figures(connection) if f.feed == "transactions"]
+        left = [(row["feed"], row["why"], row["rows"]) for row in removals(connection)]
+    assert (sales.accepted, sales.corrected, sales.rows) == (3, 1, 0)
+    assert left == [("transactions", "erasure", 2)]
+    assert unreconciled() == []
 
 
 def test_a_row_that_vanishes_is_noticed_unless_its_removal_is_noted(tmp_path):
