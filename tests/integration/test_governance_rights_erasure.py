@@ -1,6 +1,8 @@
 """Erasure: a subject leaves every file, is told so by a receipt, and stays away."""
 
 import json
+import subprocess
+import sys
 
 import duckdb
 import pytest
@@ -9,9 +11,11 @@ from governance import identity
 from governance.rights import kept, receipt
 from governance.rights.discovery import holders
 from governance.rights.proofs import proofs_of
+from tests.support import pages
 from tests.support.installation import own_feeds
 from warehouse.connect import published_store, warehouse_store
 from warehouse.errors import UsageError
+from warehouse.home import PROJECT
 from warehouse.publish import published_purposes
 
 LATER = "2025-03-01T00:00:00Z"  # past custody.purge_within_days
@@ -109,6 +113,37 @@ def test_the_receipt_is_signed_and_names_nobody(story):
     with one.entered():
         assert receipt.holds(told)
         assert not receipt.holds(told | {"seconds": 0.1234})
+
+
+def checked_without_us(folder, receipts, key):
+    """Check receipts as the page says that anybody can, in a process that knows nothing of ours."""
+    (script,) = pages.fences((PROJECT / "docs" / "rights.md").read_text(encoding="utf-8"), "python")
+    (folder / "check.py").write_text(script, encoding="utf-8")
+    (folder / "receipt.json").write_text(json.dumps(receipts, indent=2), encoding="utf-8")
+    return subprocess.run([sys.executable, "check.py", "receipt.json", key], cwd=folder, env={},
+                          capture_output=True, text=True, encoding="utf-8", check=False)  # fmt: skip
+
+
+def test_anybody_can_check_a_receipt_as_the_page_says(story, tmp_path):
+    one, *_, told = story
+    published = one.home.receipts.read_text(encoding="ascii")
+    done = checked_without_us(tmp_path, [told, told], published)
+    assert done.returncode == 0, done.stderr
+    said = {name: value for name, value in told.items() if name != "signature"}
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [said, said]
+    with one.entered():
+        forged = receipt.signed({**said, "rows_found": {"ä": 1}})
+    assert checked_without_us(tmp_path, [forged], published).returncode == 0  # positive control
+    for poison in (
+        told | {"seconds": 0.1234},
+        told | {"public_key": forged["signature"][:43] + "="},
+        forged | {"rows_found": {"a": 1}},
+        forged | {"signature": told["signature"]},
+    ):
+        done = checked_without_us(tmp_path, [poison], published)
+        assert (done.returncode, "InvalidSignature" in done.stderr) == (1, True), done.stderr
+    another = f"{'A' * 43}="
+    assert checked_without_us(tmp_path, [told], another).returncode == 1
 
 
 def other_end(told):
