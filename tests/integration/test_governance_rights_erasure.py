@@ -146,6 +146,19 @@ def test_anybody_can_check_a_receipt_as_the_page_says(story, tmp_path):
     assert checked_without_us(tmp_path, [told], another).returncode == 1
 
 
+def test_what_a_lost_key_signed_stays_good(story, tmp_path):
+    one, *_, told = story
+    one = one.copy(tmp_path / "home")
+    before = one.home.receipts.read_text(encoding="ascii")
+    (one.keys / "receipts").unlink()
+    one.home.receipts.unlink()  # as the page says
+    with one.entered():
+        new = receipt.signed({"request_id": "A-1"})
+        assert new["public_key"] == one.home.receipts.read_text(encoding="ascii") != before
+        assert receipt.holds(new)
+        assert receipt.holds(told)
+
+
 def other_end(told):
     """Return another last character of a signature that stands for the same bytes."""
     last = told["signature"][-3]
