@@ -120,8 +120,10 @@ def checked_without_us(folder, receipts, key):
     (script,) = pages.fences((PROJECT / "docs" / "rights.md").read_text(encoding="utf-8"), "python")
     (folder / "check.py").write_text(script, encoding="utf-8")
     (folder / "receipt.json").write_text(json.dumps(receipts, indent=2), encoding="utf-8")
-    return subprocess.run([sys.executable, "check.py", "receipt.json", key], cwd=folder, env={},
-                          capture_output=True, text=True, encoding="utf-8", check=False)  # fmt: skip
+    return subprocess.run(
+        [sys.executable, "check.py", "receipt.json", key], cwd=folder, env={},
+        capture_output=True, text=True, encoding="utf-8", check=False,
+    )  # fmt: skip
 
 
 def test_anybody_can_check_a_receipt_as_the_page_says(story, tmp_path):
