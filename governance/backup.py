@@ -256,8 +256,7 @@ def _newer(present: Mark | None, given: Mark | None, manifest: Manifest) -> bool
 def _made_ready(before: Home, manifest: Manifest) -> int:
     """Make what was restored fit to be opened; return how many it held who have left since."""
     kept.require_remembered(Mark(**manifest.kept).steps)
-    if before.inbox.exists():
-        inbox.take_in(before.inbox)
+    inbox.take_in(before)
     at = utc_naive(now())
     erased = replay(at, state_of=utc_naive(manifest.moment))
     if erased:

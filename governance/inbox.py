@@ -4,7 +4,8 @@ Belongs here: appending one, listing those that wait, dropping those that a run 
 beginning anew where the file is lost.
 The file is open only for the moment of writing or reading, so that nobody waits for a run. It is
 the door itself: until landing takes a word in, the customer's id stands here, encrypted.
-Does not belong here: what the words mean (``governance.consent``, ``governance.rights``).
+Does not belong here: what the words mean (``governance.consent``, ``governance.rights``), which of
+two copies is the older (``inbox_mark``).
 """
 
 import os
@@ -16,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from governance import inbox_mark
+from governance.inbox_mark import Mark
 from governance.policy.words import WORD_FEEDS, FeedName
 from governance.release import PERMISSION
 from warehouse.connect import Store, connected
@@ -103,19 +106,24 @@ def opened(*, anew: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
     Raises
     ------
     UsageError
-        If it is lost: whatever has been published was landed, and landing makes an inbox.
+        If it is lost, or an older copy: whatever has been published was landed, and landing makes
+        an inbox.
     """
     with held() as home:
-        published = home.published_file(PERMISSION).exists()
-        if published and not anew and not home.inbox.exists():
+        noted = None if anew else inbox_mark.noted(home)
+        known = noted or home.published_file(PERMISSION).exists()
+        if known and not anew and not home.inbox.exists():
             raise UsageError(
                 f"{home.inbox} is missing, and with it the words that no run has landed",
                 "put it back; if it is lost for good, `assent consent new-inbox` begins an empty"
                 " one, and what it held has to be recorded again",
                 rule="inbox.missing",
             )
-        with _connected(home.inbox) as connection:
+        with _connected(home.inbox, noted) as connection:
             yield connection
+            come = inbox_mark.made(connection)
+        if come != noted:
+            inbox_mark.note(home, come)
 
 
 def store(path: Path | None = None) -> Store:
@@ -124,8 +132,10 @@ def store(path: Path | None = None) -> Store:
 
 
 @contextmanager
-def _connected(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def _connected(path: Path, noted: Mark | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     with connected(store(path)) as connection:
+        # Before anything is written in it.
+        inbox_mark.require_newest(Home.current(), inbox_mark.of(connection), noted)
         for feed, columns in COLUMNS.items():
             typed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
             connection.execute(
@@ -135,6 +145,7 @@ def _connected(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.execute(
             "alter table inbox.consent_events add column if not exists given_by varchar"
         )
+        inbox_mark.made(connection)
         yield connection
 
 
@@ -142,13 +153,19 @@ def rewrite() -> None:
     """Write the file anew with the words that wait: dropped ones leave the disk.
 
     None is begun in the place of one that is lost.
+
+    Raises
+    ------
+    UsageError
+        If it is an older copy.
     """
     with held() as home:
         if not home.inbox.exists():
             return
         aside = home.inbox.with_name(".inbox.rewritten")
         aside.unlink(missing_ok=True)
-        with _connected(home.inbox) as connection:
+        with _connected(home.inbox, inbox_mark.noted(home)) as connection:
+            mark = inbox_mark.made(connection)
             waiting = {
                 feed: connection.execute(f"select * from inbox.{feed}").to_arrow_table()
                 for feed in COLUMNS
@@ -158,10 +175,13 @@ def rewrite() -> None:
                 connection.register("words", words)
                 connection.execute(f"insert into inbox.{feed} select * from words")
                 connection.unregister("words")
+            inbox_mark.surpass(connection, mark, None)
             connection.execute("checkpoint inbox")
+            come = inbox_mark.made(connection)
         sync_file(aside)
         os.replace(aside, home.inbox)
         sync_folder(home.root)
+        inbox_mark.note(home, come)
 
 
 def begin_anew() -> None:
@@ -190,12 +210,22 @@ def add(feed: FeedName, word: dict[str, Any]) -> int:
                 f"select coalesce(max(event_id), 0) + 1 from inbox.{feed}"
             ).fetchall()[0][0]
         )
-        connection.execute(
-            f"insert into inbox.{feed} values ({', '.join('?' * (len(columns) + 1))})",
-            [number, *(word.get(name) for name in columns)],
-        )
-        connection.execute("checkpoint inbox")
+        with _changing(connection):
+            connection.execute(
+                f"insert into inbox.{feed} values ({', '.join('?' * (len(columns) + 1))})",
+                [number, *(word.get(name) for name in columns)],
+            )
     return number
+
+
+@contextmanager
+def _changing(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Change words in one transaction, and count that."""
+    connection.execute("begin")
+    yield
+    inbox_mark.raise_(connection)
+    connection.execute("commit")
+    connection.execute("checkpoint inbox")
 
 
 def waiting() -> Waiting:
@@ -211,35 +241,52 @@ def waiting() -> Waiting:
 
 def forget(customers: Sequence[str]) -> None:
     """Drop every word of some customers, who are erased."""
-    with opened() as connection:
+    if not customers:
+        return
+    with opened() as connection, _changing(connection):
         for feed in WORD_FEEDS:
             connection.execute(
                 f"delete from inbox.{feed} where list_contains(?, customer_id)", [list(customers)]
             )
-        connection.execute("checkpoint inbox")
 
 
-def take_in(other: Path) -> None:
-    """Add the words of another inbox that don't wait here yet; its words come after ours."""
-    theirs = replace(store(other), alias="other", read_only=True)
+def take_in(other: Home) -> None:
+    """Take the place of another home's inbox: with its words that don't wait here yet, after ours.
+
+    An older copy of that one, put back later, is known for it.
+    """
     with opened():
         pass  # which makes its tables
-    with held(), connected(store(), theirs) as connection:
-        for feed, columns in COLUMNS.items():
-            there = connection.execute(
-                "select 1 from duckdb_tables() where database_name = 'other' and table_name = ?",
-                [feed],
-            ).fetchall()
-            if not there:  # an earlier version knew of no such words
-                continue
-            names = ", ".join(columns)
-            connection.execute(
-                f"insert into inbox.{feed} select (select coalesce(max(event_id), 0) from"
-                f" inbox.{feed}) + row_number() over (order by event_id), {names}"
-                f" from other.{feed} where row({names})::varchar not in"
-                f" (select row({names})::varchar from inbox.{feed})"
-            )
-        connection.execute("checkpoint inbox")
+    there = [replace(store(other.inbox), alias="other", read_only=True)]
+    theirs = there if other.inbox.exists() else []
+    with held() as home:
+        with connected(store(), *theirs) as connection:
+            connection.execute("begin")
+            if theirs:
+                _add_theirs(connection)
+            mark = inbox_mark.of(connection, "other")
+            inbox_mark.surpass(connection, inbox_mark.noted(other), mark)
+            connection.execute("commit")
+            connection.execute("checkpoint inbox")
+            come = inbox_mark.made(connection)
+        inbox_mark.note(home, come)
+
+
+def _add_theirs(connection: duckdb.DuckDBPyConnection) -> None:
+    for feed, columns in COLUMNS.items():
+        there = connection.execute(
+            "select 1 from duckdb_tables() where database_name = 'other' and table_name = ?",
+            [feed],
+        ).fetchall()
+        if not there:  # an earlier version knew of no such words
+            continue
+        names = ", ".join(columns)
+        connection.execute(
+            f"insert into inbox.{feed} select (select coalesce(max(event_id), 0) from"
+            f" inbox.{feed}) + row_number() over (order by event_id), {names}"
+            f" from other.{feed} where row({names})::varchar not in"
+            f" (select row({names})::varchar from inbox.{feed})"
+        )
 
 
 def drop(landed: Waiting) -> None:
@@ -250,7 +297,7 @@ def drop(landed: Waiting) -> None:
     """
     if not landed.by_feed:
         return
-    with opened() as connection:
+    with opened() as connection, _changing(connection):
         for feed, table in landed.by_feed.items():
             connection.register("landed", table)
             same = " and ".join(
@@ -259,4 +306,3 @@ def drop(landed: Waiting) -> None:
             )
             connection.execute(f"delete from inbox.{feed} as waits using landed where {same}")
             connection.unregister("landed")
-        connection.execute("checkpoint inbox")

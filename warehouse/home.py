@@ -18,8 +18,9 @@ ROOMS = ("orchestration", "ingest", "warehouse", "models", "expectations", "gove
 
 # In no ordinary backup: what makes pseudonyms of people again, and who may not come back.
 SEPARATE = ("salts", "kept")
-# In no backup at all: what a run makes anew, and what is of processes that are alive.
-PASSING = ("published", "dbt", "spill", "running", "journal", "restoring")
+# In no backup at all: what a run makes anew, what is of processes that are alive, and what tells an
+# older copy of a file from the newest, which a restore leaves as it is.
+PASSING = ("published", "dbt", "spill", "running", "journal", "restoring", "inbox.mark")
 # What only grows: a restore takes nothing away from it.
 RECORDS = ("audit", "releases", "receipts", "dagster")
 
@@ -74,6 +75,11 @@ class Home:
     def inbox(self) -> Path:
         """Consent events and rights requests that no run has landed yet."""
         return self.root / "inbox"
+
+    @property
+    def inbox_mark(self) -> Path:
+        """How far the inbox has come, so that an older copy of it is known."""
+        return self.root / "inbox.mark"
 
     @property
     def kept(self) -> Path:

@@ -148,11 +148,19 @@ def test_words_that_wait_here_wait_on(told, tmp_path):
     one, folder, _, _ = copied(told, tmp_path)
     other = max(one.members())
     assert one.assent("consent", "record", other, "withdrawn").status == 0
+    (tmp_path / "before").mkdir()
+    shutil.copy(one.home.inbox, tmp_path / "before")
     for _ in range(2):
         assert restored(one, folder / "state").status == 0
         with one.entered():
             words = inbox.waiting().consent_events.to_pylist()
         assert [word["customer_id"] for word in words] == [other]
+    newest = one.home.inbox.read_bytes()
+    for folder_of in (tmp_path / "before", folder / "state"):  # neither is put back by hand
+        shutil.copy(folder_of / "inbox", one.home.inbox)
+        shown = one.assent("consent", "show", other)
+        assert (shown.status, "inbox isn't the newest" in shown.err) == (2, True), shown.said
+    one.home.inbox.write_bytes(newest)
     one.run("--select", "group:landing")
     states = one.assent("consent", "show", other, "--json").json
     assert not [state for state in states if state["permitted"]]

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from governance import identity, inbox
+from governance import identity, inbox, inbox_mark
 from governance.rights import kept
 from ingest.load import load_feeds
 from tests.support.feeds import NOW, UTC_POLICY, ask, event, fill, load, sources_in, vault
@@ -92,6 +92,88 @@ def test_nothing_lands_without_the_newest_list_of_who_was_erased(home, tmp_path)
     home.kept.unlink()
     kept.begin_anew()
     load(sources_in(tmp_path))
+
+
+def say(action="withdrawn"):
+    word = {"customer_id": "ann", "action": action, "occurred_at": NOW, "recorded_at": NOW}
+    return inbox.add("consent_events", word)
+
+
+def test_an_older_inbox_is_refused_and_the_newest_never(home, tmp_path, monkeypatch):
+    say("granted")
+    older = home.inbox.read_bytes()
+    say()
+    newest = shutil.copy(home.inbox, tmp_path / "newest")
+    home.inbox.write_bytes(older)
+    for asked in (inbox.waiting, say, inbox.rewrite, lambda: inbox.forget(["ann"])):
+        with pytest.raises(UsageError, match="inbox isn't the newest") as raised:
+            asked()
+        assert raised.value.rule == "inbox.missing"
+        assert home.inbox.read_bytes() == older
+    home.inbox.unlink()  # nothing is published yet, but something was said
+    with pytest.raises(UsageError, match="inbox is missing"):
+        inbox.waiting()
+
+    shutil.copy(newest, home.inbox)
+    with monkeypatch.context() as killed:
+        killed.setattr(inbox_mark, "note", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            say()  # killed after the word was written, and before that was noted
+    newest = home.inbox.read_bytes()
+    assert inbox.waiting().consent_events.num_rows == 3
+    assert home.inbox.read_bytes() == newest
+    home.inbox.write_bytes(older)
+    with pytest.raises(UsageError, match="inbox isn't the newest"):
+        inbox.waiting()
+    home.inbox.unlink()
+    inbox.begin_anew()
+    assert not inbox.waiting().by_feed
+    home.inbox.write_bytes(newest)  # another by now
+    with pytest.raises(UsageError, match="inbox isn't the newest"):
+        inbox.waiting()
+
+
+def test_what_has_left_the_inbox_does_not_come_back_with_an_older_one(home):
+    say()
+    older = home.inbox.read_bytes()
+    for leave in (lambda: inbox.drop(inbox.waiting()), inbox.rewrite):
+        leave()
+        left = home.inbox.read_bytes()
+        home.inbox.write_bytes(older)
+        with pytest.raises(UsageError, match="inbox isn't the newest"):
+            inbox.waiting()
+        home.inbox.write_bytes(left)
+        assert not inbox.waiting().by_feed
+
+
+def test_an_inbox_of_an_earlier_version_is_taken_as_it_is(home):
+    say()
+    with inbox.opened() as connection:
+        connection.execute("drop table inbox.come")
+        connection.execute("alter table inbox.consent_events drop column given_by")
+        connection.execute("checkpoint inbox")
+        home.inbox_mark.unlink()
+    assert inbox.waiting().consent_events.num_rows == 1
+    assert inbox_mark.noted(home)
+
+
+def test_nobody_is_exported_by_an_older_inbox(small, tmp_path):
+    one = small.copy(tmp_path / "home")
+    who = min(w for w, segment in one.members().items() if segment == 1)
+    older = one.home.inbox.read_bytes()
+    assert one.assent("consent", "record", who, "withdrawn").status == 0
+    newest = one.home.inbox.read_bytes()
+    one.home.inbox.write_bytes(older)
+    out = tmp_path / "out.csv"
+    export = ("export", "1", "--purpose", "segmentation", "--recipient", "store_planning",
+              "--unencrypted", "--json", "--to", str(out))  # fmt: skip
+    for command in (export, LAND, ("consent", "show", who), ("rights", "list"),
+                    ("backup", "--to", str(tmp_path / "backup"))):  # fmt: skip
+        done = one.assent(*command)
+        assert (done.status, "inbox isn't the newest" in done.err) == (2, True), done.said
+    assert not out.exists()
+    one.home.inbox.write_bytes(newest)
+    assert one.assent(*export).json["held_back"] == {"segmentation: withdrawn": 1}
 
 
 def test_a_word_waits_until_the_lost_vault_is_back(small, tmp_path):
