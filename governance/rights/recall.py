@@ -7,17 +7,17 @@ has left (``replay``), bringing files back (``governance.backup``), whom a restr
 (``restricted``).
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, NamedTuple
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 import duckdb
 
 from governance import acts, identity, inbox
-from governance.consent_relations import listed
+from governance.consent_relations import listed, requests_sql
 from governance.policy.words import (
     HELD,
     HOLDING_STATES,
@@ -155,15 +155,81 @@ def _reopen(state_of: datetime) -> int:
         (known[handle][0], number, RECTIFICATION) for handle, number in undone if handle in known
     ]
     _drop_ends(requests)
+    said = _said(requests)
     at = utc_naive(now())
     with kept.opened() as file:
+        steps = kept.steps_of(file, {customer_id for customer_id, *_ in requests})
         kept.add_steps(
             file, requests, REOPENED, at=at, actor=acts.actor(),
             ground="the state was put back from before",
         )  # fmt: skip
     for request in requests:
-        _say_open(*request, at)
+        words = said.get(request)
+        if words is None:
+            _say_open(*request, _begun(steps[request]))
+        elif not words.reopened:
+            _say_open(*request, words.reopens_at, words.channel)
     return len(requests)
+
+
+class Said(NamedTuple):
+    """What the words of a request say that the state has."""
+
+    received_at: datetime
+    said_at: datetime
+    unanswered: bool
+    reopened: bool
+    channel: str | None
+
+    @property
+    def reopens_at(self) -> datetime:
+        """The earliest moment at which a word opens it anew, whatever ended it before.
+
+        A word that ends a request, such as one of a feed that has yet to land, ends what was
+        received no later than itself; and the time to answer runs from when it was received.
+        """
+        return (self.received_at if self.unanswered else self.said_at) + timedelta(microseconds=1)
+
+
+def _said(requests: Sequence[tuple[str, str, str]]) -> dict[tuple[str, str, str], Said]:
+    """Return what the state says of some requests, of those that it has words of."""
+    if not requests:
+        return {}
+    with _opened() as connection:
+        connection.execute(
+            "create temp table words as"
+            " select customer_id, request_id, type, received_at, status, channel"
+            " from landing.rights_requests join vault.subjects using (subject_key)"
+            " where list_contains($numbers, request_id) union all by name"
+            " select customer_id, request_id, type, received_at, status, channel"
+            " from waiting_requests where list_contains($numbers, request_id)",
+            {"numbers": [number for _, number, _ in requests]},
+        )
+        rows = connection.execute(
+            "select customer_id, request_id, type, any_value(r.received_at), any_value(said_at),"
+            " any_value(unanswered),"
+            f" max(w.received_at) filter (status = '{OPEN}') > any_value(r.received_at),"
+            " last(channel order by w.received_at) filter (channel is not null)"
+            f" from {requests_sql('words', 'customer_id')} as r"
+            " join words as w using (customer_id, request_id, type) group by all"
+        ).fetchall()
+    return {
+        (customer, number, kind): Said(received, said, unanswered, bool(again), channel)
+        for customer, number, kind, received, said, unanswered, again, channel in rows
+    }
+
+
+def _begun(steps: Sequence[Mapping[str, Any]]) -> datetime:
+    """Return when the first step was taken since a request came, or came anew after it had ended.
+
+    What a restore had opened again goes on from before.
+    """
+    begun, ended = steps[0]["at"], False
+    for step in steps:
+        if ended and step["step"] != REOPENED:
+            begun = step["at"]
+        ended = step["step"] in REQUEST_STATES[1:]
+    return cast("datetime", begun)
 
 
 def _drop_ends(requests: Sequence[tuple[str, str, str]]) -> None:
