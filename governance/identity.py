@@ -25,7 +25,14 @@ import duckdb
 from governance import spelling, vaulted
 from governance.limits import BLANKS, LONGEST_ID, UNSEEN
 from warehouse import catalogue
-from warehouse.connect import COMPANIONS, DYING_SECONDS, Store, connected, warehouse_store
+from warehouse.connect import (
+    COMPANIONS,
+    DYING_SECONDS,
+    Store,
+    connected,
+    require_file,
+    warehouse_store,
+)
 from warehouse.errors import KeyMissingError, UsageError
 from warehouse.home import Home
 from warehouse.lock import PATIENCE
@@ -92,6 +99,24 @@ def opened(*beside: Store) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
+def require_there(*, salts: bool = True) -> None:
+    """Refuse to go on where the vault or the salts are lost, before either is made anew.
+
+    Parameters
+    ----------
+    salts
+        Whether those are needed, too.
+
+    Raises
+    ------
+    UsageError
+        If one of them is missing though something has landed.
+    """
+    if Home.current().written:
+        for store in stores(read_only=True)[: 2 if salts else 1]:
+            require_file(store)
+
+
 def _require_salts(connection: duckdb.DuckDBPyConnection) -> None:
     """Refuse to go on without the salts of customers whom the vault knows: keys would be lost."""
     # All keys of a file in one figure: to compare two takes a tenth of the time of a join.
@@ -130,7 +155,7 @@ def require_known(on_wait: OnWait | None = None) -> None:
     Raises
     ------
     UsageError
-        If the vault is missing, or older than the warehouse.
+        If the vault or the salts are missing, or the vault is older than the warehouse.
     """
     there = [
         store for store in (warehouse_store(), *stores(on_wait=on_wait)) if store.path.exists()
@@ -144,11 +169,12 @@ def require_known(on_wait: OnWait | None = None) -> None:
             "select 1 from duckdb_tables() where database_name = 'vault'"
             " and table_name = 'subjects'"
         ).fetchall()
+        landed = "select count(distinct subject_key) from landing.purpose_keys"
         unknown = _scalar(
             connection,
-            "select count(distinct subject_key) from landing.purpose_keys"
-            + (" anti join vault.subjects using (subject_key)" if known else ""),
+            landed + (" anti join vault.subjects using (subject_key)" if known else ""),
         )
+        anybody = _scalar(connection, landed)
     if unknown:
         home = Home.current()
         raise UsageError(
@@ -157,6 +183,8 @@ def require_known(on_wait: OnWait | None = None) -> None:
             f"put back {home.vault} and {home.salts} that belong to {home.warehouse.name}",
             rule="vault.missing",
         )
+    if anybody:
+        require_there()
 
 
 def prepare(connection: duckdb.DuckDBPyConnection, identifiers: Sequence[str]) -> None:
@@ -347,11 +375,12 @@ def subject_key_of(connection: duckdb.DuckDBPyConnection, customer_id: str) -> U
 def look_up(customer_id: str) -> tuple[bool | None, UUID | None]:
     """Return whether the vault has a customer id, None if it can't be asked now; and its key.
 
-    A run that lands holds the vault, and whoever records a subject's word doesn't need its key.
+    It can't where it is lost. A run that lands holds the vault, and whoever records a subject's
+    word doesn't need its key.
     """
     vault, _ = stores(read_only=True)
     if not vault.path.exists():
-        return False, None
+        return (None if Home.current().written else False), None
     try:
         with connected(vault) as connection:
             row = connection.execute(

@@ -19,6 +19,7 @@ import duckdb
 from warehouse import keys
 from warehouse.errors import (
     DAMAGED,
+    MISSING,
     NO_FILE,
     AssentError,
     KeyMissingError,
@@ -264,10 +265,8 @@ def attach(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
             "a restore was stopped while it moved files", "any command of `assent` finishes it",
             rule="restoring",
         )  # fmt: skip
-    if store.read_only and not store.path.exists():
-        raise UsageError(
-            f"nothing has been written yet: {store.path.name}", "run `assent run`", rule=NO_FILE
-        )
+    if store.read_only:
+        require_file(store)
     began, told = time.monotonic(), False
     while not _attached(connection, store, last=_since(began) > store.patience):
         if store.on_wait and not told and _since(began) > DYING_SECONDS:
@@ -279,6 +278,26 @@ def attach(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
     names = _used.get()
     if names is not None:
         names.add(store.key_name)
+
+
+def require_file(store: Store) -> None:
+    """Refuse to go on without a file; a published one is written anew by the next run.
+
+    Raises
+    ------
+    UsageError
+        If it isn't there: as nothing has landed yet, or because it is lost.
+    """
+    if store.path.exists():
+        return
+    if Home.current().written and not store.published:
+        raise UsageError(
+            f"{store.path} is missing", "put it back; docs/operating.md says under Backup what to"
+            " do without it", rule=MISSING,
+        )  # fmt: skip
+    raise UsageError(
+        f"nothing has been written yet: {store.path.name}", "run `assent run`", rule=NO_FILE
+    )
 
 
 def _since(began: float) -> float:

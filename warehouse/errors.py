@@ -124,6 +124,7 @@ def without_values(kind: str, text: str) -> str:
 
 DAMAGED = "damaged"
 NO_FILE = "no file"  # nothing has been written yet
+MISSING = "missing"  # it was written, and is lost
 _DAMAGED = {
     False: "restore it from a backup",
     True: "`assent run` writes published files anew",

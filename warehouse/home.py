@@ -156,6 +156,11 @@ class Home:
         """The writer's lock file."""
         return self.root / "writer.lock"
 
+    @property
+    def written(self) -> bool:
+        """Whether anything has landed here, by what that leaves: what is missing then is lost."""
+        return self.warehouse.exists() or any(self.published.glob("*.duckdb"))
+
     def published_file(self, purpose: str) -> Path:
         """Return the published file of one purpose."""
         return self.published / f"{purpose}.duckdb"

@@ -48,12 +48,13 @@ def open_request(
     Raises
     ------
     UsageError
-        If there is no such right, or a value is beyond the limits.
+        If there is no such right, a value is beyond the limits, or the vault is lost.
     """
     with acts.acting("rights.open", type=acts.known(kind, REQUEST_TYPES)) as act:
         if kind not in REQUEST_TYPES:
             raise UsageError("there is no such right", f"use one of {', '.join(REQUEST_TYPES)}")
         identity.require_an_id(customer_id)
+        identity.require_there(salts=False)  # or nobody could tell whether it is a customer
         limits.require_short(channel)
         present = utc_naive(now())
         if received_at and not limits.EARLIEST <= received_at <= present:
@@ -86,6 +87,7 @@ def hold(customer_id: str, *, reason: str, until: date) -> Opened:
     # The step first: without it, the request would be a restriction that never ends.
     with acts.acting("rights.step", step=HELD) as act:
         identity.require_an_id(customer_id)
+        identity.require_there(salts=False)
         _, act["subject_key"] = identity.look_up(customer_id)
         act["request_id"] = number
         with kept.opened() as connection:

@@ -243,3 +243,27 @@ def test_files_put_back_by_hand_bring_nobody_back_who_was_erased(small, tmp_path
     assert done.status == 0, done.said
     assert who not in one.everybody()
     assert who not in one.in_mart()
+
+
+@pytest.mark.parametrize("name", ["salts", "vault.duckdb"])
+def test_a_lost_file_is_said_to_be_missing_not_to_be_written_yet(small, tmp_path, name):
+    one = small.copy(tmp_path / "home")
+    who, number = min(one.members()), "A-0123456789"
+    (one.root / name).unlink()
+    export = ("export", "1", "--purpose", "segmentation", "--recipient", "store_planning",
+              "--unencrypted", "--to", str(tmp_path / "out.csv"))  # fmt: skip
+    commands = [
+        ("consent", "show", who), export, ("rights", "list"), ("rights", "fulfil", number),
+        ("backup", "--to", str(tmp_path / "backup")),
+    ]  # fmt: skip
+    if name != "salts":  # without it, nobody can tell who is a customer
+        commands += [("rights", "open", who, "access"),
+                     ("rights", "hold", who, "--reason", "x", "--until", "2030-01-01")]  # fmt: skip
+    else:
+        commands.append(LAND)
+    for command in commands:
+        done = one.assent(*command)
+        assert (done.status, f"{one.root / name} is missing" in done.err) == (2, True), done.said
+    with one.entered():
+        assert not inbox.waiting().by_feed
+        assert not (one.root / name).exists()
