@@ -15,7 +15,7 @@ from governance import acts, identity, inbox
 from governance.rights import kept, receipt
 from warehouse import keys
 from warehouse.clock import now
-from warehouse.connect import Store, published_store, warehouse_store
+from warehouse.connect import Store, published_store, require_file, warehouse_store
 from warehouse.errors import KeyMissingError
 from warehouse.home import Home
 from warehouse.rewrite import rewrite
@@ -24,22 +24,36 @@ PUBLISHED = "published_"
 ROTATE = "keys.rotate"
 
 
-def rotate(names: Sequence[str]) -> dict[str, bool]:
-    """Change some keys; the caller holds the writer's lock.
+@dataclass(frozen=True)
+class Changed:
+    """What became of a key.
 
-    Returns
-    -------
-    dict
-        By name, whether the new key has taken the old one's place; one that is supplied takes it
-        once whoever supplies it lets it.
+    Attributes
+    ----------
+    in_place
+        Whether the new one has taken the old one's place; one that is supplied takes it once
+        whoever supplies it lets it.
+    had_file
+        Whether there was a file to write anew.
+    """
+
+    in_place: bool
+    had_file: bool
+
+
+def rotate(names: Sequence[str]) -> dict[str, Changed]:
+    """Change some keys, and return what became of each; the caller holds the writer's lock.
 
     Raises
     ------
     KeyMissingError
         If a key is lost, a new one isn't supplied where the present one is, or the key that has
         signed receipts is another; then nothing has been changed, and no key made.
+    UsageError
+        If a file is lost: put back later, it would open with the old key alone.
     """
     with acts.acting(ROTATE, names=list(names)):
+        _require_files(names)
         _require_change(names)
         for name in names:
             keys.begin_change(name)
@@ -60,15 +74,25 @@ def _require_change(names: Sequence[str]) -> None:
         raise KeyMissingError("\n".join(faults))
 
 
-def _change(name: str) -> bool:
+def _require_files(names: Sequence[str]) -> None:
+    """Refuse where a file is lost; a published one may not have been written yet."""
+    if Home.current().written:
+        for store in (_store(name) for name in names if name != receipt.KEY):
+            if not store.published:
+                require_file(store)
+
+
+def _change(name: str) -> Changed:
+    had_file = True
     if name == receipt.KEY:
+        had_file = Home.current().receipts.exists()
         kept.add_public_keys(receipt.public_keys())  # or what it has signed couldn't be checked
         receipt.note_key()
     else:
         with _still(name) as store:
-            if store.path.exists():
-                rewrite([store])
-    return keys.end_change(name)
+            had_file = store.path.exists()
+            rewrite([store])
+    return Changed(keys.end_change(name), had_file)
 
 
 @contextmanager

@@ -22,15 +22,16 @@ KIND = "rewrite"
 def rewrite(stores: Sequence[Store]) -> None:
     """Write files anew with what they hold, and with the newest key that is supplied for each.
 
-    The caller holds the writer's lock.
+    One that isn't there isn't made. The caller holds the writer's lock.
 
     All are built aside before any is swapped in; a process that is killed before leaves the old
     ones, and one that is killed later, what the journal finishes.
     """
-    for store in stores:
+    there = [store for store in stores if store.path.exists()]
+    for store in there:
         _build(store)
     root = Home.current().root
-    entry = begin(KIND, {"files": [str(store.path.relative_to(root)) for store in stores]})
+    entry = begin(KIND, {"files": [str(store.path.relative_to(root)) for store in there]})
     swap(entry.payload)
     entry.close()
 

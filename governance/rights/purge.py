@@ -9,13 +9,14 @@ from datetime import datetime
 
 import duckdb
 
-from governance import acts, identity, inbox
+from governance import acts, identity, inbox, release
 from governance.policy.model import Policy
 from governance.policy.words import REMOVALS
 from governance.rights import expiry, kept, notices
 from warehouse import catalogue
 from warehouse.clock import now, utc_naive
-from warehouse.connect import connected, published_store, warehouse_store
+from warehouse.connect import connected, published_store, require_file, warehouse_store
+from warehouse.errors import UsageError
 from warehouse.home import Home
 from warehouse.publish import published_purposes, without_damaged
 from warehouse.rewrite import rewrite
@@ -28,20 +29,35 @@ def purge(policy: Policy) -> None:
 
     The caller holds the writer's lock. What notices told goes, if it was handed over longer ago
     than ``custody.purge_within_days``.
+
+    Raises
+    ------
+    UsageError
+        If a file is lost, or is an older copy: what it holds can't be told to be gone.
     """
     with acts.acting("rights.purge"):
+        require_state()
         notices.forget_told(policy.custody.purge_within_days)
         write_anew()
+
+
+def require_state() -> None:
+    """Refuse to write the state anew where some of it is lost, or nothing has landed."""
+    if not Home.current().written:
+        raise UsageError("nothing has landed yet", "run `assent run`")
+    release.require_recorded()
+    identity.require_known()
+    require_file(warehouse_store())
 
 
 @without_damaged
 def write_anew() -> None:
     """Write the files anew, and note when."""
     at = utc_naive(now())
+    inbox.rewrite()  # first: it refuses an older copy
     published = [published_store(purpose) for purpose in published_purposes()]
     rewrite([warehouse_store(), *identity.stores(), *published])
     kept.rewrite()
-    inbox.rewrite()
     with connected(warehouse_store()) as connection:
         connection.execute("create schema if not exists governance")
         connection.execute(f"create or replace table {TABLE} as select ?::timestamp as at", [at])

@@ -12,10 +12,11 @@ from datetime import datetime
 
 import duckdb
 
-from governance import identity, inbox
+from governance import identity, inbox, release
 from governance.rights import kept, suppressed
 from governance.rights.discovery import LEAVING, holders
 from governance.rights.leaving import ERASURE, NO_PURPOSE, delete_marked
+from warehouse import catalogue
 from warehouse.connect import connected, warehouse_store
 from warehouse.home import Home
 
@@ -34,6 +35,11 @@ def replay(at: datetime, *, state_of: datetime | None = None, words: bool = True
         since then, and whose salt is gone, leaves too.
     words
         Whether what waits of theirs in the inbox leaves, too.
+
+    Raises
+    ------
+    UsageError
+        If the warehouse, the vault or the salts are lost, or the warehouse is an older copy.
     """
     home, (vault, salts) = Home.current(), identity.stores()
     if not all(path.exists() for path in (home.kept, home.warehouse, vault.path)):
@@ -46,6 +52,9 @@ def replay(at: datetime, *, state_of: datetime | None = None, words: bool = True
         ).fetchall()  # fmt: skip
     if not gone:
         return 0
+    # Before anything is taken out, or made where it is lost: a landing would say so only later.
+    release.require_recorded()
+    identity.require_there()
     waiting = inbox.waiting()
     with connected(warehouse_store(), vault, salts, kept.store(read_only=True)) as connection:
         waiting.register(connection)
@@ -83,14 +92,16 @@ def _take_out(
     connection: duckdb.DuckDBPyConnection, subjects: Sequence[str], at: datetime, why: str
 ) -> None:
     """Take subjects out of the warehouse, the vault and the salts; see ``leaving.leave``."""
-    connection.execute(
-        f"create or replace temp table {LEAVING} as"
-        " select unnest($subjects)::uuid as subject_key, null::varchar as purpose,"
-        " null::uuid as purpose_key union all select subject_key, purpose, purpose_key"
-        " from warehouse.landing.purpose_keys"
-        " where list_contains($subjects, subject_key::varchar)",
-        {"subjects": subjects},
-    )
-    if subjects:
+    if not subjects:
+        return
+    if "purpose_keys" in catalogue.tables(connection, "landing"):
+        connection.execute(
+            f"create or replace temp table {LEAVING} as"
+            " select unnest($subjects)::uuid as subject_key, null::varchar as purpose,"
+            " null::uuid as purpose_key union all select subject_key, purpose, purpose_key"
+            " from warehouse.landing.purpose_keys"
+            " where list_contains($subjects, subject_key::varchar)",
+            {"subjects": subjects},
+        )
         delete_marked(connection, holders(connection, "warehouse"), at, why)
     identity.forget(connection, subjects)

@@ -107,8 +107,12 @@ def rotate(names: tuple[str, ...]) -> None:
             raise UsageError("there is no such key", "see `assent keys list`")
     with writing_alone("keys rotate"):
         done = change(list(dict.fromkeys(names)) or key_names())
-    click.echo(f"changed: {', '.join(done)}; the old ones open older backups")
-    supplied = [name for name, in_place in done.items() if not in_place]
+    anew = [name for name, changed in done.items() if changed.had_file]
+    if anew:
+        click.echo(f"changed: {', '.join(anew)}; the old ones open older backups")
+    if len(anew) < len(done):
+        click.echo(f"for a file yet to be written: {', '.join(n for n in done if n not in anew)}")
+    supplied = [name for name, changed in done.items() if not changed.in_place]
     if supplied:
         click.echo(f"supply the new key in the old one's place: {', '.join(supplied)}", err=True)
 

@@ -8,7 +8,7 @@ from governance import identity, inbox, inbox_mark
 from governance.rights import kept
 from ingest.load import load_feeds
 from tests.support.feeds import NOW, UTC_POLICY, ask, event, fill, load, sources_in, vault
-from warehouse.connect import connected
+from warehouse.connect import connected, warehouse_store
 from warehouse.errors import UsageError
 
 LAND = ("run", "--select", "group:landing")
@@ -227,6 +227,24 @@ def test_recorded_words_are_missed_in_a_warehouse_that_is_lost_or_older(small, t
         assert not inbox.waiting().by_feed
     states = one.assent("consent", "show", who, "--json").json
     assert not [state for state in states if state["permitted"]]
+
+
+def test_a_lost_warehouse_is_missed_before_the_erased_are_looked_for(small, tmp_path):
+    one = small.copy(tmp_path / "home")
+    who = min(one.members())
+    vault = one.home.vault.read_bytes()
+    number = one.assent("rights", "open", who, "erasure", "--json").json["request_id"]
+    assert one.assent("rights", "verify", number, "--method", "by letter").status == 0
+    assert one.assent("rights", "fulfil", number).status == 0
+    one.home.vault.write_bytes(vault)  # which holds them again
+    with one.entered():
+        one.home.warehouse.unlink()
+        with connected(warehouse_store()) as connection:  # as an earlier version's purge made it
+            connection.execute("create schema governance")
+    done = one.assent(*LAND)
+    assert done.status == 2, done.said
+    assert f"{one.home.warehouse} is missing, or an older copy" in done.err
+    assert done.err.count("\n  -> ") == 1
 
 
 def test_files_put_back_by_hand_bring_nobody_back_who_was_erased(small, tmp_path):

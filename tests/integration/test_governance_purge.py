@@ -4,11 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from governance import inbox
+from governance import inbox, release
 from governance.rights import purge
 from governance.rights.leaving import note_removal
-from tests.support.feeds import POLICY, ask, fill, load, sources_in
+from governance.rotation import rotate
+from tests.support.feeds import NOW, POLICY, ask, fill, load, sources_in
+from warehouse import keys
 from warehouse.connect import connected, warehouse_store
+from warehouse.errors import UsageError
 
 pytestmark = pytest.mark.usefixtures("home")
 REMOVED = datetime(2024, 7, 1, 12, tzinfo=UTC)
@@ -51,6 +54,33 @@ def test_words_that_wait_outlive_it(tmp_path, monkeypatch):
     purge.purge(POLICY)
     assert inbox.waiting().consent_events.to_pylist() == before
     assert inbox.add("consent_events", word) == 3
+
+
+@pytest.mark.parametrize("lost", ["warehouse.duckdb", "vault.duckdb", "salts"])
+def test_nothing_is_written_anew_nor_a_key_changed_where_a_file_is_lost(
+    tmp_path, home, lost, monkeypatch
+):
+    monkeypatch.setenv("ASSENT_NOW", NOW.isoformat())
+    fill(tmp_path)
+    load(sources_in(tmp_path))
+    release.publish_permission(POLICY)
+    (home.root / lost).unlink()
+    before = {path: path.read_bytes() for path in home.root.iterdir() if path.is_file()}
+    keys_before = {path: path.read_bytes() for path in keys.folder().iterdir()}
+    for act in (lambda: purge.purge(POLICY), lambda: rotate([lost.removesuffix(".duckdb")])):
+        with pytest.raises(UsageError, match=f"{lost}.*is missing|the vault knows nothing of 1"):
+            act()
+    assert {path: path.read_bytes() for path in home.root.iterdir() if path.is_file()} == before
+    assert {path: path.read_bytes() for path in keys.folder().iterdir()} == keys_before
+
+
+def test_where_nothing_has_landed_nothing_is_made(home):
+    with pytest.raises(UsageError, match="nothing has landed yet"):
+        purge.purge(POLICY)
+    assert not home.warehouse.exists()
+    assert {name: done.had_file for name, done in rotate(["warehouse", "inbox"]).items()} == {
+        "warehouse": False, "inbox": False,
+    }  # fmt: skip
 
 
 def test_no_inbox_is_begun_where_one_is_lost(tmp_path, home):
