@@ -13,8 +13,8 @@ a salt in it makes linkable what the erasure of its subject has made unlinkable.
 import json
 import secrets
 import shutil
-from collections.abc import Callable, Collection
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -42,7 +42,7 @@ from warehouse.backup import (
 )
 from warehouse.clock import now, utc_naive
 from warehouse.connect import connected, warehouse_store
-from warehouse.errors import UsageError
+from warehouse.errors import MISSING, UsageError
 from warehouse.home import SEPARATE, Home
 from warehouse.journal import read_json, write_durably
 
@@ -253,25 +253,34 @@ def _newer(present: Mark | None, given: Mark | None, manifest: Manifest) -> bool
     return bool(present and present.of == least.of and present.steps == max(steps))
 
 
+@contextmanager
+def _salts_missed(manifest: Manifest) -> Iterator[None]:
+    """Say where salts come from that are missing: no ordinary backup has them."""
+    try:
+        yield
+    except UsageError as error:
+        if error.rule not in ("salts.missing", MISSING):
+            raise
+        lost = "missing" if error.rule == MISSING else "older than the backup"
+        raise UsageError(
+            f"the salts are {lost}",
+            f"give a separate backup made after {manifest.at} (--separate)",
+            rule="salts.missing",
+        ) from None
+
+
 def _made_ready(before: Home, manifest: Manifest) -> int:
     """Make what was restored fit to be opened; return how many it held who have left since."""
     kept.require_remembered(Mark(**manifest.kept).steps)
+    with _salts_missed(manifest):
+        identity.require_there()
     inbox.take_in(before)
     at = utc_naive(now())
     erased = replay(at, state_of=utc_naive(manifest.moment))
     if erased:
         write_anew()
-    try:
-        with identity.opened():
-            pass
-    except UsageError as error:
-        if error.rule != "salts.missing":
-            raise
-        raise UsageError(
-            "the salts are older than the backup",
-            f"give a separate backup made after {manifest.at} (--separate)",
-            rule=error.rule,
-        ) from None
+    with _salts_missed(manifest), identity.opened():
+        pass
     identity.require_known()
     with connected(warehouse_store()) as connection:
         connection.execute("begin")

@@ -252,6 +252,20 @@ def test_what_is_damaged_too_old_or_no_backup_is_refused(told, tmp_path):
     assert not list(one.root.glob(".restoring*"))
 
 
+def test_where_the_salts_are_lost_a_separate_backup_is_asked_for(told, tmp_path):
+    one, folder, *_ = copied(told, tmp_path)
+    (one.root / "salts").unlink()
+    before = {p: p.read_bytes() for p in one.root.iterdir() if p.is_file() and p.suffix != ".lock"}
+    done = restored(one, folder / "state")
+    assert done.status == 2
+    assert "the salts are missing" in done.err
+    assert "(--separate)" in done.err
+    assert {p: p.read_bytes() for p in before} == before
+    assert not (one.root / "salts").exists()
+    done = restored(one, folder / "state", "--separate", str(folder / "newest"), "--json")
+    assert (done.status, done.json["erased_again"]) == (0, 1), done.said
+
+
 @pytest.mark.parametrize("options", [(), ("--separate",)])
 def test_without_the_newest_list_of_the_erased_nothing_is_backed_up(told, tmp_path, options):
     """It would be taken for the newest, and what it lacks would come back with a restore."""
