@@ -23,7 +23,7 @@ from typing import Any
 from governance import acts, clocks, evidence, identity, inbox, status
 from governance.handover import elsewhere
 from governance.policy.model import Policy
-from governance.rights import kept
+from governance.rights import kept, kept_lost
 from governance.rights.kept import Mark
 from governance.rights.purge import write_anew
 from governance.rights.recall import opened_since, recall
@@ -55,7 +55,9 @@ _FACTS = (f"{evidence.STATUS}.json", f"{evidence.FILES}.json", f"{evidence.PUBLI
 class Restored:
     """What a restore did: when its backup was made, and how many leave again who had left since.
 
-    The others are as of :class:`governance.rights.recall.Recalled`.
+    ``erased_unlisted`` counts, where the newest list was lost, the erasures since the given one,
+    which doesn't name them; ``put_aside`` is where the damaged list lies. The others are as of
+    :class:`governance.rights.recall.Recalled`.
     """
 
     at: str
@@ -63,6 +65,8 @@ class Restored:
     holds_put_back: int
     rectifications_reopened: int
     requests_missing: tuple[str, ...]
+    erased_unlisted: int = 0
+    put_aside: str | None = None
 
 
 def back_up(to: Path, *, separate: bool) -> int:
@@ -186,7 +190,7 @@ def restore(
         if apart:
             _require_young(policy, apart)
         home = Home.current()
-        present = kept.mark() if home.kept.exists() else None
+        present = kept_lost.present(replaceable=bool(apart))
         opened = opened_since(manifest.moment)
         for held in (inbox.held(), kept.held()):
             stack.enter_context(held)
@@ -205,12 +209,22 @@ def restore(
             erased = _made_ready(home, manifest)
             recalled = recall(utc_naive(manifest.moment), opened)
         acts.take_in(ready)
+        unlisted, place = 0, ""
+        if apart and not (present and present.of == manifest.kept["of"]):
+            unlisted, place = (
+                kept_lost.erased_since(apart.moment),
+                str(kept_lost.put_aside(home) or ""),
+            )
         act.update(
             of=manifest.at, erased_again=erased, holds_put_back=recalled.holds,
             rectifications_reopened=recalled.reopened, requests_missing=recalled.missing,
+            erased_unlisted=unlisted,
         )  # fmt: skip
         moving.move_in(ready)
-    return Restored(manifest.at, erased, recalled.holds, recalled.reopened, recalled.missing)
+    return Restored(
+        manifest.at, erased, recalled.holds, recalled.reopened, recalled.missing,
+        unlisted, place or None,
+    )  # fmt: skip
 
 
 def _require_young(policy: Policy, apart: Manifest) -> None:

@@ -18,9 +18,9 @@ ROOMS = ("orchestration", "ingest", "warehouse", "models", "expectations", "gove
 
 # In no ordinary backup: what makes pseudonyms of people again, and who may not come back.
 SEPARATE = ("salts", "kept")
-# In no backup at all: what a run makes anew, what is of processes that are alive, and what tells an
-# older copy of a file from the newest, which a restore leaves as it is.
-PASSING = ("published", "dbt", "spill", "running", "journal", "restoring", "inbox.mark")
+# In no backup at all: what a run makes anew, what is of processes that are alive, what tells an
+# older copy of a file from the newest, and damaged files; a restore leaves the last two as they are.
+PASSING = ("published", "dbt", "spill", "running", "journal", "restoring", "inbox.mark", "damaged")
 # What only grows: a restore takes nothing away from it.
 RECORDS = ("audit", "releases", "receipts", "dagster")
 
@@ -145,6 +145,11 @@ class Home:
     def restoring(self) -> Path:
         """A restored state on its way to its place; nothing is opened while it is there."""
         return self.root / "restoring"
+
+    @property
+    def damaged(self) -> Path:
+        """Files that were damaged, put aside when others took their place; nothing reads them."""
+        return self.root / "damaged"
 
     @property
     def schema_version(self) -> Path:

@@ -61,6 +61,15 @@ def restore(source: Path, separate: Path | None, as_json: bool) -> None:
             " `assent rights list`, then verify and fulfil them anew",
             err=True,
         )
+    if done.put_aside:
+        click.echo(f"the list of the erased that was here is put aside: {done.put_aside}", err=True)
+    if done.erased_unlisted:
+        click.echo(
+            "the list of the erased that was given is older than the lost one: by the record of"
+            f" acts, erasures since then that it doesn't name: {done.erased_unlisted}; erase them"
+            " again, from your own records, before `assent run`",
+            err=True,
+        )
     if done.requests_missing:
         click.echo(
             f"requests of since then, lost: {', '.join(done.requests_missing)}; open them again",

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
@@ -264,6 +265,34 @@ def test_where_the_salts_are_lost_a_separate_backup_is_asked_for(told, tmp_path)
     assert not (one.root / "salts").exists()
     done = restored(one, folder / "state", "--separate", str(folder / "newest"), "--json")
     assert (done.status, done.json["erased_again"]) == (0, 1), done.said
+
+
+@pytest.mark.parametrize("damaged", [True, False])
+def test_a_lost_list_of_the_erased_is_replaced_by_the_separate_backup(told, tmp_path, damaged):
+    one, folder, who, _ = copied(told, tmp_path)
+    if damaged:
+        content = one.home.kept.read_bytes()
+        broken = content[:4096] + bytes(len(content) - 4096)
+        one.home.kept.write_bytes(broken)
+        refused = restored(one, folder / "state")
+        assert refused.status == 2
+        assert f"{one.home.kept} is damaged" in refused.err
+        assert "(--separate)" in refused.err
+    else:
+        one.home.kept.unlink()
+    older = str(folder / "apart")
+    done = restored(one, folder / "state", "--separate", older, "--json")
+    assert done.status == 0, done.said
+    assert (done.json["erased_again"], done.json["erased_unlisted"]) == (0, 1)
+    assert held(one, who)  # nobody knows by this list: that is what is said
+    aside = done.json["put_aside"]
+    assert (aside is not None) == damaged
+    if damaged:
+        assert Path(aside).read_bytes() == broken
+    told_of = restored(one, folder / "state", "--separate", older)
+    assert told_of.status == 0, told_of.said
+    assert not damaged or Path(aside).exists()
+    assert "doesn't name" not in told_of.err  # the list that is here is whole by now
 
 
 @pytest.mark.parametrize("options", [(), ("--separate",)])
