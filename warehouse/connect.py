@@ -352,10 +352,13 @@ def _explained(store: Store, error: duckdb.Error) -> AssentError:
         return _HeldError(
             f"another process holds {name}", "wait for it to end; `assent status` reads the rest"
         )
-    refused = re.search(r'(?:Cannot open|Could not read from) file "[^"]*": (.+)', message)
+    refused = re.search(
+        r'(Cannot open|Could not (?:read from|write|truncate)) file "[^"]*": (.+)', message
+    )
     if refused:  # by the operating system
+        done = "opened" if "write" not in refused[1] else "written"
         return UsageError(
-            f"{store.path} can't be opened: {refused[1]}",
+            f"{store.path} can't be {done}: {refused[2]}",
             "check its owner and mode, and that its disk has room and can be written",
         )
     return damaged({name: store.published})

@@ -70,6 +70,11 @@ def of_machine(kind: str, text: str) -> UsageError | None:
         return UsageError("there isn't enough memory", "free some, or raise ASSENT_MEMORY")
     if kind == "TransactionException" and _NOT_COMMITTED.match(text):
         kind = "IOException"
+    if kind == "OperationalError":  # SQLite's; of others, and beside this, it may quote a value
+        refused = _SQLITE.search(text)
+        if not refused:
+            return None
+        return UsageError(f"`dagster/`, the history of runs, can't be written: {refused[0]}", _DISK)
     if kind not in _OF_FILES:
         return None
     found = re.match(r"\[Errno \d+\] (.+)", text)
@@ -132,6 +137,10 @@ _DAMAGED = {
 _MIXED_UP = "a file stands where a folder belongs, or a folder for a file: name another, or move it"
 # What DuckDB says of a transaction that a file had no room for.
 _NOT_COMMITTED = re.compile("TransactionContext Error: Failed to commit: Could not [a-z ]*file ")
+_SQLITE = re.compile(
+    "database or disk is full|unable to open database file|disk I/O error"
+    "|attempt to write a readonly database"
+)
 _DISK = "check owner and mode, and that its disk has room and can be written"
 _OF_FILES = {
     "FileExistsError": _MIXED_UP,

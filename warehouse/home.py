@@ -19,7 +19,7 @@ ROOMS = ("orchestration", "ingest", "warehouse", "models", "expectations", "gove
 # In no ordinary backup: what makes pseudonyms of people again, and who may not come back.
 SEPARATE = ("salts", "kept")
 # In no backup at all: what a run makes anew, what is of processes that are alive, what tells an
-# older copy of a file from the newest, and damaged files; a restore leaves the last two as they are.
+# older copy of a file from the newest, and damaged files; a restore leaves these two as they are.
 PASSING = ("published", "dbt", "spill", "running", "journal", "restoring", "inbox.mark", "damaged")
 # What only grows: a restore takes nothing away from it.
 RECORDS = ("audit", "releases", "receipts", "dagster")
@@ -176,8 +176,10 @@ class Home:
         Raises
         ------
         UsageError
-            If one can't be made.
+            If one can't be made, or its name would be cut short.
         """
+        if "?" in str(self.root):  # SQLite's address of Dagster's storage ends there
+            raise UsageError(f"ASSENT_HOME holds a `?`: {self.root}", "name a folder without one")
         for folder in (
             self.root, self.published, self.artefacts, self.audit, self.releases, self.evidence,
             self.journal, self.dagster, self.dbt, self.spill, self.running,

@@ -14,7 +14,8 @@ from warehouse.connect import (
     published_store,
     warehouse_store,
 )
-from warehouse.errors import UsageError, masked
+from warehouse.errors import UsageError, masked, of_machine
+from warehouse.home import Home
 
 CANARY = "canary-of-a-row-7f3a"
 
@@ -198,3 +199,38 @@ def test_production_mode_writes_nothing_in_clear(home, monkeypatch):
     ):
         pass
     assert not home.warehouse.exists()
+
+
+def test_a_full_disk_is_no_damage(home):
+    def attach(*_):
+        raise duckdb.IOException(
+            'IO Error: Could not write file "/x/aside": No space left on device'
+        )
+
+    refusing = type("Refusing", (), {"execute": attach})()
+    aside = Store("rewritten", home.root / ".warehouse.duckdb.rewritten", "warehouse")
+    with pytest.raises(UsageError, match=r"rewritten can't be written: No space left on device"):
+        connect.attach(refusing, aside)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("(sqlite3) database or disk is full\n[SQL: insert 'Jane']", "disk is full"),
+        ("(sqlite3.OperationalError) unable to open database file", "unable to open"),
+        ("no such table: x 'Jane'", None),
+    ],
+)
+def test_what_sqlite_was_refused_is_said_without_a_value(text, said):
+    told = of_machine("OperationalError", text)
+    assert (told is None) == (said is None)
+    if told:
+        assert said in told.what
+        assert "Jane" not in str(told)
+
+
+def test_a_question_mark_in_the_home_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setenv("ASSENT_HOME", str(tmp_path / "odd?"))
+    with pytest.raises(UsageError, match="ASSENT_HOME holds a"):
+        Home.current().make()
+    assert not list(tmp_path.iterdir())
