@@ -106,4 +106,6 @@ def _alternatives(choice: Choice) -> list[str]:
             (row["candidate"], f"{row['spend_share']:.1%}", f"{row['visits_share']:.1%}",
              f"{row['smallest']:,}", stability, verdict)
         )  # fmt: skip
-    return table(["candidate", "spend", "visits", "smallest", "stability", "verdict"], rows)
+    return table(
+        ["candidate", "spend", "visits", "smallest, at least", "stability", "verdict"], rows
+    )

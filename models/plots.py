@@ -302,7 +302,7 @@ def _standing(row: Mapping[Any, Any]) -> str:
     stability = "" if pd.isna(row["stability"]) else f", stability {row['stability']:.2f}"
     remark = f": {row['remark']}" if row["remark"] else ""
     verdict = "" if row["verdict"] in ("behind", "level") else f"{row['verdict']}{remark}, "
-    size = "" if remark.startswith(": smallest") else f"smallest {row['smallest']:,}"
+    size = "" if remark.startswith(": smallest") else f"smallest at least {row['smallest']:,}"
     if remark.startswith(": stability"):
         stability = ""
     return f"{verdict}{size}{stability}".strip(", ")

@@ -86,6 +86,14 @@ class Rule:
         """Subjects that the smallest segment must have on the current day."""
         return math.ceil(self.smallest * self.margin)
 
+    def told(self, size: int) -> int:
+        """Return a size as cards tell it, in whole multiples of the least that is asked for.
+
+        They are written with every fit, and released figures aren't: two exact sizes that differ by
+        a person would tell of that person.
+        """
+        return size - size % self.smallest
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -155,7 +163,7 @@ class _Checks:
             return f"on the current day: {error}"
         smallest = codes_smallest(segments)
         if smallest < self.rule.least:
-            return f"smallest segment now {smallest} (asked for: {self.rule.least})"
+            return f"smallest segment now below {self.rule.least}"
         return self.judge(recipe, segments) if self.judge else ""
 
 
@@ -266,10 +274,9 @@ def _best_of_each_method(measured: Sequence[Measured], rule: Rule) -> list[Measu
 def _nobody(measured: Sequence[Measured], large: Sequence[Measured], checks: _Checks) -> str:
     rule = checks.rule
     if not large:
-        greatest = max(m.smallest for m in measured)
         return (
-            f"no candidate has {rule.smallest} subjects in its smallest segment; the most that any "
-            f"has is {greatest}: ask for fewer segments or smaller ones"
+            f"no candidate has {rule.smallest} subjects in its smallest segment: ask for fewer "
+            "segments or smaller ones, and look whether most subjects may be processed at all"
         )
     steadiest = max(checks.stability.values(), default=float("nan"))
     return (
@@ -299,8 +306,8 @@ def _reason(chosen: Measured, best: Measured, checks: _Checks) -> str:
         f"{recipe.title()}; features: {', '.join(recipe.features)}. On the earlier window its "
         f"segments explain {explained} in the 8 weeks that followed, a score of "
         f"{chosen.score:.3f}: {place}. Stability {checks.stable(recipe):.2f} (at least "
-        f"{checks.rule.stability:.2f}), smallest segment {chosen.smallest} (at least "
-        f"{checks.rule.smallest})."
+        f"{checks.rule.stability:.2f}), smallest segment of {checks.rule.told(chosen.smallest)} or "
+        f"more (at least {checks.rule.smallest})."
     )
 
 
@@ -320,9 +327,10 @@ def comparison(
         One row per candidate, the highest score first: ``candidate`` (title), ``method``,
         ``feature_set``, ``features`` (number), ``scale``, ``segments``, ``spend_share``,
         ``visits_share``, ``score``, ``behind`` (the best that passes), ``standard_error`` (of
-        that), ``smallest``, ``stability`` (NaN: the choice didn't depend on it), ``verdict``
-        (``chosen``; ``passes`` all that was asked; ``turned down``; ``level`` with the best, but no
-        simpler than the chosen one; ``behind``; ``failed`` to be fitted), ``remark``.
+        that), ``smallest`` (as :meth:`Rule.told` has it), ``stability`` (NaN: the choice didn't
+        depend on it), ``verdict`` (``chosen``; ``passes`` all that was asked; ``turned down``;
+        ``level`` with the best, but no simpler than the chosen one; ``behind``; ``failed`` to be
+        fitted), ``remark``.
     """
     rows = []
     for one in sorted(measured, key=lambda m: (bool(m.failure), *_by_score(m))):
@@ -340,7 +348,7 @@ def comparison(
                 "score": one.score,
                 "behind": _behind(best, one),
                 "standard_error": np.nan if one.failure else standard_error(best, one),
-                "smallest": one.smallest,
+                "smallest": rule.told(one.smallest),
                 "stability": stability.get(recipe, np.nan),
                 "verdict": verdict,
                 "remark": remark,
@@ -357,7 +365,7 @@ def _verdict(
     if one.failure:
         return "failed", one.failure
     if one.smallest < rule.smallest:
-        return "turned down", f"smallest segment {one.smallest}"
+        return "turned down", f"smallest segment below {rule.smallest}"
     if one.recipe not in objections:
         return ("level" if _behind(best, one) <= standard_error(best, one) else "behind"), ""
     objection = objections[one.recipe]

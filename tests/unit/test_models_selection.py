@@ -1,5 +1,6 @@
 """Choosing features, method and number of segments by the rule."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -33,6 +34,14 @@ def test_the_chosen_one_passes_and_says_why(choice):
     assert row.behind <= row.standard_error or row.behind == 0
     for part in (choice.recipe.title(), "Stability", "smallest segment", "of spend"):
         assert part in choice.reason
+
+
+def test_no_exact_size_is_told(choice):
+    """Two of them that differ by a person would tell of that person."""
+    assert set(choice.table.smallest % RULE.smallest) == {0}
+    assert [RULE.told(size) for size in (9, 10, 19, 20)] == [0, 10, 10, 20]
+    (said,) = re.findall(r"smallest segment of (\d+) or more", choice.reason)
+    assert int(said) % RULE.smallest == 0
 
 
 def test_features_without_a_source_are_listed(choice):
