@@ -15,7 +15,6 @@ anyone without the salt; delete the salt, and nobody can.
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -35,7 +34,7 @@ from warehouse.connect import (
 )
 from warehouse.errors import KeyMissingError, UsageError
 from warehouse.home import Home
-from warehouse.lock import PATIENCE
+from warehouse.lock import PATIENCE, OnWait, told_of_waits
 from warehouse.sql import quoted
 
 SALT_BYTES = 64
@@ -46,9 +45,6 @@ READMITTED = (  # who was erased and has returned; a vault from before that does
 )
 
 RandomBytes = Callable[[int], bytes]
-OnWait = Callable[[str], None]
-
-_told: ContextVar[OnWait | None] = ContextVar("told", default=None)
 
 # Vault and salts, as `_written`, that had all salts when they were asked: among millions that takes
 # a while, and while nobody has written them they needn't be asked again.
@@ -65,25 +61,15 @@ def stores(*, read_only: bool = False, on_wait: OnWait | None = None) -> tuple[S
     on_wait
         Called with a file's name if that takes longer: a writer waits for those who read it as long
         as for another writer, since a long export is no reason for a run to fail. By default, who
-        runs a command is told (:func:`waits_told`). A reader who is told waits for as long.
+        runs a command is told (``warehouse.lock.waits_told``). A reader who is told waits as long.
     """
     home = Home.current()
-    on_wait = on_wait or _told.get()
+    on_wait = on_wait or told_of_waits()
     patience = PATIENCE if on_wait or not read_only else DYING_SECONDS
     return (
         Store("vault", home.vault, "vault", read_only, patience, on_wait),
         Store("salts", home.salts, "salts", read_only, patience, on_wait),
     )
-
-
-@contextmanager
-def waits_told(on_wait: OnWait) -> Iterator[None]:
-    """Let somebody be told of each file that is waited for meanwhile, who has time then."""
-    token = _told.set(on_wait)
-    try:
-        yield
-    finally:
-        _told.reset(token)
 
 
 @contextmanager

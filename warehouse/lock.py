@@ -1,7 +1,7 @@
 """One writer at a time, by an operating-system file lock that dies with its process.
 
-Belongs here: taking and waiting for the writer lock, and for that of a small file. Does not belong
-here: queues of runs (Dagster orders those; this decides).
+Belongs here: taking and waiting for the writer lock, and for that of a small file; who is told that
+something is waited for. Does not belong here: queues of runs (Dagster orders those; this decides).
 """
 
 import fcntl
@@ -9,17 +9,36 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from warehouse.errors import UsageError
 from warehouse.home import Home
 
 PATIENCE, POLL_SECONDS = 3600.0, 0.2
+OnWait = Callable[[str], None]
+
+_told: ContextVar[OnWait | None] = ContextVar("told", default=None)
+
+
+@contextmanager
+def waits_told(on_wait: OnWait) -> Iterator[None]:
+    """Let somebody be told of each file that is waited for meanwhile, who has time then."""
+    token = _told.set(on_wait)
+    try:
+        yield
+    finally:
+        _told.reset(token)
+
+
+def told_of_waits() -> OnWait | None:
+    """Return who is told by now, if anybody is."""
+    return _told.get()
 
 
 @contextmanager
 def writer_lock(
-    who: str, *, patience: float = PATIENCE, on_wait: Callable[[str], None] | None = None
+    who: str, *, patience: float = PATIENCE, on_wait: OnWait | None = None
 ) -> Iterator[None]:
     """Hold the writer lock of this home.
 

@@ -16,6 +16,7 @@ from orchestration.cli import unfinished
 from orchestration.environment import prepare
 from warehouse.errors import AssentError, UsageError, masked, of_machine
 from warehouse.home import PROJECT, ROOMS
+from warehouse.lock import waits_told
 
 ANSWERING = {"explain", "export", "query"}  # and, of the groups, consent and rights
 
@@ -46,8 +47,6 @@ def main(arguments: list[str] | None = None) -> None:
     # often as Python does by itself takes a fifteenth of its time.
     gc.set_threshold(50_000)
     _register()
-    from governance.identity import waits_told
-
     try:
         _require_text(sys.argv[1:] if arguments is None else arguments)
         with waits_told(_tell_wait):
