@@ -26,6 +26,7 @@ from warehouse.errors import (
 )
 
 WORDS = ("channel", "language", "wording_hash", "signal")  # on one line; the others are free
+TICK = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,9 @@ def record(
                  "signal": _word(signal)}  # fmt: skip
         _require_texts(texts)
         clock = utc_naive(now())
-        recorded_at = _newest_known(clock)
+        # At the same instant a denial wins: a grant comes after what it answers.
+        later = TICK if action in GRANTS else timedelta()
+        recorded_at = _newest_known(clock - later) + later
         _require_possible(notice_version, occurred_at, recorded_at)
         if action in GRANTS:
             act["unprompted"] = unprompted
@@ -145,16 +148,18 @@ def _newest_known(clock: datetime) -> datetime:
     """Return the moment a word counts as recorded: never before what is known already.
 
     By a clock that is behind, a denial would come before the grant that it takes back. Whoever
-    takes words down needs no key to what decides permission; without it, the clock counts.
+    takes words down needs no key to what decides permission; without it, what waits counts.
     """
+    waiting = inbox.waiting()
     try:
         with connected(published_store(PERMISSION, alias="permission")) as connection:
-            inbox.waiting().register(connection)
+            waiting.register(connection)
             return consent.moment(connection, clock)
     except AssentError as error:
         if error.rule not in (KeyMissingError.rule, NO_FILE, DAMAGED):
             raise
-        return clock
+        recorded: list[datetime] = waiting.consent_events["recorded_at"].to_pylist()
+        return max([clock, *recorded])
 
 
 def _require_known(

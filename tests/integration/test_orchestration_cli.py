@@ -306,9 +306,18 @@ def test_a_denial_recorded_by_a_clock_that_is_behind_takes_back_what_came_before
     assert "the clock is behind" in done.err
     states = own.assent("consent", "show", who, "--json").json
     assert not [state for state in states if state["permitted"]]
+    back = ("--purpose", "segmentation", "--notice-version", "9", "--unprompted")
+    granted = own.assent("consent", "record", who, "granted", *back, "--json",
+                         ASSENT_NOW="2023-01-01T00:00:00Z")  # fmt: skip
+    states = own.assent("consent", "show", who, "--json").json
+    assert [state["purpose"] for state in states if state["permitted"]] == ["segmentation"]
     (own.keys / "published_permission").unlink()  # nor needed
-    done = own.assent("consent", "record", who, "withdrawn", "--json")
-    assert done.json["recorded_at"] == "2024-12-31 05:00:00"
+    for clock, recorded_at in (
+        ("2023-01-01T00:00:00Z", granted.json["recorded_at"]),
+        ("2024-12-31T05:00:00Z", "2024-12-31 05:00:00"),
+    ):
+        done = own.assent("consent", "record", who, "withdrawn", "--json", ASSENT_NOW=clock)
+        assert done.json["recorded_at"] == recorded_at
 
 
 def test_a_reader_waits_for_who_writes_the_vault(one, monkeypatch):
