@@ -181,7 +181,7 @@ def judge_feeds(connection: duckdb.DuckDBPyConnection) -> tuple[Clocks, list[Res
         extended={(r.subject_key, r.request_id, r.type) for r in asked if r.extended},
         holds={(r.subject_key, r.request_id, r.type) for r in asked if r.is_hold},
         restricted=restricted, oldest_in_vault=custody.oldest_in_vault(connection, restricted),
-        untold=[notice.since for notice in owed if notice.state == "waiting"],
+        untold=[notice.waits_since for notice in owed if notice.state == "waiting"],
     )  # fmt: skip
     status.put(connection, policy(), results, clocks, about())
     return clocks, results

@@ -52,7 +52,11 @@ NEW = (
 
 @dataclass(frozen=True)
 class Notice:
-    """One notice, as it stands; ``state`` is waiting, handed over or confirmed."""
+    """One notice, as it stands; ``state`` is waiting, handed over or confirmed.
+
+    ``waits_since`` is when it came to be owed: of what is left of an objection that was refused,
+    the refusal.
+    """
 
     request_id: str | None
     recipient: str
@@ -60,6 +64,7 @@ class Notice:
     since: datetime
     notice_id: str | None
     state: str
+    waits_since: datetime
 
 
 def notices(policy: Policy, customer_id: str | None = None) -> list[Notice]:
@@ -70,7 +75,10 @@ def notices(policy: Policy, customer_id: str | None = None) -> list[Notice]:
         rows = connection.execute(
             "select request_id, recipient, kind, since, notice_id, case when confirmed_at is not"
             " null then 'confirmed' when handed_at is not null then 'handed over' else 'waiting'"
-            " end from kept.notices where handle = coalesce(?, handle)"
+            " end, greatest(since, (select max(taken_at) from kept.steps as s"
+            " where s.handle = n.handle and s.request_id = n.request_id and step = 'refused'"
+            " and n.kind = 'marketing_objection'))"
+            " from kept.notices as n where handle = coalesce(?, handle)"
             " order by since, recipient, kind, request_id",
             [whose],
         ).fetchall()

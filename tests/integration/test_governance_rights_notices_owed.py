@@ -20,14 +20,8 @@ from ingest.load import load_feeds
 from tests.support.feeds import EVENTS, UTC_POLICY, declared, event, fill, sale, sources_in
 
 OFFERS = "personalised_offers"
-POLICY = UTC_POLICY.model_copy(
-    update={
-        "purposes": {
-            name: purpose.model_copy(update={"sensitive": name == OFFERS})
-            for name, purpose in UTC_POLICY.purposes.items()
-        }
-    }
-)
+OFFERED = UTC_POLICY.purposes[OFFERS].model_copy(update={"sensitive": True})
+POLICY = UTC_POLICY.model_copy(update={"purposes": {**UTC_POLICY.purposes, OFFERS: OFFERED}})
 EXPORTED = datetime(2024, 6, 10, 12)
 EARLIER, LATER = datetime(2024, 6, 1, 9), datetime(2024, 6, 20, 9)
 TO = (("printer", OFFERS), ("planning", "segmentation"))
@@ -118,6 +112,16 @@ def test_a_refused_objection_is_told_to_whom_receives_for_direct_marketing(tmp_p
     if landed:
         land(tmp_path)
     assert owed() == [("marketing_objection", "printer")]
+
+
+def test_what_is_left_of_a_refused_objection_waits_since_it_was_refused(tmp_path):
+    (out := tmp_path / "out").mkdir()
+    ask("objection", at=EARLIER)
+    assert told(out, "printer") == ["objection"]
+    take_step(POLICY, "A-1", "refused", ground="-", complaint="-")
+    waits = {one.kind: (one.since, one.waits_since) for one in notices(POLICY)
+             if one.recipient == "printer" and one.state == "waiting"}  # fmt: skip
+    assert waits["marketing_objection"] == (EARLIER, datetime(2024, 6, 25, 12))
 
 
 def test_an_objection_that_was_taken_back_is_told_to_nobody():
