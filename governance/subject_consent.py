@@ -116,14 +116,17 @@ def show(
     Raises
     ------
     UsageError
-        If no subject has that id.
+        If no subject has that id, or nothing of it has landed.
     """
     with acts.acting("consent.show") as act, _permission(customer_id) as (connection, present, key):
         at = act["as_of"] = at or present
         known = act["known_at"] = known or at
         act["subject_key"] = key
         relations = known_then(known) if known < present else KNOWN_NOW
-        return _states(connection, policy, relations, key, at=at, known=known)
+        states = _states(connection, policy, relations, key, at=at, known=known)
+    if not states:  # such as of who has just been readmitted
+        raise _nothing_landed()
+    return states
 
 
 def account(policy: Policy, customer_id: str) -> Account:

@@ -58,7 +58,7 @@ def restore(source: Path, separate: Path | None, as_json: bool) -> None:
     if done.rectifications_reopened:
         click.echo(
             f"rectifications of since then, undone and open again: {done.rectifications_reopened};"
-            " `assent rights list`, then verify and fulfil them anew",
+            " after `assent run`, `assent rights list` shows them: verify and fulfil them anew",
             err=True,
         )
     if done.put_aside:
@@ -66,8 +66,8 @@ def restore(source: Path, separate: Path | None, as_json: bool) -> None:
     if done.erased_unlisted:
         click.echo(
             "the list of the erased that was given is older than the lost one: by the record of"
-            f" acts, erasures since then that it doesn't name: {done.erased_unlisted}; erase them"
-            " again, from your own records, before `assent run`",
+            f" acts, erasures since then that it doesn't name: {done.erased_unlisted}; open them"
+            " again before `assent run`, from your own records, and fulfil them after it",
             err=True,
         )
     if done.requests_missing:
