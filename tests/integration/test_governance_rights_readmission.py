@@ -59,7 +59,7 @@ def story(small, tmp_path_factory):
     done = one.assent("rights", "readmit", who, "--evidence", "contract 2026-118")
     assert done.status == 0, done.said
     shown = one.assent("consent", "show", who)
-    assert (shown.status, "nothing has landed yet of that subject" in shown.err) == (2, True)
+    assert (shown.status, "nothing has landed of that subject yet" in shown.err) == (2, True)
     return one, folder / "feeds", who, before, key
 
 
