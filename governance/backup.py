@@ -15,7 +15,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ from warehouse.backup import (
 )
 from warehouse.clock import now, utc_naive
 from warehouse.connect import connected, warehouse_store
+from warehouse.damaged import put_aside
 from warehouse.errors import MISSING, UsageError
 from warehouse.home import SEPARATE, Home
 from warehouse.journal import read_json, write_durably
@@ -56,8 +57,8 @@ class Restored:
     """What a restore did: when its backup was made, and how many leave again who had left since.
 
     ``erased_unlisted`` counts, where the newest list was lost, the erasures since the given one,
-    which doesn't name them; ``put_aside`` is where the damaged list lies. The others are as of
-    :class:`governance.rights.recall.Recalled`.
+    which doesn't name them; ``put_aside`` is where that list lies, if it was damaged, and where a
+    damaged inbox does, by name. The others are as of :class:`governance.rights.recall.Recalled`.
     """
 
     at: str
@@ -66,7 +67,7 @@ class Restored:
     rectifications_reopened: int
     requests_missing: tuple[str, ...]
     erased_unlisted: int = 0
-    put_aside: str | None = None
+    put_aside: dict[str, str] = field(default_factory=dict)
 
 
 def back_up(to: Path, *, separate: bool) -> int:
@@ -194,6 +195,7 @@ def restore(
         opened = opened_since(manifest.moment)
         for held in (inbox.held(), kept.held()):
             stack.enter_context(held)
+        damaged = inbox.is_damaged(home)
         ready = stack.enter_context(moving.aside())
         taken_in(source, manifest, ready.root)
         if separate and apart:
@@ -206,24 +208,23 @@ def restore(
             _take(home, ready, ("kept",))
         with ready.prepared():
             migrate()
-            erased = _made_ready(home, manifest)
+            erased = _made_ready(home, manifest, readable=not damaged)
             recalled = recall(utc_naive(manifest.moment), opened)
         acts.take_in(ready)
-        unlisted, place = 0, ""
+        unlisted, lost = 0, [home.inbox] if damaged else []
         if apart and not (present and present.of == manifest.kept["of"]):
-            unlisted, place = (
-                kept_lost.erased_since(apart.moment),
-                str(kept_lost.put_aside(home) or ""),
-            )
+            unlisted = kept_lost.erased_since(apart.moment)
+            lost.append(home.kept)
+        aside = {path.name: str(place) for path in lost if (place := put_aside(path))}
         act.update(
             of=manifest.at, erased_again=erased, holds_put_back=recalled.holds,
             rectifications_reopened=recalled.reopened, requests_missing=recalled.missing,
-            erased_unlisted=unlisted,
+            erased_unlisted=unlisted, put_aside=list(aside),
         )  # fmt: skip
         moving.move_in(ready)
     return Restored(
         manifest.at, erased, recalled.holds, recalled.reopened, recalled.missing,
-        unlisted, place or None,
+        unlisted, aside,
     )  # fmt: skip
 
 
@@ -283,12 +284,22 @@ def _salts_missed(manifest: Manifest) -> Iterator[None]:
         ) from None
 
 
-def _made_ready(before: Home, manifest: Manifest) -> int:
-    """Make what was restored fit to be opened; return how many it held who have left since."""
+def _made_ready(before: Home, manifest: Manifest, *, readable: bool) -> int:
+    """Make what was restored fit to be opened; return how many it held who have left since.
+
+    Parameters
+    ----------
+    before
+        The present state.
+    manifest
+        Of the backup.
+    readable
+        Whether the words that wait in the present inbox can be read.
+    """
     kept.require_remembered(Mark(**manifest.kept).steps)
     with _salts_missed(manifest):
         identity.require_there()
-    inbox.take_in(before)
+    inbox.take_in(before, readable=readable)
     at = utc_naive(now())
     erased = replay(at, state_of=utc_naive(manifest.moment))
     if erased:

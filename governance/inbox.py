@@ -21,7 +21,7 @@ from governance import inbox_mark
 from governance.inbox_mark import Mark
 from governance.policy.words import WORD_FEEDS, FeedName
 from governance.release import PERMISSION
-from warehouse.connect import Store, connected
+from warehouse.connect import Store, connected, whole
 from warehouse.errors import UsageError
 from warehouse.home import Home
 from warehouse.journal import sync_file, sync_folder
@@ -250,21 +250,33 @@ def forget(customers: Sequence[str]) -> None:
             )
 
 
-def take_in(other: Home) -> None:
+def is_damaged(home: Home) -> bool:
+    """Tell whether the words of a home's inbox can't be read."""
+    return home.inbox.exists() and not whole(store(home.inbox))
+
+
+def take_in(other: Home, *, readable: bool = True) -> None:
     """Take the place of another home's inbox: with its words that don't wait here yet, after ours.
 
     An older copy of that one, put back later, is known for it.
+
+    Parameters
+    ----------
+    other
+        The home.
+    readable
+        Whether its words can be read; else only its place is taken.
     """
     with opened():
         pass  # which makes its tables
     there = [replace(store(other.inbox), alias="other", read_only=True)]
-    theirs = there if other.inbox.exists() else []
+    theirs = there if readable and other.inbox.exists() else []
     with held() as home:
         with connected(store(), *theirs) as connection:
             connection.execute("begin")
             if theirs:
                 _add_theirs(connection)
-            mark = inbox_mark.of(connection, "other")
+            mark = inbox_mark.of(connection, "other") if theirs else None
             inbox_mark.surpass(connection, inbox_mark.noted(other), mark)
             connection.execute("commit")
             connection.execute("checkpoint inbox")

@@ -44,6 +44,8 @@ MAGIC, FLAGS, ENCRYPTED = 8, 20, 1
 # A killed run's dbt holds the warehouse for moments longer than the run held the writer lock.
 DYING_SECONDS, POLL_SECONDS = 5.0, 0.1
 
+_CUT_SHORT = "Could not read enough bytes"  # DuckDB's, of a file that ends too early
+
 _checked: set[Path] = set()  # extensions whose signature has been checked in this process
 
 _used: ContextVar[set[str] | None] = ContextVar("keys used", default=None)
@@ -160,7 +162,7 @@ def whole(store: Store) -> bool:
                 name = f"{store.alias}.{identifier(schema)}.{identifier(table)}"
                 connection.execute(f"select max(hash(rows)) from {name} as rows").fetchall()
     except duckdb.Error as error:
-        return not is_damage(str(error))
+        return not (is_damage(str(error)) or _CUT_SHORT in str(error))
     except UsageError as error:
         return error.rule != DAMAGED
     return True

@@ -12,6 +12,10 @@ from orchestration.cli.output import json_option, print_json, print_table
 from warehouse.errors import UsageError
 
 FOLDER = click.Path(path_type=Path)
+PUT_ASIDE = {
+    "kept": "the list of the erased that was here is put aside",
+    "inbox": "what waited in the damaged inbox has to be recorded again; it is put aside",
+}
 
 
 @click.command()
@@ -61,8 +65,8 @@ def restore(source: Path, separate: Path | None, as_json: bool) -> None:
             " after `assent run`, `assent rights list` shows them: verify and fulfil them anew",
             err=True,
         )
-    if done.put_aside:
-        click.echo(f"the list of the erased that was here is put aside: {done.put_aside}", err=True)
+    for name, place in done.put_aside.items():
+        click.echo(f"{PUT_ASIDE[name]}: {place}", err=True)
     if done.erased_unlisted:
         click.echo(
             "the list of the erased that was given is older than the lost one: by the record of"

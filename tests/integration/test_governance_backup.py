@@ -267,13 +267,48 @@ def test_where_the_salts_are_lost_a_separate_backup_is_asked_for(told, tmp_path)
     assert (done.status, done.json["erased_again"]) == (0, 1), done.said
 
 
+def damage(path):
+    """Damage a file, and return what it holds by then."""
+    content = path.read_bytes()
+    path.write_bytes(broken := content[:4096] + bytes(len(content) - 4096))
+    return broken
+
+
+def test_a_damaged_inbox_is_put_aside_and_hinders_no_restore(told, tmp_path):
+    one, folder, who, _ = copied(told, tmp_path)
+    assert one.assent("consent", "record", max(one.members()), "withdrawn").status == 0
+    broken = damage(one.home.inbox)
+    shutil.copytree(one.root, tmp_path / "again")
+    shown = one.assent("consent", "show", who)
+    assert (shown.status, "inbox is damaged" in shown.err) == (2, True), shown.said
+    done = restored(one, folder / "state", "--json")
+    assert done.status == 0, done.said
+    assert list(done.json["put_aside"]) == ["inbox"]
+    aside = Path(done.json["put_aside"]["inbox"])
+    assert (aside.parent, aside.read_bytes()) == (one.home.damaged, broken)
+    assert one.acts()[-1]["put_aside"] == ["inbox"]
+    with one.entered():
+        assert not inbox.waiting().by_feed
+    shutil.copy(folder / "state" / "inbox", one.home.inbox)  # older than the lost one
+    shown = one.assent("consent", "show", who)
+    assert (shown.status, "inbox isn't the newest" in shown.err) == (2, True), shown.said
+
+    shutil.rmtree(one.root)
+    (tmp_path / "again").rename(one.root)
+    damage(one.home.kept)  # too
+    done = restored(one, folder / "state", "--separate", str(folder / "newest"))
+    assert done.status == 0, done.said
+    for name in ("inbox", "kept"):
+        (place,) = one.home.damaged.glob(f"{name}-*")
+        assert f"is put aside: {place}" in done.err
+    assert "what waited in the damaged inbox has to be recorded again" in done.err
+
+
 @pytest.mark.parametrize("damaged", [True, False])
 def test_a_lost_list_of_the_erased_is_replaced_by_the_separate_backup(told, tmp_path, damaged):
     one, folder, who, _ = copied(told, tmp_path)
     if damaged:
-        content = one.home.kept.read_bytes()
-        broken = content[:4096] + bytes(len(content) - 4096)
-        one.home.kept.write_bytes(broken)
+        broken = damage(one.home.kept)
         refused = restored(one, folder / "state")
         assert refused.status == 2
         assert f"{one.home.kept} is damaged" in refused.err
@@ -286,12 +321,12 @@ def test_a_lost_list_of_the_erased_is_replaced_by_the_separate_backup(told, tmp_
     assert (done.json["erased_again"], done.json["erased_unlisted"]) == (0, 1)
     assert held(one, who)  # nobody knows by this list: that is what is said
     aside = done.json["put_aside"]
-    assert (aside is not None) == damaged
+    assert list(aside) == ["kept"] * damaged
     if damaged:
-        assert Path(aside).read_bytes() == broken
+        assert Path(aside["kept"]).read_bytes() == broken
     told_of = restored(one, folder / "state", "--separate", older)
     assert told_of.status == 0, told_of.said
-    assert not damaged or Path(aside).exists()
+    assert not damaged or Path(aside["kept"]).exists()
     assert "doesn't name" not in told_of.err  # the list that is here is whole by now
 
 

@@ -13,6 +13,7 @@ from warehouse.connect import (
     files_in_clear,
     published_store,
     warehouse_store,
+    whole,
 )
 from warehouse.errors import UsageError, masked, of_machine
 from warehouse.home import Home
@@ -157,6 +158,17 @@ def test_a_file_that_is_not_there_is_not_made_by_reading(home):
     ):
         pass
     assert not home.published_file("offers").exists()
+
+
+def test_a_file_that_ends_too_early_is_not_whole(home):
+    with connected(warehouse_store()) as connection:
+        connection.execute("create table t as select range as i from range(1000)")
+        connection.execute("checkpoint warehouse")
+    assert whole(warehouse_store())
+    content = home.warehouse.read_bytes()
+    for length in (0, 100, len(content) // 2, len(content) - 4096):
+        home.warehouse.write_bytes(content[:length])
+        assert not whole(warehouse_store())
 
 
 def test_the_first_store_is_the_default_database(home):
