@@ -41,9 +41,9 @@ from warehouse.backup import (
     written,
 )
 from warehouse.clock import now, utc_naive
-from warehouse.connect import connected, warehouse_store
+from warehouse.connect import connected, warehouse_store, whole
 from warehouse.damaged import put_aside
-from warehouse.errors import MISSING, UsageError
+from warehouse.errors import DAMAGED, MISSING, UsageError
 from warehouse.home import SEPARATE, Home
 from warehouse.journal import read_json, write_durably
 
@@ -190,6 +190,8 @@ def restore(
         apart = separate and manifest_of(separate, APART)
         if apart:
             _require_young(policy, apart)
+        else:
+            _require_whole_salts(manifest)
         home = Home.current()
         present = kept_lost.present(replaceable=bool(apart))
         opened = opened_since(manifest.moment)
@@ -268,20 +270,32 @@ def _newer(present: Mark | None, given: Mark | None, manifest: Manifest) -> bool
     return bool(present and present.of == least.of and present.steps == max(steps))
 
 
+def _require_whole_salts(manifest: Manifest) -> None:
+    """Refuse to go on with salts that can't be read; that they are missing is told later."""
+    _, salts = identity.stores(read_only=True)
+    if salts.path.exists() and not whole(salts):
+        raise _without_salts(DAMAGED, manifest)
+
+
+def _without_salts(lost: str, manifest: Manifest) -> UsageError:
+    """Return what to do where salts are lost: no ordinary backup has them."""
+    return UsageError(
+        f"the salts are {lost}",
+        f"give a separate backup made after {manifest.at} (--separate)",
+        rule=DAMAGED if lost == DAMAGED else "salts.missing",
+    )
+
+
 @contextmanager
 def _salts_missed(manifest: Manifest) -> Iterator[None]:
-    """Say where salts come from that are missing: no ordinary backup has them."""
+    """Say where salts come from that are missing."""
     try:
         yield
     except UsageError as error:
         if error.rule not in ("salts.missing", MISSING):
             raise
         lost = "missing" if error.rule == MISSING else "older than the backup"
-        raise UsageError(
-            f"the salts are {lost}",
-            f"give a separate backup made after {manifest.at} (--separate)",
-            rule="salts.missing",
-        ) from None
+        raise _without_salts(lost, manifest) from None
 
 
 def _made_ready(before: Home, manifest: Manifest, *, readable: bool) -> int:

@@ -47,6 +47,13 @@ def restored(one, folder, *options):
     return done
 
 
+def damage(path):
+    """Damage a file, and return what it holds by then."""
+    content = path.read_bytes()
+    path.write_bytes(broken := content[:4096] + bytes(len(content) - 4096))
+    return broken
+
+
 @pytest.fixture(scope="module")
 def told(small, tmp_path_factory):
     """A state, its two backups, and somebody who was erased since."""
@@ -253,25 +260,22 @@ def test_what_is_damaged_too_old_or_no_backup_is_refused(told, tmp_path):
     assert not list(one.root.glob(".restoring*"))
 
 
-def test_where_the_salts_are_lost_a_separate_backup_is_asked_for(told, tmp_path):
+@pytest.mark.parametrize("lost", ["missing", "damaged"])
+def test_where_the_salts_are_lost_a_separate_backup_is_asked_for(told, tmp_path, lost):
     one, folder, *_ = copied(told, tmp_path)
-    (one.root / "salts").unlink()
+    if lost == "damaged":
+        damage(one.home.salts)
+    else:
+        one.home.salts.unlink()
     before = {p: p.read_bytes() for p in one.root.iterdir() if p.is_file() and p.suffix != ".lock"}
     done = restored(one, folder / "state")
     assert done.status == 2
-    assert "the salts are missing" in done.err
+    assert f"the salts are {lost}" in done.err
     assert "(--separate)" in done.err
     assert {p: p.read_bytes() for p in before} == before
-    assert not (one.root / "salts").exists()
+    assert one.home.salts.exists() == (lost == "damaged")
     done = restored(one, folder / "state", "--separate", str(folder / "newest"), "--json")
     assert (done.status, done.json["erased_again"]) == (0, 1), done.said
-
-
-def damage(path):
-    """Damage a file, and return what it holds by then."""
-    content = path.read_bytes()
-    path.write_bytes(broken := content[:4096] + bytes(len(content) - 4096))
-    return broken
 
 
 def test_a_damaged_inbox_is_put_aside_and_hinders_no_restore(told, tmp_path):
