@@ -184,6 +184,14 @@ def rewrite() -> None:
         inbox_mark.note(home, come)
 
 
+def require_newest() -> None:
+    """Refuse an inbox that is lost, or an older copy; none is made where there never was one."""
+    home = Home.current()
+    if home.inbox.exists() or inbox_mark.noted(home):
+        with opened():
+            pass
+
+
 def begin_anew() -> None:
     """Begin an empty inbox in the place of one that is lost.
 

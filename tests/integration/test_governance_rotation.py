@@ -87,6 +87,22 @@ def test_every_file_opens_with_a_new_key_alone(one, tmp_path):
     assert {p.read_text() for p in kept_aside} == set(old.values())
 
 
+def test_the_key_of_an_older_inbox_stays(one):
+    older = one.home.inbox.read_bytes()
+    assert one.assent("consent", "record", "ann", "withdrawn").status == 0
+    newest = one.home.inbox.read_bytes()
+    before = {p: p.read_bytes() for p in one.keys.iterdir()}
+    one.home.inbox.write_bytes(older)
+    done = one.assent("keys", "rotate", "inbox")
+    assert (done.status, "inbox isn't the newest" in done.err) == (2, True), done.said
+    assert one.home.inbox.read_bytes() == older
+    assert {p: p.read_bytes() for p in one.keys.iterdir()} == before
+    one.home.inbox.write_bytes(newest)
+    with one.entered():
+        assert inbox.waiting().consent_events.num_rows == 1
+    assert one.assent("keys", "rotate", "inbox").status == 0
+
+
 def test_supplied_keys_are_changed_by_whoever_supplies_them(one):
     with one.entered():
         first = keys.get("inbox")
