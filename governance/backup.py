@@ -25,7 +25,7 @@ from governance.handover import elsewhere
 from governance.policy.model import Policy
 from governance.rights import kept, kept_lost
 from governance.rights.kept import Mark
-from governance.rights.purge import write_anew
+from governance.rights.purge import require_state, write_anew
 from governance.rights.recall import opened_since, recall
 from governance.rights.replay import replay
 from warehouse import restore as moving
@@ -83,13 +83,13 @@ def back_up(to: Path, *, separate: bool) -> int:
     Raises
     ------
     UsageError
-        If it may not lie there, there is nothing to back up, or the newest `kept` isn't there.
+        If it may not lie there, there is nothing to back up, or a file is lost or an older copy.
     """
     kind = APART if separate else STATE
     with acts.acting("backup", kind=kind) as act, ExitStack() as stack:
         place = elsewhere(to, "a backup")
-        if not Home.current().warehouse.exists():
-            raise UsageError("nothing has landed yet", "run `assent run`")
+        identity.require_there()
+        require_state()
         # Whoever opens a file takes in what a killed process left beside it.
         with identity.opened(warehouse_store()):
             inbox.waiting()

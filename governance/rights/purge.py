@@ -42,7 +42,7 @@ def purge(policy: Policy) -> None:
 
 
 def require_state() -> None:
-    """Refuse to write the state anew where some of it is lost, or nothing has landed."""
+    """Refuse to copy the state, or write it anew, where some is lost, or nothing has landed."""
     if not Home.current().written:
         raise UsageError("nothing has landed yet", "run `assent run`")
     release.require_recorded()

@@ -335,6 +335,17 @@ def test_a_lost_list_of_the_erased_is_replaced_by_the_separate_backup(told, tmp_
 
 
 @pytest.mark.parametrize("options", [(), ("--separate",)])
+def test_a_lost_warehouse_is_said_to_be_missing_by_a_backup(told, tmp_path, options):
+    one, *_ = copied(told, tmp_path)
+    one.home.warehouse.unlink()
+    done = one.assent("backup", "--to", str(tmp_path / "of-less"), *options)
+    assert (done.status, f"{one.home.warehouse} is missing" in done.err) == (2, True), done.said
+    assert "nothing has landed" not in done.err
+    assert not one.home.warehouse.exists()
+    assert not [path for path in tmp_path.iterdir() if "of-less" in path.name]
+
+
+@pytest.mark.parametrize("options", [(), ("--separate",)])
 def test_without_the_newest_list_of_the_erased_nothing_is_backed_up(told, tmp_path, options):
     """It would be taken for the newest, and what it lacks would come back with a restore."""
     one, folder, *_ = copied(told, tmp_path)
