@@ -18,6 +18,7 @@ from warehouse.home import Home
 from warehouse.journal import read_json, write_durably
 
 TABLE = "come"
+_MEND = "if `inbox` is the newest, remove this file: it is written anew"
 
 
 @dataclass(frozen=True)
@@ -72,13 +73,22 @@ def _write(connection: duckdb.DuckDBPyConnection, mark: Mark) -> None:
 
 
 def noted(home: Home) -> Mark | None:
-    """Return what is noted; None if nothing is, as by an earlier version."""
+    """Return what is noted; None if nothing is, as by an earlier version.
+
+    Raises
+    ------
+    UsageError
+        If the note isn't whole: an older copy couldn't be told by it.
+    """
     if not home.inbox_mark.exists():
         return None
-    said = read_json(
-        home.inbox_mark, "if `inbox` is the newest, remove this file: it is written anew"
-    )
-    return Mark(str(said.get("of")), int(said.get("steps") or 0))
+    said = read_json(home.inbox_mark, _MEND)
+    of, steps = said.get("of"), said.get("steps")
+    if not (isinstance(of, str) and of and type(steps) is int and steps >= 0):
+        raise UsageError(
+            f"{home.inbox_mark} isn't whole: it doesn't say how far which inbox had come", _MEND
+        )
+    return Mark(of, steps)
 
 
 def note(home: Home, mark: Mark) -> None:

@@ -157,6 +157,21 @@ def test_an_inbox_of_an_earlier_version_is_taken_as_it_is(home):
     assert inbox_mark.noted(home)
 
 
+@pytest.mark.parametrize(
+    "said",
+    ['{"of": "a", "steps": "abc"}', '{"of": "a"}', '{"of": "a", "steps": true}',
+     '{"of": "a", "steps": -1}', '{"of": null, "steps": 1}', '{"steps": 1}', "[]"],
+)  # fmt: skip
+def test_a_damaged_note_of_the_inbox_is_refused_and_may_be_removed(home, said):
+    say()
+    home.inbox_mark.write_text(said)
+    with pytest.raises(UsageError, match=r"inbox\.mark isn't whole") as raised:
+        inbox.waiting()
+    assert "remove this file" in str(raised.value)
+    home.inbox_mark.unlink()
+    assert inbox.waiting().consent_events.num_rows == 1
+
+
 def test_nobody_is_exported_by_an_older_inbox(small, tmp_path):
     one = small.copy(tmp_path / "home")
     who = min(w for w, segment in one.members().items() if segment == 1)
