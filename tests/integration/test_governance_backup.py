@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from governance import backup, inbox
-from tests.support.installation import add_consent_events, own_feeds
+from tests.support.installation import add_consent_events, damage, own_feeds
 from tests.support.whereabouts import held, keys_of, rows_with
 from warehouse.home import PROJECT, SEPARATE
 
@@ -45,13 +45,6 @@ def restored(one, folder, *options):
         compiled.parent.mkdir(exist_ok=True)
         aside.rename(compiled)
     return done
-
-
-def damage(path):
-    """Damage a file, and return what it holds by then."""
-    content = path.read_bytes()
-    path.write_bytes(broken := content[:4096] + bytes(len(content) - 4096))
-    return broken
 
 
 @pytest.fixture(scope="module")
@@ -332,17 +325,6 @@ def test_a_lost_list_of_the_erased_is_replaced_by_the_separate_backup(told, tmp_
     assert told_of.status == 0, told_of.said
     assert not damaged or Path(aside["kept"]).exists()
     assert "doesn't name" not in told_of.err  # the list that is here is whole by now
-
-
-@pytest.mark.parametrize("options", [(), ("--separate",)])
-def test_a_lost_warehouse_is_said_to_be_missing_by_a_backup(told, tmp_path, options):
-    one, *_ = copied(told, tmp_path)
-    one.home.warehouse.unlink()
-    done = one.assent("backup", "--to", str(tmp_path / "of-less"), *options)
-    assert (done.status, f"{one.home.warehouse} is missing" in done.err) == (2, True), done.said
-    assert "nothing has landed" not in done.err
-    assert not one.home.warehouse.exists()
-    assert not [path for path in tmp_path.iterdir() if "of-less" in path.name]
 
 
 @pytest.mark.parametrize("options", [(), ("--separate",)])

@@ -300,3 +300,14 @@ def test_a_lost_file_is_said_to_be_missing_not_to_be_written_yet(small, tmp_path
     with one.entered():
         assert not inbox.waiting().by_feed
         assert not (one.root / name).exists()
+
+
+@pytest.mark.parametrize("options", [(), ("--separate",)])
+def test_a_lost_warehouse_is_said_to_be_missing_by_a_backup(small, tmp_path, options):
+    one = small.copy(tmp_path / "home")
+    one.home.warehouse.unlink()
+    done = one.assent("backup", "--to", str(tmp_path / "of-less"), *options)
+    assert (done.status, f"{one.home.warehouse} is missing" in done.err) == (2, True), done.said
+    assert "nothing has landed" not in done.err
+    assert not one.home.warehouse.exists()
+    assert not [path for path in tmp_path.iterdir() if "of-less" in path.name]

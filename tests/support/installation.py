@@ -279,3 +279,10 @@ def _command(
         before()
     with open(log, "a", buffering=1) as file, redirect_stdout(file), redirect_stderr(file):
         main(arguments)
+
+
+def damage(path: Path) -> bytes:
+    """Damage a database file after its first header, and return what it holds by then."""
+    content = path.read_bytes()
+    path.write_bytes(broken := content[:4096] + bytes(len(content) - 4096))
+    return broken
