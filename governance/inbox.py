@@ -21,6 +21,7 @@ from governance import inbox_mark
 from governance.inbox_mark import Mark
 from governance.policy.words import WORD_FEEDS, FeedName
 from governance.release import PERMISSION
+from warehouse import catalogue
 from warehouse.connect import Store, connected, whole
 from warehouse.errors import UsageError
 from warehouse.home import Home
@@ -294,11 +295,9 @@ def take_in(other: Home, *, readable: bool = True) -> None:
 
 def _add_theirs(connection: duckdb.DuckDBPyConnection) -> None:
     for feed, columns in COLUMNS.items():
-        there = connection.execute(
-            "select 1 from duckdb_tables() where database_name = 'other' and table_name = ?",
-            [feed],
-        ).fetchall()
-        if not there:  # an earlier version knew of no such words
+        if not catalogue.columns(
+            connection, "main", feed, "other"
+        ):  # an earlier version knew of no such words
             continue
         names = ", ".join(columns)
         connection.execute(

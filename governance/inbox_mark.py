@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 
 import duckdb
 
+from warehouse import catalogue
 from warehouse.errors import UsageError
 from warehouse.home import Home
 from warehouse.journal import read_json, write_durably
@@ -31,9 +32,7 @@ class Mark:
 
 def of(connection: duckdb.DuckDBPyConnection, alias: str = "inbox") -> Mark | None:
     """Return the mark of an attached inbox; None if an earlier version wrote it."""
-    there = connection.execute(
-        "select 1 from duckdb_tables() where database_name = ? and table_name = ?", [alias, TABLE]
-    ).fetchall()
+    there = catalogue.columns(connection, "main", TABLE, alias)
     rows = connection.execute(f"select of, steps from {alias}.{TABLE}").fetchall() if there else []
     return Mark(*rows[0]) if rows else None
 

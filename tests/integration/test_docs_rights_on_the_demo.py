@@ -74,8 +74,9 @@ def test_a_withdrawal(tour):
     assert who in tour.read("receipt.html")
 
 
-def test_an_objection(tour):
-    who, (_, _, before, _, _, after) = tour.section("objection")
+@pytest.mark.parametrize("right", ["objection", "restriction"])
+def test_what_holds_until_it_ends(tour, right):
+    who, (_, _, before, _, _, after) = tour.section(right)
     assert "Not processed for segmentation: held" in before
     assert re.match(r"(Demo.*\n)?In '", after)
     assert who in tour.one.members()
@@ -85,13 +86,6 @@ def test_a_limit(tour):
     who, (*_, shown) = tour.section("limit")
     assert re.search(r"status +fulfilled", shown)
     assert who in tour.one.members()  # no purpose of the demo is sensitive
-
-
-def test_a_restriction(tour):
-    who, (_, _, before, _, _, after) = tour.section("restriction")
-    assert "Not processed for segmentation: held" in before
-    assert re.match(r"(Demo.*\n)?In '", after)
-    assert who in tour.one.members()
 
 
 def test_access(tour):
@@ -143,4 +137,4 @@ def test_erasure(tour):
 
 def test_every_section_is_gone_through():
     here = Path(__file__).read_text(encoding="utf-8")
-    assert [name for name in SECTIONS if f'tour.section("{name}")' not in here] == []
+    assert [name for name in SECTIONS if f'"{name}"' not in here] == []
