@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass
 
 import duckdb
 
-from warehouse import catalogue
 from warehouse.errors import UsageError
 from warehouse.home import Home
 from warehouse.journal import read_json, write_durably
@@ -32,8 +31,10 @@ class Mark:
 
 def of(connection: duckdb.DuckDBPyConnection, alias: str = "inbox") -> Mark | None:
     """Return the mark of an attached inbox; None if an earlier version wrote it."""
-    there = catalogue.columns(connection, "main", TABLE, alias)
-    rows = connection.execute(f"select of, steps from {alias}.{TABLE}").fetchall() if there else []
+    try:  # to look the table up first would take longer than all else that an inbox is opened for
+        rows = connection.execute(f"select of, steps from {alias}.{TABLE}").fetchall()
+    except duckdb.CatalogException:
+        return None
     return Mark(*rows[0]) if rows else None
 
 

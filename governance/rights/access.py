@@ -20,10 +20,9 @@ from governance.rights.access_kept import kept_of
 from governance.rights.access_page import page
 from governance.rights.answer import Answer, Meanings, as_json, opening
 from governance.rights.explanation import explained
-from governance.rights.holding import Held, held, plain
+from governance.rights.holding import Held, Holding, held, plain
 from governance.rights.requests import Request
 from governance.subject_consent import NOTHING_LANDED, Account, account
-from warehouse.connect import connected, warehouse_store
 from warehouse.errors import UsageError
 
 NOT_SHOWN = (
@@ -41,7 +40,8 @@ def answer(
 ) -> Answer:
     """Return everything that is held of the subject of a request."""
     theirs = [one for one in beside if one.customer_id == request.customer_id]
-    found = held(request.subject_key, request.customer_id)
+    holding = held(request.subject_key, request.customer_id)
+    found = holding.tables
     known = _account(policy, request)
     consent = consent_receipt.filled(policy, known) if known else None
     told = opening(policy, request) | {
@@ -50,7 +50,7 @@ def answer(
         "custody": policy.custody.model_dump(mode="json"),
         "retention": _retention(policy, found),
         "memberships": [_membership(request, meanings, known)] if request.subject_key else [],
-        "provenance": _provenance(found, meanings),
+        "provenance": _provenance(holding, meanings),
         "requests": [_request(one) for one in theirs],
         "consulted": _consulted(request),
         **kept_of(policy, request.customer_id),
@@ -125,32 +125,24 @@ def _membership(request: Request, meanings: Meanings, known: Account | None) -> 
         return {"purpose": SEGMENT_PURPOSE, "segment": None, "sentence": f"{error.what}."}
 
 
-def _provenance(found: Sequence[Held], meanings: Meanings) -> list[dict[str, Any]]:
+def _provenance(holding: Holding, meanings: Meanings) -> list[dict[str, Any]]:
     """Return where rows came from: by feed and load, how many."""
-    loads = Counter(
+    rows = Counter(
         record["load_id"]
-        for table in found
+        for table in holding.tables
         if table.file == "warehouse" and table.table.startswith("landing.")
         for record in table.records()
         if record.get("load_id") is not None
     )
-    if not loads:
-        return []
-    with connected(warehouse_store(read_only=True)) as connection:
-        rows = connection.execute(
-            "select load_id, feed, source, loaded_at from landing.loads"
-            " where list_contains(?, load_id) order by load_id",
-            [list(loads)],
-        ).fetchall()
     return [
         {
-            "feed": feed,
-            "provenance": meanings.provenance.get(feed, "recorded by us"),
-            "source": source.rpartition("/")[2],
-            "loaded_at": plain(loaded_at),
-            "rows": loads[load_id],
+            "feed": load.feed,
+            "provenance": meanings.provenance.get(load.feed, "recorded by us"),
+            "source": load.source.rpartition("/")[2],
+            "loaded_at": plain(load.loaded_at),
+            "rows": rows[load_id],
         }
-        for load_id, feed, source, loaded_at in rows
+        for load_id, load in sorted(holding.loads.items())
     ]
 
 

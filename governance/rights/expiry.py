@@ -26,7 +26,7 @@ from governance.policy.model import Policy
 from governance.rights import kept
 from warehouse.catalogue import columns
 from warehouse.clock import now, utc_naive
-from warehouse.connect import connected, warehouse_store
+from warehouse.connect import warehouse_store
 from warehouse.home import Home
 
 if TYPE_CHECKING:
@@ -104,7 +104,9 @@ def oldest(connection: duckdb.DuckDBPyConnection, as_of: date) -> dict[str, date
     """
     if not Home.current().kept.exists():
         return {}
-    words = _words(connection)
+    waiting, landed = inbox.waiting(), _landed(connection)
+    with identity.opened() as vault:
+        words = _named(vault, landed, waiting)
     with kept.opened() as connection:
         _prepare(connection, words, as_of)
         found = {
@@ -122,9 +124,12 @@ def words_known() -> "pa.Table | None":
     store = warehouse_store(read_only=True)
     if not store.path.exists():
         return None
-    with connected(store) as connection:
-        landed = columns(connection, "landing", "rights_requests")
-        return _words(connection) if landed else None
+    waiting = inbox.waiting()
+    with identity.opened(store) as connection:
+        connection.execute(f"use {store.alias}")
+        if not columns(connection, "landing", "rights_requests"):
+            return None
+        return _named(connection, _landed(connection), waiting)
 
 
 def kept_until(
@@ -202,14 +207,9 @@ def note_delivered(met: "pa.Table", unread_since: datetime | None, at: datetime)
         )
 
 
-def _words(connection: duckdb.DuckDBPyConnection) -> "pa.Table":
-    """Return the requests that have landed or wait, and restrictions, by customer id.
-
-    Columns: ``customer_id``, ``request_id``, ``moment`` (when its last word landed) and ``stands``:
-    whether nothing that is kept of the customer may leave.
-    """
-    waiting = inbox.waiting()
-    landed = connection.execute(
+def _landed(connection: duckdb.DuckDBPyConnection) -> "pa.Table":
+    """Return the requests that have landed, and restrictions, as :func:`_named` takes them."""
+    return connection.execute(
         f"""
         select subject_key, request_id, max(loaded_at) as moment, bool_or(unanswered) as stands
         from landing.rights_requests left join landing.loads using (load_id)
@@ -218,14 +218,23 @@ def _words(connection: duckdb.DuckDBPyConnection) -> "pa.Table":
         union all select subject_key, null, null, true from {RESTRICTED}
         """
     ).to_arrow_table()
-    with identity.opened() as vault:
-        vault.register("landed", landed)
-        waiting.register(vault)
-        return vault.execute(
-            "select customer_id, request_id, moment, stands"
-            " from landed join vault.subjects using (subject_key)"
-            " union all select customer_id, request_id, received_at, true from waiting_requests"
-        ).to_arrow_table()
+
+
+def _named(
+    connection: duckdb.DuckDBPyConnection, landed: "pa.Table", waiting: inbox.Waiting
+) -> "pa.Table":
+    """Return the requests that have landed or wait, and restrictions, by customer id.
+
+    Columns: ``customer_id``, ``request_id``, ``moment`` (when its last word landed) and ``stands``:
+    whether nothing that is kept of the customer may leave. ``connection`` has the vault attached.
+    """
+    connection.register("landed", landed)
+    waiting.register(connection)
+    return connection.execute(
+        "select customer_id, request_id, moment, stands"
+        " from landed join vault.subjects using (subject_key)"
+        " union all select customer_id, request_id, received_at, true from waiting_requests"
+    ).to_arrow_table()
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection, words: "pa.Table | None", as_of: date) -> None:

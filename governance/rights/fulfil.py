@@ -6,7 +6,6 @@ receipt of an answer. Does not belong here: what an answer tells (``access``, ``
 """
 
 import hashlib
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -15,7 +14,7 @@ from typing import Any
 
 from governance import acts, handover
 from governance.policy.model import Policy
-from governance.rights import access, explanation, kept, portability, receipt
+from governance.rights import access, explanation, portability, receipt
 from governance.rights.answer import Answer, Meanings
 from governance.rights.erasure import erase
 from governance.rights.leaving import ERASURE
@@ -107,7 +106,8 @@ def fulfil(
         # Only now: nothing is handed over without its act.
         for put in puts:
             put()
-        _keep(request, told)
+        # Killed before, the request stands, and can be fulfilled anew.
+        note_step(request, "fulfilled", receipt=told, answer=told["answer_id"])
     return [told]
 
 
@@ -164,14 +164,3 @@ def _receipt(
         "rows_found": answer.rows,
         "seconds": round(time.monotonic() - began, 3),
     })  # fmt: skip
-
-
-def _keep(request: Request, told: dict[str, Any]) -> None:
-    """Keep the receipt and end the request; killed before, it stands and can be fulfilled anew."""
-    with kept.opened() as connection:
-        handle = kept.handle_of(connection, request.customer_id)
-        connection.execute(
-            "insert or replace into kept.receipts values (?, ?, ?)",
-            [request.request_id, handle, json.dumps(told)],
-        )
-    note_step(request, "fulfilled", answer=told["answer_id"])

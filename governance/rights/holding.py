@@ -23,6 +23,15 @@ from warehouse.sql import identifier
 
 
 @dataclass(frozen=True)
+class Load:
+    """A load of a feed that some of the rows came with; ``loaded_at`` in UTC without a zone."""
+
+    feed: str
+    source: str
+    loaded_at: datetime
+
+
+@dataclass(frozen=True)
 class Held:
     """The rows that one table holds of a subject, as the table has them.
 
@@ -43,8 +52,16 @@ class Held:
         ]
 
 
-def held(subject: UUID | None, customer_id: str) -> list[Held]:
-    """Return every table that holds rows of a subject, in the order of the files.
+@dataclass(frozen=True)
+class Holding:
+    """Every table that holds rows of a subject, in the order of the files, and their loads."""
+
+    tables: Sequence[Held]
+    loads: Mapping[int, Load]
+
+
+def held(subject: UUID | None, customer_id: str) -> Holding:
+    """Return what is held of a subject.
 
     The caller holds the writer's lock, or the warehouse couldn't be read.
 
@@ -55,13 +72,14 @@ def held(subject: UUID | None, customer_id: str) -> list[Held]:
     customer_id
         By which the inbox has it.
     """
-    found = [] if subject is None else _stored(str(subject))
-    return found + _waiting(customer_id)
+    stored = Holding([], {}) if subject is None else _stored(str(subject))
+    return Holding([*stored.tables, *_waiting(customer_id)], stored.loads)
 
 
-def _stored(subject: str) -> list[Held]:
+def _stored(subject: str) -> Holding:
     beside = [published_store(p, alias=alias_of(p)) for p in published_purposes()]
-    if warehouse_store().path.exists():
+    landed = warehouse_store().path.exists()
+    if landed:
         beside.insert(0, warehouse_store(read_only=True))
     with identity.opened(*beside) as connection:
         databases = ["vault", *(store.alias for store in beside)]
@@ -73,7 +91,24 @@ def _stored(subject: str) -> list[Held]:
             ).fetchall()
         )
         found = [_rows(connection, table, keys[table.purpose]) for table in tables]
-    return [table for table in found if table.rows]
+        found = [table for table in found if table.rows]
+        return Holding(found, _loads(connection, found) if landed else {})
+
+
+def _loads(connection: duckdb.DuckDBPyConnection, found: Sequence[Held]) -> dict[int, Load]:
+    ids = {
+        record["load_id"]
+        for table in found
+        if table.file == "warehouse" and table.table.startswith("landing.")
+        for record in table.records()
+        if record.get("load_id") is not None
+    }
+    rows = connection.execute(
+        "select load_id, feed, source, loaded_at from warehouse.landing.loads"
+        " where list_contains(?, load_id)",
+        [list(ids)],
+    ).fetchall()
+    return {load_id: Load(*load) for load_id, *load in rows}
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, table: Holder, key: UUID) -> Held:

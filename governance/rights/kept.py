@@ -15,7 +15,7 @@ deleted (``erasure``), what is too old to be kept (``expiry``), the shape that i
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -289,7 +289,7 @@ def whose(connection: duckdb.DuckDBPyConnection, request_ids: Iterable[str]) -> 
     rows = connection.execute(
         "select request_id, handle from ("
         + " union ".join(f"select request_id, handle from kept.{table}" for table in tables)
-        + ") where list_contains(?, request_id)",
+        + ") semi join (select unnest(?::varchar[]) as request_id) using (request_id)",
         [list(request_ids)],
     ).fetchall()
     found: dict[str, set[Any]] = {}
@@ -345,15 +345,26 @@ def add_steps(
     )  # fmt: skip
 
 
+def add_receipt(
+    connection: duckdb.DuckDBPyConnection, customer_id: str, request_id: str,
+    receipt: Mapping[str, Any],
+) -> None:  # fmt: skip
+    """Keep the receipt for a request, in the place of an earlier one."""
+    connection.execute(
+        "insert or replace into kept.receipts values (?, ?, ?)",
+        [request_id, handle_of(connection, customer_id), json.dumps(receipt)],
+    )
+
+
 def steps_of(
     connection: duckdb.DuckDBPyConnection, ids: Iterable[str]
 ) -> dict[tuple[str, str, str], list[dict[str, Any]]]:
     """Return the steps of some customers, oldest first, by (customer id, request id, type)."""
+    # A handle that is made within the join's condition would be made for every pair.
     rows = connection.execute(
         "select c.id, s.request_id, s.type, s.step, s.taken_at, s.actor, s.details"
-        " from (select unnest(?) as id) as c"
-        f" join kept.steps as s on s.handle = {handle_sql('c.id')}"
-        " order by s.taken_at, s.rowid",
+        f" from (select id, {handle_sql('id')} as handle from (select unnest(?::varchar[]) as id))"
+        " as c join kept.steps as s using (handle) order by s.taken_at, s.rowid",
         [list(ids)],
     ).fetchall()
     found: dict[tuple[str, str, str], list[dict[str, Any]]] = {}

@@ -32,7 +32,7 @@ def answer(
     policy: Policy, request: Request, _beside: Sequence[Request], meanings: Meanings
 ) -> Answer:
     """Return what a subject may take along."""
-    found = held(request.subject_key, request.customer_id)
+    found = held(request.subject_key, request.customer_id).tables
     told = opening(policy, request)
     feeds = {
         feed: _records(feed, columns, found, request.customer_id)

@@ -53,6 +53,8 @@ class Request:
         Where the subject lives, as far as is known.
     said_at
         When the newest of its words was received: a step that ends it ends them all.
+    customers
+        How many customers have requests of its number, those who were erased, too.
     steps
         What was done about it: step, at, actor, and what belongs to it (method, ground). Of a
         number that came anew after its request had ended, those since.
@@ -68,6 +70,7 @@ class Request:
     jurisdiction: str | None = None
     channel: str | None = None
     said_at: datetime | None = field(repr=False, default=None)
+    customers: int = 1
     steps: tuple[dict[str, Any], ...] = ()
 
     @property
@@ -140,13 +143,19 @@ def listing(
         )
         columns = [name for name, *_ in rows.description]
         found = [dict(zip(columns, row, strict=True)) for row in rows.fetchall()]
+    asked = {row["request_id"] for row in found}
     with kept.opened() as connection:
-        steps = kept.steps_of(connection, {row["customer_id"] for row in found})
-        numbers = kept.numbers(connection, (row["request_id"] for row in found))
+        handles = kept.handles_of(connection, {row["customer_id"] for row in found})
+        steps = kept.steps_of(connection, handles)
+        numbers = kept.numbers(connection, asked)
+        whose = kept.whose(connection, asked)
+    for row in found:
+        whose.setdefault(row["request_id"], set()).add(handles[row["customer_id"]])
     return [
         Request(
             **row,
             number=numbers[row["request_id"]],
+            customers=len(whose[row["request_id"]]),
             steps=_since_it_came(
                 row, steps.get((row["customer_id"], row["request_id"], row["type"]), [])
             ),
@@ -196,15 +205,12 @@ def find_all(
     by_number: dict[str, list[Request]] = {}
     for request in among:
         by_number.setdefault(request.request_id, []).append(request)
-    with kept.opened() as connection:
-        whose = {} if customer_id else kept.whose(connection, request_ids)
-        handles = kept.handles_of(connection, {request.customer_id for request in among})
     found = []
     for place, number in enumerate(request_ids, 1):
         standing = by_number.get(number, [])
-        of = whose.get(number, set()) | {handles[request.customer_id] for request in standing}
+        customers = standing[0].customers if standing and not customer_id else None
         try:
-            found.append(the_one(standing, len(of) if standing else None, step))
+            found.append(the_one(standing, customers, step))
         except UsageError as error:
             if len(request_ids) == 1:
                 raise
@@ -336,14 +342,20 @@ def require_verified(request: Request) -> None:
         )
 
 
-def note_step(request: Request, step: str, **details: Any) -> None:
-    """Note a step; if it ends the request, for landing too."""
+def note_step(
+    request: Request, step: str, *, receipt: Mapping[str, Any] | None = None, **details: Any
+) -> None:
+    """Note a step, and keep the receipt for it; if it ends the request, for landing too."""
     present = utc_naive(now())
     with kept.opened() as connection:
+        connection.execute("begin")
+        if receipt:
+            kept.add_receipt(connection, request.customer_id, request.request_id, receipt)
         kept.add_step(
             connection, request.customer_id, (request.request_id, request.type), step,
             at=present, actor=acts.actor(), **details,
         )  # fmt: skip
+        connection.execute("commit")
     if step in REQUEST_STATES:
         word = {
             "customer_id": request.customer_id, "request_id": request.request_id,

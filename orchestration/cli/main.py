@@ -72,6 +72,8 @@ def main(arguments: list[str] | None = None) -> None:
         ours = f"a fault of ours: {_place(error)}\n  -> please report it"
         click.echo(f"assent: {told or ours}", err=True)
         status = 2
+    # To look through all modules for garbage before the process ends takes 0.15 s, for nothing.
+    gc.freeze()
     sys.exit(status or 0)
 
 
