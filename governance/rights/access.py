@@ -8,7 +8,6 @@ Rows of segments and other figures over many aren't in it: they are of nobody. T
 pseudonyms are made, is held too and not shown: it would undo what it protects.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
@@ -20,7 +19,7 @@ from governance.rights.access_kept import kept_of
 from governance.rights.access_page import page
 from governance.rights.answer import Answer, Meanings, as_json, opening
 from governance.rights.explanation import explained
-from governance.rights.holding import Held, Holding, held, plain
+from governance.rights.holding import Held, Load, held, plain
 from governance.rights.requests import Request
 from governance.subject_consent import NOTHING_LANDED, Account, account
 from warehouse.errors import UsageError
@@ -50,7 +49,7 @@ def answer(
         "custody": policy.custody.model_dump(mode="json"),
         "retention": _retention(policy, found),
         "memberships": [_membership(request, meanings, known)] if request.subject_key else [],
-        "provenance": _provenance(holding, meanings),
+        "provenance": _provenance(holding.loads, meanings),
         "requests": [_request(one) for one in theirs],
         "consulted": _consulted(request),
         **kept_of(policy, request.customer_id),
@@ -125,24 +124,17 @@ def _membership(request: Request, meanings: Meanings, known: Account | None) -> 
         return {"purpose": SEGMENT_PURPOSE, "segment": None, "sentence": f"{error.what}."}
 
 
-def _provenance(holding: Holding, meanings: Meanings) -> list[dict[str, Any]]:
+def _provenance(loads: Sequence[Load], meanings: Meanings) -> list[dict[str, Any]]:
     """Return where rows came from: by feed and load, how many."""
-    rows = Counter(
-        record["load_id"]
-        for table in holding.tables
-        if table.file == "warehouse" and table.table.startswith("landing.")
-        for record in table.records()
-        if record.get("load_id") is not None
-    )
     return [
         {
             "feed": load.feed,
             "provenance": meanings.provenance.get(load.feed, "recorded by us"),
             "source": load.source.rpartition("/")[2],
             "loaded_at": plain(load.loaded_at),
-            "rows": rows[load_id],
+            "rows": load.rows,
         }
-        for load_id, load in sorted(holding.loads.items())
+        for load in loads
     ]
 
 

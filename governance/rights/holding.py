@@ -4,6 +4,7 @@ Belongs here: reading its rows from every file, as plain values. Does not belong
 these are (``discovery``), what a person is told of them (``access``, ``portability``).
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -24,11 +25,12 @@ from warehouse.sql import identifier
 
 @dataclass(frozen=True)
 class Load:
-    """A load of a feed that some of the rows came with; ``loaded_at`` in UTC without a zone."""
+    """A load of a feed that some rows came with; ``loaded_at`` in UTC without a zone."""
 
     feed: str
     source: str
     loaded_at: datetime
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Holding:
     """Every table that holds rows of a subject, in the order of the files, and their loads."""
 
     tables: Sequence[Held]
-    loads: Mapping[int, Load]
+    loads: Sequence[Load]
 
 
 def held(subject: UUID | None, customer_id: str) -> Holding:
@@ -72,14 +74,13 @@ def held(subject: UUID | None, customer_id: str) -> Holding:
     customer_id
         By which the inbox has it.
     """
-    stored = Holding([], {}) if subject is None else _stored(str(subject))
+    stored = Holding([], []) if subject is None else _stored(str(subject))
     return Holding([*stored.tables, *_waiting(customer_id)], stored.loads)
 
 
 def _stored(subject: str) -> Holding:
     beside = [published_store(p, alias=alias_of(p)) for p in published_purposes()]
-    landed = warehouse_store().path.exists()
-    if landed:
+    if warehouse_store().path.exists():
         beside.insert(0, warehouse_store(read_only=True))
     with identity.opened(*beside) as connection:
         databases = ["vault", *(store.alias for store in beside)]
@@ -92,23 +93,25 @@ def _stored(subject: str) -> Holding:
         )
         found = [_rows(connection, table, keys[table.purpose]) for table in tables]
         found = [table for table in found if table.rows]
-        return Holding(found, _loads(connection, found) if landed else {})
+        return Holding(found, _loads(connection, found))
 
 
-def _loads(connection: duckdb.DuckDBPyConnection, found: Sequence[Held]) -> dict[int, Load]:
-    ids = {
+def _loads(connection: duckdb.DuckDBPyConnection, found: Sequence[Held]) -> list[Load]:
+    rows = Counter(
         record["load_id"]
         for table in found
         if table.file == "warehouse" and table.table.startswith("landing.")
         for record in table.records()
         if record.get("load_id") is not None
-    }
-    rows = connection.execute(
+    )
+    if not rows:
+        return []
+    loads = connection.execute(
         "select load_id, feed, source, loaded_at from warehouse.landing.loads"
-        " where list_contains(?, load_id)",
-        [list(ids)],
+        " where list_contains(?, load_id) order by load_id",
+        [list(rows)],
     ).fetchall()
-    return {load_id: Load(*load) for load_id, *load in rows}
+    return [Load(feed, source, at, rows[load_id]) for load_id, feed, source, at in loads]
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, table: Holder, key: UUID) -> Held:
