@@ -84,11 +84,9 @@ class Heed:
         return f"(select t.* replace ({', '.join(replaced)}) from {relation} as t{joined})"
 
     def stopped(self, relation: str) -> str:
-        """Return the SQL of how many rows of a typed relation stay stopped."""
-        if not self.old:
-            return "select 0"
+        """Return the SQL of the customer ids of a typed relation's rows that stay stopped."""
         met = f"{relation} join {READMITTED} using (customer_id)"
-        return f"select count(*) from {met} where {self.old}"
+        return f"select customer_id from {met} where {self.old or 'false'}"
 
 
 NOTHING = Heed()

@@ -15,12 +15,14 @@ import duckdb
 from governance.rights import expiry, kept, suppressed
 
 SUPPRESSED = "suppressed_ids"  # temporary table: customer_id
+_RETURNED = "suppressed_rows_ids"  # of who has returned: some rows of theirs were stopped
 _LIST, _STANDING, _SECRET = "suppression_list", "suppression_standing", "suppression_secret"
 
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     """Take the list as it is now into temporary tables, which never reach a disk in clear."""
     connection.execute(f"create or replace temp table {SUPPRESSED} (customer_id varchar)")
+    connection.execute(f"create or replace temp table {_RETURNED} (customer_id varchar)")
     secret, handles = suppressed.entries()
     connection.register("handles", handles)
     connection.execute(f"create or replace temp table {_LIST} as select handle::uuid as handle"
@@ -43,6 +45,14 @@ def note(connection: duckdb.DuckDBPyConnection, ids: str) -> None:
             f" anti join {SUPPRESSED} using (customer_id)"
             f" where customer_id is not null and {handle} in (select handle from {_STANDING})"
         )
+
+
+def note_stopped(connection: duckdb.DuckDBPyConnection, ids: str) -> None:
+    """Note of whom, though they have returned, rows of a relation were stopped."""
+    connection.execute(
+        f"insert into {_RETURNED} select distinct customer_id from {ids}"
+        f" anti join {_RETURNED} using (customer_id)"
+    )
 
 
 def note_met(
@@ -77,7 +87,7 @@ def note_met(
         """,
         {"feeds": list(feeds), "places": list(places)},
     ).fetchall()[0]
-    met = connection.execute(f"select customer_id from {SUPPRESSED}").to_arrow_table()
+    met = connection.execute(f"from {SUPPRESSED} union from {_RETURNED}").to_arrow_table()
     expiry.note_delivered(met, since, at)
 
 

@@ -19,6 +19,7 @@ from ingest.projection import Projection, projected
 from warehouse.errors import UsageError
 
 NEWCOMERS = "newcomers"  # temporary table of customer ids that the vault doesn't know
+STOPPED = "stopped_rows"  # temporary table of the ids of rows from before their subjects returned
 MEND = "check that it is whole, readable and written as its feed declares"
 
 
@@ -107,8 +108,14 @@ def surveyed(
             f" max({time}) filter (where not {projection.bad}) as last"
             f" from {projection.typed()} group by customer_id"
         )
-        suppressed = scalar(connection, projection.heed.stopped(projection.delivered()))
+        suppressed = 0
+        if projection.heed.old:
+            stopped = projection.heed.stopped(projection.delivered())
+            connection.execute(f"create or replace temp table {STOPPED} as {stopped}")
+            suppressed = scalar(connection, f"select count(*) from {STOPPED}")
     if enrol:
+        if suppressed:
+            suppression.note_stopped(connection, STOPPED)
         suppression.note(connection, "survey")
         suppressed += scalar(
             connection,

@@ -36,4 +36,10 @@ def _to_4() -> None:
         receipt.note_signed()
 
 
-MIGRATIONS = {2: _to_2, 3: _to_3, 4: _to_4}
+def _to_5() -> None:
+    """Entries of who has returned: no state from before that is taken once they have gone."""
+    if Home.current().kept.exists():
+        kept_before.to_5()
+
+
+MIGRATIONS = {2: _to_2, 3: _to_3, 4: _to_4, 5: _to_5}

@@ -106,6 +106,7 @@ def finish(payload: Mapping[str, Any]) -> None:
         for (customer_id,) in returned:  # else the door would stop them again
             suppressed.end(connection, customer_id, at)
     leaving.leave(subjects, at, leaving.NO_PURPOSE)
+    kept.require_newest()  # notes that it has come further: an older copy isn't taken for this one
 
 
 def _rows(

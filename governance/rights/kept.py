@@ -38,7 +38,8 @@ OF_FILE = "(select secret from kept.secret)"
 # How far the file has come. What leaves it counts too, so that this only ever grows.
 COME = (
     "((select count(*) from kept.steps) + (select count(*) from kept.handed_over)"
-    " + (select coalesce(sum(rows), 0)::bigint + count(*) from kept.removals))"
+    " + (select coalesce(sum(rows), 0)::bigint + count(*) from kept.removals)"
+    " + (select coalesce(max(number), 0) from kept.changes))"
 )
 # The legal holds that nobody has lifted: since when, and to which last day.
 HOLDS = (
@@ -75,6 +76,7 @@ TABLES = {
         " kind varchar not null, since timestamp not null, request_id varchar, purpose varchar,"
         " told varchar, notice_id varchar, handed_at timestamp, confirmed_at timestamp, how varchar"
     ),
+    "changes": "number bigint not null",  # of what neither adds a row that counts nor removes one
     # What was too old: how many rows of which table. Of a vault or a backup from before the file
     # had ``come`` so far, nobody would know any more whom of it has been erased since.
     "removals": (
@@ -310,6 +312,16 @@ def numbers(connection: duckdb.DuckDBPyConnection, request_ids: Iterable[str]) -
         [OURS, list(request_ids)],
     ).fetchall()
     return dict(rows)
+
+
+def count_change(connection: duckdb.DuckDBPyConnection) -> None:
+    """Count a change that no number of rows tells: how far the file has come."""
+    connection.execute(
+        "insert into kept.changes select coalesce(max(number), 0) + 1 from kept.changes"
+    )
+    connection.execute(
+        "delete from kept.changes where number < (select max(number) from kept.changes)"
+    )
 
 
 def secret_of(connection: duckdb.DuckDBPyConnection) -> bytes:

@@ -57,6 +57,18 @@ def to_4() -> None:
         connection.execute("commit")
 
 
+def to_5() -> None:
+    """Let no state from before a return be taken once the entry of who has returned has gone.
+
+    When in the file's course they returned, nobody noted: the present point is taken.
+    """
+    with kept.opened() as connection:
+        connection.execute(
+            f"update kept.suppressed set come = {kept.COME} where handle in"
+            " (select handle from kept.steps where step = 'readmitted')"
+        )
+
+
 def _made_anew(connection: duckdb.DuckDBPyConnection, table: str, columns: str = "*") -> None:
     connection.execute(f"alter table kept.{table} rename to {table}_before")
     connection.execute(f"create table kept.{table} ({kept.TABLES[table]})")

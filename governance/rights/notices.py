@@ -137,6 +137,7 @@ def confirm(notice_id: str, how: str) -> int:
         if not rows[0][0]:
             raise UsageError("no notice of that number waits to be confirmed",
                              "see `assent rights notices`", rule="notice.unknown")  # fmt: skip
+        kept.count_change(connection)
         act |= {"notice_id": notice_id, "changes": rows[0][0]}
     return int(rows[0][0])
 
@@ -182,3 +183,4 @@ def _hand_over(these: list[UUID], notice_id: str | None, at: datetime | None) ->
             " where owed_id in (select unnest(?::uuid[]))",
             [notice_id, at, these],
         )
+        kept.count_change(connection)

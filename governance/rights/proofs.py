@@ -79,6 +79,7 @@ def keep(
             " select unnest(?::uuid[]), unnest(?::varchar[]), unnest(?::blob[]), ?",
             [*map(list, zip(*rows, strict=True)), at],
         )
+        kept.count_change(connection)
 
 
 def proofs_of(connection: duckdb.DuckDBPyConnection, customer_id: str) -> list[tuple[str, Any]]:

@@ -77,8 +77,14 @@ def readmit(customer_id: str, *, evidence: str, since: datetime | None = None) -
                 connection, customer_id, (request_id, "erasure"), "readmitted", at=present,
                 actor=acts.actor(), evidence=evidence,
             )  # fmt: skip
+            # A state from before this doesn't know of the return: once the entry has gone, it would
+            # bring back all that is from before the erasure.
+            connection.execute(
+                f"update kept.suppressed set come = {kept.COME} where handle = ?", [handle]
+            )
         _read_again(since)
         act["subject_key"] = key = _enrolled(customer_id, since or present)
+        kept.require_newest()  # notes that it has come so far
     return key
 
 

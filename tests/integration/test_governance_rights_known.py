@@ -162,6 +162,17 @@ def test_who_received_it_only_after_the_change_is_told_nothing_older(story):
     ]
 
 
+def test_a_copy_from_before_a_recipient_was_told_or_has_confirmed_is_older(story):
+    story.export()
+    story.ask("restriction", "A-1")
+    come = [kept.mark().steps]
+    (notice,) = story.told()
+    come.append(kept.mark().steps)
+    confirm(notice["notice_id"], "by mail")
+    come.append(kept.mark().steps)
+    assert come == sorted(set(come))
+
+
 def test_who_was_told_what_is_right_may_know_either_until_it_has_confirmed(story):
     story.correct(email="right@example.org")
     (corrected,) = story.told()

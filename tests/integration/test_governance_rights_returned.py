@@ -5,8 +5,8 @@ from datetime import date, datetime
 import pytest
 
 from governance import backup
-from governance.clocks import Clocks
-from governance.rights import custody, kept
+from governance.clocks import Clocks, last_instant
+from governance.rights import custody, expiry, kept, kept_before
 from governance.rights.erasure import erase
 from governance.rights.readmission import readmit
 from governance.rights.replay import replay
@@ -166,6 +166,72 @@ def test_an_older_state_that_was_put_back_by_hand_isnt_who_returns(returned, hom
     assert (known(), baskets()) == ({"ann", "zoe"}, {f"zoe {OLD}"})
 
 
+def let_go():
+    """Let custody find nobody needed any more."""
+    end = datetime(2030, 6, 30)
+    opt_in = {n: p for n, p in POLICY.purposes.items() if n != "bias_monitoring"}
+    policy = POLICY.model_copy(update={"purposes": opt_in})
+    return custody.let_expire(policy, Clocks(date(2030, 6, 30), end, end, date(2030, 6, 30)))
+
+
+def expire(day):
+    """Let entries go that are 30 days old."""
+    evidence = POLICY.evidence.model_copy(update={"suppression_days": 30})
+    at = last_instant(day, "UTC")
+    policy = POLICY.model_copy(update={"evidence": evidence})
+    return expiry.let_expire(policy, Clocks(day, at, at, day)).get("suppressed", 0)
+
+
+@pytest.mark.parametrize("noted", ["now", "by version 4"])
+def test_no_state_from_before_the_return_is_taken_once_the_entry_has_gone(
+    noted, tmp_path, monkeypatch
+):
+    """It knows of the erasure, and not of the return: it would take in what is from before."""
+    on(monkeypatch, "2024-06-10")
+    land(tmp_path, OLD)
+    erased("E-1")
+    land(tmp_path, anew=1)
+    backup.back_up(tmp_path / "between", separate=False)
+    readmit("ann", evidence="contract 2")
+    if noted == "by version 4":
+        with kept.opened() as connection:
+            connection.execute("update kept.suppressed set come = 1")
+        kept_before.to_5()
+    land(tmp_path, NEW, anew=2)
+    backup.back_up(tmp_path / "after", separate=False)
+    assert expire(date(2024, 7, 20)) == 1
+    with pytest.raises(UsageError) as raised:
+        restore(tmp_path / "between")
+    assert raised.value.rule == "kept.forgotten"
+    restore(tmp_path / "after")
+    land(tmp_path, OLD, NEW, anew=3)
+    assert baskets() == {f"zoe {OLD}", f"ann {NEW}"}
+
+
+def test_an_entry_lives_while_a_feed_delivers_what_is_from_before_the_return(tmp_path, monkeypatch):
+    on(monkeypatch, "2024-06-10")
+    land(tmp_path, OLD)
+    erased("E-1")
+    readmit("ann", evidence="contract 2")
+    land(tmp_path, OLD, NEW, anew=1)  # on 1 July
+    land(tmp_path, NEW, anew=2)
+    assert expire(date(2024, 7, 30)) == 0
+    assert expire(date(2024, 7, 31)) == 1
+
+
+def test_an_older_kept_is_told_though_only_custody_has_written_since(tmp_path, monkeypatch, home):
+    """It lacks the proofs of consent of who has left, and that they have."""
+    on(monkeypatch, "2024-06-10")
+    land(tmp_path, NEW)
+    older = home.kept.read_bytes()
+    on(monkeypatch, "2030-07-01")
+    assert let_go()["subjects"] == 2
+    home.kept.write_bytes(older)
+    with pytest.raises(UsageError) as raised:
+        land(tmp_path, NEW, anew=1)
+    assert raised.value.rule == "kept.missing"
+
+
 def test_who_left_by_custody_is_missed_by_no_restore(tmp_path, monkeypatch):
     """Their salt is gone, and nothing is to be done about that; and a new purchase lets them in."""
     on(monkeypatch, "2024-06-10")
@@ -175,12 +241,8 @@ def test_who_left_by_custody_is_missed_by_no_restore(tmp_path, monkeypatch):
     readmit("ann", evidence="contract 2")
     land(tmp_path, NEW, anew=1)
     backup.back_up(tmp_path / "later", separate=False)
-    end = datetime(2030, 6, 30)
     on(monkeypatch, "2030-07-01")
-    opt_in = {n: p for n, p in POLICY.purposes.items() if n != "bias_monitoring"}
-    policy = POLICY.model_copy(update={"purposes": opt_in})
-    found = custody.let_expire(policy, Clocks(date(2030, 6, 30), end, end, date(2030, 6, 30)))
-    assert found["subjects"] == 2
+    assert let_go()["subjects"] == 2
     assert known() == set()
     assert restore(tmp_path / "later").erased_again == 2
     assert known() == set()
