@@ -213,8 +213,9 @@ def too_near(
     least
         By how many they have to differ, if they do at all.
     perhaps
-        Whether cells that may differ by a few count as well: they do before a release is made. In
-        those that have been made since, others are taken out, and only what is sure tells.
+        Whether cells that may differ by a few count as well: they do before a release is made, and
+        aren't named then. In those that have been made since, others are taken out, and only what
+        is sure tells.
     """
     near = "least < $least and greatest >= 1" if perhaps else "least >= 1 and greatest < $least"
     found = connection.execute(
@@ -222,10 +223,14 @@ def too_near(
         f" from ({DIFFERENCES}) where {near} group by as_of order by as_of",
         {"release": number, "least": least},
     ).fetchall()
-    set_apart = "may set" if perhaps else "set"
+    if perhaps:  # where the few are is theirs
+        days = ", ".join(str(day) for day, _ in found)
+        return days and (
+            f"fewer than {least} subjects may set some group apart from what was released for"
+            f" {days}"
+        )
     return "; ".join(
-        f"fewer than {least} subjects {set_apart} {_called(cells)} apart from what was released"
-        f" for {day}"
+        f"fewer than {least} subjects set {_called(cells)} apart from what was released for {day}"
         for day, cells in found
     )
 

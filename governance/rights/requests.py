@@ -248,7 +248,8 @@ def the_one(found: Sequence[Request], customers: int | None = None, step: str = 
     if len(meant) > 1:
         raise UsageError(
             f"{len(meant)} requests of one customer have that number, of several types",
-            "in the feed, let those end that were filed wrongly: a row whose status is `withdrawn`",
+            "in the feed, let all but one end: a row whose status is `withdrawn`; what is asked for"
+            " besides gets a number of its own",
             rule="request.ambiguous",
         )
     return meant[0]
