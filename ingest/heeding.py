@@ -84,9 +84,9 @@ class Heed:
         return f"(select t.* replace ({', '.join(replaced)}) from {relation} as t{joined})"
 
     def stopped(self, relation: str) -> str:
-        """Return the SQL of the customer ids of a typed relation's rows that stay stopped."""
+        """Return the SQL of the customer ids of a typed relation's rows that are ``old``."""
         met = f"{relation} join {READMITTED} using (customer_id)"
-        return f"select customer_id from {met} where {self.old or 'false'}"
+        return f"select customer_id from {met} where {self.old}"
 
 
 NOTHING = Heed()

@@ -270,7 +270,7 @@ def _keep(
             }  # fmt: skip
             drafts.append((*of, draft))
         kept.add_steps(connection, steps, "fulfilled", at=since, actor=payload["actor"])
-        _put(connection, drafts)
+        kept.add_receipts(connection, drafts)
         # After the steps: a vault that knows of no more than what was before them is older.
         # Who has returned since and leaves again has the entry of the first time.
         connection.execute(
@@ -307,22 +307,9 @@ def _sign(payload: dict[str, Any], seconds: float) -> None:
         for request_id, _, draft in ours
     )  # fmt: skip
     with kept.opened() as connection:
-        _put(connection, [(of[1], of[0], told) for of, told in zip(ours, signed, strict=True)])
-
-
-def _put(
-    connection: duckdb.DuckDBPyConnection, receipts: Sequence[tuple[Any, str, dict[str, Any]]]
-) -> None:
-    """Keep receipts, each with its handle and number."""
-    connection.execute(
-        "insert or replace into kept.receipts"
-        " select unnest(?::varchar[]), unnest(?::uuid[]), unnest(?::varchar[])",
-        [
-            [number for _, number, _ in receipts],
-            [handle for handle, *_ in receipts],
-            [json.dumps(content) for *_, content in receipts],
-        ],
-    )
+        kept.add_receipts(
+            connection, [(of[1], of[0], told) for of, told in zip(ours, signed, strict=True)]
+        )
 
 
 def _receipts(

@@ -357,14 +357,18 @@ def add_steps(
     )  # fmt: skip
 
 
-def add_receipt(
-    connection: duckdb.DuckDBPyConnection, customer_id: str, request_id: str,
-    receipt: Mapping[str, Any],
-) -> None:  # fmt: skip
-    """Keep the receipt for a request, in the place of an earlier one."""
+def add_receipts(
+    connection: duckdb.DuckDBPyConnection, receipts: Sequence[tuple[Any, str, Mapping[str, Any]]]
+) -> None:
+    """Keep receipts, each with its handle and number, in the place of earlier ones."""
     connection.execute(
-        "insert or replace into kept.receipts values (?, ?, ?)",
-        [request_id, handle_of(connection, customer_id), json.dumps(receipt)],
+        "insert or replace into kept.receipts"
+        " select unnest(?::varchar[]), unnest(?::uuid[]), unnest(?::varchar[])",
+        [
+            [number for _, number, _ in receipts],
+            [handle for handle, *_ in receipts],
+            [json.dumps(content) for *_, content in receipts],
+        ],
     )
 
 

@@ -351,7 +351,8 @@ def note_step(
     with kept.opened() as connection:
         connection.execute("begin")
         if receipt:
-            kept.add_receipt(connection, request.customer_id, request.request_id, receipt)
+            handle = kept.handle_of(connection, request.customer_id)
+            kept.add_receipts(connection, [(handle, request.request_id, receipt)])
         kept.add_step(
             connection, request.customer_id, (request.request_id, request.type), step,
             at=present, actor=acts.actor(), **details,
