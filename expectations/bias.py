@@ -1,7 +1,8 @@
 r"""Bias: whether segments fall evenly on the groups of people.
 
-Belongs here: measures over the counts that come across the bias bridge, and the verdict on them.
-Does not belong here: counting (``governance.bias_bridge``), changing segments (``models``).
+Belongs here: measures over the counts that come across the bias bridge. Does not belong here: the
+verdict on them (``bias_verdicts``), counting (``governance.bias_bridge``), changing segments
+(``models``).
 
 Two measures, over the subjects whose attribute is known; :math:`S` is the segment, :math:`G` the
 group.
@@ -25,13 +26,11 @@ stated.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
-from expectations.result import Result, Table, result, unjudged
 from governance.bias_bridge import Counts
-from governance.policy.rules import Rule
 
 # An interval for a cell with fewer expected subjects is no approximation any more (Cochran 1954,
 # "Some methods for strengthening the common chi-squared tests", Biometrics 10:417-451).
@@ -247,92 +246,3 @@ def measured(counts: Counts, limits: Mapping[str, Any]) -> Judged:
         ]
         areas[group] = predictability(members, confidence=confidence) if enough else None
     return Judged(cells, areas)
-
-
-def judge(rule: Rule, counts: Counts) -> Result:
-    """Judge one protected column.
-
-    Parameters
-    ----------
-    rule
-        ``bias.segmentation.<column>``, whose limit holds ``representation_ratio`` (least,
-        greatest), ``predictability``, ``coverage``, ``smallest_group`` and ``confidence``.
-    """
-    limits = rule.limit
-    counts = counts.pooled(limits["smallest_group"])
-    coverage = round(counts.coverage, 4)
-    facts: dict[str, Any] = {
-        f"{rule.about}: coverage": f"{coverage:.1%} of subjects with a known value"
-    }
-    if counts.coverage < limits["coverage"]:
-        why = f"the value is known of {coverage:.1%} of subjects only"
-        return unjudged(rule, why, **facts)
-    if least := counts.least_segment(limits["smallest_group"]):
-        # What is measured of the others would tell what the few are.
-        why = f"segment {least} has fewer than {limits['smallest_group']} subjects"
-        return unjudged(rule, why, **facts)
-    found = measured(counts, limits)
-    facts |= {f"{rule.about}: {measure}": table for measure, table in _tables(found).items()}
-    cells = [cell for cell in found.cells if cell.ratio]
-    areas = {group: area for group, area in found.areas.items() if area}
-    if not cells:
-        return unjudged(rule, "every group is too small to be judged", **facts)
-    ratios = [cell.ratio.value for cell in cells if cell.ratio]
-    observed = {
-        "representation_ratio": [round(min(ratios), 4), round(max(ratios), 4)],
-        "predictability": round(max((area.value for area in areas.values()), default=0.5), 4),
-        "coverage": coverage,
-        "judged": f"{len(cells)} of {len(found.cells)} pairs of group and segment",
-    }
-    faults = list(_faults(cells, areas, limits))
-    if faults:
-        return result(rule, "broken", observed, "; ".join(faults), **facts)
-    why = _none_beyond(len(found.cells), [cell.ratio for cell in cells if cell.ratio], areas)
-    return result(rule, "holds", observed, why, **facts)
-
-
-def _none_beyond(pairs: int, ratios: Sequence[Measure], areas: Mapping[str, Measure]) -> str:
-    """Say what was judged: an estimate may lie beyond a limit to which its interval reaches."""
-    shown = [("least ratio", min(ratios)), ("greatest", max(ratios))]
-    shown += [("greatest AUC", max(areas.values()))] if areas else []
-    said = ", ".join(f"{name} {m.value:.2f} ({m.low:.2f} to {m.high:.2f})" for name, m in shown)
-    small = pairs - len(ratios)
-    rest = f"; {small} pairs are too small to be judged" if small else ""
-    judged = f"{len(ratios)} pairs of group and segment"
-    return f"no interval lies beyond a limit, of {judged}: {said}{rest}"
-
-
-def _faults(
-    cells: Sequence[Cell], areas: Mapping[str, Measure], limits: Mapping[str, Any]
-) -> Iterator[str]:
-    least, greatest = limits["representation_ratio"]
-    for segment, group, ratio in cells:
-        if ratio and (ratio.high < least or ratio.low > greatest):
-            yield (
-                f"'{group}' is represented in segment {segment} {ratio.value:.2f} times as much as"
-                f" overall ({ratio.low:.2f} to {ratio.high:.2f})"
-            )
-    for group, area in areas.items():
-        if area.low > limits["predictability"]:
-            yield (
-                f"segments predict '{group}' with an AUC of {area.value:.2f}"
-                f" ({area.low:.2f} to {area.high:.2f})"
-            )
-
-
-def _tables(found: Judged) -> dict[str, Table]:
-    """Return both measures as tables; cells that aren't judged show nothing of their counts."""
-    return {
-        "representation": Table(
-            ("segment", "group", "ratio", "from", "to"),
-            [(cell.segment, cell.group, *_shown(cell.ratio)) for cell in found.cells],
-        ),
-        "predictability": Table(
-            ("group", "AUC", "from", "to"),
-            [(group, *_shown(area)) for group, area in found.areas.items()],
-        ),
-    }
-
-
-def _shown(measure: Measure | None) -> tuple[object, ...]:
-    return ("not judged", "", "") if measure is None else tuple(round(part, 3) for part in measure)

@@ -7,7 +7,7 @@ way from landing to the mart. Does not belong here: how the figures come about (
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 
 import duckdb
 
@@ -19,6 +19,7 @@ from expectations.result import Result, Status, Table, by_id, result, unjudged
 from expectations.sql import one
 from expectations.suites import suite, with_permission
 from governance.clocks import Clocks
+from governance.consent_statistics import whole_groups
 from governance.findings import Finding
 from governance.gate import mart_purpose
 from governance.policy.columns import allowed_columns, purpose_named
@@ -213,8 +214,9 @@ def _permission(mart: _Mart) -> Result:
     outcomes = mart.found("permission")
     failed = [o for o in outcomes if o.failed] or len(outcomes) < len(mart.tables)
     unlawful = sum(o.unexpected or 0 for o in outcomes)
+    least = mart.policy.thresholds.bias.smallest_group
     rows = [
-        (reason, "yes" if permitted else "no", subjects)
+        (reason, "yes" if permitted else "no", _told(subjects, least))
         for reason, permitted, subjects in proof.reasons(mart.connection)
     ]
     facts = {"subjects by basis": Table(("what decided", "permitted", "subjects"), rows)}
@@ -228,6 +230,11 @@ def _permission(mart: _Mart) -> Result:
         return result(rule, "broken", unlawful, why, **facts)
     return result(rule, "holds", 0, "every subject has a basis at both clocks, by a second "
                   "derivation from landing", **facts)  # fmt: skip
+
+
+def _told(subjects: int, least: int) -> str | int:
+    """Return a number of subjects in whole groups: exact ones of two days tell of who left."""
+    return whole_groups(subjects, least) or f"fewer than {least}"
 
 
 def _special_values(mart: _Mart) -> Iterator[Result]:
@@ -256,8 +263,8 @@ def _completeness(mart: _Mart) -> Result:
     judged = [(f, f.share, least_share(mart.policy, mart.purpose, f.column)) for f in fills]
     facts = {
         "columns": Table(
-            ("column", "rows", "filled", "rightly empty", "share", "at least"),
-            [(*f, None if share is None else round(share, 4), least)
+            ("column", "share filled", "at least"),
+            [(f.column, None if share is None else _shown(share, least), least)
              for f, share, least in sorted(judged, key=lambda j: j[0].column)],
         ),
         "without a source": ", ".join(sorted(mart.absent)) or "none",
@@ -268,13 +275,24 @@ def _completeness(mart: _Mart) -> Result:
     if not shares:
         return unjudged(rule, "the mart has no row to judge", **facts)
     short = [
-        f"{c} is filled by {s:.3f}, less than {least:g}" for c, s, least in shares if s < least
+        f"{c} is filled by {_shown(s, least)}, less than {least:g}"
+        for c, s, least in shares
+        if s < least
     ]
     # Of all columns the one with the least to spare speaks for them, with its own limit.
     column, share, least = min(shares, key=lambda judged: judged[1] - judged[2])
     status: Status = "broken" if short else "holds"
     why = "; ".join(short) or f"every column with a source is filled; {column} has least to spare"
-    return Result(rule.id, status, round(share, 4), least, why, facts)
+    return Result(rule.id, status, _shown(share, least), least, why, facts)
+
+
+def _shown(share: float, least: float) -> float:
+    """Return a share as it is shown: to two places, or those of its limit, and never rounded up.
+
+    Finer ones of two days, and counts, would tell what somebody who left between them had.
+    """
+    places = max(2, -int(Decimal(str(least)).as_tuple().exponent))
+    return float(Decimal(str(share)).quantize(Decimal(1).scaleb(-places), ROUND_FLOOR))
 
 
 def _reconciliation(mart: _Mart) -> Result:
@@ -284,16 +302,18 @@ def _reconciliation(mart: _Mart) -> Result:
     proof.usable(connection, mart.policy, clocks, mart.purpose)
     subjects = proof.account(connection, clocks, mart.purpose)
     values = _values(mart)
+    off = max(values.values()) - min(values.values()) if values else Decimal(0)
     rows = [
         *(("subjects: " + part.replace("_", " "), count)
           for part, count in zip(subjects._fields, subjects, strict=True)),
-        *((f"value: {part}", str(value)) for part, value in values.items()),
+        # The amounts themselves would tell, of two runs, what somebody who left had spent.
+        *((f"value: {part}, less that of landing", str(value - values["landing"]))
+          for part, value in values.items() if part != "landing"),
     ]  # fmt: skip
     facts = {"account": Table(("part", "count or amount"), rows)}
     if _superseded(mart, subjects.mart):
         return unjudged(rule, "the mart keeps newer snapshots, not this past day's", **facts)
     parts = subjects.with_rows + subjects.without_rows + subjects.refused
-    off = max(values.values()) - min(values.values()) if values else Decimal(0)
     faults = [
         text
         for wrong, text in (

@@ -1,27 +1,26 @@
 """The checks of segments: size, number, age of the model, aggregates, drift, bias.
 
 Belongs here: verdicts on what segmentation made. Does not belong here: making it (``models``,
-``orchestration``), measures of bias (``bias``).
+``orchestration``), the verdict on bias by itself (``bias_verdicts``).
+
+They are judged as they are; a figure by which one who left could be told from yesterday's is that
+of the last release.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import date
 
 import duckdb
 
-from expectations import bias
+from expectations import bias_verdicts
 from expectations.result import Result, Table, by_id, result, unjudged
 from expectations.sql import one, run
-from governance import aggregates, status
-from governance.bias_bridge import counted
+from governance import aggregates
 from governance.clocks import Clocks
 from governance.policy.model import Policy
 from governance.policy.rules import Rule
-from governance.policy.words import BIAS_PURPOSE, SEGMENT_PURPOSE
+from governance.policy.words import SEGMENT_PURPOSE
 from warehouse.catalogue import columns
-
-UNBUILT = f"mart_{BIAS_PURPOSE} hasn't been built and judged for this run"
 
 
 def check_segments(
@@ -57,62 +56,22 @@ def check_segments(
         return []
     sizes = _sizes(connection, clocks)
     return [
-        _size(catalogue["size.segmentation"], sizes),
+        _size(catalogue["size.segmentation"], sizes, _released(connection)),
         _count(catalogue["segment_count.segmentation"], sizes),
         _refit(catalogue["refit.segmentation"], clocks, fitted_as_of),
         _release(connection, catalogue["release.aggregates"], postponed),
         _drift(catalogue["drift.segmentation"], psi),
-        *check_bias(connection, policy, clocks),
+        *_bias(connection, policy, clocks),
     ]
 
 
-def check_bias(
-    connection: duckdb.DuckDBPyConnection,
-    policy: Policy,
-    clocks: Clocks,
-    *,
-    assignments: str | None = None,
-) -> Iterator[Result]:
-    """Judge ``bias.segmentation.<column>`` for every protected column.
-
-    Parameters
-    ----------
-    clocks
-        Those of the assignments.
-    assignments
-        A relation with other assignments, such as those of a candidate
-        (``governance.bias_bridge.counted``).
-    """
-    found = [rule for rule in by_id(policy).values() if rule.kind == "bias"]
-    mart = columns(connection, "marts", f"mart_{BIAS_PURPOSE}")
-    judged = [rule for rule in found if rule.about in mart]
-    counts = {}
-    if judged and (assignments or columns(connection, "segmentation", "assignments")):
-        counts = counted(
-            connection, as_of=clocks.as_of, columns=[rule.about for rule in judged],
-            assignments=assignments,
-        )  # fmt: skip
-    unknown = bool(counts) and not _everybody_is_there(connection, policy, clocks)
-    for rule in found:
-        if rule.about in counts and unknown:
-            yield replace(unjudged(rule, UNBUILT), checked=False)
-        elif rule.about in counts:
-            yield bias.judge(rule, counts[rule.about])
-        elif rule.id == "bias.segmentation":
-            yield unjudged(rule, f"{rule.about}, so nobody can tell")
-        else:
-            yield unjudged(rule)
-
-
-def _everybody_is_there(
+def _bias(
     connection: duckdb.DuckDBPyConnection, policy: Policy, clocks: Clocks
-) -> bool:
-    """Tell whether a check has found in the mart of bias_monitoring whoever it should hold.
-
-    If it wasn't built for the run, everybody would be unknown, and no segment ever unfair.
-    """
-    found = {v.rule: v for v in status.verdicts(connection, policy, clocks)}
-    return found[f"reconciliation.marts.{BIAS_PURPOSE}"].passes
+) -> Iterator[Result]:
+    """Judge bias, and show the figures of the release that is shown of the segments."""
+    released = aggregates.text(connection, bias_verdicts.RELEASED)
+    for found in bias_verdicts.check_bias(connection, policy, clocks):
+        yield bias_verdicts.told(found, *released) if released else found
 
 
 def _sizes(connection: duckdb.DuckDBPyConnection, clocks: Clocks) -> dict[int, tuple[str, int]]:
@@ -140,13 +99,24 @@ def _sizes(connection: duckdb.DuckDBPyConnection, clocks: Clocks) -> dict[int, t
     return {segment: (name, subjects) for segment, name, subjects in rows}
 
 
-def _size(rule: Rule, sizes: Mapping[int, tuple[str, int]]) -> Result:
+def _released(connection: duckdb.DuckDBPyConnection) -> int | None:
+    """Return the subjects of the smallest segment in what is shown of them, if that is."""
+    if "subjects" not in columns(connection, "segmentation", "segments"):
+        return None
+    (least,) = one(connection, "select min(subjects) from segmentation.segments")
+    return None if least is None else int(least)
+
+
+def _size(rule: Rule, sizes: Mapping[int, tuple[str, int]], released: int | None) -> Result:
     if not sizes:
         return unjudged(rule)
-    least = min(size for _, size in sizes.values())
-    small = [f"segment {s} has {size}" for s, (_, size) in sizes.items() if size < rule.limit]
-    why = "; ".join(small) or f"the smallest segment has {least} subjects"
-    return result(rule, "broken" if small else "holds", least, why)
+    small = [s for s, (_, size) in sizes.items() if size < rule.limit]
+    why = "; ".join(f"segment {s} has fewer than {rule.limit} subjects" for s in small)
+    if not small:
+        why = f"every segment has at least {rule.limit} subjects"
+    if released is not None:
+        why += f"; the smallest had {released} when figures were released"
+    return result(rule, "broken" if small else "holds", released, why)
 
 
 def _count(rule: Rule, sizes: Mapping[int, tuple[str, int]]) -> Result:

@@ -307,3 +307,16 @@ def shown(connection: duckdb.DuckDBPyConnection) -> int | None:
         """
     ).fetchone()
     return None if row is None else int(row[0])
+
+
+def text(connection: duckdb.DuckDBPyConnection, name: str) -> tuple[date, str] | None:
+    """Return one text of the release that is shown, and its day; None if there is none of them."""
+    number = shown(connection)
+    if number is None:
+        return None
+    row = connection.execute(
+        f"select as_of, content from {TEXTS} join {CELLS} using (release)"
+        " where release = ? and name = ? limit 1",
+        [number, name],
+    ).fetchone()
+    return row and (row[0], str(row[1]))

@@ -93,6 +93,18 @@ class Counts:
             known[segment, names[_folded(group)]] += count
         return Counts(self.column, dict(known), self.unknown)
 
+    def rounded(self, to: int) -> "Counts":
+        """Return the same counts, each as the nearest multiple of ``to`` subjects."""
+
+        def nearest(count: int) -> int:
+            return (count + to // 2) // to * to
+
+        return Counts(
+            self.column,
+            {cell: nearest(count) for cell, count in self.known.items()},
+            {segment: nearest(count) for segment, count in self.unknown.items()},
+        )
+
 
 def _folded(group: str) -> str:
     return " ".join(group.casefold().split())

@@ -21,9 +21,9 @@ from governance.clocks import Clocks
 from governance.gate import judge_columns, judge_features, judge_mart, refuse
 from governance.policy.words import SEGMENT_PURPOSE
 from models.features import MIX
+from orchestration import fairness
 from orchestration.columns import share_sql
 from orchestration.common import BY_DAY, OWNERS, about, same_day, unrepeated
-from orchestration.fairness import judge_of
 from orchestration.feeds import absent_columns
 from orchestration.manifest import lineage, policy
 from orchestration.metadata import columns_of
@@ -142,7 +142,7 @@ class Door:
 
     def judge(self, *, excused: bool) -> "Callable[[Recipe, pd.Series], str] | None":
         """Return who says whether a candidate's segments are fair (``orchestration.fairness``)."""
-        return judge_of(_BEHIND[self], policy(), self.clocks, excused=excused)
+        return fairness.judge_of(_BEHIND[self], policy(), self.clocks, excused=excused)
 
     def released(
         self, model: str, segments: "pd.Series", describe: Callable[[], Mapping[str, str]]
@@ -156,16 +156,22 @@ class Door:
         segments
             The segment of every subject, by key.
         describe
-            Makes what a release shows: name of a file to its content.
+            Makes what a release shows beside bias: name of a file to its content.
         """
         frame = segments.rename("segment_id").reset_index()
         _BEHIND[self].register("assigned", frame)
         key = f"{self.key}::uuid as {self.key}"
         members = f"select segment_id::integer as segment_id, {key} from assigned"
         try:
-            return aggregates.stand(_BEHIND[self], policy(), self.clocks, model, members, describe)
+            return aggregates.stand(
+                _BEHIND[self], policy(), self.clocks, model, members,
+                lambda: {**describe(), **self._bias(members)},
+            )  # fmt: skip
         finally:
             _BEHIND[self].unregister("assigned")
+
+    def _bias(self, members: str) -> dict[str, str]:
+        return fairness.released(_BEHIND[self], policy(), self.clocks, members)
 
     def keep(
         self,

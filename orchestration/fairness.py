@@ -1,7 +1,8 @@
-"""Fairness while segments are chosen: a candidate that would break a limit isn't chosen.
+"""Fairness of segments that aren't kept yet: of a candidate, and of what is being released.
 
-Belongs here: handing a candidate's assignments over the bias bridge to the same check that judges
-the published segments. Does not belong here: the measures and limits (``expectations``).
+Belongs here: handing their assignments over the bias bridge to the same check that judges the
+published segments; a candidate that would break a limit isn't chosen. Does not belong here: the
+measures and limits (``expectations``).
 """
 
 from collections.abc import Callable
@@ -43,7 +44,7 @@ def judge_of(
     rules = policy if excused else policy.model_copy(update={"overrides": ()})
 
     def judge(recipe: "Recipe", segments: "pd.Series") -> str:
-        from expectations.segments import check_bias
+        from expectations.bias_verdicts import check_bias
 
         rows = segments.rename("segment_id").rename_axis("segmentation_key").reset_index()
         connection.register(CANDIDATE, rows)
@@ -63,3 +64,20 @@ def judge_of(
         return "; ".join(v.why for v in found if not v.passes)
 
     return judge
+
+
+def released(
+    connection: duckdb.DuckDBPyConnection, policy: Policy, clocks: Clocks, members: str
+) -> dict[str, str]:
+    """Return what a release shows of bias: name of a text to its content; empty without a purpose.
+
+    Parameters
+    ----------
+    members
+        Who is where: a query for ``segment_id`` and ``segmentation_key``.
+    """
+    if BIAS_PURPOSE not in policy.purposes:
+        return {}
+    from expectations.bias_verdicts import RELEASED, figures
+
+    return {RELEASED: figures(connection, policy, clocks, assignments=f"({members})")}

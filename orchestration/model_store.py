@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MODEL_FILE = "model.skops"
 DECIDING = "deciding.json"  # what decides of the model, for whoever explains
 TYPICAL = "typical.json"  # the median of every feature, by segment
-SHOWN = ("segment_*.md", "sizes.svg", "profiles.svg", TYPICAL)
+SHOWN = ("segment_*.md", "sizes.svg", "profiles.svg", "bias.json", TYPICAL)
 
 
 def folder(name: str = "") -> Path:

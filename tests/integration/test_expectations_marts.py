@@ -57,11 +57,12 @@ def test_figures_of_clean_marts(warehouse: duckdb.DuckDBPyConnection) -> None:
     for part, count in (("landed", 120), ("with rows", 72), ("without rows", 12), ("refused", 36)):
         assert account[f"subjects: {part}"] == count
     basis = found["permission.segmentation"].details["subjects by basis"].rows
-    assert ("consent", "yes", 84) in basis
-    assert ("withdrawn", "no", 12) in basis
+    assert ("consent", "yes", 80) in basis  # in whole groups
+    assert ("withdrawn", "no", 10) in basis
+    assert account["value: mart_segmentation, less that of landing"] == "0.00"
     # A gap between visits needs two of them: where there is one, null is an answer.
     filled = found["completeness.segmentation"].details["columns"]
-    assert ("gap_mean_days", 144, 96, 48, 1.0, 0.98) in filled.rows
+    assert ("gap_mean_days", 1.0, 0.98) in filled.rows
     offers = results(warehouse, "offers")
     assert offers["retention.offers.household_size"].observed == 11
 
@@ -349,8 +350,7 @@ def test_discounts_that_no_line_states_are_rightly_empty(
     warehouse.execute("update marts.mart_segmentation set discount_share = null")
     found = results(warehouse, S)["completeness.segmentation"]
     assert found.status == "holds"
-    filled = {column: counts for column, *counts in found.details["columns"].rows}
-    assert filled["discount_share"][:3] == [144, 0, 144]
+    assert ("discount_share", None, 0.98) in found.details["columns"].rows
 
 
 def test_an_empty_mart_is_not_complete(warehouse: duckdb.DuckDBPyConnection) -> None:

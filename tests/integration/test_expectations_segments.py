@@ -7,8 +7,10 @@ import duckdb
 import pandas as pd
 import pytest
 
+from expectations import bias_verdicts
+from expectations.bias_verdicts import check_bias
 from expectations.result import Result, by_id, result
-from expectations.segments import check_bias, check_segments
+from expectations.segments import check_segments
 from governance import aggregates, status
 from governance.bias_bridge import counted
 from governance.policy.load import parse_policy
@@ -41,9 +43,21 @@ def warehouse(home: Home) -> duckdb.DuckDBPyConnection:
         " 'Segment ' || segment_id as name, 24 as subjects, 1 / 3 as share"
         " from segmentation.assignments"
     )
-    aggregates.make(connection)
-    aggregates.record(connection, AS_OF, "m", MEMBERS)
+    release(connection)
     return connection
+
+
+def release(connection: duckdb.DuckDBPyConnection) -> None:
+    """Release the segments that stand, with the figures of bias."""
+    aggregates.make(connection)
+    number = aggregates.record(connection, AS_OF, "m", MEMBERS)
+    figures = bias_verdicts.figures(
+        connection, POLICY, checked.clocks(), assignments=f"({MEMBERS})"
+    )
+    connection.execute(
+        f"insert into {aggregates.TEXTS} values (?, ?, ?)",
+        [number, bias_verdicts.RELEASED, figures],
+    )
 
 
 def built(connection: duckdb.DuckDBPyConnection, policy: Policy) -> None:
@@ -75,14 +89,16 @@ def test_even_segments_hold(warehouse: duckdb.DuckDBPyConnection) -> None:
     assert found["refit.segmentation"].observed == 20
     assert found["drift.segmentation"].observed == 0.1
     assert found["bias.segmentation.age_band"].observed["coverage"] == 0.75
+    assert found["bias.segmentation.age_band"].observed["as_of"] == AS_OF.isoformat()
+    assert "as released for 2024-06-30: least ratio" in found["bias.segmentation.age_band"].why
 
 
 @pytest.mark.parametrize(
     ("rule", "statement", "observed"),
     [
-        ("size", "delete from segmentation.assignments where segment_id = 2", 0),
+        ("size", "delete from segmentation.assignments where segment_id = 2", 24),
         ("size", "update segmentation.assignments set segment_id = 7 where segmentation_key ="
-         " (select min(segmentation_key) from segmentation.assignments)", 1),
+         " (select min(segmentation_key) from segmentation.assignments)", 24),
         ("segment_count", "delete from segmentation.segments where segment_id > 2;"
          " update segmentation.assignments set segment_id = 2 where segment_id > 2", 2),
         ("segment_count", "insert into segmentation.segments by name"
@@ -177,9 +193,53 @@ def test_a_segment_of_the_old_breaks(warehouse: duckdb.DuckDBPyConnection) -> No
     warehouse.execute(SEGMENT_OF_THE_OLD)
     found = results(warehouse)["bias.segmentation.age_band"]
     assert found.status == "broken"
-    assert "'55 and over' is represented in segment 1 3.00 times" in found.why
-    assert "segments predict '55 and over' with an AUC of 1.00" in found.why
-    assert found.observed["predictability"] == 1
+    assert "'55 and over' is represented in segment 1 more than 1.25 times" in found.why
+    assert "segments predict '55 and over' with an AUC above 0.65" in found.why
+    assert found.observed["predictability"] < 0.65  # as it was released
+
+
+LEAVERS = (
+    "select segmentation_key from segmentation.assignments as a join landing.purpose_keys as s"
+    " on s.purpose = 'segmentation' and s.purpose_key = a.segmentation_key"
+    " join landing.customers as c using (subject_key)"
+)
+
+
+@pytest.mark.parametrize("band", ["age_years < 35", "age_years >= 55", "age_years is null"])
+def test_between_releases_nobody_reads_the_one_who_left(
+    warehouse: duckdb.DuckDBPyConnection, band: str
+) -> None:
+    """Whatever group and segment it was: all that is told of the segments stays as it was."""
+    (key,) = warehouse.execute(f"{LEAVERS} where {band} order by all limit 1").fetchall()[0]
+    before = results(warehouse)
+    for table in ("segmentation.assignments", "segmentation.aggregate_members",
+                  "marts.mart_segmentation"):  # fmt: skip
+        warehouse.execute(f"delete from {table} where segmentation_key = ?", [key])
+    assert results(warehouse) == before
+
+
+def test_without_a_release_no_figure_is_shown(warehouse: duckdb.DuckDBPyConnection) -> None:
+    warehouse.execute(f"delete from {aggregates.TEXTS}")
+    found = results(warehouse)["bias.segmentation.age_band"]
+    assert (found.status, found.observed, found.details) == ("holds", None, {})
+    assert found.why == "no interval lies beyond a limit"
+    warehouse.execute("update segmentation.segments set subjects = null, share = null")
+    found = results(warehouse)["size.segmentation"]
+    assert (found.status, found.observed) == ("holds", None)
+    assert found.why == "every segment has at least 20 subjects"
+
+
+def test_of_a_mart_that_is_not_there_no_figure_is_released(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    def released() -> str:
+        return bias_verdicts.figures(
+            warehouse, POLICY, checked.clocks(), assignments=f"({MEMBERS})"
+        )
+
+    assert "bias.segmentation.age_band" in released()
+    warehouse.execute(f"delete from {status.TABLE}")
+    assert released() == "{}"
 
 
 def test_candidates_are_judged_like_what_stands(warehouse: duckdb.DuckDBPyConnection) -> None:
@@ -266,10 +326,8 @@ def test_subjects_whom_the_purpose_may_not_know_are_unknown(
     warehouse.execute("delete from landing.purpose_keys where purpose = 'bias_monitoring'")
     assert coverage() == 0
     found = results(warehouse)["bias.segmentation.age_band"]
-    assert (found.status, found.why) == (
-        "not judged",
-        "the value is known of 0.0% of subjects only",
-    )
+    assert (found.status, found.observed) == ("not judged", None)
+    assert found.why.startswith("the value is known of less than 20% of subjects; as released for")
     # Assignments of another day aren't joined with this day's snapshot.
     assert coverage(date(2024, 6, 29)) == 0
 
