@@ -90,7 +90,10 @@ def told(found: Result, as_of: date, released: str) -> Result:
         found,
         observed=judged and {"as_of": as_of.isoformat(), **judged},
         why=f"{found.why}; as released for {as_of}: {said['words']}",
-        details={name: _table(detail) for name, detail in said["details"].items()},
+        details={
+            "figures as of": as_of.isoformat(),
+            **{name: _table(detail) for name, detail in said["details"].items()},
+        },
     )
 
 
