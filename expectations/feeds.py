@@ -32,6 +32,7 @@ from governance.policy.words import (
     FeedName,
 )
 from governance.rights.due import next_due, outlook
+from governance.rights.leaving import NOTE
 from warehouse.catalogue import columns
 
 Asked = tuple[UUID | None, str, str]  # a request: subject key, number and type
@@ -125,7 +126,11 @@ def check_feeds(
 
 
 def _reconciliation(connection: duckdb.DuckDBPyConnection, rule: Rule, feed: FeedName) -> Result:
-    """Judge whether what was read, what was put aside and what is held add up."""
+    """Judge whether what was read, what was put aside and what is held add up.
+
+    Shown is what was read, and by how much it doesn't add up: of what is held, or has left, two
+    days' numbers would tell how many rows one subject had.
+    """
     if not columns(connection, "landing", feed) or not columns(connection, "landing", "loads"):
         return unjudged(rule)
     # Words that the company's subjects gave to Assent itself land beside those of the feed.
@@ -135,7 +140,7 @@ def _reconciliation(connection: duckdb.DuckDBPyConnection, rule: Rule, feed: Fee
         connection,
         f"""
         select
-            count(*),
+            count(*) filter (not {NOTE}),
             coalesce(sum(rows_read), 0)::bigint,
             coalesce(sum(rows_accepted), 0)::bigint,
             coalesce(sum(rows_quarantined), 0)::bigint,
@@ -151,17 +156,16 @@ def _reconciliation(connection: duckdb.DuckDBPyConnection, rule: Rule, feed: Fee
     count, read, accepted, quarantined, duplicates, gone, suppressed, held, aside = row
     parts = {
         "loads": count, "read": read, "accepted": accepted, "quarantined": quarantined,
-        "duplicates": duplicates, "suppressed": suppressed, "corrected or removed since": gone,
-        "held": held, "in quarantine": aside,
+        "duplicates": duplicates, "suppressed": suppressed,
     }  # fmt: skip
-    facts = {"account": Table(("rows", "count"), list(parts.items()))}
-    if not count and not held:
-        return unjudged(rule, "the feed has never been loaded", **facts)
     off = {
         "read and not accounted for": read - accepted - quarantined - duplicates - suppressed,
         "held beyond what was accepted": held - (accepted - gone),
         "missing from the quarantine": quarantined - aside,
     }
+    facts = {"account": Table(("rows", "count"), [*parts.items(), *off.items()])}
+    if not count and not held:
+        return unjudged(rule, "the feed has never been loaded", **facts)
     wrong = {what: rows for what, rows in off.items() if rows}
     why = "; ".join(f"{rows} rows {what}" for what, rows in wrong.items())
     return result(rule, "broken" if wrong else "holds", sum(map(abs, wrong.values())),

@@ -1,32 +1,31 @@
 """What is known about the feeds: figures, and how far they reach in time.
 
-Belongs here: counting what has been landed. Does not belong here: landing it (``load``), judging
-the figures and whether they add up (``expectations``).
+Belongs here: figures over all loads, and what has left since. Does not belong here: landing
+(``load``), counting what has landed (``counted``), judging whether figures add up
+(``expectations``).
 """
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import duckdb
 
-from governance.policy.words import REMOVALS
+from governance.rights.leaving import NOTE
 from ingest.contract import CONTRACTS
 from ingest.landing import table_of
 from ingest.model import Sources
 from warehouse.errors import UsageError
-from warehouse.sql import quoted
 
 REMOVAL = ("feed", "why", "day", "rows", "emptied")
-# Of a load: that it read nothing, and notes what has left.
-_NOTED = f"(rows_read = 0 and source in ({', '.join(map(quoted, REMOVALS))}))"
 
 
 @dataclass(frozen=True)
 class FeedFigures:
-    """One feed in figures, over all its loads.
+    """One feed in figures, over all its loads: what was read and accepted, whatever left since.
+
+    The last five are of the loads that are counted (``counted``); none, if none is.
 
     Attributes
     ----------
@@ -38,15 +37,15 @@ class FeedFigures:
         Quarantined rows that nobody has resolved yet.
     reasons
         Quarantined rows by reason.
-    rows, subjects
-        What the landing table holds of the feed.
+    subjects
+        Who were new to the feed when their rows were counted.
     orders
-        Baskets (transactions only); lines without a basket number count as one basket for each
-        subject and moment.
+        Baskets that were new then (transactions only); lines without a basket number count as one
+        basket for each subject and moment.
     value_total
-        Sum of the value (transactions only).
-    first_time, last_time
-        Of the events, UTC without a zone.
+        Sum of the value (transactions only); of a row that a later load has corrected, both.
+    first_day, last_day
+        Of the events, in the policy's time zone.
     """
 
     feed: str
@@ -56,22 +55,18 @@ class FeedFigures:
     duplicates: int
     corrected: int
     suppressed: int
-    unresolved: int
-    reasons: dict[str, int] = field(default_factory=dict)
-    rows: int = 0
-    subjects: int = 0
+    subjects: int | None = None
     orders: int | None = None
     value_total: Decimal | None = None
-    first_time: datetime | None = None
-    last_time: datetime | None = None
+    first_day: date | None = None
+    last_day: date | None = None
+    unresolved: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
 
     def summary(self) -> dict[str, Any]:
-        """Return the figures that there are, as plain data (sums as text, times in ISO 8601)."""
-        plain: dict[str, Callable[[Any], Any]] = {
-            "value_total": str, "first_time": _iso, "last_time": _iso,
-        }  # fmt: skip
+        """Return the figures that there are, as plain data (sums and days as text)."""
         return {
-            name: plain.get(name, _same)(value)
+            name: str(value) if isinstance(value, Decimal | date) else value
             for name, value in asdict(self).items()
             if value is not None
         }
@@ -87,64 +82,51 @@ def feed_figures(connection: duckdb.DuckDBPyConnection) -> list[FeedFigures]:
     """
     totals = connection.execute(
         "select feed, sum(rows_read)::bigint, sum(rows_accepted)::bigint,"
-        " sum(rows_quarantined)::bigint, sum(rows_duplicate)::bigint,"
-        f" coalesce(sum(rows_corrected) filter (not {_NOTED}), 0)::bigint,"
-        " sum(rows_suppressed)::bigint from landing.loads group by feed"
+        " sum(rows_quarantined)::bigint, sum(rows_duplicate)::bigint, sum(rows_corrected)::bigint,"
+        " sum(rows_suppressed)::bigint, sum(subjects)::bigint, sum(orders)::bigint,"
+        " sum(value_total)::decimal(38, 2), min(first_day), max(last_day)"
+        f" from landing.loads where not {NOTE} group by feed"
     ).fetchall()
     order = [*CONTRACTS]
     totals.sort(key=lambda row: (order.index(table_of(row[0])), row[0]))
-    return [_figures(connection, row) for row in totals]
+    return [_with_reasons(connection, FeedFigures(*row)) for row in totals]
 
 
-def removals(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    """Return how many rows have left landing, or lost values, by feed, reason and day (in UTC)."""
+def removals(connection: duckdb.DuckDBPyConnection, least: int) -> list[dict[str, Any]]:
+    """Return how many rows have left landing, or lost values, by feed, reason and day (in UTC).
+
+    Parameters
+    ----------
+    connection
+        With the warehouse attached.
+    least
+        How many subjects have to leave at once for it to be told how many rows did
+        (``release_difference``): of fewer, it would be told how many one of them had. Of the
+        others of a day, rows and emptied are None.
+    """
+    told = "(coalesce(subjects, 0) >= $least)"
     rows = connection.execute(
-        "select feed, source, loaded_at::date::varchar, sum(rows_corrected)::bigint,"
-        " sum(rows_emptied)::bigint from landing.loads"
-        f" where {_NOTED} group by all"
-        " having sum(rows_corrected) + sum(rows_emptied) > 0 order by all"
+        "select feed, source, loaded_at::date::varchar,"
+        f" case when {told} then sum(rows_corrected)::bigint end,"
+        f" case when {told} then sum(rows_emptied)::bigint end from landing.loads"
+        f" where {NOTE} group by feed, source, loaded_at::date, {told}"
+        " having sum(rows_corrected) + sum(rows_emptied) > 0 order by all",
+        {"least": least},
     ).fetchall()
     return [dict(zip(REMOVAL, row, strict=True)) for row in rows]
 
 
-def _figures(connection: duckdb.DuckDBPyConnection, totals: tuple[Any, ...]) -> FeedFigures:
-    feed, read, accepted, quarantined, duplicates, corrected, suppressed = totals
+def _with_reasons(connection: duckdb.DuckDBPyConnection, figures: FeedFigures) -> FeedFigures:
     reasons = connection.execute(
         "select reason, count(*), count(*) filter (where resolved_at is null)"
         " from landing.quarantine where load_id in"
         " (select load_id from landing.loads where feed = ?) group by reason order by reason",
-        [feed],
+        [figures.feed],
     ).fetchall()
-    contract = CONTRACTS[table_of(feed)]
-    selected = ["count(*)", "count(distinct subject_key)"]
-    selected += [f"min({contract.time})", f"max({contract.time})"] if contract.time else []
-    sales = contract.name == "transactions"
-    if sales:
-        selected += [
-            "sum(value)",
-            "count(distinct basket_id)"
-            " + count(distinct (subject_key, occurred_at)) filter (where basket_id is null)",
-        ]
-    found = list(connection.execute(f"select {', '.join(selected)} {_rows_of(feed)}").fetchall()[0])
-    rows, subjects = found[:2]
-    first, last = found[2:4] if contract.time else (None, None)
-    value, orders = found[4:] if sales else (None, None)
-    return FeedFigures(
-        feed,
-        read,
-        accepted,
-        quarantined,
-        duplicates,
-        corrected,
-        suppressed,
+    return replace(
+        figures,
         unresolved=sum(open_ for _, _, open_ in reasons),
         reasons={reason: count for reason, count, _ in reasons},
-        rows=rows,
-        subjects=subjects,
-        orders=orders,
-        value_total=value,
-        first_time=first,
-        last_time=last,
     )
 
 
@@ -199,18 +181,3 @@ def newest_event(connection: duckdb.DuckDBPyConnection) -> datetime:
         raise UsageError("no event has been landed", "look at `assent sources check`")
     found: datetime = newest
     return found
-
-
-def _rows_of(feed: str) -> str:
-    """Return the ``from`` and ``where`` of a feed's rows in its landing table."""
-    table = table_of(feed)
-    others = f"select load_id from landing.loads where feed = {quoted(feed)}"
-    return f"from landing.{table} where load_id in ({others})"
-
-
-def _iso(moment: datetime) -> str:
-    return moment.isoformat(sep=" ")
-
-
-def _same(value: Any) -> Any:
-    return value

@@ -14,7 +14,8 @@ from typing import Any
 import duckdb
 
 from governance.policy.model import Policy
-from governance.policy.words import INBOX, REMOVALS
+from governance.policy.words import INBOX
+from governance.rights.leaving import NOTE
 from ingest.contract import (
     CONTRACTS,
     EVENT_DAY,
@@ -81,6 +82,12 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("rows_corrected", COUNT, "Rows that an accepted row has superseded, or removed"),
         Column("rows_suppressed", COUNT, "Rows of subjects who are erased and may not come back"),
         Column("rows_emptied", COUNT, "Rows that stay and have lost what was past its days"),
+        Column("counted_in", "INTEGER", "The load with the figures of its rows; null: not counted"),
+        Column("subjects", COUNT, "Subjects who were new in what it counts; or that a note is of"),
+        Column("orders", COUNT, "Baskets that were new in what it counts"),
+        Column("value_total", "DECIMAL(38,2)", "Sum of the value of what it counts"),
+        Column("first_day", "DATE", "Day of the first event in what it counts"),
+        Column("last_day", "DATE", "Day of the last event in what it counts"),
     ),
     "changed_days": (EVENT_DAY, LOAD_ID),
 }
@@ -147,7 +154,7 @@ def create(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def migrate(connection: duckdb.DuckDBPyConnection) -> None:
-    """Give the tables of the first schema version the columns that they lacked."""
+    """Give the tables of earlier schema versions the columns that they lacked."""
     create(connection)
     connection.execute(
         "alter table landing.consent_events add column if not exists given_by varchar"
@@ -156,6 +163,10 @@ def migrate(connection: duckdb.DuckDBPyConnection) -> None:
     for added in ("rows_suppressed", "rows_emptied"):
         connection.execute(
             f"alter table landing.loads add column if not exists {added} bigint default 0"
+        )
+    for column in TABLES["loads"]:  # the figures: of what was landed, they are counted after this
+        connection.execute(
+            f"alter table landing.loads add column if not exists {column.name} {column.type}"
         )
 
 
@@ -278,11 +289,10 @@ def clear(connection: duckdb.DuckDBPyConnection, feed: str, *, load_id: int, now
         [now],
     )
     # What was removed before may lie in the file still: that is remembered, without its rows.
-    removal = f"source in ({', '.join(map(quoted, REMOVALS))}) and rows_read = 0"
     connection.execute(
-        f"update landing.loads set rows_corrected = 0 where feed = ? and {removal}", [feed]
+        f"update landing.loads set rows_corrected = 0 where feed = ? and {NOTE}", [feed]
     )
-    connection.execute(f"delete from landing.loads where feed = ? and not ({removal})", [feed])
+    connection.execute(f"delete from landing.loads where feed = ? and not {NOTE}", [feed])
 
 
 def record_load(
@@ -299,8 +309,11 @@ def record_load(
     counts
         Rows read, accepted, quarantined, duplicate, corrected, suppressed.
     """
+    columns = [column.name for column in TABLES["loads"]][: len(identity) + len(counts)]
     connection.execute(
-        f"insert into landing.loads values ({', '.join('?' * 11)}, 0)", [*identity, *counts]
+        f"insert into landing.loads ({', '.join(columns)}, rows_emptied)"
+        f" values ({', '.join('?' * len(columns))}, 0)",
+        [*identity, *counts],
     )
 
 

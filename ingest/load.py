@@ -24,7 +24,7 @@ from governance.inbox import Waiting
 from governance.policy.model import Policy
 from governance.policy.words import INBOX, WORD_FEEDS
 from governance.rights import kept, known
-from ingest import heeding, landing, returned, said, suppression, survey, undone
+from ingest import counted, heeding, landing, returned, said, suppression, survey, undone
 from ingest.contract import CONTRACTS, CUSTOMERS
 from ingest.land import Landed, Moment, land, vault_rows
 from ingest.model import Sources
@@ -237,6 +237,7 @@ class _Work:
                     if plan.contract is CUSTOMERS:
                         identifiers, again = vault_rows(connection, plan, done), bool(plan.afresh)
             self._add_purpose_keys()
+            counted.count_landed(connection, self.policy)
             if known:
                 undone.keep_ages(connection)
                 self._require_nothing_undone(known)

@@ -35,6 +35,7 @@ from orchestration.feeds import feeds, landed_clocks, state_of_files
 from orchestration.manifest import lineage, policy
 from orchestration.metadata import column_schema
 from orchestration.progress import tell
+from orchestration.wording import TOO_FEW
 from orchestration.writer import Writer
 from warehouse.clock import now, utc_naive
 from warehouse.errors import AssentError
@@ -93,9 +94,7 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
         figures = _show(connection)
         described = {
             name: {
-                "dagster/row_count": connection.execute(
-                    f"select count(*) from landing.{name}"
-                ).fetchall()[0][0],
+                # No count of rows: of two days, it would tell how many one subject had.
                 "dagster/column_schema": column_schema(connection, f"landing.{name}"),
             }
             for name in SHOWN
@@ -169,7 +168,7 @@ def _heed_alone(context: dg.AssetExecutionContext, writer: Writer, waiting: inbo
 def _show(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
     """Leave the feeds' figures and the newest complete day where anyone may read them."""
     figures = [found.summary() for found in feed_figures(connection)]
-    left = removals(connection)
+    left = removals(connection, policy().thresholds.release_difference)
     clocks = landed_clocks(connection)
     evidence.show(
         evidence.FEEDS,
@@ -181,10 +180,14 @@ def _show(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
 
 def _left(feed: str, left: list[dict[str, Any]]) -> dict[str, Any]:
     """Return what has left of one feed as metadata, by reason and day."""
-    return {
-        f"feed/left: {row['why']}, {row['day']}": f"{row['rows']} rows, {row['emptied']} emptied"
-        for row in left if row["feed"] == feed
-    }  # fmt: skip
+    told: dict[str, str] = {}
+    for row in left:
+        if row["feed"] == feed:
+            name = f"feed/left: {row['why']}, {row['day']}"
+            few = row["rows"] is None
+            said = TOO_FEW if few else f"{row['rows']} rows, {row['emptied']} emptied"
+            told[name] = f"{told[name]}; of others: {said}" if name in told else said
+    return told
 
 
 def _shown(figures: dict[str, Any]) -> dict[str, Any]:

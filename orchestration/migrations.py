@@ -6,8 +6,9 @@ again. Does not belong here: the changes themselves, the number (``warehouse.sch
 
 from governance import release
 from governance.rights import kept_before, receipt
-from ingest import landing
+from ingest import counted, landing
 from orchestration.manifest import policy
+from warehouse.catalogue import columns
 from warehouse.connect import connected, warehouse_store
 from warehouse.home import Home
 
@@ -42,4 +43,16 @@ def _to_5() -> None:
         kept_before.to_5()
 
 
-MIGRATIONS = {2: _to_2, 3: _to_3, 4: _to_4, 5: _to_5}
+def _to_6() -> None:
+    """Figures of the feeds: noted with the loads; of what was landed before, all that is held."""
+    if not warehouse_store().path.exists():
+        return
+    with connected(warehouse_store()) as connection:
+        if columns(connection, "landing", "loads"):
+            connection.execute("begin")
+            landing.migrate(connection)
+            counted.count_landed(connection, policy())
+            connection.execute("commit")
+
+
+MIGRATIONS = {2: _to_2, 3: _to_3, 4: _to_4, 5: _to_5, 6: _to_6}

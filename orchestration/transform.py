@@ -22,6 +22,7 @@ from governance import clocks as clock_row
 from governance import evidence, status
 from governance.clocks import Clocks
 from governance.gate import judge_columns, refuse
+from governance.lineage.marts import MART
 from orchestration import ran
 from orchestration.common import BY_DAY, OFFICERS, OWNERS, about, provenance, same_day
 from orchestration.dbt_child import RUN
@@ -204,12 +205,10 @@ def _described(
         **provenance(clocks),
         **columns_of(connection, name),
     }
-    if connection.execute(
-        "select 1 from duckdb_tables() where database_name = current_database()"
-        " and schema_name = ? and table_name = ?",
-        [schema, name],
-    ).fetchall():  # rows of a view would have to be computed to be counted
+    if schema == "marts" and name in {f"{MART}{purpose}" for purpose in policy().purposes}:
+        # Its subjects on that day. Elsewhere a subject has several rows, and two days' counts
+        # would tell how many.
         metadata["dagster/row_count"] = connection.execute(
-            f"select count(*) from {schema}.{name}"
+            f"select count(*) from {schema}.{name} where as_of = ?", [clocks.as_of]
         ).fetchall()[0][0]
     return dg.Output(None, output_name=event.output_name, metadata=metadata)

@@ -7,6 +7,8 @@ Belongs here: numbers, intervals and mappings as one line. Does not belong here:
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+TOO_FEW = "too few to say"  # instead of a number that would be one person's
+
 
 def in_words(value: Any, most: int | None = None) -> str:
     """Return a value on one line.

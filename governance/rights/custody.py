@@ -35,7 +35,7 @@ from warehouse.sql import identifier, quoted
 
 KIND = "custody"
 CUSTOMERS = ("landing", "customers")
-IN_VAULT, EMPTIED = "in_vault", "emptied"  # temporary tables: what goes from there; load_id
+IN_VAULT, EMPTIED = "in_vault", "emptied"  # temporary tables: what goes from there; whose rows lose values
 _RESTRICTED = f"(select subject_key from {restricted.RESTRICTED_NOW})"
 
 
@@ -150,7 +150,7 @@ def _empty_customers(
     newest = "select load_id from landing.loads order by feed = 'customers' desc, load_id desc"
     ((emptied,),) = connection.execute(
         f"create or replace temp table {EMPTIED} as"
-        f" select coalesce(load_id, ({newest} limit 1)) as load_id"
+        f" select coalesce(load_id, ({newest} limit 1)) as load_id, subject_key"
         f" from (select subject_key from landing.customers where {which}"
         f" union select subject_key from {IN_VAULT})"
         " left join landing.customers using (subject_key)"

@@ -13,10 +13,11 @@ from datetime import datetime
 import duckdb
 
 from governance import identity
-from governance.policy.words import FEEDS
+from governance.policy.words import FEEDS, REMOVALS
 from governance.rights.discovery import (
     LEAVING,
     SPECIAL_VALUES,
+    SUBJECT,
     Holder,
     holders,
     mark,
@@ -28,6 +29,8 @@ from warehouse.sql import quoted
 TRANSACTIONS = "transactions"
 VALUED = ("category", "product_group")  # attributes of them that may hold special values
 ERASURE, RETENTION, NO_PURPOSE = "erasure", "retention", "no_purpose"  # of ``REMOVALS``
+# Of a load: that it read nothing, and notes what has left.
+NOTE = f"(rows_read = 0 and source in ({', '.join(map(quoted, REMOVALS))}))"
 
 
 def leave(subjects: Sequence[str], at: datetime, why: str) -> None:
@@ -90,7 +93,7 @@ def delete(
     if of_feed:
         connection.execute(
             f"create or replace temp table going as select rowid as position,"
-            f" {', '.join(('load_id', *asked))} from {table.name} where {which}"
+            f" {', '.join(('load_id', SUBJECT, *asked))} from {table.name} where {which}"
         )
         note_removal(connection, "going", at=at, why=why)
         which = "rowid in (select position from going)"
@@ -130,12 +133,14 @@ def note_removal(
 ) -> None:  # fmt: skip
     """Note how many rows of each feed leave a landing table, so that what was read still adds up.
 
+    It is noted of how many subjects, too: numbers of a few are shown to nobody.
+
     Parameters
     ----------
     connection
         With the warehouse attached; in the transaction in which the rows leave, before they do.
     rows
-        The rows that leave, as SQL, with their ``load_id``.
+        The rows that leave, as SQL, with their ``load_id`` and ``subject_key``.
     at
         When, UTC without a zone.
     why
@@ -149,7 +154,8 @@ def note_removal(
         " (select max(load_id) from warehouse.landing.loads) + row_number() over (order by feed)"
         " as load_id, feed, ? as loaded_at, ? as source, '{}' as fingerprint,"
         " 0 as rows_read, 0 as rows_accepted, 0 as rows_quarantined, 0 as rows_duplicate,"
-        f" {gone} as rows_corrected, 0 as rows_suppressed, {lost} as rows_emptied"
+        f" {gone} as rows_corrected, 0 as rows_suppressed, {lost} as rows_emptied,"
+        " count(distinct subject_key) as subjects"
         f" from {rows} join (select load_id, feed from warehouse.landing.loads) using (load_id)"
         " group by feed",
         [at, why],

@@ -15,7 +15,7 @@ from governance.policy.words import SEGMENT_PURPOSE
 from governance.query import SECONDS
 from orchestration.cli import unfinished
 from orchestration.cli.output import json_option, print_json, print_label, print_table
-from orchestration.wording import in_words
+from orchestration.wording import TOO_FEW, in_words
 
 MOST_SECONDS = 86_400
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -57,13 +57,15 @@ def feeds(as_json: bool) -> None:
     columns = ["feed", "read", "accepted", "quarantined", "duplicates", "suppressed", "corrected",
                "subjects", "orders", "value", "first", "last"]  # fmt: skip
     keys = ["feed", "read", "accepted", "quarantined", "duplicates", "suppressed", "corrected",
-            "subjects", "orders", "value_total", "first_time", "last_time"]  # fmt: skip
+            "subjects", "orders", "value_total", "first_day", "last_day"]  # fmt: skip
     print_table("", columns, [[f.get(key) for key in keys] for f in shown["feeds"]])
     reasons = [(f["feed"], r, n) for f in shown["feeds"] for r, n in f["reasons"].items()]
     if reasons:
         print_table("\nQuarantined", ["feed", "reason", "rows"], reasons)
     if left := shown["removals"]:
-        print_table("\nLeft, or emptied", list(left[0]), [list(row.values()) for row in left])
+        print_table("\nLeft, or emptied", list(left[0]), [
+            [TOO_FEW if value is None else value for value in row.values()] for row in left
+        ])  # fmt: skip
     if gone := shown["left_kept"]:
         print_table("\nLeft `kept`", list(gone[0]), [list(row.values()) for row in gone])
 
