@@ -17,7 +17,7 @@ from ingest.days import local_day
 from ingest.landing import scalar, table_of
 from warehouse.sql import quoted
 
-_WAITS = f"counted_in is null and not {NOTE}"
+_WAITS, _COUNTED = f"counted_in is null and not {NOTE}", "counted_in is not null"
 _FRESH = "perhaps_new"  # temporary table: what the rows that are being counted name
 
 
@@ -55,7 +55,24 @@ def count_landed(connection: duckdb.DuckDBPyConnection, policy: Policy) -> None:
         connection.execute(
             f"update landing.loads set counted_in = ? where feed = ? and {_WAITS}", [load_id, feed]
         )
+        connection.execute("delete from landing.corrected where feed = ?", [feed])
     connection.execute(f"drop table if exists {_FRESH}")
+
+
+def note_corrected(connection: duckdb.DuckDBPyConnection, feed: str, which: str) -> None:
+    """Note which counted rows of a feed others take the place of, before they do.
+
+    What a row corrects that is counted is nothing new, be it counted now or after others.
+
+    Parameters
+    ----------
+    which
+        SQL that is true for the rows of the landing table that go.
+    """
+    connection.execute(
+        "insert into landing.corrected"
+        f" select distinct {quoted(feed)}, subject_key, row_key {_rows(feed, _COUNTED)} and {which}"
+    )
 
 
 def _sums(contract: Contract, zone: str) -> str:
@@ -76,7 +93,7 @@ def _orders(connection: duckdb.DuckDBPyConnection, feed: str) -> int:
 
 
 def _counted_before(connection: duckdb.DuckDBPyConnection, feed: str) -> bool:
-    counted = f"landing.loads where feed = {quoted(feed)} and counted_in is not null"
+    counted = f"landing.loads where feed = {quoted(feed)} and {_COUNTED}"
     return bool(scalar(connection, f"select count(*) from {counted}"))
 
 
@@ -89,7 +106,11 @@ def _new(
         return int(scalar(connection, f"select count(*) from ({fresh})"))
     # As a table they are known to be few: DuckDB hashes them, not all that was ever landed.
     connection.execute(f"create or replace temp table {_FRESH} as {fresh}")
-    known = f"select {columns} {_rows(feed, 'counted_in is not null')} and {which}"
+    corrected = f"row_key in (select row_key from landing.corrected where feed = {quoted(feed)})"
+    known = (
+        f"select {columns} {_rows(feed, _COUNTED)} and {which}"
+        f" union all select {columns} {_rows(feed, _WAITS)} and {which} and {corrected}"
+    )
     return int(
         scalar(connection, f"select count(*) from {_FRESH} anti join ({known}) using ({columns})")
     )

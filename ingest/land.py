@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from governance.policy.model import Policy
-from ingest import landing, quarantine, resolve
+from ingest import counted, landing, quarantine, resolve
 from ingest.connectors.source import reading
 from ingest.contract import CUSTOMERS
 from ingest.days import local_day
@@ -186,6 +186,7 @@ def _settle(
     corrects = plan.contract is CUSTOMERS and not plan.afresh
     if corrects:
         _note_recorded(connection, gone)
+    counted.note_corrected(connection, plan.feed, gone)
     connection.execute(f"delete from landing.{table} where {gone}")
     connection.execute(
         f"delete from landing.{table} where load_id between {loads[0]} and {loads[1]}"

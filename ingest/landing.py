@@ -21,6 +21,7 @@ from ingest.contract import (
     EVENT_DAY,
     LOAD_ID,
     PURPOSE,
+    ROW_KEY,
     SUBJECT_KEY,
     TEXT,
     TIME,
@@ -90,6 +91,8 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("last_day", "DATE", "Day of the last event in what it counts"),
     ),
     "changed_days": (EVENT_DAY, LOAD_ID),
+    # Rows that are counted and no longer held: what corrected them waits to be counted.
+    "corrected": (FEED, SUBJECT_KEY, ROW_KEY),
 }
 
 # What decides how a row is read: the rest of a declaration may change without consequence.
@@ -283,6 +286,7 @@ def clear(connection: duckdb.DuckDBPyConnection, feed: str, *, load_id: int, now
             f" from landing.transactions where load_id in {loads}"
         )
     connection.execute(f"delete from landing.{table_of(feed)} where load_id in {loads}")
+    connection.execute("delete from landing.corrected where feed = ?", [feed])
     connection.execute(
         "update landing.quarantine set resolved_at = ?, resolution = 'read_again'"
         f" where resolved_at is null and load_id in {loads}",

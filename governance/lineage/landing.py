@@ -77,6 +77,7 @@ LANDING: dict[str, dict[str, str | Meaning]] = {
         ("as_of", "as_of_end", "known_at", "newest_day", "fit"), _TECHNICAL
     ),
     "landing.changed_days": {"event_day": "occurred_at", "load_id": _TECHNICAL},
+    "landing.corrected": {"feed": _TECHNICAL, "subject_key": _KEY, "row_key": _KEY},
     "landing.loads": dict.fromkeys(
         (
             "load_id", "feed", "loaded_at", "source", "fingerprint", "rows_read",

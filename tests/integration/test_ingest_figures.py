@@ -221,7 +221,7 @@ def test_whoever_is_erased_meanwhile_is_never_counted(tmp_path):
     assert counted() == (ENOUGH, ENOUGH, "23.00")
 
 
-def test_a_corrected_row_counts_as_both(tmp_path):
+def test_a_corrected_row_adds_its_value_and_nothing_else(tmp_path):
     latest = {"natural_key": ["customer_id", "basket_id"], "corrections": "latest_arrival"}
     sources = sources_in(tmp_path, transactions=declared("transactions", **latest))
     fill(tmp_path, transactions=sales_of(people(ENOUGH), value="1.00"))
@@ -229,6 +229,24 @@ def test_a_corrected_row_counts_as_both(tmp_path):
     add(tmp_path, sources, "2", sales_of(people(ENOUGH), value="2.00"))
     assert ask("select sum(value)::varchar from landing.transactions") == [("10.00",)]
     assert counted() == (ENOUGH, ENOUGH, "15.00")
+    # Corrections of a few wait, and are corrected meanwhile.
+    add(tmp_path, sources, "3", sales_of(["c0"], value="4.00"))
+    add(tmp_path, sources, "4", sales_of(["c0", "c1"], value="8.00"))
+    assert counted() == (ENOUGH, ENOUGH, "15.00")
+    add(tmp_path, sources, "5", sales_of(["ann", "bob", "cid"], value="1.00"))
+    assert counted() == (8, 8, "34.00")
+    assert ask("from landing.corrected") == []
+
+
+def test_whose_correction_waits_is_forgotten_when_erased(tmp_path):
+    latest = {"natural_key": ["customer_id", "basket_id"], "corrections": "latest_arrival"}
+    sources = sources_in(tmp_path, transactions=declared("transactions", **latest))
+    fill(tmp_path, transactions=sales_of(people(ENOUGH)))
+    load(sources)
+    add(tmp_path, sources, "2", sales_of(["c0"], value="4.00"))
+    assert ask("select count(*) from landing.corrected") == [(1,)]
+    erase("c0")
+    assert ask("from landing.corrected") == []
 
 
 def test_a_feed_that_is_read_afresh_is_counted_afresh(tmp_path):
