@@ -43,7 +43,7 @@ class FeedFigures:
         Baskets that were new then (transactions only); lines without a basket number count as one
         basket for each subject and moment.
     value_total
-        Sum of the value (transactions only); of a row that a later load has corrected, both.
+        Sum of the value (transactions only); of a row that was corrected once it was counted, both.
     first_day, last_day
         Of the events, in the policy's time zone.
     """

@@ -92,11 +92,9 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
     taken_out = _heed(context, writer, waiting)
     with writer.warehouse() as connection:
         figures = _show(connection)
-        described = {
-            name: {
-                # No count of rows: of two days, it would tell how many one subject had.
-                "dagster/column_schema": column_schema(connection, f"landing.{name}"),
-            }
+        # No counts of rows: those of two days would tell how many one subject had.
+        described: dict[str, dict[str, Any]] = {
+            name: {"dagster/column_schema": column_schema(connection, f"landing.{name}")}
             for name in SHOWN
         }
     evidence.show(evidence.FILES, {"landed": files})

@@ -101,7 +101,7 @@ def test_rows_leave_when_they_are_too_old_and_not_a_day_before(tmp_path):
     assert judged() == "holds"
     must_reconcile()
     with connected(warehouse_store()) as connection:
-        (noted,) = removals(connection)
+        (noted,) = removals(connection, 1)
     assert (noted["feed"], noted["why"], noted["rows"]) == ("transactions", "retention", 1)
     assert custody.let_expire(EAST, clocks(sources)) == {}  # done again, there is nothing to do
 

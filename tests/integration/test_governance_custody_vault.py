@@ -131,7 +131,7 @@ def test_a_state_whose_row_was_emptied_by_an_earlier_version_heals(tmp_path, und
     assert known() == NOBODY
     assert judged() == "holds"
     with connected(warehouse_store()) as connection:  # so that it is purged, too
-        noted = removals(connection)
+        noted = removals(connection, 1)
     assert ("customers", "retention", 0, 2) in [
         (n["feed"], n["why"], n["rows"], n["emptied"]) for n in noted
     ]

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from governance import identity
+from governance import evidence, identity
 from tests.support.installation import Installation
 from warehouse import connect
 from warehouse.home import PROJECT
@@ -231,6 +231,30 @@ def test_before_the_first_run_there_is_nothing_to_show(one, tmp_path, arguments)
     assert refused(done, 2, "assent run")
     assert done.out == ""
     assert not empty.home.warehouse.exists()
+
+
+def test_what_a_few_had_is_not_told(tmp_path):
+    from orchestration.land import _left
+
+    day, names = "2024-12-30", ("feed", "why", "day", "rows", "emptied")
+    left = [
+        dict(zip(names, ("transactions", why, day, *numbers), strict=True))
+        for why, *numbers in (
+            ("erasure", None, None), ("retention", 1234, 0), ("retention", None, None),
+        )
+    ]  # fmt: skip
+    assert _left("transactions", left) == {
+        "feed/left: erasure, 2024-12-30": "too few to say",
+        "feed/left: retention, 2024-12-30": "1234 rows, 0 emptied; of others: too few to say",
+    }
+    assert _left("customers", left) == {}
+    one = Installation(tmp_path / "home")
+    with one.entered():
+        evidence.show(evidence.FEEDS, {"label": None, "feeds": [], "removals": left,
+                                       "left_kept": []})  # fmt: skip
+    told = [line.split()[1:] for line in one.assent("feeds").out.splitlines() if "20" in line]
+    few = [day, *["too", "few", "to", "say"] * 2]
+    assert told == [["erasure", *few], ["retention", day, "1,234", "0"], ["retention", *few]]
 
 
 def test_production_takes_no_demo_clock_and_makes_no_keys(one, tmp_path):

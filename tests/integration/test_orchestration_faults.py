@@ -8,13 +8,14 @@ import resource
 import duckdb
 import pytest
 
+from governance.evidence import VERSION
 from tests.support.installation import Installation
 from warehouse.connect import connected, warehouse_store
 from warehouse.errors import of_machine
 from warehouse.rewrite import rewrite
 
 FACTS = {
-    "evidence_version": 4, "policy_hash": "", "as_of": "2024-12-30",
+    "evidence_version": VERSION, "policy_hash": "", "as_of": "2024-12-30",
     "known_at": "2024-12-31 05:00:00", "rules": [],
 }  # fmt: skip
 SHORT = "SELECT 1"

@@ -3,15 +3,20 @@
 from governance.backup import back_up
 from governance.release import PERMISSION
 from governance.rights import kept
+from ingest.feeds import feed_figures
 from tests.support.tables import state
 from warehouse import schema
 from warehouse.connect import connected
 from warehouse.publish import publish
 
+FIGURES = ("counted_in", "subjects", "orders", "value_total", "first_day", "last_day")
 # What the first version's files lacked; a current state is led back to that.
 DOWN = (
+    *(f"alter table landing.loads drop column {column}" for column in FIGURES),
+    "alter table landing.loads drop column rows_emptied",
     "alter table landing.loads drop column rows_suppressed",
     "alter table landing.quarantine drop column note",
+    "drop table landing.corrected",
 )
 
 
@@ -57,6 +62,35 @@ def test_an_older_backup_is_brought_up(small, tmp_path):
     with one.warehouse() as connection:
         for column in ("loads.rows_suppressed", "quarantine.note"):
             connection.execute(f"select {column} from landing.{column.split('.')[0]}")
+
+
+def test_what_landed_before_figures_were_noted_is_counted(small, tmp_path):
+    one = small.copy(tmp_path / "home")
+    with one.warehouse() as connection:
+        rows = "select count(*) from landing.transactions"
+        held = connection.execute(f"{rows} where hash(subject_key) % 2 = 0").fetchone()
+        assert 0 < held[0] < connection.execute(rows).fetchone()[0]
+        connection.execute("delete from landing.transactions where hash(subject_key) % 2 > 0")
+        for column in FIGURES:
+            connection.execute(f"alter table landing.loads drop column {column}")
+        totals = connection.execute(
+            "select count(distinct subject_key), count(distinct basket_id)"
+            " + count(distinct (subject_key, occurred_at)) filter (basket_id is null),"
+            " sum(value), min(event_day), max(event_day) from landing.transactions"
+        ).fetchone()
+    one.home.schema_version.write_text("5\n")
+    for _ in range(2):  # killed before it was noted, it is done again
+        listed = one.assent("quarantine", "list")
+        assert listed.status == 0, listed.said
+        with one.warehouse() as connection:
+            found = {figures.feed: figures for figures in feed_figures(connection)}
+            uncounted = "select count(*) from landing.loads where counted_in is null"
+            waiting = {feed for feed, f in found.items() if f.subjects is None}
+            assert (waiting, connection.execute(uncounted).fetchone()) == (set(), (0,))
+        sold = found["transactions"]
+        figures = (sold.subjects, sold.orders, sold.value_total, sold.first_day, sold.last_day)
+        assert figures == totals
+        one.home.schema_version.write_text("5\n")
 
 
 def test_a_newer_version_is_left_alone(small, tmp_path):
