@@ -35,10 +35,8 @@ from warehouse.sql import identifier, quoted
 
 KIND = "custody"
 CUSTOMERS = ("landing", "customers")
-IN_VAULT, EMPTIED = (
-    "in_vault",
-    "emptied",
-)  # temporary tables: what goes from there; whose rows lose values
+# Temporary tables: what goes from there; whose rows lose values.
+IN_VAULT, EMPTIED = "in_vault", "emptied"
 _RESTRICTED = f"(select subject_key from {restricted.RESTRICTED_NOW})"
 
 

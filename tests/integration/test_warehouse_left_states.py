@@ -60,6 +60,11 @@ def test_what_a_version_left_is_brought_up(version, tmp_path):
     ]  # fmt: skip
     add_consent_events(one.sources.parent, "late", words)
     before = landed(one)
+    with one.warehouse() as connection:
+        held = connection.execute(
+            "select count(distinct subject_key), count(distinct basket_id), sum(value)::varchar"
+            " from landing.transactions"
+        ).fetchone()
     said(one, "run")
     assert one.home.schema_version.read_text() == f"{schema.VERSION}\n"
     # What waited in the inbox has landed, and of the new words that of who wasn't erased.
@@ -69,6 +74,8 @@ def test_what_a_version_left_is_brought_up(version, tmp_path):
     }
     feeds = {feed["feed"]: feed for feed in said(one, "feeds", "--json").json["feeds"]}
     assert feeds["consent_events"]["suppressed"] == 1
+    sold = feeds["transactions"]
+    assert (sold["subjects"], sold["orders"], sold["value_total"]) == held
     assert not exported(one, tmp_path) & set(who.values())
     assert one.assent("consent", "show", who["erased"]).status == 2  # nothing is held
     for name, words in (("objects", "a request to erase, object"), ("withdraws", "withdrew")):
