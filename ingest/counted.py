@@ -45,12 +45,12 @@ def count_landed(connection: duckdb.DuckDBPyConnection, policy: Policy) -> None:
         if subjects < policy.thresholds.release_difference:
             continue
         first = not _counted_before(connection, feed)
-        known = subjects if first else _new(connection, feed, "subject_key")
+        new = subjects if first else _new(connection, feed, "subject_key")
         orders = _orders(connection, feed) if contract is TRANSACTIONS else None
         connection.execute(
             "update landing.loads set counted_in = ?, subjects = ?, orders = ?, value_total = ?,"
             f" first_day = ?, last_day = ? where load_id = {load_id}",
-            [load_id, known, orders, *sums],
+            [load_id, new, orders, *sums],
         )
         connection.execute(
             f"update landing.loads set counted_in = ? where feed = ? and {_WAITS}", [load_id, feed]
