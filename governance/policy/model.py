@@ -277,8 +277,8 @@ class Thresholds(Part):
     release_difference: Annotated[int, Field(ge=5)] = Field(
         default=5,
         description="Subjects; a group in a release of aggregates differs from each in an earlier "
-        "one by none or by at least so many, so that nobody subtracts the two and reads one person; "
-        "figures of the feeds tell of no fewer",
+        "one by none or by at least so many, so that nobody subtracts the two and reads one person"
+        "; figures of the feeds tell of no fewer",
     )
     request_warning_days: Days = Field(
         default=7,
