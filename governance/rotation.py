@@ -89,7 +89,7 @@ def _change(name: str) -> Changed:
     had_file = True
     if name == receipt.KEY:
         had_file = Home.current().receipts.exists()
-        kept.add_public_keys(receipt.public_keys())  # or what it has signed couldn't be checked
+        receipt.keep_keys()  # or what it has signed couldn't be checked
         receipt.note_key()
     else:
         with _still(name) as store:

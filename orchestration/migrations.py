@@ -44,7 +44,9 @@ def _to_5() -> None:
 
 
 def _to_6() -> None:
-    """Figures of the feeds: noted with the loads; of what was landed before, all that is held."""
+    """Figures of the feeds with the loads, of what is held; a receipt for each type of request."""
+    if Home.current().kept.exists():
+        kept_before.to_6()
     if not warehouse_store().path.exists():
         return
     with connected(warehouse_store()) as connection:

@@ -183,7 +183,7 @@ def _kept(body: Element, told: Mapping[str, Any], zone: str) -> None:
             for proof in kept["proofs_of_consent"]
         ] or "nothing",
         "What we did for your requests": [
-            f"a receipt for request {receipt.get('request_id', '')}"
+            f"a receipt for request {receipt.get('request_id', '')} ({receipt.get('type', '')})"
             for receipt in kept["receipts"]
         ] or "nothing",
         "What was done about your requests": [

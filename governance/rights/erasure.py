@@ -21,7 +21,8 @@ from governance import acts, identity, inbox
 from governance.rights import kept, leaving, owed, proofs, receipt, restricted
 from governance.rights.discovery import LEAVING, Holder, alias_of, holders, mark
 from governance.rights.known import known_as
-from governance.rights.requests import Request, require_open, require_verified
+from governance.rights.requests import Request
+from governance.rights.steps import require_open, require_verified
 from warehouse import journal
 from warehouse.clock import now, utc_naive
 from warehouse.connect import Store, published_store, warehouse_store
@@ -91,9 +92,9 @@ def erase(
         finish(entry.payload)
         entry.close()
         with kept.opened() as connection:
-            receipts = _receipts(connection, [r.request_id for r in requests])
+            receipts = receipt.kept_of(connection, [r.request_id for r in requests])
             handles = kept.handles_of(connection, [r.customer_id for r in requests])
-        return [receipts[handles[r.customer_id], r.request_id] for r in requests]
+        return [receipts[handles[r.customer_id], r.request_id, r.type] for r in requests]
 
 
 @without_damaged
@@ -252,25 +253,24 @@ def _keep(
         told = receipt.owed_to(connection, numbers)
         # What else there is of a number, is of a former request.
         begun = {
-            of for of, there in _receipts(connection, numbers).items()
+            of for of, there in receipt.kept_of(connection, numbers).items()
             if "signature" not in there or there.get("erased_at") == payload["at"]
         }  # fmt: skip
-        steps, drafts = [], []
+        steps, drafts = [], {}
         for customer_id, subject, _ in keep:
-            of = handles[customer_id], asked[subject]
+            of = handles[customer_id], asked[subject], leaving.ERASURE
             if of in begun:
                 continue
-            steps.append((customer_id, asked[subject], payload["requests"][subject]["type"]))
-            draft = {
+            steps.append((customer_id, asked[subject], leaving.ERASURE))
+            drafts[of] = {
                 "rows_found": {file: rows[subject] for file, rows in found.items()
                                if subject in rows},
                 "recipients": told.get(of, {}),
                 "models": [{**m, "fitted_on_subject": m["fitted_on_subject"][subject]}
                            for m in fits],
             }  # fmt: skip
-            drafts.append((*of, draft))
         kept.add_steps(connection, steps, "fulfilled", at=since, actor=payload["actor"])
-        kept.add_receipts(connection, drafts)
+        receipt.keep(connection, drafts)
         # After the steps: a vault that knows of no more than what was before them is older.
         # Who has returned since and leaves again has the entry of the first time.
         connection.execute(
@@ -288,14 +288,14 @@ def _sign(payload: dict[str, Any], seconds: float) -> None:
     begun = {of["request_id"] for of in payload["requests"].values()}
     with kept.opened() as connection:
         drafts = connection.execute(
-            "select request_id, handle, receipt from kept.receipts"
+            "select request_id, handle, type, receipt from kept.receipts"
             " where (receipt->>'signature') is null order by all"
         ).fetchall()
         called = kept.numbers(connection, (request_id for request_id, *_ in drafts))
     ours = [of for of in drafts if {of[0], called[of[0]]} & begun]
     signed = receipt.all_signed(
         {
-            "request_id": called[request_id], "type": leaving.ERASURE, **json.loads(draft),
+            "request_id": called[request_id], "type": kind, **json.loads(draft),
             "erased_at": payload["at"], "seconds": round(seconds, 3),
             "kept": {
                 "proof of consent, the request, this receipt":
@@ -304,23 +304,11 @@ def _sign(payload: dict[str, Any], seconds: float) -> None:
                 "a suppression entry": "GDPR Art. 17(1): so that no feed brings the rows back",
             },
         }
-        for request_id, _, draft in ours
+        for request_id, _, kind, draft in ours
     )  # fmt: skip
     with kept.opened() as connection:
-        kept.add_receipts(
-            connection, [(of[1], of[0], told) for of, told in zip(ours, signed, strict=True)]
-        )
-
-
-def _receipts(
-    connection: duckdb.DuckDBPyConnection, request_ids: Sequence[str]
-) -> dict[tuple[Any, str], dict[str, Any]]:
-    """Return the receipts for some numbers by handle and number: two customers may have one."""
-    rows = connection.execute(
-        "select handle, request_id, receipt from kept.receipts where list_contains(?, request_id)",
-        [list(request_ids)],
-    ).fetchall()
-    return {(handle, request_id): json.loads(text) for handle, request_id, text in rows}
+        of = [(handle, request_id, kind) for request_id, handle, kind, _ in ours]
+        receipt.keep(connection, dict(zip(of, signed, strict=True)))
 
 
 STEPS: Mapping[str, Step] = {KIND: finish}

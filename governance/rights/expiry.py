@@ -24,6 +24,7 @@ from governance.clocks import Clocks, last_instant
 from governance.consent_relations import RESTRICTED, requests_sql
 from governance.policy.model import Policy
 from governance.rights import kept
+from governance.rights.leaving import ERASURE
 from warehouse.catalogue import columns
 from warehouse.clock import now, utc_naive
 from warehouse.connect import warehouse_store
@@ -33,13 +34,21 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SUPPRESSED = "suppressed"
-_OF_REQUEST = (
-    "select t.rowid as position, t.handle, e.moment from kept.{table} as t"
-    " join ended as e using (handle, request_id)"
-)
+# By table: of which type the request is that a row is kept of; a proof, of the subject's leaving.
+_OF_REQUESTS = {"steps": "type", "proofs": f"'{ERASURE}'", "receipts": "type"}
+
+
+def _of_request(table: str) -> str:
+    return (
+        "select t.position, t.handle, e.moment from (select rowid as position, handle, request_id,"
+        f" {_OF_REQUESTS[table]} as type from kept.{table}) as t"
+        " join ended as e using (handle, request_id, type)"
+    )
+
+
 # By table: each row with its handle and the moment from which its days count; null: not yet.
 AGES: Mapping[str, str] = {
-    **{table: _OF_REQUEST.format(table=table) for table in ("steps", "proofs", "receipts")},
+    **{table: _of_request(table) for table in _OF_REQUESTS},
     "handed_over": 'select rowid as position, handle, "at" as moment from kept.handed_over',
     "notices": (
         "select rowid as position, handle, coalesce(confirmed_at, handed_at) as moment"
@@ -211,11 +220,12 @@ def _landed(connection: duckdb.DuckDBPyConnection) -> "pa.Table":
     """Return the requests that have landed, and restrictions, as :func:`_named` takes them."""
     return connection.execute(
         f"""
-        select subject_key, request_id, max(loaded_at) as moment, bool_or(unanswered) as stands
+        select subject_key, request_id, type, max(loaded_at) as moment,
+            bool_or(unanswered) as stands
         from landing.rights_requests left join landing.loads using (load_id)
         left join {requests_sql("landing.rights_requests")} using (subject_key, request_id, type)
         group by subject_key, request_id, type
-        union all select subject_key, null, null, true from {RESTRICTED}
+        union all select subject_key, null, null, null, true from {RESTRICTED}
         """
     ).to_arrow_table()
 
@@ -225,15 +235,16 @@ def _named(
 ) -> "pa.Table":
     """Return the requests that have landed or wait, and restrictions, by customer id.
 
-    Columns: ``customer_id``, ``request_id``, ``moment`` (when its last word landed) and ``stands``:
-    whether nothing that is kept of the customer may leave. ``connection`` has the vault attached.
+    Columns: ``customer_id``, ``request_id``, ``type``, ``moment`` (when its last word landed) and
+    ``stands``: whether nothing that is kept of the customer may leave. ``connection`` has the vault
+    attached.
     """
     connection.register("landed", landed)
     waiting.register(connection)
     return connection.execute(
-        "select customer_id, request_id, moment, stands"
+        "select customer_id, request_id, type, moment, stands"
         " from landed join vault.subjects using (subject_key)"
-        " union all select customer_id, request_id, received_at, true from waiting_requests"
+        " union all select customer_id, request_id, type, received_at, true from waiting_requests"
     ).to_arrow_table()
 
 
@@ -241,20 +252,21 @@ def _prepare(connection: duckdb.DuckDBPyConnection, words: "pa.Table | None", as
     """Make temporary tables of when each request ended, and of whom nothing leaves."""
     connection.execute(
         "create or replace temp table known"
-        " (handle uuid, request_id varchar, moment timestamp, stands boolean)"
+        " (handle uuid, request_id varchar, type varchar, moment timestamp, stands boolean)"
     )
     if words is not None:
         connection.register("words", words)
         connection.execute(
-            f"insert into known select {kept.handle_sql('customer_id')}, request_id, moment, stands"
-            " from words"
+            f"insert into known select {kept.handle_sql('customer_id')}, request_id, type, moment,"
+            " stands from words"
         )
         connection.unregister("words")
     connection.execute(
-        "create or replace temp table ended as select handle, request_id, max(moment) as moment"
-        " from (select handle, request_id, taken_at as moment from kept.steps"
-        " union all select handle, request_id, left_at from kept.proofs"
-        " union all select handle, request_id, moment from known) group by all"
+        "create or replace temp table ended as"
+        " select handle, request_id, type, max(moment) as moment"
+        " from (select handle, request_id, type, taken_at as moment from kept.steps union all"
+        f" select handle, request_id, {_OF_REQUESTS['proofs']}, left_at from kept.proofs"
+        " union all select handle, request_id, type, moment from known) group by all"
     )
     # A hold on who was erased stands here alone: its request was stopped at the door.
     connection.execute(

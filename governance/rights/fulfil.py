@@ -19,7 +19,8 @@ from governance.rights.answer import Answer, Meanings
 from governance.rights.erasure import erase
 from governance.rights.leaving import ERASURE
 from governance.rights.rectification import RECTIFICATION, rectify
-from governance.rights.requests import Request, note_step, require_open, require_verified
+from governance.rights.requests import Request
+from governance.rights.steps import note_step, require_open, require_verified
 from warehouse.clock import now
 from warehouse.errors import UsageError
 

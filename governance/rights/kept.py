@@ -15,7 +15,7 @@ deleted (``erasure``), what is too old to be kept (``expiry``), the shape that i
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -45,7 +45,7 @@ COME = (
 HOLDS = (
     "(select handle, request_id, min(taken_at) as since,"
     f" max(case when step = '{HELD}' then details->>'until' end)::date as until"
-    " from kept.steps group by handle, request_id"
+    " from kept.steps group by handle, request_id, type"
     f" having until is not null and not bool_or(step in {listed(RELEASING_STATES)}))"
 )
 TABLES = {
@@ -63,8 +63,9 @@ TABLES = {
         "handle uuid not null, request_id varchar not null, events blob not null, left_at timestamp"
     ),
     "receipts": (
-        "request_id varchar not null, handle uuid not null, receipt varchar not null,"
-        " primary key (request_id, handle)"  # two customers' feeds may give one number
+        "request_id varchar not null, handle uuid not null, type varchar not null,"
+        # Two customers' feeds may give one number, and one customer's to requests of two types.
+        " receipt varchar not null, primary key (request_id, handle, type)"
     ),
     "public_keys": "public_key varchar primary key",  # that receipts were signed with before
     "handed_over": (
@@ -130,11 +131,34 @@ def opened(*, first: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
     with held(), connected(store()) as connection:
         for name, columns in TABLES.items():
             connection.execute(f"create table if not exists kept.{name} ({columns})")
+        _tell_types(connection)
         if not connection.execute("select count(*) from kept.secret").fetchall()[0][0]:
             drawn = os.urandom(identity.SALT_BYTES)
             connection.execute("insert into kept.secret values (?)", [drawn])
         yield connection
         connection.execute("checkpoint kept")
+
+
+def _tell_types(connection: duckdb.DuckDBPyConnection) -> None:
+    """Give receipts the type of their request, which the fifth schema version didn't note.
+
+    Whoever opens the file first does so, not its migration: what a killed process left is finished
+    before that, and may sign. One that isn't signed yet is of an erasure.
+    """
+    found = connection.execute("from kept.receipts limit 0").description
+    if "type" in [name for name, *_ in found]:
+        return
+    connection.execute("begin")
+    make_anew(connection, "receipts", "*, coalesce(receipt->>'type', 'erasure') as type")
+    connection.execute("commit")
+
+
+def make_anew(connection: duckdb.DuckDBPyConnection, table: str, columns: str) -> None:
+    """Give a table the shape that it has now, with some columns of what it held."""
+    connection.execute(f"alter table kept.{table} rename to {table}_before")
+    connection.execute(f"create table kept.{table} ({TABLES[table]})")
+    connection.execute(f"insert into kept.{table} by name select {columns} from {table}_before")
+    connection.execute(f"drop table kept.{table}_before")
 
 
 @dataclass(frozen=True)
@@ -248,20 +272,6 @@ def begin_anew() -> None:
         connection.execute("drop table if exists vault.kept")
 
 
-def add_public_keys(public_keys: Iterable[str]) -> None:
-    """Keep what receipts are checked with, before their key is changed."""
-    with opened() as connection:
-        for key in public_keys:
-            connection.execute("insert or ignore into kept.public_keys values (?)", [key])
-
-
-def former_public_keys() -> list[str]:
-    """Return what earlier receipts are checked with."""
-    with opened() as connection:
-        rows = connection.execute("select public_key from kept.public_keys").fetchall()
-    return [key for (key,) in rows]
-
-
 def handle_sql(customer_id: str, secret: str = OF_FILE) -> str:
     """Return the SQL of the handle of a customer id, given the SQL of the secret."""
     return identity.pseudonym(LABEL, customer_id, secret)
@@ -355,21 +365,6 @@ def add_steps(
             "step": step, "at": at, "actor": actor, "details": json.dumps(details),
         },
     )  # fmt: skip
-
-
-def add_receipts(
-    connection: duckdb.DuckDBPyConnection, receipts: Sequence[tuple[Any, str, Mapping[str, Any]]]
-) -> None:
-    """Keep receipts, each with its handle and number, in the place of earlier ones."""
-    connection.execute(
-        "insert or replace into kept.receipts"
-        " select unnest(?::varchar[]), unnest(?::uuid[]), unnest(?::varchar[])",
-        [
-            [number for _, number, _ in receipts],
-            [handle for handle, *_ in receipts],
-            [json.dumps(content) for *_, content in receipts],
-        ],
-    )
 
 
 def steps_of(

@@ -5,8 +5,6 @@ done again. Does not belong here: that shape (``kept``), when it is done
 (``orchestration.migrations``).
 """
 
-import duckdb
-
 from governance.rights import kept
 from warehouse import catalogue
 from warehouse.clock import now, utc_naive
@@ -18,10 +16,7 @@ def to_2() -> None:
         kinds = catalogue.columns(connection, "main", "proofs")
         if kinds["events"] == "BLOB":
             return
-        connection.execute("begin")
         connection.execute("alter table kept.proofs alter events type blob using encode(events)")
-        _made_anew(connection, "receipts")
-        connection.execute("commit")
 
 
 def to_3() -> None:
@@ -53,7 +48,7 @@ def to_4() -> None:
             return
         connection.execute("begin")
         about = "case kind when 'withdrawal' then told->>'$.purposes[0]' end"
-        _made_anew(connection, "notices", f"*, {about} as purpose")
+        kept.make_anew(connection, "notices", f"*, {about} as purpose")
         connection.execute("commit")
 
 
@@ -69,8 +64,7 @@ def to_5() -> None:
         )
 
 
-def _made_anew(connection: duckdb.DuckDBPyConnection, table: str, columns: str = "*") -> None:
-    connection.execute(f"alter table kept.{table} rename to {table}_before")
-    connection.execute(f"create table kept.{table} ({kept.TABLES[table]})")
-    connection.execute(f"insert into kept.{table} by name select {columns} from {table}_before")
-    connection.execute(f"drop table kept.{table}_before")
+def to_6() -> None:
+    """Tell receipts apart by type, too: whoever opens the file has them brought up."""
+    with kept.opened():
+        pass

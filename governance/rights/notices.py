@@ -66,6 +66,11 @@ class Notice:
     state: str
     waits_since: datetime
 
+    @property
+    def right(self) -> str:
+        """The type of the request that it is about, if it is about one."""
+        return self.kind.removesuffix("_ended").removeprefix("marketing_")
+
 
 def notices(policy: Policy, customer_id: str | None = None) -> list[Notice]:
     """Return every notice, or those about one customer, oldest first."""
@@ -77,7 +82,7 @@ def notices(policy: Policy, customer_id: str | None = None) -> list[Notice]:
             " null then 'confirmed' when handed_at is not null then 'handed over' else 'waiting'"
             " end, greatest(since, (select max(taken_at) from kept.steps as s"
             " where s.handle = n.handle and s.request_id = n.request_id and step = 'refused'"
-            " and n.kind = 'marketing_objection'))"
+            " and s.type = 'objection' and n.kind = 'marketing_objection'))"
             " from kept.notices as n where handle = coalesce(?, handle)"
             " order by since, recipient, kind, request_id",
             [whose],

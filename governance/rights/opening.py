@@ -85,7 +85,7 @@ def hold(customer_id: str, *, reason: str, until: date) -> Opened:
         raise UsageError("--until is past", "name the last day of the hold")
     number, present = _drawn(), utc_naive(now())
     # The step first: without it, the request would be a restriction that never ends.
-    with acts.acting("rights.step", step=HELD) as act:
+    with acts.acting("rights.step", step=HELD, type="restriction") as act:
         identity.require_an_id(customer_id)
         identity.require_there(salts=False)
         _, act["subject_key"] = identity.look_up(customer_id)

@@ -35,9 +35,9 @@ from warehouse.connect import warehouse_store
 RESTRICTION = "restriction"
 _HANDLE = kept.handle_sql("customer_id", "($secret::blob)")
 _WORDS = """(
-    select customer_id, request_id from landing.rights_requests
+    select customer_id, request_id, type from landing.rights_requests
         join vault.subjects using (subject_key)
-    union select customer_id, request_id from waiting_requests
+    union select customer_id, request_id, type from waiting_requests
 )"""
 # Of each request its first step, the last that ended it, and when Assent itself corrected by it.
 _TAKEN = f"""(
@@ -107,7 +107,7 @@ def lost_holds(connection: duckdb.DuckDBPyConnection) -> list[LostHold]:
     """
     standing, secret = _standing()
     worded = _worded(connection, secret, [number for _, number, _ in standing])
-    lost = [hold for hold in standing if hold[:2] not in worded]
+    lost = [hold for hold in standing if (*hold[:2], RESTRICTION) not in worded]
     known = _subjects(connection, secret, {handle for handle, *_ in lost})
     return [
         LostHold(*known[handle], number, since) for handle, number, since in lost if handle in known
@@ -254,7 +254,8 @@ def _missing(state_of: datetime, opened: Collection[str]) -> list[str]:
     """Return the numbers of the requests that stood or stand still, and the state doesn't know."""
     with kept.opened() as file:
         rows = file.execute(
-            f"select handle, request_id, not is_hold and first_at >= $of and (ended_by is null"
+            "select handle, request_id, type,"
+            " not is_hold and first_at >= $of and (ended_by is null"
             f" or (type in {listed(STOPPING_REQUESTS)} and ended_by in {listed(HOLDING_STATES)})"
             f" or (type = 'objection' and ended_by not in {listed(TAKEN_BACK)})"
             " or coalesce(corrected_at >= $of, false))"
@@ -263,13 +264,13 @@ def _missing(state_of: datetime, opened: Collection[str]) -> list[str]:
             {"of": state_of, "ours": kept.OURS},
         ).fetchall()
         secret = kept.secret_of(file)
-    stand = {(handle, number) for handle, number, stands in rows if stands}
-    without_steps = {*opened} - {number for _, number, _ in rows}
+    stand = {tuple(of) for *of, stands in rows if stands}
+    without_steps = {*opened} - {number for _, number, *_ in rows}
     with _opened() as connection:
-        numbers = {number for _, number in stand} | without_steps
+        numbers = {number for _, number, _ in stand} | without_steps
         worded = _worded(connection, secret, numbers)
-    known = {number for _, number in worded}
-    return sorted({number for _, number in stand - worded} | (without_steps - known))
+    known = {number for _, number, _ in worded}
+    return sorted({number for _, number, _ in stand - worded} | (without_steps - known))
 
 
 @contextmanager
@@ -282,16 +283,17 @@ def _opened() -> Iterator[duckdb.DuckDBPyConnection]:
 
 def _worded(
     connection: duckdb.DuckDBPyConnection, secret: bytes, numbers: Iterable[str]
-) -> set[tuple[Any, str]]:
-    """Return which of some numbers the state has words of: the handles of who asked, and they."""
+) -> set[tuple[Any, ...]]:
+    """Return which requests of some numbers the state has words of: handle, number and type."""
     named = list(numbers)
     if not named:
         return set()
     rows = connection.execute(
-        f"select {_HANDLE}, request_id from {_WORDS} where list_contains($numbers, request_id)",
+        f"select {_HANDLE}, request_id, type from {_WORDS}"
+        " where list_contains($numbers, request_id)",
         {"secret": secret, "numbers": named},
     ).fetchall()
-    return {(handle, number) for handle, number in rows}
+    return {*rows}
 
 
 def _subjects(

@@ -1,6 +1,7 @@
 """Receipts: what was done for a request, signed, without an identifier.
 
-Belongs here: their shape, signing and checking one. Does not belong here: doing what they attest.
+Belongs here: their shape, signing, keeping and checking one. Does not belong here: doing what they
+attest.
 
 Signed with Ed25519 (RFC 8032) by a key of the installation, over the JSON with sorted keys.
 """
@@ -8,7 +9,7 @@ Signed with Ed25519 (RFC 8032) by a key of the installation, over the JSON with 
 import base64
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 KEY = "receipts"
+Of = tuple[Any, str, str]  # which request: the handle of whose it is, its number, its type
 
 
 def signed(content: dict[str, Any]) -> dict[str, Any]:
@@ -47,19 +49,46 @@ def all_signed(contents: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**one, "signature": _text(key.sign(_bytes(one)))} for one in whole]
 
 
+def keep(connection: duckdb.DuckDBPyConnection, receipts: Mapping[Of, Mapping[str, Any]]) -> None:
+    """Keep receipts of requests, in the place of earlier ones (``connection``: ``kept``)."""
+    if not receipts:
+        return
+    connection.execute(
+        "insert or replace into kept.receipts by name select unnest(?::uuid[]) as handle,"
+        " unnest(?::varchar[]) as request_id, unnest(?::varchar[]) as type,"
+        " unnest(?::varchar[]) as receipt",
+        [
+            *(list(column) for column in zip(*receipts, strict=True)),
+            [json.dumps(content) for content in receipts.values()],
+        ],
+    )
+
+
+def kept_of(
+    connection: duckdb.DuckDBPyConnection, request_ids: Iterable[str]
+) -> dict[Of, dict[str, Any]]:
+    """Return the receipts that are kept of some requests' numbers."""
+    rows = connection.execute(
+        "select handle, request_id, type, receipt from kept.receipts"
+        " where list_contains(?, request_id)",
+        [list(request_ids)],
+    ).fetchall()
+    return {(handle, number, kind): json.loads(text) for handle, number, kind, text in rows}
+
+
 def owed_to(
     connection: duckdb.DuckDBPyConnection, request_ids: Sequence[str]
-) -> dict[tuple[Any, str], dict[str, str]]:
-    """Return who has to be told of requests, as a receipt says it, by handle and number."""
+) -> dict[Of, dict[str, str]]:
+    """Return who has to be told of erasures and rectifications, as a receipt says it."""
     rows = connection.execute(
-        "select distinct handle, request_id, recipient from kept.notices"
+        "select distinct handle, request_id, kind, recipient from kept.notices"
         " where list_contains(?, request_id) order by all",
         [list(request_ids)],
     ).fetchall()
-    found: dict[tuple[Any, str], dict[str, str]] = {}
-    for handle, request_id, name in rows:
+    found: dict[Of, dict[str, str]] = {}
+    for handle, request_id, kind, name in rows:
         told = "is to be told (GDPR Art. 19): `assent rights notify`"
-        found.setdefault((handle, request_id), {})[name] = told
+        found.setdefault((handle, request_id, kind), {})[name] = told
     return found
 
 
@@ -74,7 +103,7 @@ def require_key() -> None:
     present, noted = public_keys(), Home.current().receipts
     if not noted.exists() or (before := noted.read_text("ascii")) in present:
         return
-    known = kept.former_public_keys()  # newer than the note, where that is from a backup
+    known = former_public_keys()  # newer than the note, where that is from a backup
     if before not in known or not {*present} & {*known}:
         raise KeyMissingError(
             f"the key '{KEY}' isn't the one that receipts have been signed with ({noted})",
@@ -91,8 +120,23 @@ def note_key() -> None:
     """
     public, noted = public_keys(), Home.current().receipts
     if not noted.exists() or noted.read_text("ascii") != public[0]:
-        kept.add_public_keys(public)
+        keep_keys()
         write_durably(noted, public[0].encode())
+
+
+def keep_keys() -> None:
+    """Keep what receipts are checked with now, before their key is changed."""
+    public = public_keys()
+    with kept.opened() as connection:
+        for key in public:
+            connection.execute("insert or ignore into kept.public_keys values (?)", [key])
+
+
+def former_public_keys() -> list[str]:
+    """Return what earlier receipts are checked with."""
+    with kept.opened() as connection:
+        rows = connection.execute("select public_key from kept.public_keys").fetchall()
+    return [key for (key,) in rows]
 
 
 def note_signed() -> None:
@@ -119,7 +163,7 @@ def holds(receipt: dict[str, Any]) -> bool:
     content = {name: value for name, value in receipt.items() if name != "signature"}
     try:
         said = receipt["public_key"]
-        if said not in {*public_keys(), *kept.former_public_keys()}:
+        if said not in {*public_keys(), *former_public_keys()}:
             return False
         public = Ed25519PublicKey.from_public_bytes(_read(said))
         public.verify(_read(receipt["signature"]), _bytes(content))

@@ -7,7 +7,6 @@ used until a run has made it anew. Does not belong here: which values may be
 (``ingest.corrections``), what becomes of a feed that says the old value again (``ingest.heeding``).
 """
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -22,14 +21,8 @@ from governance.release import PERMISSION
 from governance.rights import kept, leaving, owed, receipt
 from governance.rights.known import known_as, note_replaced
 from governance.rights.published import leave_published
-from governance.rights.requests import (
-    OPEN,
-    Request,
-    listing,
-    note_step,
-    require_open,
-    require_verified,
-)
+from governance.rights.requests import OPEN, Request, listing
+from governance.rights.steps import note_step, require_open, require_verified
 from warehouse import catalogue, journal
 from warehouse.clock import now, utc_naive
 from warehouse.connect import connected, warehouse_store
@@ -93,12 +86,8 @@ def rectify(policy: Policy, request: Request, changes: Mapping[str, str | None])
         finish(policy, entry.payload)
         entry.close()
     with kept.opened() as connection:
-        rows = connection.execute(
-            "select receipt from kept.receipts where request_id = ? and handle = ?",
-            [request.request_id, kept.handle_of(connection, request.customer_id)],
-        ).fetchall()
-    told: dict[str, Any] = json.loads(rows[0][0])
-    return told
+        receipts = receipt.kept_of(connection, [request.request_id])
+        return receipts[_of(connection, request)]
 
 
 @without_damaged
@@ -279,16 +268,19 @@ def _sign(
     seconds: float,
 ) -> None:  # fmt: skip
     with kept.opened() as connection:
-        handle = kept.handle_of(connection, request.customer_id)
         content = {
             "request_id": request.number, "type": request.type, "rectified_at": at,
             "columns": columns, "rows_found": rows, "seconds": round(seconds, 3),
             "recipients": receipt.owed_to(connection, [request.request_id]).get(
-                (handle, request.request_id), {}
+                _of(connection, request), {}
             ),
             "kept": {"of what was wrong, a keyed hash": "so that no feed brings it back"},
         }  # fmt: skip
     note_step(request, "fulfilled", receipt=receipt.signed(content), columns=", ".join(columns))
+
+
+def _of(connection: duckdb.DuckDBPyConnection, request: Request) -> receipt.Of:
+    return kept.handle_of(connection, request.customer_id), request.request_id, request.type
 
 
 def steps(policy: Callable[[], Policy]) -> Mapping[str, Step]:

@@ -1,9 +1,9 @@
-"""Rights requests: listing them with what has been done, taking a step.
+"""Rights requests: listing them with what has been done, finding the one that is meant.
 
 Belongs here: the requests as they stand, by the feed, by the inbox and by the steps taken here.
-Does not belong here: opening one (``opening``), what fulfilling one does (``access``, ``erasure``),
-by when one has to be answered (``due``), whom a request keeps out of marts
-(``governance.consent``).
+Does not belong here: opening one (``opening``), taking a step (``steps``), what fulfilling one does
+(``access``, ``erasure``), by when one has to be answered (``due``), whom a request keeps out of
+marts (``governance.consent``).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,23 +11,13 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
-from governance import acts, identity, inbox, limits
+from governance import identity, inbox
 from governance.consent_relations import requests_sql
-from governance.policy.model import Policy
-from governance.policy.words import (
-    HELD,
-    REQUEST_STATES,
-    STEPS,
-    STOPPING_REQUESTS,
-    TAKEN_BACK,
-    VERIFIED_REQUESTS,
-)
+from governance.policy.words import HELD, REQUEST_STATES, STOPPING_REQUESTS, TAKEN_BACK
 from governance.release import PERMISSION
 from governance.rights import kept
-from governance.rights.deadlines import due_dates, regime_of
-from warehouse.clock import now, utc_naive
+from warehouse.clock import now
 from warehouse.connect import published_store
 from warehouse.errors import UsageError
 from warehouse.sql import quoted
@@ -179,14 +169,16 @@ def _since_it_came(
     return tuple(step for step in since if step["at"] >= request["received_at"])
 
 
-def find(request_id: str, customer_id: str | None = None, step: str = "") -> Request:
+def find(
+    request_id: str, customer_id: str | None = None, step: str = "", kind: str | None = None
+) -> Request:
     """Return one request; see :func:`find_all`."""
-    return find_all([request_id], listing(customer_id, [request_id]), customer_id, step)[0]
+    return find_all([request_id], listing(customer_id, [request_id]), customer_id, step, kind)[0]
 
 
 def find_all(
     request_ids: Sequence[str], among: Sequence[Request], customer_id: str | None = None,
-    step: str = "",
+    step: str = "", kind: str | None = None,
 ) -> list[Request]:  # fmt: skip
     """Return some requests of a listing, in the order of their numbers as given.
 
@@ -196,14 +188,18 @@ def find_all(
         Whose they are. If nobody says so, a number may be that of an erased customer, too.
     step
         What is to be done about them, see :func:`the_one`.
+    kind
+        Their type. If nobody says so, a number has to tell it.
 
     Raises
     ------
     UsageError
-        If there is none of a number, or several customers have one.
+        If there is none of a number, several customers have one, or one has it of several types.
     """
     by_number: dict[str, list[Request]] = {}
     for request in among:
+        if kind not in (None, request.type):
+            continue
         by_number.setdefault(request.request_id, []).append(request)
     found = []
     for place, number in enumerate(request_ids, 1):
@@ -246,125 +242,19 @@ def the_one(found: Sequence[Request], customers: int | None = None, step: str = 
     standing = [request for request in found if request.takes(step)]
     meant = standing or [request for request in found if request.status != WITHDRAWN] or found
     if len(meant) > 1:
-        raise UsageError(
-            f"{len(meant)} requests of one customer have that number, of several types",
-            "in the feed, let all but one end: a row whose status is `withdrawn`; what is asked for"
-            " besides gets a number of its own",
-            rule="request.ambiguous",
-        )
+        raise of_several_types(request.type for request in meant)
     return meant[0]
 
 
-def take_step(
-    policy: Policy, request_id: str, step: str, *, customer_id: str | None = None, **details: Any
-) -> Request:
-    """Note a step on a request, and return it as it was; one that ends it lands with the next run.
-
-    Parameters
-    ----------
-    policy
-        Says whether a request may be extended.
-    **details
-        What belongs to the step, such as the ground of a refusal; no identifiers.
-
-    Raises
-    ------
-    UsageError
-        If there is no such step or request, it has ended already, or this isn't a step to take
-        with it.
-    """
-    with acts.acting("rights.step", step=acts.known(step, STEPS)) as act:
-        if step not in STEPS:
-            raise UsageError("there is no such step", f"use one of {', '.join(STEPS)}")
-        limits.require_told(*details.values())
-        request = find(request_id, customer_id, step)
-        act["subject_key"], act["request_id"] = request.subject_key, request.number
-        require_open(request, step)
-        _require_fitting(policy, request, step)
-        note_step(request, step, **details)
-    return request
-
-
-def _require_fitting(policy: Policy, request: Request, step: str) -> None:
-    """Refuse a step that this request can't take."""
-    if request.is_hold and step in ("acknowledged", "extended", WITHDRAWN):
-        raise UsageError(
-            "a legal hold is the company's own: nobody has asked for it, so that it has no due date"
-            " and nobody takes it back",
-            f"`assent rights lift {request.request_id}` ends it",
-            rule="request.hold",
-        )
-    if step == "extended":
-        _require_extendable(policy, request)
-    elif step == "fulfilled" and request.type == "erasure":
-        raise UsageError(
-            "an erasure is done by Assent, not noted",
-            f"`assent rights fulfil {request.request_id}`",
-        )
-    elif step in GRANTED:
-        require_verified(request)
-    elif step == "lifted" and request.type != "restriction":
-        raise UsageError("only a restriction is lifted", "`refuse` or `done` ends the others")
-
-
-def _require_extendable(policy: Policy, request: Request) -> None:
-    """Refuse to extend what can't be: once only, where there is one, and told in time."""
-    if request.extended:
-        raise UsageError("the request has been extended already", "the law lets one do it once")
-    regime = regime_of(policy, request.jurisdiction)
-    due_dates(policy, regime, request.type, request.received_at, extended=True)
-    last = due_dates(policy, regime, request.type, request.received_at).answer_by
-    if now().astimezone(ZoneInfo(policy.time_zone)).date() > last:
-        raise UsageError(
-            f"the request had to be answered by {last}: it can't be extended any more",
-            "answer it now; the subject had to be told of an extension within that time",
-            rule="request.late",
-        )
-
-
-def require_open(request: Request, step: str = "") -> None:
-    """Refuse to go on with a request that has ended, but for what it takes after that."""
-    if not request.takes(step):
-        back = f"`assent rights withdraw {request.request_id}` notes that its subject takes it back"
-        mend = f"it stands; {back}" if request.stands else "open a new one"
-        raise UsageError(f"the request has ended: {request.status}", mend, rule="request.ended")
-
-
-def require_verified(request: Request) -> None:
-    """Refuse to disclose, change or destroy anything before somebody has verified who asks.
-
-    GDPR Art. 12(6); Cal. Code Regs. tit. 11 § 7060 ff.
-    """
-    if request.type in VERIFIED_REQUESTS and not request.verified:
-        raise UsageError(
-            "nobody has verified yet who makes this request",
-            f"`assent rights verify {request.request_id} --method ...` notes how it was done",
-            rule="request.unverified",
-        )
-
-
-def note_step(
-    request: Request, step: str, *, receipt: Mapping[str, Any] | None = None, **details: Any
-) -> None:
-    """Note a step, and keep the receipt for it; if it ends the request, for landing too."""
-    present = utc_naive(now())
-    with kept.opened() as connection:
-        connection.execute("begin")
-        if receipt:
-            handle = kept.handle_of(connection, request.customer_id)
-            kept.add_receipts(connection, [(handle, request.request_id, receipt)])
-        kept.add_step(
-            connection, request.customer_id, (request.request_id, request.type), step,
-            at=present, actor=acts.actor(), **details,
-        )  # fmt: skip
-        connection.execute("commit")
-    if step in REQUEST_STATES:
-        word = {
-            "customer_id": request.customer_id, "request_id": request.request_id,
-            "type": request.type, "received_at": request.said_at, "status": step,
-            "channel": request.channel,
-        }  # fmt: skip
-        inbox.add("rights_requests", word)
+def of_several_types(kinds: Iterable[str]) -> UsageError:
+    """Return what is said where one customer has requests of several types under one number."""
+    named = ", ".join(sorted(kinds))
+    return UsageError(
+        f"one customer's requests of several types have that number: {named}",
+        "name the type too: --type; one that was filed under a wrong type ends by `assent rights"
+        " withdraw`, or in the feed by a row whose status is `withdrawn`",
+        rule="request.ambiguous",
+    )
 
 
 # How a request stands that has several words, of the newest: what releases, then what has ended.

@@ -14,7 +14,8 @@ from governance.policy.words import HOLDING_STATES
 from governance.release import PERMISSION
 from governance.rights import kept
 from governance.rights.recall import RESTRICTION, lost_holds
-from governance.rights.requests import day_everywhere, hold_is_over, listing, note_step
+from governance.rights.requests import day_everywhere, hold_is_over, listing
+from governance.rights.steps import note_step
 from warehouse.home import Home
 
 RESTRICTED_NOW = "restricted_now"  # temporary table: subject_key, request_id
@@ -77,7 +78,7 @@ def lift_ended() -> int:
     for request in over:
         with acts.acting(
             "rights.step", step="lifted", subject_key=request.subject_key,
-            request_id=request.request_id,
+            request_id=request.request_id, type=request.type,
         ):  # fmt: skip
             note_step(request, "lifted", ground="the last day of the hold has ended")
     return len(over)

@@ -16,6 +16,10 @@ from orchestration.cli.output import json_option, print_json, print_label, print
 from warehouse.errors import RuleBrokenError, UsageError
 
 subject_option = click.option("--subject", help="The customer, where several have that number.")
+type_option = click.option(
+    "--type", "kind", type=click.Choice(REQUEST_TYPES),
+    help="The right, where the customer has several under that number.",
+)  # fmt: skip
 
 
 @click.group()
@@ -121,14 +125,15 @@ def _shown(request: Any) -> dict[str, Any]:
 @rights.command("show")
 @click.argument("request_id")
 @subject_option
+@type_option
 @json_option
-def show(request_id: str, subject: str | None, as_json: bool) -> None:
+def show(request_id: str, subject: str | None, kind: str | None, as_json: bool) -> None:
     """Show one request with the steps taken on it, its receipt, and who has been told."""
     from governance.rights.answered import answered
     from orchestration import model_store
     from orchestration.manifest import policy
 
-    found = answered(policy(), request_id, subject)
+    found = answered(policy(), request_id, subject, kind)
     fitted = [
         model | {"now": model_store.standing(model["model"])}
         for model in (found.receipt or {}).get("models", [])
@@ -137,7 +142,7 @@ def show(request_id: str, subject: str | None, as_json: bool) -> None:
         shown = _shown(found.request)
     else:  # of a subject who was erased: what is kept
         ended = found.steps[-1]["step"] if found.steps else "fulfilled"
-        shown = {"request_id": request_id, "status": ended}
+        shown = {"request_id": request_id, "type": found.kind, "status": ended}
     if as_json:
         print_json(shown | {"steps": list(found.steps), "receipt": found.receipt, "models": fitted,
                             "notices": [vars(notice) for notice in found.notices]})  # fmt: skip
@@ -199,11 +204,13 @@ STEPS = (
 def _command(step: Step) -> click.Command:
     """Return the command that notes a step: they are all alike."""
 
-    def note(request_id: str, subject: str | None, **details: str) -> None:
-        from governance.rights.requests import take_step
+    def note(request_id: str, subject: str | None, kind: str | None, **details: str) -> None:
+        from governance.rights.steps import take_step
         from orchestration.manifest import policy
 
-        request = take_step(policy(), request_id, step.step, customer_id=subject, **details)
+        request = take_step(
+            policy(), request_id, step.step, customer_id=subject, kind=kind, **details
+        )
         click.echo(f"noted: {step.step}")
         if (request.type, step.step) == ("objection", "refused"):
             click.echo("direct marketing stays stopped: that can't be refused (GDPR Art. 21(3))")
@@ -214,7 +221,7 @@ def _command(step: Step) -> click.Command:
     command = click.Command(
         step.command, params=[click.Argument(["request_id"]), *asked], help=step.what, callback=note
     )
-    return subject_option(command)
+    return subject_option(type_option(command))
 
 
 for command in (*map(_command, STEPS), *notices.COMMANDS):
@@ -224,6 +231,7 @@ for command in (*map(_command, STEPS), *notices.COMMANDS):
 @rights.command("fulfil")
 @click.argument("request_ids", metavar="REQUEST...", nargs=-1, required=True)
 @subject_option
+@type_option
 @click.option("--to", type=click.Path(path_type=Path), help="The folder that an answer goes to.")
 @click.option("--public-key", help="The subject's age public key, to encrypt to.")
 @click.option("--unencrypted", is_flag=True, help="Write the answer in clear.")
@@ -234,8 +242,8 @@ for command in (*map(_command, STEPS), *notices.COMMANDS):
 )
 @json_option
 def fulfil(
-    request_ids: tuple[str, ...], subject: str | None, to: Path | None, public_key: str | None,
-    unencrypted: bool, changes: BinaryIO | None, as_json: bool,
+    request_ids: tuple[str, ...], subject: str | None, kind: str | None, to: Path | None,
+    public_key: str | None, unencrypted: bool, changes: BinaryIO | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Fulfil a request: write the answer to it, or erase; several erasures are done together."""
     from governance.rights.answered import erased_before
@@ -249,12 +257,12 @@ def fulfil(
     with writing_alone("rights fulfil"):
         # Such as by what has just finished the work of one who was killed.
         standing = listing(subject, request_ids)
-        before = erased_before(policy(), request_ids, standing, subject)
+        before = erased_before(policy(), request_ids, standing, subject, kind)
         receipts = list(before.values())
         left = [number for number in request_ids if number not in before]
         if left:
             receipts += fulfil_requests(
-                policy(), find_all(left, standing, subject), standing, meanings(),
+                policy(), find_all(left, standing, subject, kind=kind), standing, meanings(),
                 to=to, encrypted=not unencrypted, public_key=public_key,
                 changes=read(changes.read()) if changes else None,
             )  # fmt: skip

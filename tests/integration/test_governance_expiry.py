@@ -12,7 +12,7 @@ import pytest
 from governance import identity, inbox
 from governance.clocks import Clocks, last_instant
 from governance.policy.words import HELD
-from governance.rights import expiry, kept, kept_before, purge
+from governance.rights import expiry, kept, kept_before, purge, receipt
 from governance.rights.erasure import erase
 from governance.rights.recipients import HandedOver, remember
 from governance.rights.requests import Request
@@ -91,6 +91,18 @@ def test_what_is_kept_goes_when_it_is_too_old_and_then_from_the_disk(home, monke
     assert expire(after(30)) == {"suppressed": 1}
     monkeypatch.setenv("ASSENT_NOW", f"{after(60)}T12:00Z")
     assert purge.due(POLICY)  # though nothing has left the warehouse since
+
+
+def test_what_is_kept_of_a_request_doesnt_wait_for_one_of_another_type_under_its_number():
+    with kept.opened() as connection:
+        kept.add_step(connection, "mary", ("A-1", "access"), "fulfilled",
+                      at=datetime(2024, 6, 5), actor="dpo")  # fmt: skip
+        of = kept.handle_of(connection, "mary"), "A-1", "access"
+        receipt.keep(connection, {of: {"type": "access"}})
+    assert expire(after(0)) == {"steps": 1, "receipts": 1}
+    with kept.opened() as connection:
+        for table in ("steps", "receipts"):
+            assert connection.execute(f"select type from kept.{table}").fetchall() == [("erasure",)]
 
 
 def test_an_entry_lives_while_a_feed_delivers_its_subject(tmp_path):

@@ -85,3 +85,16 @@ def test_else_it_is_the_first_step_that_is_kept(sources):
     assert [(w["received_at"], w["status"]) for w in found] == [
         (FULFILLED - timedelta(days=2), "open")
     ]
+
+
+def test_a_request_is_missing_though_the_state_has_another_type_under_its_number(sources):
+    word("open")
+    with kept.opened() as file:
+        kept.add_step(file, "ann", ("A-0000000001", "access"), "verified", at=FULFILLED,
+                      actor="a test")  # fmt: skip
+        kept.add_step(file, "ann", ("A-0000000001", KIND), "verified", at=FULFILLED,
+                      actor="a test")  # fmt: skip
+    assert recall.recall(BACKUP, ()).missing == ("A-0000000001",)
+    inbox.add("rights_requests", {"customer_id": "ann", "request_id": "A-0000000001",
+              "type": "access", "received_at": RECEIVED, "status": "open"})  # fmt: skip
+    assert recall.recall(BACKUP, ()).missing == ()

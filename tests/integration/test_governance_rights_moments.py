@@ -16,7 +16,8 @@ from governance.rights import custody
 from governance.rights.erasure import erase
 from governance.rights.opening import hold, open_request
 from governance.rights.readmission import readmit
-from governance.rights.requests import find, take_step
+from governance.rights.requests import find
+from governance.rights.steps import take_step
 from governance.subject_consent import show
 from governance.subject_word import record
 from ingest.load import load_feeds, load_inbox

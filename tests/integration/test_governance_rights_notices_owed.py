@@ -15,7 +15,7 @@ from governance.release import publish_permission
 from governance.rights import kept, kept_before
 from governance.rights.notices import notices, notify
 from governance.rights.recipients import HandedOver, remember
-from governance.rights.requests import take_step
+from governance.rights.steps import take_step
 from ingest.load import load_feeds
 from tests.support.feeds import EVENTS, UTC_POLICY, declared, event, fill, sale, sources_in
 

@@ -14,7 +14,8 @@ from governance.rights.opening import hold
 from governance.rights.proofs import proofs_of
 from governance.rights.purge import purge
 from governance.rights.readmission import readmit
-from governance.rights.requests import find, listing, take_step
+from governance.rights.requests import find, listing
+from governance.rights.steps import take_step
 from ingest.load import load_feeds
 from tests.support.canaries import Search
 from tests.support.feeds import (

@@ -11,6 +11,7 @@ from datetime import datetime
 import pytest
 
 from governance import identity
+from governance.rights import kept, receipt
 from tests.support.installation import add_consent_events
 from tests.support.left_state import STATES, WHO, laid_out
 from warehouse import schema
@@ -83,6 +84,11 @@ def test_what_a_version_left_is_brought_up(version, tmp_path):
             assert (state["permitted"], words in state["why"]) == (False, True), state
     (open_still,) = said(one, "rights", "list", "--json").json
     assert open_still["type"] == "objection"
+    with one.entered(), kept.opened() as connection:
+        rows = connection.execute("select type, receipt from kept.receipts").fetchall()
+        assert [(kind, receipt.holds(json.loads(text))) for kind, text in rows] == [
+            ("erasure", True)
+        ]
     # Who was given an export of them is told; the first version didn't note that of an erasure.
     owed = {(n["recipient"], n["kind"]) for n in said(one, "rights", "notices", "--json").json}
     assert ("store_planning", "objection") in owed

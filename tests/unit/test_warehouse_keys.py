@@ -149,7 +149,7 @@ def test_of_a_state_that_noted_no_key_the_newest_receipt_tells_it(home):
     with kept.opened() as connection:
         for told in (newest, older, {"rows_found": {}}):  # the last one isn't signed yet
             connection.execute(
-                "insert into kept.receipts values ('7', uuid(), ?)", [json.dumps(told)]
+                "insert into kept.receipts values ('7', uuid(), 'erasure', ?)", [json.dumps(told)]
             )
     home.receipts.unlink()
     (keys.folder() / "receipts").unlink()
