@@ -84,8 +84,9 @@ def test_what_a_version_left_is_brought_up(version, tmp_path):
             assert (state["permitted"], words in state["why"]) == (False, True), state
     (open_still,) = said(one, "rights", "list", "--json").json
     assert open_still["type"] == "objection"
-    with one.entered(), kept.opened() as connection:
-        rows = connection.execute("select type, receipt from kept.receipts").fetchall()
+    with one.entered():
+        with kept.opened() as connection:
+            rows = connection.execute("select type, receipt from kept.receipts").fetchall()
         assert [(kind, receipt.holds(json.loads(text))) for kind, text in rows] == [
             ("erasure", True)
         ]
