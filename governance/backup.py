@@ -22,9 +22,9 @@ from typing import Any
 
 from governance import acts, clocks, evidence, identity, inbox, status
 from governance.handover import elsewhere
+from governance.marks import Mark
 from governance.policy.model import Policy
 from governance.rights import kept, kept_lost
-from governance.rights.kept import Mark
 from governance.rights.purge import require_state, write_anew
 from governance.rights.recall import opened_since, recall
 from governance.rights.replay import replay

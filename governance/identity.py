@@ -244,10 +244,7 @@ def enrol(
             " as subject_key, salt from new_customers join drawn_salts using (number)"
         )
         connection.unregister("drawn_salts")
-        connection.execute(
-            "delete from salts.salts"
-            " where subject_key not in (select subject_key from vault.subjects)"
-        )
+        drop_unowned_salts(connection)
         connection.execute("insert into salts.salts select subject_key, salt from enrolled")
         connection.execute(
             "insert into vault.subjects select customer_id, subject_key from enrolled"
@@ -255,6 +252,21 @@ def enrol(
         connection.execute("drop table enrolled")
     connection.execute("drop table new_customers")
     return count
+
+
+def drop_unowned_salts(connection: duckdb.DuckDBPyConnection) -> int:
+    """Delete salts that are of nobody in the vault, and return of how many.
+
+    A killed process left them, or an older copy of the file was put back: by one of somebody who
+    was erased, old pseudonyms could be told to be theirs. ``connection`` has vault and salts
+    attached, to be written; it is known that the vault isn't the older one.
+    """
+    counts = "(select count(*) from salts.salts), (select count(*) from vault.subjects)"
+    salts, subjects = connection.execute(f"select {counts}").fetchall()[0]
+    if salts == subjects:  # nobody's is missing: none is too many
+        return 0
+    unowned = "subject_key not in (select subject_key from vault.subjects)"
+    return int(_scalar(connection, f"delete from salts.salts where {unowned}"))
 
 
 def refused_sql(column: str, value: str, salt: str) -> str:

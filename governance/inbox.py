@@ -5,7 +5,7 @@ beginning anew where the file is lost.
 The file is open only for the moment of writing or reading, so that nobody waits for a run. It is
 the door itself: until landing takes a word in, the customer's id stands here, encrypted.
 Does not belong here: what the words mean (``governance.consent``, ``governance.rights``), which of
-two copies is the older (``inbox_mark``).
+two copies is the older (``inbox_mark``, ``marks``).
 """
 
 import os
@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from governance import inbox_mark
-from governance.inbox_mark import Mark
+from governance import inbox_mark, marks
+from governance.marks import Mark
 from governance.policy.words import WORD_FEEDS, FeedName
 from governance.release import PERMISSION
 from warehouse import catalogue
@@ -111,7 +111,7 @@ def opened(*, anew: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         an inbox.
     """
     with held() as home:
-        noted = None if anew else inbox_mark.noted(home)
+        noted = None if anew else marks.noted(home.inbox_mark)
         known = noted or home.published_file(PERMISSION).exists()
         if known and not anew and not home.inbox.exists():
             raise UsageError(
@@ -124,7 +124,7 @@ def opened(*, anew: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
             yield connection
             come = inbox_mark.made(connection)
         if come != noted:
-            inbox_mark.note(home, come)
+            marks.note(home.inbox_mark, come)
 
 
 def store(path: Path | None = None) -> Store:
@@ -165,7 +165,7 @@ def rewrite() -> None:
             return
         aside = home.inbox.with_name(".inbox.rewritten")
         aside.unlink(missing_ok=True)
-        with _connected(home.inbox, inbox_mark.noted(home)) as connection:
+        with _connected(home.inbox, marks.noted(home.inbox_mark)) as connection:
             mark = inbox_mark.made(connection)
             waiting = {
                 feed: connection.execute(f"select * from inbox.{feed}").to_arrow_table()
@@ -182,13 +182,13 @@ def rewrite() -> None:
         sync_file(aside)
         os.replace(aside, home.inbox)
         sync_folder(home.root)
-        inbox_mark.note(home, come)
+        marks.note(home.inbox_mark, come)
 
 
 def require_newest() -> None:
     """Refuse an inbox that is lost, or an older copy; none is made where there never was one."""
     home = Home.current()
-    if home.inbox.exists() or inbox_mark.noted(home):
+    if home.inbox.exists() or marks.noted(home.inbox_mark):
         with opened():
             pass
 
@@ -286,11 +286,11 @@ def take_in(other: Home, *, readable: bool = True) -> None:
             if theirs:
                 _add_theirs(connection)
             mark = inbox_mark.of(connection, "other") if theirs else None
-            inbox_mark.surpass(connection, inbox_mark.noted(other), mark)
+            inbox_mark.surpass(connection, marks.noted(other.inbox_mark), mark)
             connection.execute("commit")
             connection.execute("checkpoint inbox")
             come = inbox_mark.made(connection)
-        inbox_mark.note(home, come)
+        marks.note(home.inbox_mark, come)
 
 
 def _add_theirs(connection: duckdb.DuckDBPyConnection) -> None:

@@ -50,14 +50,16 @@ def rotate(names: Sequence[str]) -> dict[str, Changed]:
         If a key is lost, a new one isn't supplied where the present one is, or the key that has
         signed receipts is another; then nothing has been changed, and no key made.
     UsageError
-        If a file is lost, or the inbox an older copy: the newest, put back later, would open with
-        the old key alone.
+        If a file is lost, or `inbox` or `kept` an older copy: the newest, put back later, would
+        open with the old key alone.
     """
     with acts.acting(ROTATE, names=list(names)):
         _require_files(names)
         _require_change(names)
         if inbox.store().key_name in names:  # only now: it opens with a key that is there
             inbox.require_newest()
+        if kept.store().key_name in names and Home.current().kept.exists():
+            kept.mark()
         for name in names:
             keys.begin_change(name)
         return {name: _change(name) for name in names}

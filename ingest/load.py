@@ -23,7 +23,7 @@ from governance import identity, release, status, vaulted
 from governance.inbox import Waiting
 from governance.policy.model import Policy
 from governance.policy.words import INBOX, WORD_FEEDS
-from governance.rights import kept, known
+from governance.rights import kept, known, leaving
 from ingest import counted, heeding, landing, returned, said, suppression, survey, undone
 from ingest.contract import CONTRACTS, CUSTOMERS
 from ingest.land import Landed, Moment, land, vault_rows
@@ -142,10 +142,17 @@ def _prepared(policy: Policy, now: datetime, progress: Progress) -> Iterator["_W
         landing.create(connection)
         moment = Moment.of(utc_naive(now), policy)
         identity.prepare(connection, CUSTOMERS.identifiers)
+        _drop_unowned_salts(connection, moment)
         vaulted.date_undated(connection, moment.day)
         kept.bind(connection)
         survey.prepare(connection)
         yield _Work(connection, policy, moment, progress)
+
+
+def _drop_unowned_salts(connection: duckdb.DuckDBPyConnection, moment: Moment) -> None:
+    """Let nobody's salts go, of whom an older copy of the file may have brought them back."""
+    if identity.drop_unowned_salts(connection):
+        leaving.note_lying(connection, moment.now, leaving.ERASURE)
 
 
 def _chosen(sources: Sources, only: Iterable[str] | None) -> list[str]:

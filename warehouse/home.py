@@ -87,6 +87,11 @@ class Home:
         return self.root / "kept"
 
     @property
+    def kept_mark(self) -> Path:
+        """How far ``kept`` has come; it goes where that goes, as its name begins alike."""
+        return self.root / "kept.mark"
+
+    @property
     def receipts(self) -> Path:
         """The public key of what receipts are signed with."""
         return self.root / "receipts"

@@ -17,14 +17,15 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import duckdb
 
-from governance import identity
+from governance import identity, marks
 from governance.consent_relations import listed
+from governance.marks import Mark
 from governance.policy.words import HELD, RELEASING_STATES
 from warehouse.connect import Store, connected
 from warehouse.errors import UsageError
@@ -124,19 +125,28 @@ def opened(*, first: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
     Raises
     ------
     UsageError
-        If it is missing.
+        If it is missing, or an older copy.
     """
     if not first and not Home.current().kept.exists() and _is_known():
         raise _missing()
-    with held(), connected(store()) as connection:
-        for name, columns in TABLES.items():
-            connection.execute(f"create table if not exists kept.{name} ({columns})")
-        _tell_types(connection)
-        if not connection.execute("select count(*) from kept.secret").fetchall()[0][0]:
-            drawn = os.urandom(identity.SALT_BYTES)
-            connection.execute("insert into kept.secret values (?)", [drawn])
-        yield connection
-        connection.execute("checkpoint kept")
+    with held() as home:
+        noted = marks.noted(home.kept_mark)
+        if noted and not home.kept.exists():
+            raise _missing()
+        with connected(store()) as connection:
+            for name, columns in TABLES.items():
+                connection.execute(f"create table if not exists kept.{name} ({columns})")
+            _tell_types(connection)
+            if not connection.execute("select count(*) from kept.secret").fetchall()[0][0]:
+                drawn = os.urandom(identity.SALT_BYTES)
+                connection.execute("insert into kept.secret values (?)", [drawn])
+            if _mark(connection).is_older(noted):  # before it can catch up
+                raise _missing()
+            yield connection
+            connection.execute("checkpoint kept")
+            come = _mark(connection)
+        if come != noted:
+            marks.note(home.kept_mark, come)
 
 
 def _tell_types(connection: duckdb.DuckDBPyConnection) -> None:
@@ -161,17 +171,6 @@ def make_anew(connection: duckdb.DuckDBPyConnection, table: str, columns: str) -
     connection.execute(f"drop table kept.{table}_before")
 
 
-@dataclass(frozen=True)
-class Mark:
-    """Which file it is, whatever its key, and how far it has come.
-
-    ``steps`` is their number with that of what has left, which only ever grows.
-    """
-
-    of: str
-    steps: int
-
-
 def mark(*, first: bool = False) -> Mark:
     """Return what tells this file from another, and of two copies the older.
 
@@ -181,7 +180,12 @@ def mark(*, first: bool = False) -> Mark:
         As of :func:`opened`.
     """
     with opened(first=first) as connection:
-        secret, steps = connection.execute(f"select {OF_FILE}, {COME}").fetchall()[0]
+        return _mark(connection)
+
+
+def _mark(connection: duckdb.DuckDBPyConnection) -> Mark:
+    """Return which file it is, and the number of its steps with that of what has left it."""
+    secret, steps = connection.execute(f"select {OF_FILE}, {COME}").fetchall()[0]
     return Mark(hashlib.sha256(secret).hexdigest()[:32], steps)
 
 
@@ -201,7 +205,7 @@ def bind(connection: duckdb.DuckDBPyConnection) -> None:
     noted = connection.execute("select of, steps from vault.kept").fetchall()
     path = Home.current().kept
     found = mark(first=not noted) if path.exists() or not noted else None
-    if noted and (found is None or found.of != noted[0][0] or found.steps < noted[0][1]):
+    if noted and (found is None or found.is_older(Mark(*noted[0]))):
         raise _missing()
     if noted:
         require_remembered(noted[0][1])
@@ -270,6 +274,7 @@ def begin_anew() -> None:
     vault, _ = identity.stores()
     with connected(vault) as connection:
         connection.execute("drop table if exists vault.kept")
+    Home.current().kept_mark.unlink(missing_ok=True)
 
 
 def handle_sql(customer_id: str, secret: str = OF_FILE) -> str:

@@ -8,26 +8,31 @@ one aside (``warehouse.damaged``), which of two whole lists is the newer (``kept
 from datetime import datetime
 
 from governance import acts
+from governance.marks import Mark
 from governance.rights import kept
-from governance.rights.kept import Mark
 from warehouse.connect import whole
 from warehouse.errors import DAMAGED, UsageError
 from warehouse.home import Home
 
 
 def present(*, replaceable: bool) -> Mark | None:
-    """Return the mark of the present list; None if it is lost, or damaged and replaceable.
+    """Return the mark of the present list; None if it is lost, or replaceable and no good.
 
     Raises
     ------
     UsageError
-        If it is damaged, and no separate backup is given.
+        If it is damaged or an older copy, and no separate backup is given.
     """
     path = Home.current().kept
     if not path.exists():
         return None
     if whole(kept.store(read_only=True)):
-        return kept.mark()
+        try:
+            return kept.mark()
+        except UsageError as error:
+            if error.rule == "kept.missing" and replaceable:
+                return None
+            raise
     if replaceable:
         return None
     raise UsageError(

@@ -140,7 +140,7 @@ def let_go(at: datetime) -> int:
         keeping.unregister("there")
     if gone.num_rows:
         with connected(warehouse_store(), *identity.stores()) as connection:
-            leaving.note_replaced(connection, at)
+            leaving.note_lying(connection, at, leaving.RECTIFICATION)
             connection.register("gone", gone)
             connection.execute(
                 "delete from vault.former_identifiers where (subject_key, release_id, name) in"

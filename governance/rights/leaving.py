@@ -28,7 +28,9 @@ from warehouse.sql import quoted
 
 TRANSACTIONS = "transactions"
 VALUED = ("category", "product_group")  # attributes of them that may hold special values
-ERASURE, RETENTION, NO_PURPOSE = "erasure", "retention", "no_purpose"  # of ``REMOVALS``
+# Of ``REMOVALS``.
+ERASURE, RETENTION, NO_PURPOSE = "erasure", "retention", "no_purpose"
+RECTIFICATION = "rectification"
 # Of a load: that it read nothing, and notes what has left.
 NOTE = f"(rows_read = 0 and source in ({', '.join(map(quoted, REMOVALS))}))"
 
@@ -162,18 +164,28 @@ def note_removal(
     )
 
 
-def note_replaced(connection: duckdb.DuckDBPyConnection, at: datetime) -> None:
-    """Note that what a rectification replaced may lie in the files: the days to purge it in begin.
+def note_lying(connection: duckdb.DuckDBPyConnection, at: datetime, why: str) -> None:
+    """Note that what is no row of a feed, and has left, may lie in files: the days to purge begin.
 
-    Done again with the same moment, it is noted once. ``connection`` has the warehouse attached.
+    Such as what a rectification replaced. Done again with the same moment, it is noted once; where
+    nothing has landed there is nothing to purge.
+
+    Parameters
+    ----------
+    connection
+        With the warehouse attached.
+    at
+        When, UTC without a zone.
+    why
+        One of ``REMOVALS``.
     """
     connection.execute(
         "insert into warehouse.landing.loads by name select"
-        " (select max(load_id) from warehouse.landing.loads) + 1 as load_id, 'customers' as feed,"
-        " $at as loaded_at, 'rectification' as source, '{}' as fingerprint,"
+        " max(load_id) + 1 as load_id, max_by(feed, load_id) as feed,"
+        " $at as loaded_at, $why as source, '{}' as fingerprint,"
         " 0 as rows_read, 0 as rows_accepted, 0 as rows_quarantined, 0 as rows_duplicate,"
         " 0 as rows_corrected, 0 as rows_suppressed, 0 as rows_emptied"
-        " where not exists (select 1 from warehouse.landing.loads where source = 'rectification'"
-        " and loaded_at = $at)",
-        {"at": at},
+        " from warehouse.landing.loads"
+        " having count(*) > 0 and count(*) filter (source = $why and loaded_at = $at) = 0",
+        {"at": at, "why": why},
     )

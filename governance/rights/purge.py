@@ -55,6 +55,8 @@ def write_anew() -> None:
     """Write the files anew, and note when."""
     at = utc_naive(now())
     inbox.rewrite()  # first: it refuses an older copy
+    with connected(*identity.stores()) as connection:
+        identity.drop_unowned_salts(connection)
     published = [published_store(purpose) for purpose in published_purposes()]
     rewrite([warehouse_store(), *identity.stores(), *published])
     kept.rewrite()

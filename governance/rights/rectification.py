@@ -258,7 +258,7 @@ def _correct_landing(
                 [*(right[name] for name in landed), subject],
             ).fetchall()
             rows["warehouse"] = {CUSTOMERS: int(done[0][0])}
-        leaving.note_replaced(connection, datetime.fromisoformat(at))
+        leaving.note_lying(connection, datetime.fromisoformat(at), leaving.RECTIFICATION)
         connection.execute("commit")
     return rows
 

@@ -70,7 +70,7 @@ def test_a_backup_is_whole_and_has_neither_salts_nor_keys_nor_anybody(told):
     one, folder, who, keys, (state, apart) = told
     assert {"warehouse.duckdb", "vault.duckdb", "inbox", "schema_version"} <= set(state["files"])
     assert not {name for name in state["files"] if name.split(".")[0] in SEPARATE}
-    assert set(apart["files"]) == set(SEPARATE)
+    assert set(apart["files"]) == {*SEPARATE, "kept.mark"}
     assert not [name for name in state["files"] if name.startswith(("published", "dbt", "."))]
     for name in ("state", "apart"):
         said = (folder / name / "manifest.json").read_text()
@@ -301,15 +301,21 @@ def test_a_damaged_inbox_is_put_aside_and_hinders_no_restore(told, tmp_path):
     assert "what waited in the damaged inbox has to be recorded again" in done.err
 
 
-@pytest.mark.parametrize("damaged", [True, False])
-def test_a_lost_list_of_the_erased_is_replaced_by_the_separate_backup(told, tmp_path, damaged):
+@pytest.mark.parametrize("lost", ["damaged", "older", "missing"])
+def test_a_lost_list_of_the_erased_is_replaced_by_the_separate_backup(told, tmp_path, lost):
     one, folder, who, _ = copied(told, tmp_path)
-    if damaged:
+    there = lost != "missing"
+    if lost == "damaged":
         broken = damage(one.home.kept)
         refused = restored(one, folder / "state")
         assert refused.status == 2
         assert f"{one.home.kept} is damaged" in refused.err
         assert "(--separate)" in refused.err
+    elif lost == "older":
+        broken = (folder / "apart" / "kept").read_bytes()
+        one.home.kept.write_bytes(broken)
+        refused = restored(one, folder / "state")
+        assert (refused.status, "isn't the newest" in refused.err) == (2, True)
     else:
         one.home.kept.unlink()
     older = str(folder / "apart")
@@ -318,12 +324,12 @@ def test_a_lost_list_of_the_erased_is_replaced_by_the_separate_backup(told, tmp_
     assert (done.json["erased_again"], done.json["erased_unlisted"]) == (0, 1)
     assert held(one, who)  # nobody knows by this list: that is what is said
     aside = done.json["put_aside"]
-    assert list(aside) == ["kept"] * damaged
-    if damaged:
+    assert list(aside) == ["kept"] * there
+    if lost == "damaged":
         assert Path(aside["kept"]).read_bytes() == broken
     told_of = restored(one, folder / "state", "--separate", older)
     assert told_of.status == 0, told_of.said
-    assert not damaged or Path(aside["kept"]).exists()
+    assert not there or Path(aside["kept"]).exists()
     assert "doesn't name" not in told_of.err  # the list that is here is whole by now
 
 
@@ -335,6 +341,14 @@ def test_without_the_newest_list_of_the_erased_nothing_is_backed_up(told, tmp_pa
     for older in (False, True):
         if older:
             shutil.copy(folder / "apart" / "kept", one.home.kept)
+            # It is refused before anything is written in it: it never catches up.
+            for asked in (("export", "1", "--purpose", "segmentation", "--recipient",
+                           "store_planning", "--to", str(tmp_path / "out.csv"), "--unencrypted"),
+                          ("rights", "open", "nobody", "access"), ("rights", "list"),
+                          ("keys", "rotate", "kept")):  # fmt: skip
+                refused = one.assent(*asked)
+                assert (refused.status, "isn't the newest" in refused.err) == (2, True), asked
+            assert not (tmp_path / "out.csv").exists()
         done = one.assent("backup", "--to", str(tmp_path / "of-less"), *options)
         assert (done.status, "kept is missing, or isn't the newest" in done.err) == (2, True), (
             done.said

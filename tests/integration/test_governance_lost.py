@@ -1,13 +1,16 @@
 """State that is lost, or put back from an older copy, is missed before a landing builds on it."""
 
 import shutil
+from datetime import timedelta
 
 import pytest
 
-from governance import identity, inbox, inbox_mark
-from governance.rights import kept
+from governance import identity, inbox, marks
+from governance.rights import kept, purge
+from governance.rights.leaving import ERASURE, leave
 from ingest.load import load_feeds
 from tests.support.feeds import NOW, UTC_POLICY, ask, event, fill, load, sources_in, vault
+from warehouse.clock import utc_naive
 from warehouse.connect import connected, warehouse_store
 from warehouse.errors import UsageError
 
@@ -65,6 +68,27 @@ def test_a_salt_that_goes_is_missed_by_a_process_that_has_seen_them_all(home, tm
         pass
 
 
+@pytest.mark.parametrize("writes", ["landing", "purge"])
+def test_salts_of_the_erased_dont_stay_with_an_older_copy_of_the_file(home, tmp_path, writes):
+    """By them, old pseudonyms could be told to be theirs."""
+    fill(tmp_path, consent_events=[event(customer_id=name) for name in ("ann", "bob")])
+    load(sources_in(tmp_path))
+    older = home.salts.read_bytes()
+    ((ann,),) = vault("select subject_key::varchar from vault.subjects where customer_id = 'ann'")
+    leave([ann], utc_naive(NOW), ERASURE)
+    purge.write_anew()
+    home.salts.write_bytes(older)
+    lying = f"select count(*) from landing.loads where source = '{ERASURE}'"
+    before = ask(lying)
+    if writes == "landing":
+        load(sources_in(tmp_path), now=NOW + timedelta(hours=1))
+        assert ask(lying) == [(before[0][0] + 1,)]  # so that they are purged
+    else:
+        purge.write_anew()
+    subjects = "select subject_key from vault.subjects order by all"
+    assert vault("select subject_key from salts.salts order by all") == vault(subjects)
+
+
 def test_nothing_lands_without_the_newest_list_of_who_was_erased(home, tmp_path):
     fill(tmp_path, consent_events=[event()])
     load(sources_in(tmp_path))
@@ -80,7 +104,10 @@ def test_nothing_lands_without_the_newest_list_of_who_was_erased(home, tmp_path)
     assert not home.kept.exists()
     home.kept.write_bytes(older)
     missing(home, "kept.missing")
+    with pytest.raises(UsageError, match="isn't the newest"), kept.opened():
+        pass
     home.kept.unlink()
+    noted = home.kept_mark.rename(tmp_path / "noted")  # by which all of these are told already
     with pytest.raises(UsageError, match="kept is missing"), kept.opened():
         pass
     with kept.opened(first=True):
@@ -88,6 +115,12 @@ def test_nothing_lands_without_the_newest_list_of_who_was_erased(home, tmp_path)
     missing(home, "kept.missing")
 
     shutil.copy(newest, home.kept)
+    shutil.copy(noted, home.kept_mark)
+    with pytest.MonkeyPatch.context() as killed:
+        killed.setattr(marks, "note", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError), kept.opened() as connection:
+            kept.add_step(connection, "ann", ("A-2", "access"), "verified", at=NOW, actor="a test")
+    assert kept.mark().steps == marks.noted(home.kept_mark).steps  # further than its note was
     load(sources_in(tmp_path))
     home.kept.unlink()
     kept.begin_anew()
@@ -116,7 +149,7 @@ def test_an_older_inbox_is_refused_and_the_newest_never(home, tmp_path, monkeypa
 
     shutil.copy(newest, home.inbox)
     with monkeypatch.context() as killed:
-        killed.setattr(inbox_mark, "note", lambda *_: 1 / 0)
+        killed.setattr(marks, "note", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             say()  # killed after the word was written, and before that was noted
     newest = home.inbox.read_bytes()
@@ -136,8 +169,8 @@ def test_an_older_inbox_is_refused_and_the_newest_never(home, tmp_path, monkeypa
 def test_what_has_left_the_inbox_does_not_come_back_with_an_older_one(home):
     say()
     older = home.inbox.read_bytes()
-    for leave in (lambda: inbox.drop(inbox.waiting()), inbox.rewrite):
-        leave()
+    for shrink in (lambda: inbox.drop(inbox.waiting()), inbox.rewrite):
+        shrink()
         left = home.inbox.read_bytes()
         home.inbox.write_bytes(older)
         with pytest.raises(UsageError, match="inbox isn't the newest"):
@@ -154,7 +187,7 @@ def test_an_inbox_of_an_earlier_version_is_taken_as_it_is(home):
         connection.execute("checkpoint inbox")
         home.inbox_mark.unlink()
     assert inbox.waiting().consent_events.num_rows == 1
-    assert inbox_mark.noted(home)
+    assert marks.noted(home.inbox_mark)
 
 
 @pytest.mark.parametrize(
