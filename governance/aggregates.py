@@ -17,7 +17,7 @@ from datetime import date, timedelta
 
 import duckdb
 
-from governance import aging
+from governance import aging, unrecorded
 from governance.clocks import Clocks
 from governance.policy.model import Policy
 from governance.policy.rules import override_of
@@ -155,6 +155,8 @@ def stand(
     due = _due(policy, clocks, standing)
     if due is None:
         return Standing(standing)
+    if why := _unrecorded(connection, policy, clocks):
+        return Standing(standing, f"due since {due}, and postponed: {why}")
     connection.execute("begin")
     try:
         number = record(connection, clocks.as_of, model, members, past=not clocks.current)
@@ -260,6 +262,17 @@ def _due(policy: Policy, clocks: Clocks, standing: Release | None) -> date | Non
         return clocks.as_of
     since = standing.as_of + timedelta(days=policy.segmentation.release_days)
     return since if clocks.current and since <= clocks.as_of else None
+
+
+def _unrecorded(connection: duckdb.DuckDBPyConnection, policy: Policy, clocks: Clocks) -> str:
+    """Say if some release may be recent, and unknown: nothing can be compared with it."""
+    time = unrecorded.last(connection)
+    if time is None or clocks.newest_day >= (day := unrecorded.free_from(policy, time)):
+        return ""
+    return (
+        f"a restore found no record of what was released from {time.since:%Y-%m-%d} to"
+        f" {time.until:%Y-%m-%d}; none is made for days before {day}"
+    )
 
 
 def _too_small(

@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from governance import acts, clocks, evidence, identity, inbox, status
+from governance import acts, clocks, evidence, identity, inbox, released, status
 from governance.handover import elsewhere
 from governance.marks import Mark
 from governance.policy.model import Policy
@@ -58,7 +58,8 @@ class Restored:
 
     ``erased_unlisted`` counts, where the newest list was lost, the erasures since the given one,
     which doesn't name them; ``put_aside`` is where that list lies, if it was damaged, and where a
-    damaged inbox does, by name. The others are as of :class:`governance.rights.recall.Recalled`.
+    damaged inbox does, by name; ``releases_unrecorded`` is true where nothing told what had been
+    released since. The others are as of :class:`governance.rights.recall.Recalled`.
     """
 
     at: str
@@ -68,6 +69,7 @@ class Restored:
     requests_missing: tuple[str, ...]
     erased_unlisted: int = 0
     put_aside: dict[str, str] = field(default_factory=dict)
+    releases_unrecorded: bool = False
 
 
 def back_up(to: Path, *, separate: bool) -> int:
@@ -212,6 +214,7 @@ def restore(
             migrate()
             erased = _made_ready(home, manifest, readable=not damaged)
             recalled = recall(utc_naive(manifest.moment), opened)
+            recorded = released.take_over(home, utc_naive(manifest.moment))
         acts.take_in(ready)
         unlisted, lost = 0, [home.inbox] if damaged else []
         if apart and not (present and present.of == manifest.kept["of"]):
@@ -222,11 +225,12 @@ def restore(
             of=manifest.at, erased_again=erased, holds_put_back=recalled.holds,
             rectifications_reopened=recalled.reopened, requests_missing=recalled.missing,
             erased_unlisted=unlisted, put_aside=list(aside),
+            releases_unrecorded=not recorded,
         )  # fmt: skip
         moving.move_in(ready)
     return Restored(
         manifest.at, erased, recalled.holds, recalled.reopened, recalled.missing,
-        unlisted, aside,
+        unlisted, aside, not recorded,
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import duckdb
 
+from governance import unrecorded
 from governance.clocks import Clocks, last_instant
 from governance.policy.model import Policy
 from governance.policy.words import GRANTS
@@ -70,6 +71,16 @@ def whole_groups(count: int, least: int) -> int:
     return count // least * least
 
 
+def make(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the tables where they aren't there yet."""
+    connection.execute("create schema if not exists governance")
+    connection.execute(
+        f"create table if not exists {TABLE} (month date, purpose varchar, word varchar,"
+        ' "by" varchar, value varchar, subjects bigint)'
+    )
+    connection.execute(f"create table if not exists {COUNTED} (month date, as_of date)")
+
+
 def stand(connection: duckdb.DuckDBPyConnection, policy: Policy, clocks: Clocks) -> list[Count]:
     """Return the statistics that stand, counting months that have ended if that is due.
 
@@ -78,12 +89,7 @@ def stand(connection: duckdb.DuckDBPyConnection, policy: Policy, clocks: Clocks)
     connection
         With the warehouse as its database, once permission is built.
     """
-    connection.execute("create schema if not exists governance")
-    connection.execute(
-        f"create table if not exists {TABLE} (month date, purpose varchar, word varchar,"
-        ' "by" varchar, value varchar, subjects bigint)'
-    )
-    connection.execute(f"create table if not exists {COUNTED} (month date, as_of date)")
+    make(connection)
     months = _due(connection, policy, clocks) if clocks.current else []
     connection.execute("begin")
     for month in months:
@@ -97,7 +103,10 @@ def stand(connection: duckdb.DuckDBPyConnection, policy: Policy, clocks: Clocks)
 
 
 def _due(connection: duckdb.DuckDBPyConnection, policy: Policy, clocks: Clocks) -> list[date]:
-    """Return the months to count: those that ended since the last, once the policy lets it."""
+    """Return the months to count: those that ended since the last, once the policy lets it.
+
+    None that may have been counted, and nobody knows, is counted again.
+    """
     newest, as_of = connection.execute(f"select max(month), max(as_of) from {COUNTED}").fetchall()[
         0
     ]
@@ -108,6 +117,8 @@ def _due(connection: duckdb.DuckDBPyConnection, policy: Policy, clocks: Clocks) 
     ]
     if first is None:
         return []
+    if time := unrecorded.last(connection):  # what ended by then may have been counted already
+        first = max(first, time.until)
     after_last = (clocks.as_of + timedelta(days=1)).replace(day=1)
     months: list[date] = []
     month = _before(after_last)

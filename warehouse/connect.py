@@ -19,6 +19,7 @@ import duckdb
 from warehouse import keys
 from warehouse.errors import (
     DAMAGED,
+    HELD,
     MISSING,
     NO_FILE,
     AssentError,
@@ -334,7 +335,7 @@ def _attached(connection: duckdb.DuckDBPyConnection, store: Store, *, last: bool
 class _HeldError(UsageError):
     """Another process holds the file."""
 
-    rule = "held"
+    rule = HELD
 
 
 def _explained(store: Store, error: duckdb.Error) -> AssentError:

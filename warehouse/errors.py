@@ -130,6 +130,7 @@ def without_values(kind: str, text: str) -> str:
 DAMAGED = "damaged"
 NO_FILE = "no file"  # nothing has been written yet
 MISSING = "missing"  # it was written, and is lost
+HELD = "held"  # another process has it
 _DAMAGED = {
     False: "restore it from a backup",
     True: "`assent run` writes published files anew",

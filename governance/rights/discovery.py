@@ -25,6 +25,7 @@ HOLDS_NOBODY = frozenset(
     {
         "landing.changed_days", "landing.clocks", "landing.loads", "governance.rule_verdicts",
         "governance.rewritten", "governance.consent_statistics", "governance.consent_months",
+        "governance.unrecorded_releases",
         SPECIAL_VALUES, "segmentation.segments",
         "segmentation.aggregates", "segmentation.aggregate_texts",
         "main.segments", "main.about", "main.unread", "main.kept",

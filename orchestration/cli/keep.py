@@ -79,6 +79,13 @@ def restore(source: Path, separate: Path | None, as_json: bool) -> None:
             f"requests of since then, lost: {', '.join(done.requests_missing)}; open them again",
             err=True,
         )
+    if done.releases_unrecorded:
+        click.echo(
+            "nothing here told which figures of segments and of consent were shown since then: none"
+            " is released anew for `segmentation.aggregates_days`, and no month that has ended is"
+            " counted",
+            err=True,
+        )
     click.echo(
         "Record again what was recorded since then and is in no feed; readmit who was readmitted",
         err=True,

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 import duckdb
 import pytest
 
-from governance import consent_statistics
+from governance import consent_statistics, unrecorded
 from governance.clocks import last_instant
 from governance.consent_statistics import Count
 from models import plots
@@ -99,6 +99,15 @@ def test_months_are_added_when_the_policy_lets_them(warehouse):
     assert warehouse.execute(counted).fetchall() == [(months,)]
     stood(warehouse, AS_OF + timedelta(days=wait + 3))
     assert warehouse.execute(counted).fetchall() == [(months + 1,)]
+
+
+def test_a_month_that_may_have_been_counted_before_a_restore_is_not_counted_again(warehouse):
+    """Whoever was erased in between would be the difference, where the record of it was lost."""
+    march = datetime(2024, 3, 20)
+    unrecorded.note(warehouse, unrecorded.Unrecorded(march - timedelta(days=30), march))
+    stood(warehouse)
+    counted = warehouse.execute("select month from governance.consent_months order by all")
+    assert [month for (month,) in counted.fetchall()] == [date(2024, n, 1) for n in (3, 4, 5, 6)]
 
 
 def test_a_past_day_counts_nothing(warehouse):
