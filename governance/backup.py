@@ -166,9 +166,9 @@ def restore(
 
     It is made ready aside: checked, brought to this version, and rid of everybody who has been
     erased since, and of those whom custody has let go since with their salts; what the list knows
-    of requests that the backup doesn't is recalled. Nothing is published
-    in it, so nobody reads or exports anything before a run has read the feeds anew and judged what
-    it holds.
+    of requests that the backup doesn't is recalled, and what was released since is taken over.
+    Nothing is published in it, so nobody reads or exports anything before a run has read the feeds
+    anew and judged what it holds.
 
     Parameters
     ----------

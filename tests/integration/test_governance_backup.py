@@ -145,43 +145,6 @@ def test_on_a_new_machine_the_newest_list_is_needed_and_is_enough(told, tmp_path
     assert not held(one, who)
 
 
-RELEASED = (
-    "select release, as_of, count(distinct segmentation_key) from segmentation.aggregates"
-    " join segmentation.aggregate_members using (release) group by all order by all"
-)
-
-
-def test_what_was_released_since_is_not_released_again(told, tmp_path):
-    one, folder, _, keys = copied(told, tmp_path)
-    with one.warehouse() as connection:
-        for table, day in (("aggregates", ", as_of + 28 as as_of"), ("aggregate_members", "")):
-            connection.execute(
-                f"insert into segmentation.{table} by name"
-                f" select * replace (release + 1 as release{day}) from segmentation.{table}"
-            )
-        connection.execute(
-            "insert into governance.consent_months"
-            " select max(month) + interval 1 month, max(as_of) + 28 from governance.consent_months"
-        )
-        months = connection.execute("from governance.consent_months order by all").fetchall()
-        released = connection.execute(RELEASED).fetchall()
-    assert len(released) == 2
-    done = restored(one, folder / "state", "--json")
-    assert done.status == 0, done.said
-    assert not done.json["releases_unrecorded"]
-    with one.warehouse() as connection:
-        assert connection.execute(RELEASED).fetchall() == released
-        counted = connection.execute("from governance.consent_months order by all").fetchall()
-        assert counted == months
-    assert rows_with(one, keys) == []
-
-    damage(one.home.warehouse)
-    done = restored(one, folder / "state")
-    assert done.status == 0, done.said
-    assert "nothing here told which figures" in done.err
-    assert one.acts()[-1]["releases_unrecorded"]
-
-
 @pytest.mark.slow
 def test_words_that_wait_here_wait_on(told, tmp_path):
     one, folder, _, _ = copied(told, tmp_path)

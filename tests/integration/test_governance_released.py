@@ -166,7 +166,43 @@ def test_a_present_state_that_is_held_is_waited_for_not_given_up(home, restored,
     def held(*_):
         raise UsageError("another process holds warehouse.duckdb", rule="held")
 
-    with monkeypatch.context() as patched, pytest.raises(UsageError, match="another process"):
-        patched.setattr(released, "_add", held)
+    monkeypatch.setattr(released, "_add", held)
+    with pytest.raises(UsageError, match="another process"):
         taken_over(home, restored)
-    assert asked(restored, f"select count(distinct release) from {CELLS}") == [(1,)]
+    with restored.prepared(), connected(warehouse_store()) as connection:
+        assert unrecorded.last(connection) is None
+
+
+WHO = (
+    "select release, as_of, count(distinct segmentation_key) from segmentation.aggregates"
+    " join segmentation.aggregate_members using (release) group by all order by all"
+)
+WHEN = "from governance.consent_months order by all"
+
+
+def test_a_restore_takes_over_what_was_released_since_its_backup(small, tmp_path):
+    one, backup = small.copy(tmp_path / "home"), str(tmp_path / "backup")
+    assert one.assent("backup", "--to", backup).status == 0
+    with one.warehouse() as connection:
+        for table, day in (("aggregates", ", as_of + 28 as as_of"), ("aggregate_members", "")):
+            connection.execute(
+                f"insert into segmentation.{table} by name"
+                f" select * replace (release + 1 as release{day}) from segmentation.{table}"
+            )
+        connection.execute(
+            "insert into governance.consent_months"
+            " select max(month) + interval 1 month, max(as_of) + 28 from governance.consent_months"
+        )
+        before = [connection.execute(query).fetchall() for query in (WHO, WHEN)]
+    assert len(before[0]) == 2
+    done = one.assent("restore", "--from", backup, "--json")
+    assert done.status == 0, done.said
+    assert not done.json["releases_unrecorded"]
+    with one.warehouse() as connection:
+        assert [connection.execute(query).fetchall() for query in (WHO, WHEN)] == before
+
+    damage(one.home.warehouse)
+    done = one.assent("restore", "--from", backup)
+    assert done.status == 0, done.said
+    assert "nothing here told which figures" in done.err
+    assert one.acts()[-1]["releases_unrecorded"]
