@@ -3,20 +3,17 @@
 import json
 import re
 import shutil
-import signal
 import sqlite3
-import subprocess
-import sys
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from governance import backup, inbox
+from governance import inbox
 from tests.support.installation import add_consent_events, damage, own_feeds
 from tests.support.whereabouts import held, keys_of, rows_with
-from warehouse.home import PROJECT, SEPARATE
+from warehouse.home import SEPARATE
 
 LATER = "2025-03-01T00:00:00Z"
 
@@ -376,35 +373,3 @@ def test_a_backup_of_salts_that_stays_too_long_breaks_a_rule(told, tmp_path):
     shutil.rmtree(tmp_path / "salts")
     one.run("--select", "group:landing")
     assert judged(ASSENT_NOW=LATER) == "holds"
-
-
-def test_what_a_killed_backup_left_is_no_obstacle_and_goes(told, tmp_path):
-    one, *_ = copied(told, tmp_path)
-    left = tmp_path / ".state.unfinished"
-    (left / "dagster").mkdir(parents=True)
-    (left / "warehouse.duckdb").write_bytes(b"half of it")
-    backed_up(one, tmp_path / "state")
-    assert not left.exists()
-    assert restored(one, tmp_path / "state").status == 0
-
-
-def test_salts_that_a_killed_backup_left_are_counted_and_go_with_the_next_command(told, tmp_path):
-    one, *_ = copied(told, tmp_path)
-    for note in one.home.releases.glob("backup-*.json"):  # of the others
-        note.unlink()
-    killed = (
-        "import os; from orchestration.cli.main import main;"
-        "os.rename = lambda *_: os.kill(os.getpid(), 9);"  # before it takes its place
-        f"main(['backup', '--separate', '--to', {str(tmp_path / 'apart')!r}])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", killed], env=one.environment, cwd=PROJECT, capture_output=True,
-        check=False,
-    )  # fmt: skip
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    assert (tmp_path / ".apart.unfinished" / "salts").exists()
-    with one.entered():
-        assert backup.oldest_salts() is not None
-    assert one.assent("keys", "rotate", "inbox").status == 0
-    assert not (tmp_path / ".apart.unfinished").exists()
-    assert not list(one.home.releases.glob("backup-*.json"))
