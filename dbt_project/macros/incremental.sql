@@ -43,16 +43,21 @@ delete from {{ this }} where as_of in (select as_of from {{ ref('stg_landing__cl
 
 {# After a mart took a snapshot: drop those beyond the number kept, and, from every snapshot,
    whoever has no basis now. What is left of older snapshots ages with every day: a row goes once
-   the oldest data behind it is past its retention, or isn't covered by the present consent.
+   the oldest data behind it is past its retention, or isn't covered by the present consent. No
+   snapshot stays of a day beyond the newest of the feeds, which goes back where its rows go: such a
+   day can't be asked for, and nothing would ever drop it.
 
    oldest: the day of that data, an expression over the mart's columns; only for a mart of nothing
    but transactions. Without it nobody can tell, and older snapshots go as a whole. #}
 {% macro prune_snapshots(purpose, oldest=none) -%}
-{% set today = "(select as_of from " ~ ref('stg_landing__clocks') ~ ")" -%}
+{% set today = clock('as_of') -%}
+{% set newest = clock('newest_day') -%}
 delete from {{ this }}
-where (
+where as_of > {{ newest }}
+    or (
         as_of not in (
             select distinct as_of from {{ this }}
+            where as_of <= {{ newest }}
             order by as_of desc limit {{ snapshots_kept(purpose) }}
         )
         -- A past day stays while its run lasts; the next run drops it.

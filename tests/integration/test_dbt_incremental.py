@@ -62,12 +62,13 @@ def consent(name: str, action: str, day: date, **other: Any) -> dict[str, Any]:
     } | other  # fmt: skip
 
 
-def set_clocks(connection: Connection, day: date) -> None:
-    """Set the clocks to the end of a day."""
+def set_clocks(connection: Connection, day: date, newest: date | None = None) -> None:
+    """Set the clocks to the end of a day, the newest of the feeds unless that is another."""
     end = datetime.combine(day, time.max)
     connection.execute("delete from warehouse.landing.clocks")
     landing.put(connection, "clocks", [
-        {"as_of": day, "as_of_end": end, "known_at": end, "newest_day": day, "fit": True},
+        {"as_of": day, "as_of_end": end, "known_at": end, "newest_day": newest or day,
+         "fit": True},
     ])  # fmt: skip
 
 
@@ -321,6 +322,41 @@ def test_older_snapshots_age(history: dict[str, Any], tmp_path: Path) -> None:
     assert left
     assert not older("bias_monitoring", "1")
     assert not older("personalised_offers", "1")
+
+
+def test_no_snapshot_stays_beyond_the_newest_day(history: dict[str, Any], tmp_path: Path) -> None:
+    """The newest day goes back where its rows go; a past day that is asked for drops no later."""
+    home = dbt.copied(history["home"], tmp_path / "home")
+    home.variables = home.variables | {
+        "purposes": [p | {"snapshots": 2} for p in home.variables["purposes"]]
+    }
+    home.manifest = None
+    newest = LAST_DAY + timedelta(days=2)  # what the history ends with
+    past, back = newest - timedelta(days=5), newest - timedelta(days=1)
+
+    def days_after(day: date, newest: date) -> dict[str, list[date]]:
+        with home.warehouse() as connection:
+            set_clocks(connection, day, newest)
+        home.built("run", "--exclude", "staging")
+        with home.warehouse() as connection:
+            return {
+                purpose: [day for (day,) in connection.execute(
+                    f"select distinct as_of from marts.mart_{purpose} order by as_of"
+                ).fetchall()]
+                for purpose in PURPOSES
+            }  # fmt: skip
+
+    assert newest in days_after(newest, newest)["segmentation"]
+    asked = days_after(past, newest)
+    assert {purpose: found[-1] for purpose, found in asked.items()} == dict.fromkeys(
+        PURPOSES, newest
+    )
+    gone_back = days_after(back, back)
+    assert {purpose: found[-1] for purpose, found in gone_back.items()} == dict.fromkeys(
+        PURPOSES, back
+    )
+    # Such a day takes the place of none of those that the policy keeps.
+    assert gone_back["segmentation"] == [past, back]
 
 
 def test_comparison_finds_a_row_that_was_not_built_again(

@@ -115,10 +115,10 @@ POISONS: dict[rules.Rule, dict[str, Poison]] = {
     },
     rules.staged_columns_documented: {
         "a column of the SQL alone": lambda m: replace(
-            m, "stg_landing__clocks", "fit,", "fit, newest_day,"
+            m, "stg_landing__clocks", "fit,", "fit, oldest_day,"
         ),
         "a column of the YAML alone": lambda m: model(m, "stg_landing__clocks")["columns"].update(
-            newest_day={}
+            oldest_day={}
         ),
     },
     rules.names_by_layer: {

@@ -10,7 +10,8 @@ renamed as (
         -- times
         as_of,
         as_of_end,
-        known_at
+        known_at,
+        newest_day
     from source
 )
 
