@@ -11,13 +11,18 @@ from governance.policy.model import Policy
 from warehouse.clock import now
 
 
+def today(policy: Policy) -> date:
+    """Return the present day in the policy's time zone."""
+    return now().astimezone(ZoneInfo(policy.time_zone)).date()
+
+
 def present_day(policy: Policy, newest: date) -> date:
     """Return the present day in the policy's time zone, or the newest day that is known if later.
 
     A clock that is behind what has been read is wrong: it makes nothing younger, nor lets what has
     expired count again.
     """
-    return max(now().astimezone(ZoneInfo(policy.time_zone)).date(), newest)
+    return max(today(policy), newest)
 
 
 def judged(since: date, day: date, most: int) -> tuple[int, bool]:

@@ -18,6 +18,7 @@ from ingest.landing import table_of
 from ingest.model import Sources
 from warehouse.errors import UsageError
 
+ONE_DAY = timedelta(days=1)
 REMOVAL = ("feed", "why", "day", "rows", "emptied")
 
 
@@ -130,7 +131,9 @@ def _with_reasons(connection: duckdb.DuckDBPyConnection, figures: FeedFigures) -
     )
 
 
-def feed_clocks(connection: duckdb.DuckDBPyConnection, sources: Sources) -> tuple[datetime, date]:
+def feed_clocks(
+    connection: duckdb.DuckDBPyConnection, sources: Sources, today: date
+) -> tuple[datetime, date]:
     """Return how far the feeds reach.
 
     Parameters
@@ -139,6 +142,8 @@ def feed_clocks(connection: duckdb.DuckDBPyConnection, sources: Sources) -> tupl
         With the warehouse attached.
     sources
         For the way in which the transactions are delivered.
+    today
+        The present day, in the policy's time zone: it isn't complete, however it is delivered.
 
     Returns
     -------
@@ -147,7 +152,7 @@ def feed_clocks(connection: duckdb.DuckDBPyConnection, sources: Sources) -> tupl
         zone.
     newest_day : date
         The newest complete day of the transactions, in the policy's time zone: the day of the
-        newest one where days are delivered whole, else the day before it.
+        newest one where days are delivered whole, else the day before it; but a day that is over.
 
     Raises
     ------
@@ -160,7 +165,12 @@ def feed_clocks(connection: duckdb.DuckDBPyConnection, sources: Sources) -> tupl
             "no transaction has been landed", "look at `assent feeds` and `assent sources check`"
         )
     whole = sources.feeds["transactions"].delivery == "whole_days"
-    return newest_event(connection), newest if whole else newest - timedelta(days=1)
+    complete = newest if whole else newest - ONE_DAY
+    # A time may be later than its arrival, by a day at most: a clock that is further behind the
+    # feeds is wrong, and doesn't tell which day is over.
+    if newest - ONE_DAY <= today:
+        complete = min(complete, today - ONE_DAY)
+    return newest_event(connection), complete
 
 
 def newest_event(connection: duckdb.DuckDBPyConnection) -> datetime:

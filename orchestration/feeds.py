@@ -11,6 +11,7 @@ from functools import cache
 import duckdb
 
 from governance import evidence
+from governance.aging import today
 from governance.clocks import Clocks, clocks_of
 from governance.policy.columns import allowed_columns
 from governance.policy.load import policy_hash
@@ -45,7 +46,7 @@ def feeds() -> Sources:
 
 def landed_clocks(connection: duckdb.DuckDBPyConnection, as_of: date | None = None) -> Clocks:
     """Return the clocks of what has landed; without ``as_of``, those of the newest complete day."""
-    known_at, newest_day = feed_clocks(connection, feeds())
+    known_at, newest_day = feed_clocks(connection, feeds(), today(policy()))
     return clocks_of(as_of, known_at=known_at, newest_day=newest_day, time_zone=policy().time_zone)
 
 

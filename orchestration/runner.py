@@ -54,8 +54,9 @@ def run_job(name: str, *, partition: str | None = None, select: str | None = Non
     if partition and not DAYS.has_partition_key(partition):
         raise UsageError(
             f"as_of {partition} is no day that can be asked for",
-            f"ask for a day from {DAYS.get_first_partition_key()} to the newest of the feeds, which"
-            " has to be past by the clock of this machine, too",
+            f"ask for a day from {DAYS.get_first_partition_key()} to the newest of the feeds; if"
+            " nobody asked, the clock of this machine is behind the times of the feed"
+            " `transactions`: set it right",
         )
     selection = selected(name, select)
     run_id = str(uuid.uuid4())

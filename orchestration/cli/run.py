@@ -46,17 +46,15 @@ def run(as_of: datetime | None, select: str | None) -> None:
 
 def _require_possible(day: date) -> None:
     """Refuse a day that no feed can reach, before anything is read."""
-    from zoneinfo import ZoneInfo
-
+    from governance.aging import today
     from orchestration.common import FIRST_DAY
     from orchestration.manifest import policy
-    from warehouse.clock import now
 
-    today = now().astimezone(ZoneInfo(policy().time_zone)).date()
-    if not FIRST_DAY <= day <= today:
+    last = today(policy())
+    if not FIRST_DAY <= day <= last:
         raise UsageError(
             f"as_of {day} is no day that can be asked for",
-            f"ask for a day from {FIRST_DAY} to the newest of the feeds, which isn't after {today}",
+            f"ask for a day from {FIRST_DAY} to the newest of the feeds, which isn't after {last}",
         )
 
 

@@ -86,11 +86,11 @@ def test_figures_and_clocks(tmp_path):
     load(sources)
     with connected(warehouse_store()) as connection:
         figures = {one.feed: one.summary() for one in feed_figures(connection)}
-        assert feed_clocks(connection, sources) == (
+        assert feed_clocks(connection, sources, date.max) == (
             datetime(2024, 6, 3, 8), datetime(2024, 6, 1).date(),
         )  # fmt: skip
         whole = sources_in(tmp_path, transactions=declared("transactions", delivery="whole_days"))
-        assert str(feed_clocks(connection, whole)[1]) == "2024-06-02"
+        assert str(feed_clocks(connection, whole, date.max)[1]) == "2024-06-02"
     assert figures["transactions"] == {
         "feed": "transactions", "read": 8, "accepted": 7, "quarantined": 1, "duplicates": 0,
         "corrected": 0, "suppressed": 0, "unresolved": 1,
@@ -270,7 +270,29 @@ def test_no_clock_without_transactions(tmp_path):
     sources = sources_in(tmp_path)
     load(sources)
     with connected(warehouse_store()) as connection, pytest.raises(UsageError, match="no trans"):
-        feed_clocks(connection, sources)
+        feed_clocks(connection, sources, date.max)
+
+
+@pytest.mark.parametrize(
+    ("delivery", "today", "newest"),
+    [
+        ("whole_days", "2024-06-03", "2024-06-02"),
+        ("whole_days", "2024-06-02", "2024-06-01"),  # whoever delivers it says so too early
+        ("whole_days", "2024-06-01", "2024-05-31"),  # a time may be later than its arrival
+        ("whole_days", "2023-06-02", "2024-06-02"),  # a clock that is wrong tells nothing
+        ("continuous", "2024-06-03", "2024-06-01"),
+        ("continuous", "2024-06-02", "2024-06-01"),
+        ("continuous", "2024-06-01", "2024-05-31"),
+    ],
+)
+def test_a_day_that_is_not_over_is_not_complete(tmp_path, delivery, today, newest):
+    fill(tmp_path, transactions=[sale(), sale(occurred_at="2024-06-02 10:00:00")])
+    sources = sources_in(tmp_path, transactions=declared("transactions", delivery=delivery))
+    load(sources)
+    with connected(warehouse_store()) as connection:
+        assert feed_clocks(connection, sources, date.fromisoformat(today))[1] == date.fromisoformat(
+            newest
+        )
 
 
 def test_what_has_left_was_not_corrected(tmp_path):
