@@ -8,16 +8,17 @@ here: where keys come from (``warehouse.keys``), writing a file anew (``warehous
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from governance import acts, identity, inbox
 from governance.rights import kept, receipt
 from warehouse import keys
 from warehouse.clock import now
-from warehouse.connect import Store, published_store, require_file, warehouse_store
+from warehouse.connect import Store, connected, published_store, require_file, warehouse_store
 from warehouse.errors import KeyMissingError
 from warehouse.home import Home
+from warehouse.publish import without_damaged
 from warehouse.rewrite import rewrite
 
 PUBLISHED = "published_"
@@ -47,11 +48,13 @@ def rotate(names: Sequence[str]) -> dict[str, Changed]:
     Raises
     ------
     KeyMissingError
-        If a key is lost, a new one isn't supplied where the present one is, or the key that has
-        signed receipts is another; then nothing has been changed, and no key made.
+        If a key is lost, a new one isn't supplied where the present one is, a file opens with
+        none, or the key that has signed receipts is another; then nothing has been changed, and no
+        key made.
     UsageError
-        If a file is lost, or `inbox` or `kept` an older copy: the newest, put back later, would
-        open with the old key alone.
+        If a file is lost or damaged, or `inbox` or `kept` an older copy: the newest, put back
+        later, would open with the old key alone. A published file that is damaged is removed
+        instead.
     """
     with acts.acting(ROTATE, names=list(names)):
         _require_files(names)
@@ -61,8 +64,23 @@ def rotate(names: Sequence[str]) -> dict[str, Changed]:
         if kept.store().key_name in names and Home.current().kept.exists():
             kept.mark()
         for name in names:
+            _require_opening(name)
+        for name in names:
             keys.begin_change(name)
+        # If one can't be changed now, its new key stays: by what has been written, nobody can tell
+        # whether the file is under it already. The next call goes on with it.
         return {name: _change(name) for name in names}
+
+
+@without_damaged
+def _require_opening(name: str) -> None:
+    """Refuse before any key is made where a file doesn't open."""
+    if name == receipt.KEY:
+        return
+    with _still(name) as store:
+        if store.path.exists():
+            with connected(replace(store, read_only=True)):
+                pass
 
 
 def _require_change(names: Sequence[str]) -> None:
@@ -87,7 +105,9 @@ def _require_files(names: Sequence[str]) -> None:
                 require_file(store)
 
 
+@without_damaged
 def _change(name: str) -> Changed:
+    """Write what a key opens anew with the new one, which takes its place."""
     had_file = True
     if name == receipt.KEY:
         had_file = Home.current().receipts.exists()

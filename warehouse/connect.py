@@ -16,16 +16,18 @@ from pathlib import Path
 
 import duckdb
 
-from warehouse import keys
+from warehouse import keys, written_with
 from warehouse.errors import (
     DAMAGED,
     HELD,
     MISSING,
     NO_FILE,
+    WRITTEN_ANEW,
     AssentError,
     KeyMissingError,
     UsageError,
     damaged,
+    exchanged,
     is_damage,
     without_values,
 )
@@ -327,6 +329,8 @@ def _attached(connection: duckdb.DuckDBPyConnection, store: Store, *, last: bool
                 break
         else:
             return True
+    if isinstance(wrong, KeyMissingError) and store.published and written_with.fits(store.key_name):
+        raise exchanged(store.path.name, store.key_name)
     if wrong:
         raise wrong
     return False
@@ -347,9 +351,11 @@ def _explained(store: Store, error: duckdb.Error) -> AssentError:
     if in_clear() and "encrypted" in message.lower():
         return UsageError(f"{name} is encrypted, but {IN_CLEAR} is set", f"unset {IN_CLEAR}")
     if "encryption key" in message.lower() or "cannot open encrypted" in message.lower():
+        remove = f"; if that is lost, remove {store.path}: {WRITTEN_ANEW}"
         return KeyMissingError(
             f"the key '{store.key_name}' doesn't fit the file {name}",
-            f"supply the key that {name} was written with ({keys.PREFIX}{store.key_name.upper()})",
+            f"supply the key that {name} was written with ({keys.PREFIX}{store.key_name.upper()})"
+            f"{remove if store.published else ''}",
         )
     if "set lock on file" in message.lower():
         return _HeldError(

@@ -101,6 +101,17 @@ def damaged(files: Mapping[str, bool]) -> UsageError:
     return UsageError(f"{which} is damaged", mend, rule=DAMAGED)
 
 
+def exchanged(file: str, key: str) -> UsageError:
+    """Return what a published file means that its own key hasn't written: it is as good as damaged.
+
+    Such as a copy from before that key took another's place.
+    """
+    return UsageError(
+        f"{file} isn't the file that its key '{key}' has written: another is in its place",
+        WRITTEN_ANEW, rule=DAMAGED,
+    )  # fmt: skip
+
+
 # What DuckDB says of statements, files and the machine; with anything else it quotes rows.
 _QUOTES_NO_ROW = (
     "BinderException", "CatalogException", "ConnectionException", "InterruptException",
@@ -131,10 +142,8 @@ DAMAGED = "damaged"
 NO_FILE = "no file"  # nothing has been written yet
 MISSING = "missing"  # it was written, and is lost
 HELD = "held"  # another process has it
-_DAMAGED = {
-    False: "restore it from a backup",
-    True: "`assent run` writes published files anew",
-}
+WRITTEN_ANEW = "`assent run` writes published files anew"
+_DAMAGED = {False: "restore it from a backup", True: WRITTEN_ANEW}
 _MIXED_UP = "a file stands where a folder belongs, or a folder for a file: name another, or move it"
 # What DuckDB says of a transaction that a file had no room for.
 _NOT_COMMITTED = re.compile("TransactionContext Error: Failed to commit: Could not [a-z ]*file ")

@@ -19,8 +19,11 @@ ROOMS = ("orchestration", "ingest", "warehouse", "models", "expectations", "gove
 # In no ordinary backup: what makes pseudonyms of people again, and who may not come back.
 SEPARATE = ("salts", "kept")
 # In no backup at all: what a run makes anew, what is of processes that are alive, what tells an
-# older copy of a file from the newest, and damaged files; a restore leaves these two as they are.
-PASSING = ("published", "dbt", "spill", "running", "journal", "restoring", "inbox.mark", "damaged")
+# older copy of a file from the newest, and damaged files; a restore leaves these as they are.
+PASSING = (
+    "published", "dbt", "spill", "running", "journal", "restoring", "inbox.mark", "published.keys",
+    "damaged",
+)  # fmt: skip
 # What only grows: a restore takes nothing away from it.
 RECORDS = ("audit", "releases", "receipts", "dagster")
 
@@ -100,6 +103,11 @@ class Home:
     def published(self) -> Path:
         """One file per purpose, replaced whole."""
         return self.root / "published"
+
+    @property
+    def written_with(self) -> Path:
+        """By which key each published file was written last: digests, no key."""
+        return self.root / "published.keys"
 
     @property
     def artefacts(self) -> Path:

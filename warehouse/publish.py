@@ -16,6 +16,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import duckdb
 
+from warehouse import written_with
 from warehouse.connect import connected, published_store, warehouse_store, whole
 from warehouse.errors import DAMAGED, UsageError
 from warehouse.home import Home
@@ -47,7 +48,8 @@ def publish(
     """
     _clear_aside()
     counts = _build(tables, over)
-    _swap_in(tables)
+    names = [published_store(purpose).key_name for purpose in tables]
+    _swap_in(tables, written_with.notes(names))
     return counts
 
 
@@ -76,7 +78,7 @@ def thin_out(rows: Mapping[str, Mapping[str, str]]) -> None:
             connection.execute(f"checkpoint {_alias(purpose)}")
     for store in stores:
         sync_file(store.path)
-    _swap_in(rows)
+    _swap_in(rows, {})  # a copy opens with the key of the file that it is of
 
 
 def swap(payload: dict[str, Any]) -> None:
@@ -87,6 +89,7 @@ def swap(payload: dict[str, Any]) -> None:
         if aside.exists():
             os.replace(aside, home.published_file(purpose))
     sync_folder(home.published)
+    written_with.note(payload.get("keys", {}))  # an entry of an earlier version has none
 
 
 def before(purpose: str) -> str:
@@ -113,7 +116,8 @@ def without_damaged(work: Callable[P, T]) -> Callable[P, T]:
     """Let work that may be done again be done without published files that are damaged.
 
     They are removed: who has to leave them can't be taken out of them, nor would their bytes be
-    written anew. A run makes them anew. Nothing is removed while nothing stops the work.
+    written anew. A run makes them anew. Nothing is removed while nothing stops the work. A file
+    that isn't the one that its key has written is taken for damaged (``warehouse.written_with``).
     """
 
     @wraps(work)
@@ -151,8 +155,8 @@ def _clear_aside() -> Home:
     return home
 
 
-def _swap_in(purposes: Iterable[str]) -> None:
-    entry = begin("publish", {"purposes": sorted(purposes)})
+def _swap_in(purposes: Iterable[str], keys: written_with.Notes) -> None:
+    entry = begin("publish", {"purposes": sorted(purposes), "keys": keys})
     swap(entry.payload)
     entry.close()
 

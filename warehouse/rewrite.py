@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from warehouse import written_with
 from warehouse.connect import Store, connected
 from warehouse.home import Home
 from warehouse.journal import Step, begin, sync_file, sync_folder
@@ -31,7 +32,9 @@ def rewrite(stores: Sequence[Store]) -> None:
     for store in there:
         _build(store)
     root = Home.current().root
-    entry = begin(KIND, {"files": [str(store.path.relative_to(root)) for store in there]})
+    files = [str(store.path.relative_to(root)) for store in there]
+    keys = written_with.notes(store.key_name for store in there if store.published)
+    entry = begin(KIND, {"files": files, "keys": keys})
     swap(entry.payload)
     entry.close()
 
@@ -44,6 +47,7 @@ def swap(payload: dict[str, Any]) -> None:
         if aside.exists():
             os.replace(aside, root / name)
             sync_folder(aside.parent)
+    written_with.note(payload.get("keys", {}))  # an entry of an earlier version has none
 
 
 def _aside(path: Path) -> Path:

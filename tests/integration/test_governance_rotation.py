@@ -9,6 +9,7 @@ import pytest
 from governance import identity, inbox
 from governance.rights import kept, receipt
 from orchestration.common import key_names
+from tests.support.installation import IN_THE_FIRST_BLOCK
 from warehouse import keys
 from warehouse.connect import connected, published_store, warehouse_store
 from warehouse.publish import published_purposes
@@ -132,6 +133,78 @@ def test_supplied_keys_are_changed_by_whoever_supplies_them(one):
     }  # fmt: skip
     assert listed["warehouse"]["place"] == str(one.keys / "warehouse")
     assert one.assent("keys", "rotate", "nobody").status == 2
+
+
+OLD = "segmentation.duckdb isn't the file that its key 'published_segmentation' has written"
+ANEW = "`assent run` writes published files anew"
+ASK = ("query", "--purpose", "segmentation", "from segments")
+
+
+def erase_somebody(one):
+    customer = min(one.everybody())
+    opened = one.assent("rights", "open", customer, "erasure", "--json")
+    number = opened.json["request_id"]
+    assert one.assent("rights", "verify", number, "--method", "card").status == 0
+    return one.assent("rights", "fulfil", number)
+
+
+ACTS = {
+    "an erasure": erase_somebody,
+    "a run": lambda one: one.assent("run", "--select", "group:landing"),
+    "a rotation": lambda one: one.assent("keys", "rotate", "published_segmentation"),
+}
+
+
+def test_a_published_file_of_before_is_as_good_as_damaged(one):
+    path = one.home.published_file("segmentation")
+    older = path.read_bytes()
+    assert one.assent("keys", "rotate", "published_segmentation").status == 0
+    for act in ACTS.values():
+        path.write_bytes(older)
+        read = one.assent(*ASK)
+        assert (read.status, OLD in read.err, f"-> {ANEW}" in read.err) == (2, True, True), read.err
+        assert path.exists()
+        done = act(one)
+        assert done.status == 0, done.said
+        assert not path.exists()
+        assert "nothing has been written yet" in one.assent(*ASK).err
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_a_wrong_key_lets_nothing_be_removed(one, act):
+    """Supplied by mistake, such as the one that was changed: the file is the right one."""
+    with one.entered():
+        first = keys.get("published_segmentation")
+    assert one.assent("keys", "rotate", "published_segmentation").status == 0
+    path = one.home.published_file("segmentation")
+    content = path.read_bytes()
+    (one.keys / "published_segmentation").write_text(first)
+    done = ACTS[act](one)
+    assert done.status == 2, done.said
+    assert "the key 'published_segmentation' doesn't fit the file segmentation.duckdb" in done.err
+    assert f"if that is lost, remove {path}: {ANEW}" in done.err
+    assert path.read_bytes() == content
+    assert not list(one.keys.glob("*.new"))
+
+
+def test_a_file_that_can_not_be_written_anew_keeps_its_key(one):
+    content = one.home.warehouse.read_bytes()
+    flipped = bytearray(content)
+    flipped[IN_THE_FIRST_BLOCK] ^= 1
+    one.home.warehouse.write_bytes(flipped)
+    key = (one.keys / "warehouse").read_text()
+    done = one.assent("keys", "rotate", "warehouse", "published_segmentation")
+    assert (done.status, "warehouse.duckdb is damaged" in done.err) == (2, True), done.said
+    assert (one.keys / "warehouse").read_text() == key
+    one.home.warehouse.write_bytes(content)
+    flipped = bytearray(one.home.published_file("segmentation").read_bytes())
+    flipped[IN_THE_FIRST_BLOCK] ^= 1
+    one.home.published_file("segmentation").write_bytes(flipped)
+    done = one.assent("keys", "rotate", "warehouse", "published_segmentation")
+    assert done.status == 0, done.said
+    assert "changed: warehouse;" in done.out
+    assert not one.home.published_file("segmentation").exists()
+    assert opened(one)
 
 
 def test_what_is_published_while_both_keys_are_known_is_under_the_new_one(one):
