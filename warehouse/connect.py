@@ -22,7 +22,6 @@ from warehouse.errors import (
     HELD,
     MISSING,
     NO_FILE,
-    WRITTEN_ANEW,
     AssentError,
     KeyMissingError,
     UsageError,
@@ -351,12 +350,7 @@ def _explained(store: Store, error: duckdb.Error) -> AssentError:
     if in_clear() and "encrypted" in message.lower():
         return UsageError(f"{name} is encrypted, but {IN_CLEAR} is set", f"unset {IN_CLEAR}")
     if "encryption key" in message.lower() or "cannot open encrypted" in message.lower():
-        remove = f"; if that is lost, remove {store.path}: {WRITTEN_ANEW}"
-        return KeyMissingError(
-            f"the key '{store.key_name}' doesn't fit the file {name}",
-            f"supply the key that {name} was written with ({keys.PREFIX}{store.key_name.upper()})"
-            f"{remove if store.published else ''}",
-        )
+        return keys.unfitting(store.path, store.key_name, published=store.published)
     if "set lock on file" in message.lower():
         return _HeldError(
             f"another process holds {name}", "wait for it to end; `assent status` reads the rest"

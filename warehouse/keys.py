@@ -24,7 +24,7 @@ from pathlib import Path
 
 from warehouse.aside import begun
 from warehouse.clock import now
-from warehouse.errors import KeyMissingError
+from warehouse.errors import WRITTEN_ANEW, KeyMissingError
 from warehouse.home import Home, production
 
 PREFIX = "ASSENT_KEY_"
@@ -254,6 +254,22 @@ def end_change(name: str) -> bool:
         os.link(path, path.with_name(f"{name}.until-{now():%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"))
     os.replace(new, path)
     return True
+
+
+def unfitting(path: Path, name: str, *, published: bool) -> KeyMissingError:
+    """Return what to do where a key doesn't fit a file; one that is restored may have an older."""
+    variable = PREFIX + name.upper()
+    if Home.current() != Home.installed():
+        return KeyMissingError(
+            f"the key '{name}' doesn't fit the file {path.name} of the backup",
+            f"supply the key that the backup was made with ({variable}), and the present one as"
+            f" {NEW}{name.upper()}",
+        )
+    remove = f"; if that is lost, remove {path}: {WRITTEN_ANEW}" if published else ""
+    return KeyMissingError(
+        f"the key '{name}' doesn't fit the file {path.name}",
+        f"supply the key that {path.name} was written with ({variable}){remove}",
+    )
 
 
 @dataclass(frozen=True)

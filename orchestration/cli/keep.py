@@ -119,12 +119,13 @@ def list_(as_json: bool) -> None:
 def rotate(names: tuple[str, ...]) -> None:
     """Write what keys open anew with other keys; without a name, all of them."""
     from governance.rotation import rotate as change
-    from orchestration.common import key_names
+    from orchestration.common import key_names, require_keys
     from orchestration.writing import writing_alone
 
     for name in names:
         if name not in key_names():
             raise UsageError("there is no such key", "see `assent keys list`")
+    require_keys()  # the new ones, too: or the next run would refuse them
     with writing_alone("keys rotate"):
         done = change(list(dict.fromkeys(names)) or key_names())
     anew = [name for name, changed in done.items() if changed.had_file]

@@ -135,6 +135,30 @@ def test_supplied_keys_are_changed_by_whoever_supplies_them(one):
     assert one.assent("keys", "rotate", "nobody").status == 2
 
 
+def test_in_production_no_key_is_changed_for_one_that_no_run_takes(one, tmp_path):
+    supplied = {f"ASSENT_KEY_{key.name.upper()}": key.read_text() for key in one.keys.iterdir()
+                if "." not in key.name}  # fmt: skip
+    content = one.home.inbox.read_bytes()
+    for bad, said in (("x" * 17, "shorter than 32 characters: ASSENT_KEY_NEW_INBOX"),
+                      (supplied["ASSENT_KEY_VAULT"], "the same key is in ")):  # fmt: skip
+        real = {"ASSENT_PRODUCTION": "1", "ASSENT_SOURCES": str(tmp_path / "none.yaml")}
+        done = one.assent("keys", "rotate", "inbox", **real, **supplied, ASSENT_KEY_NEW_INBOX=bad)
+        assert (done.status, said in done.err) == (2, True), done.said
+        assert bad not in done.said
+    assert one.home.inbox.read_bytes() == content
+
+
+def test_a_restore_says_that_the_key_is_to_be_that_of_the_backup(one, tmp_path):
+    assert one.assent("backup", "--to", str(tmp_path / "state")).status == 0
+    assert one.assent("keys", "rotate", "inbox").status == 0
+    done = one.assent("restore", "--from", str(tmp_path / "state"))
+    assert (done.status, "doesn't fit the file inbox of the backup" in done.err) == (2, True)
+    assert "(ASSENT_KEY_INBOX), and the present one as ASSENT_KEY_NEW_INBOX" in done.err
+    old = next(one.keys.glob("inbox.until-*")).read_text()
+    both = {"ASSENT_KEY_INBOX": old, "ASSENT_KEY_NEW_INBOX": (one.keys / "inbox").read_text()}
+    assert one.assent("restore", "--from", str(tmp_path / "state"), **both).status == 0
+
+
 OLD = "segmentation.duckdb isn't the file that its key 'published_segmentation' has written"
 ANEW = "`assent run` writes published files anew"
 ASK = ("query", "--purpose", "segmentation", "from segments")
