@@ -9,8 +9,9 @@ The two marts have different keys for a subject, so that nobody can join them wi
 alone. The crosswalk ``landing.purpose_keys`` is read by ``int_*`` models and by this module; beside
 them only by what lists the subjects of landing (``governance.consent``), by what holds marts to it
 (``expectations.proof``), by what finds whose basis has lapsed (``governance.lapse``), by what
-misses a lost vault (``governance.identity``) and by what finds purposes that the policy no longer
-has (``governance.removal``); tested.
+misses a lost vault (``governance.identity``), by what takes over releases that a restored state
+lacks (``governance.released``) and by what finds purposes that the policy no longer has
+(``governance.removal``); tested.
 """
 
 from collections import Counter

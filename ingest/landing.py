@@ -181,6 +181,18 @@ def earlier_loads(connection: duckdb.DuckDBPyConnection, feed: str) -> list[Load
     return [Load(load_id, Fingerprint.read(text)) for load_id, text in rows]
 
 
+def sources_of_others(
+    connection: duckdb.DuckDBPyConnection, feeds: Iterable[str]
+) -> list[tuple[str, str]]:
+    """Return feed and place of what was loaded of feeds that aren't among some; no inbox is."""
+    rows = connection.execute(
+        "select distinct feed, fingerprint->>'place' as place from landing.loads"
+        " where feed not in (select unnest(?::varchar[])) and (fingerprint->>'place') <> ''",
+        [[*feeds, *INBOX.values()]],
+    ).fetchall()
+    return [(feed, place) for feed, place in rows]
+
+
 def next_load_id(connection: duckdb.DuckDBPyConnection) -> int:
     """Return the number of the next load."""
     return int(scalar(connection, "select coalesce(max(load_id), 0) + 1 from landing.loads"))

@@ -257,6 +257,8 @@ class _Work:
             status.forget_feeds(connection, self.policy)
             # Before the commit: a source that is read isn't met again.
             unread = [(plan.feed, place) for plan in plans for place in plan.unread]
+            # What isn't declared now may lie there still, and come back.
+            unread += landing.sources_of_others(connection, [plan.feed for plan in plans])
             suppression.note_met(connection, unread, self.moment.now)
             connection.execute("commit")
         except BaseException as error:

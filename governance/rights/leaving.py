@@ -151,6 +151,11 @@ def note_removal(
         Whether the rows stay and only lose values.
     """
     gone, lost = ("0", "count(*)") if emptied else ("count(*)", "0")
+    # What a process of the fifth schema version left when it was killed is finished before the
+    # state is brought up, which adds this.
+    connection.execute(
+        "alter table warehouse.landing.loads add column if not exists subjects bigint"
+    )
     connection.execute(
         "insert into warehouse.landing.loads by name select"
         " (select max(load_id) from warehouse.landing.loads) + row_number() over (order by feed)"

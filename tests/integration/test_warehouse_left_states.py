@@ -11,10 +11,11 @@ from datetime import datetime
 import pytest
 
 from governance import identity
-from governance.rights import kept, receipt
+from governance.rights import erasure, kept, receipt
+from governance.rights.requests import find
 from tests.support.installation import add_consent_events
 from tests.support.left_state import STATES, WHO, laid_out
-from warehouse import schema
+from warehouse import journal, schema
 from warehouse.connect import warehouse_store
 
 VERSIONS = sorted(int(path.name.split(".")[0]) for path in STATES.iterdir())
@@ -94,3 +95,23 @@ def test_what_a_version_left_is_brought_up(version, tmp_path):
     owed = {(n["recipient"], n["kind"]) for n in said(one, "rights", "notices", "--json").json}
     assert ("store_planning", "objection") in owed
     assert version == 1 or ("store_planning", "erasure") in owed
+
+
+def test_an_erasure_that_version_5_left_half_done_is_finished(tmp_path):
+    """It is finished before the state is brought up, in tables of their former shape."""
+    one = laid_out(5, tmp_path)
+    who = next(iter(json.loads((tmp_path / WHO).read_text()).values()))
+    customer = next(name for name in sorted(one.everybody()) if name != who)
+    number = said(one, "rights", "open", customer, "erasure", "--json").json["request_id"]
+    said(one, "rights", "verify", number, "--method", "by letter")
+    assert one.home.schema_version.read_text() == "5\n"
+    with one.entered(), pytest.MonkeyPatch.context() as killed:
+        killed.setattr(erasure, "finish", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            erasure.erase([find(number)])
+        assert journal.waits()
+    shown = said(one, "rights", "show", number, "--json").json
+    assert shown["status"] == "fulfilled"
+    said(one, "run")
+    assert one.home.schema_version.read_text() == f"{schema.VERSION}\n"
+    assert customer not in one.everybody()
