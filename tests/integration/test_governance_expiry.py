@@ -17,13 +17,24 @@ from governance.rights.erasure import erase
 from governance.rights.recipients import HandedOver, remember
 from governance.rights.requests import Request
 from ingest.load import load_feeds
-from tests.support.feeds import UTC_POLICY, declared, event, fill, load, sale, sources_in, vault
+from tests.support.feeds import (
+    COLUMNS,
+    UTC_POLICY,
+    declared,
+    event,
+    fill,
+    load,
+    sale,
+    sources_in,
+    vault,
+)
 from warehouse.connect import connected, warehouse_store
 from warehouse.errors import UsageError
 
 POLICY = UTC_POLICY.model_copy(update={"evidence": UTC_POLICY.evidence.model_copy(
     update={"retention_days": 20, "suppression_days": 30})})  # fmt: skip
 ERASED = date(2024, 7, 1)
+MARY = tuple("mary" if name == "customer_id" else None for name in COLUMNS["customers"])
 OF_REQUESTS = {"steps": 1, "proofs": 1, "receipts": 1, "handed_over": 1}
 
 
@@ -128,6 +139,14 @@ def test_an_entry_lives_while_a_source_that_may_hold_its_subject_lies_there(tmp_
     assert rows() == 1
     land(tmp_path, after(91), "zoe", consents=[event(customer_id="zoe", action="withdrawn")])
     assert expire(after(91)) == {"suppressed": 1}
+
+
+def test_an_entry_lives_while_a_source_of_a_feed_may_come_back(tmp_path):
+    """A feed that is no longer declared may be again, and be read from the beginning."""
+    land(tmp_path, after(1), "zoe", customers=[MARY])
+    land(tmp_path, after(29), "zoe")
+    expire(after(40))
+    assert rows() == 1
 
 
 def test_a_hold_beats_it_to_its_last_day(home):
