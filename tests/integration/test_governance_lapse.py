@@ -13,7 +13,7 @@ PUBLISHED = "key:release/published_segmentation"
 VALID = 730  # days, as the policy has it
 
 
-def grant_lapses(one, customers, lapses_after=timedelta(days=1)):
+def grant_lapses(one, customers, lapses_after=timedelta(days=2)):
     """Date all grants of some back so that they lapse so long after the newest event."""
     with (
         one.entered(),
@@ -43,7 +43,8 @@ def test_who_has_lapsed_by_the_present_moment_is_not_published(small, tmp_path):
     members = one.members()
     who = min(members)
     known = grant_lapses(one, [who])
-    before, after = at(known + timedelta(hours=1)), at(known + timedelta(days=2))
+    # Once the newest day is over.
+    before, after = at(known + timedelta(days=1)), at(known + timedelta(days=3))
 
     done = one.assent("run", "--select", PUBLISHED, **before)
     assert done.status == 0, done.said
@@ -93,7 +94,8 @@ def test_whichever_file_a_killed_run_leaves_the_first_lapse_in_it_is_known(
     one = small.copy(tmp_path / "home")
     who = [min(one.members())]
     known = grant_lapses(one, who)
-    before, after = at(known + timedelta(hours=1)), at(known + timedelta(days=2))
+    # Once the newest day is over.
+    before, after = at(known + timedelta(days=1)), at(known + timedelta(days=3))
     assert permission(one.assent("status", "--json", **after))[0] == "holds"  # of the old file
 
     def run_that_dies(*, swapped):
