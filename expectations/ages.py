@@ -7,6 +7,9 @@ on which landing recorded it. Does not belong here: the age of landing's own row
 Ages are counted to the end of ``as_of``, from the beginning of the day on which something
 happened: on the day itself it is 1 day old. At most 400 days means 400 days and no more. Snapshots
 age, too: what was young enough on their own day is older today.
+
+An age is told only where it is over its limit: that of the oldest value is one subject's, and moves
+when that one leaves.
 """
 
 from collections.abc import Collection, Iterator
@@ -42,17 +45,16 @@ def check_retention(
         else:
             oldest, undated = _oldest_record(connection, policy, clocks, purpose, attribute)
         age = _age(oldest, clocks)
-        facts = {f"{attribute}: oldest": str(oldest) if oldest else None}
         if undated:
-            yield result(rule, "broken", age, f"of {undated} values nobody knows how old they are",
-                         **facts)  # fmt: skip
+            why = f"of {undated} values nobody knows how old they are"
+            yield result(rule, "broken", None, why)
         elif age is None:
-            yield result(rule, "holds", None, "the mart holds no value of it", **facts)
+            yield result(rule, "holds", None, "the mart holds no value of it")
         elif age > rule.limit:
-            yield result(rule, "broken", age, f"the oldest value is from {oldest}: {age} days old",
-                         **facts)  # fmt: skip
+            why = f"the oldest value is from {oldest}: {age} days old"
+            yield result(rule, "broken", age, why)
         else:
-            yield result(rule, "holds", age, "the oldest value is young enough", **facts)
+            yield result(rule, "holds", None, "the oldest value is young enough")
 
 
 def _age(day: date | None, clocks: Clocks) -> int | None:

@@ -1,7 +1,8 @@
 """The checks of custody: nothing is held, or may be read in a file, for longer than it may be.
 
 Belongs here: verdicts on the ages of what landing, the vault and ``kept`` hold, on deleted rows and
-on backups of salts. Does not belong here: letting go what is too old (``governance.rights``), how
+on backups of salts. How old the oldest row is, which is one subject's, is told where it is over the
+limit. Does not belong here: letting go what is too old (``governance.rights``), how
 old a value may be for a purpose (``marts``).
 """
 
@@ -40,15 +41,21 @@ def retention(
     oldest = _oldest_landed(connection, restricted) | dict(in_vault)
     if not oldest:
         return unjudged(rule, "landing holds no dated row")
+    return _of_oldest(rule, oldest, clocks)
+
+
+def _of_oldest(rule: Rule, oldest: Mapping[str, date], clocks: Clocks) -> Result:
+    """Judge the ages of the oldest rows, by table and day, at the end of ``as_of``."""
     ages = {table: max(0, (clocks.as_of - day).days + 1) for table, day in oldest.items()}
-    facts = {
-        "oldest rows": Table(
-            ("table", "day", "age in days"), [(t, d, ages[t]) for t, d in oldest.items()]
-        )
-    }
-    table, age = max(ages.items(), key=lambda item: item[1])
-    why = f"the oldest row is in {table}: {age} days old"
-    return result(rule, "broken" if age > rule.limit else "holds", age, why, **facts)
+    over = {table: age for table, age in ages.items() if age > rule.limit}
+    if not over:
+        return result(rule, "holds", None, "no row is too old")
+    rows = [(table, oldest[table], age) for table, age in sorted(over.items())]
+    table, age = max(over.items(), key=lambda item: item[1])
+    return result(
+        rule, "broken", age, f"the oldest row is in {table}: {age} days old",
+        **{"too old": Table(("table", "oldest", "age in days"), rows)},
+    )  # fmt: skip
 
 
 def _oldest_landed(
@@ -111,20 +118,12 @@ def kept(
         if oldest is None:
             yield unjudged(rule)
             continue
-        ages = {
-            table: max(
-                0, (clocks.as_of - moment.replace(tzinfo=UTC).astimezone(zone).date()).days + 1
-            )
+        days = {
+            f"kept.{table}": moment.replace(tzinfo=UTC).astimezone(zone).date()
             for table, moment in oldest.items()
             if (table == "suppressed") == (name == "suppression")
         }
-        if not ages:
-            yield result(rule, "holds", 0, "nothing is kept that may go by its age")
-            continue
-        table, age = max(ages.items(), key=lambda item: item[1])
-        facts = {"oldest rows": Table(("table", "age in days"), sorted(ages.items()))}
-        yield result(rule, "broken" if age > rule.limit else "holds", age,
-                     f"the oldest row is in kept.{table}: {age} days old", **facts)  # fmt: skip
+        yield _of_oldest(rule, days, clocks)
 
 
 def salt_backups(rule: Rule, today: date, oldest: datetime | None) -> Result:

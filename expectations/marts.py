@@ -19,7 +19,7 @@ from expectations.result import Result, Status, Table, by_id, result, unjudged
 from expectations.sql import one
 from expectations.suites import suite, with_permission
 from governance.clocks import Clocks
-from governance.consent_statistics import whole_groups
+from governance.consent_statistics import told
 from governance.findings import Finding
 from governance.gate import mart_purpose
 from governance.policy.columns import allowed_columns, purpose_named
@@ -216,7 +216,7 @@ def _permission(mart: _Mart) -> Result:
     unlawful = sum(o.unexpected or 0 for o in outcomes)
     least = mart.policy.thresholds.bias.smallest_group
     rows = [
-        (reason, "yes" if permitted else "no", _told(subjects, least))
+        (reason, "yes" if permitted else "no", told(subjects, least))
         for reason, permitted, subjects in proof.reasons(mart.connection)
     ]
     facts = {"subjects by basis": Table(("what decided", "permitted", "subjects"), rows)}
@@ -230,11 +230,6 @@ def _permission(mart: _Mart) -> Result:
         return result(rule, "broken", unlawful, why, **facts)
     return result(rule, "holds", 0, "every subject has a basis at both clocks, by a second "
                   "derivation from landing", **facts)  # fmt: skip
-
-
-def _told(subjects: int, least: int) -> str | int:
-    """Return a number of subjects in whole groups: exact ones of two days tell of who left."""
-    return whole_groups(subjects, least) or f"fewer than {least}"
 
 
 def _special_values(mart: _Mart) -> Iterator[Result]:

@@ -71,6 +71,15 @@ def whole_groups(count: int, least: int) -> int:
     return count // least * least
 
 
+def told(count: int, least: int) -> int | str:
+    """Return a count in whole groups; in words, if it is smaller than one.
+
+    >>> told(47, 10), told(7, 10), told(0, 10)
+    (40, 'fewer than 10', 0)
+    """
+    return whole_groups(count, least) or (f"fewer than {least}" if count else 0)
+
+
 def make(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the tables where they aren't there yet."""
     connection.execute("create schema if not exists governance")

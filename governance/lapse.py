@@ -1,17 +1,20 @@
-"""Bases that lapse: what ends by itself between the clocks of a run and the present moment.
+"""Bases that lapse: what ends by itself after the clocks of a run.
 
-Belongs here: whom publishing holds back at its own moment, when the first basis of those who are
-published ends, and saying so once it has. Does not belong here: denials (they are events, and move
-``known_at``), what decides permission (``governance.consent``), swapping files (``release``).
+Belongs here: whom publishing holds back, since their basis doesn't last through the day, on which
+day the first basis of those who are published ends, and saying so once it has come. Does not belong
+here: denials (they are events, and move ``known_at``), what decides permission
+(``governance.consent``), swapping files (``release``).
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import duckdb
 
 from governance import evidence
+from governance.clocks import last_instant
 from governance.consent import state_sql
 from governance.consent_relations import LANDED
 from governance.policy.columns import purpose_named
@@ -28,27 +31,33 @@ class Standing:
     Attributes
     ----------
     permitted : str
-        SQL that is true for the rows of those who may be processed then.
+        SQL that is true for the rows of those who may be processed.
     held_back : int
         Subjects of the mart who may not.
-    lapses_at : datetime or None
-        The hour in which the first basis of the others ends by itself, by its beginning (a moment
-        to the second could be looked up); None if none does.
+    lapses_on : date or None
+        The day on which the first basis of the others ends by itself, in the policy's time zone (a
+        moment could be looked up); None if none does.
     """
 
     permitted: str
     held_back: int
-    lapses_at: datetime | None
+    lapses_on: date | None
 
 
 def standing(
     connection: duckdb.DuckDBPyConnection, policy: Policy, purpose: str, at: datetime,
-    mart: str = "",
+    mart: str = "", *, all_day: bool = False,
 ) -> Standing:  # fmt: skip
     """Work out how the subjects of a purpose's mart stand at a moment (UTC without a zone).
 
-    By the same derivation that exports go by, over what has landed. ``mart`` names another table
-    than the warehouse's own mart, as SQL: a published one.
+    By the same derivation that exports go by, over what has landed.
+
+    Parameters
+    ----------
+    mart
+        Another table than the warehouse's own mart, as SQL: a published one.
+    all_day
+        Whether a basis that ends on the same day is none: of what stands for a day.
     """
     mart = mart or f"marts.{identifier(f'mart_{purpose}')}"
     alone = policy.model_copy(update={"purposes": {purpose: purpose_named(policy, purpose)}})
@@ -58,19 +67,26 @@ def standing(
         f"select k.purpose_key, s.until from landing.purpose_keys as k join ({state}) as s"
         f" using (subject_key) where k.purpose = {quoted(purpose)} and s.permitted"
     )
+    if all_day:
+        end = last_instant(_day(policy, at), policy.time_zone)
+        permitted += f" and coalesce(s.until, 'infinity') > timestamp {quoted(end)}"
     key = identifier(f"{purpose}_key")
-    held_back, lapses_at = connection.execute(
-        "select count(*) filter (p.purpose_key is null), date_trunc('hour', min(p.until))"
+    held_back, until = connection.execute(
+        "select count(*) filter (p.purpose_key is null), min(p.until)"
         f" from (select distinct {key} as key from {mart}) as m"
         f" left join ({permitted}) as p on p.purpose_key = m.key"
     ).fetchall()[0]
     condition = f"{key} in (select purpose_key from ({permitted}))" if held_back else "true"
-    return Standing(condition, held_back, lapses_at)
+    return Standing(condition, held_back, until and _day(policy, until))
+
+
+def _day(policy: Policy, at: datetime) -> date:
+    return at.replace(tzinfo=UTC).astimezone(ZoneInfo(policy.time_zone)).date()
 
 
 def show(purpose: str, found: Standing) -> None:
     """Leave what was published of a purpose where ``assent status`` looks for it."""
-    facts = {"held_back": found.held_back, "lapses_at": found.lapses_at}
+    facts = {"held_back": found.held_back, "lapses_on": found.lapses_on}
     evidence.show(_name(purpose), facts)
 
 
@@ -83,27 +99,27 @@ def announce(purpose: str, found: Standing) -> None:
         before = _shown(purpose)
     except UsageError:  # of an earlier version, or damaged: written anew by this
         before = None
-    ends = [lapses_at for lapses_at in (found.lapses_at, before) if lapses_at]
-    show(purpose, replace(found, lapses_at=min(ends, default=None)))
+    ends = [lapses_on for lapses_on in (found.lapses_on, before) if lapses_on]
+    show(purpose, replace(found, lapses_on=min(ends, default=None)))
 
 
-def _shown(purpose: str) -> datetime | None:
+def _shown(purpose: str) -> date | None:
     """Return when the first basis ends in what is published of a purpose; None if none does."""
     if not evidence.path_of(_name(purpose)).exists():
         return None
-    lapses_at = evidence.shown(_name(purpose))["lapses_at"]
-    return datetime.fromisoformat(lapses_at) if lapses_at else None
+    lapses_on = evidence.shown(_name(purpose))["lapses_on"]
+    return date.fromisoformat(lapses_on) if lapses_on else None
 
 
-def judged(rules: list[dict[str, Any]], at: datetime) -> list[dict[str, Any]]:
+def judged(policy: Policy, rules: list[dict[str, Any]], at: datetime) -> list[dict[str, Any]]:
     """Return verdicts as they stand at a moment: where somebody published has no basis, broken.
 
-    Within the hour in which somebody's ends nobody can tell, so nothing is said to hold.
+    Within the day on which somebody's ends nobody can tell, so nothing is said to hold.
     """
-    return [_judged(rule, at) for rule in rules]
+    return [_judged(rule, _day(policy, at)) for rule in rules]
 
 
-def _judged(rule: dict[str, Any], at: datetime) -> dict[str, Any]:
+def _judged(rule: dict[str, Any], day: date) -> dict[str, Any]:
     kind, _, purpose = rule["rule"].partition(".")
     if kind != "permission":
         return rule
@@ -111,21 +127,16 @@ def _judged(rule: dict[str, Any], at: datetime) -> dict[str, Any]:
     if published and not evidence.path_of(_name(purpose)).exists():
         why = "when the bases of those who are published end isn't on record: `assent run`"
         return rule | {"status": "not judged", "checked": False, "observed": None, "why": why}
-    lapses_at = _shown(purpose)
-    if lapses_at is None or lapses_at > at:
+    lapses_on = _shown(purpose)
+    if lapses_on is None or lapses_on > day:
         return rule
-    hour = f"the hour that began at {lapses_at} UTC"
-    if at < lapses_at + timedelta(hours=1):
+    mend = "exports leave it out from then; `assent run` publishes anew"
+    if day == lapses_on:
         if rule["status"] != "holds":
             return rule
-        why = (
-            f"in what is published, a consent lapses within {hour}; exports leave it out from then"
-        )
+        why = f"in what is published, a consent lapses today, {day}; {mend}"
         return rule | {"status": "not judged", "observed": None, "why": why}
-    why = (
-        f"in what is published, a consent has lapsed within {hour}, and exports leave it out:"
-        " `assent run` publishes anew"
-    )
+    why = f"in what is published, a consent has lapsed on {lapses_on}; {mend}"
     found = {"observed": "at least 1", "status": "broken", "overridden_by": None, "why": why}
     return rule | found
 

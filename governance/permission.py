@@ -10,6 +10,7 @@ import duckdb
 
 from governance.consent import heard_sql, placed_sql
 from governance.consent_relations import LANDED, Relations
+from governance.consent_statistics import told
 from governance.policy.model import Policy
 
 
@@ -20,8 +21,10 @@ def permission_figures(connection: duckdb.DuckDBPyConnection, policy: Policy) ->
     and opt-ins within the months in which the subject may not be asked.
 
     Subjects are those that customers or transactions know; an id that only a word (a consent event,
-    a rights request) has ever named is counted apart.
+    a rights request) has ever named is counted apart. What few have is told in whole groups: exact
+    numbers of two days would tell whether one who left had it.
     """
+    least = policy.thresholds.bias.smallest_group
     subjects, unknown = connection.execute(
         "select count(*) filter (known), count(*) filter (not known) from (select subject_key in"
         " (select subject_key from landing.customers union all"
@@ -35,7 +38,7 @@ def permission_figures(connection: duckdb.DuckDBPyConnection, policy: Policy) ->
             " select distinct subject_key from landing.transactions) group by purpose"
         ).fetchall()
     )
-    told = _opt_ins(connection, policy)
+    overruled, early = _opt_ins(connection, policy)
     rows = {
         purpose: connection.execute(
             f"select count(*) from marts.mart_{purpose}"
@@ -45,9 +48,9 @@ def permission_figures(connection: duckdb.DuckDBPyConnection, policy: Policy) ->
     }
     return {
         "subjects": subjects,
-        "known_by_consent_only": unknown,
-        "signals_overruled": told["overruled"],
-        "opted_in_early": told["early"],
+        "known_by_consent_only": told(unknown, least),
+        "signals_overruled": told(overruled, least),
+        "opted_in_early": told(early, least),
         "purposes": [
             {"purpose": p, "permitted": permitted.get(p, 0), "rows": rows[p]}
             for p in policy.purposes
@@ -55,11 +58,11 @@ def permission_figures(connection: duckdb.DuckDBPyConnection, policy: Policy) ->
     }
 
 
-def _opt_ins(connection: duckdb.DuckDBPyConnection, policy: Policy) -> dict[str, int]:
+def _opt_ins(connection: duckdb.DuckDBPyConnection, policy: Policy) -> tuple[int, int]:
     """Count signals that opt-ins overrule, and opt-ins too early to have been asked for."""
     sold = {name: body for name, body in policy.purposes.items() if body.sale_or_share}
     if not sold:
-        return {"overruled": 0, "early": 0}
+        return 0, 0
     # Whoever never opted out has neither.
     events = (
         f"(select * from {LANDED.events} where subject_key in (select subject_key from"
@@ -79,4 +82,4 @@ def _opt_ins(connection: duckdb.DuckDBPyConnection, policy: Policy) -> dict[str,
         " and o.action = 'opted_out' and not o.repeats and o.occurred_at <= g.occurred_at"
         " and g.occurred_at < o.occurred_at + to_months(unasked_months)))"
     ).fetchall()[0]
-    return {"overruled": overruled, "early": early}
+    return overruled, early

@@ -132,7 +132,7 @@ def publish_purpose(policy: Policy, purpose: str, clocks: Clocks, about: dict[st
                     ) -> dict[str, int]:  # fmt: skip
     """Publish one purpose, if every blocking rule lets it.
 
-    Whose basis has lapsed between the clocks of the run and this moment is held back.
+    Whose basis lapses between the clocks of the run and the end of this day is held back.
 
     Returns
     -------
@@ -152,7 +152,7 @@ def publish_purpose(policy: Policy, purpose: str, clocks: Clocks, about: dict[st
         _refuse(purpose, status.obstacles(connection, policy, purpose, clocks))
         # An act's own instant; if the clock is behind what has been read, that was permitted then.
         at = max(utc_naive(now()), clocks.known_at)
-        found = lapse.standing(connection, policy, purpose, at)
+        found = lapse.standing(connection, policy, purpose, at, all_day=True)
         if purpose == SEGMENT_PURPOSE and found.held_back:
             _refuse(purpose, _too_small(connection, policy, clocks, found.permitted))
         facts = about | {"held_back": found.held_back}

@@ -278,7 +278,7 @@ def shown(policy: Policy) -> dict[str, Any]:
     found = _now(policy, known, date.fromisoformat(written["as_of"]))
     # A clock that is behind the newest event is wrong: as for exports, that moment counts.
     at = max(utc_naive(now()), datetime.fromisoformat(written["known_at"]))
-    return written | {"rules": lapse.judged([asdict(verdict) for verdict in found], at)}
+    return written | {"rules": lapse.judged(policy, [asdict(verdict) for verdict in found], at)}
 
 
 def _written(policy: Policy) -> tuple[dict[str, Any], dict[str, Verdict]]:

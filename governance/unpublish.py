@@ -70,9 +70,8 @@ def _take_out(policy: Policy, purpose: str, at: datetime) -> dict[str, int]:
             return {}
         kept, lost = _kept(connection, policy, purpose, mart)
     with connected(warehouse_store(read_only=True), store) as connection:
-        found = lapse.standing(
-            connection, policy, purpose, at, mart=f"{store.alias}.{identifier(mart)}"
-        )
+        table = f"{store.alias}.{identifier(mart)}"
+        found = lapse.standing(connection, policy, purpose, at, mart=table, all_day=True)
     if found.held_back or lost:
         until_then = before(purpose)
         publish({purpose: {

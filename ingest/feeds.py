@@ -6,17 +6,20 @@ Belongs here: figures over all loads, and what has left since. Does not belong h
 """
 
 from dataclasses import asdict, dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import duckdb
 
+from governance.policy.words import INBOX
 from governance.rights.leaving import NOTE
-from ingest.contract import CONTRACTS
-from ingest.landing import table_of
+from ingest.contract import CONTRACTS, TRANSACTIONS
+from ingest.landing import scalar, table_of
 from ingest.model import Sources
 from warehouse.errors import UsageError
+from warehouse.sql import quoted
 
 ONE_DAY = timedelta(days=1)
 REMOVAL = ("feed", "why", "day", "rows", "emptied")
@@ -132,9 +135,9 @@ def _with_reasons(connection: duckdb.DuckDBPyConnection, figures: FeedFigures) -
 
 
 def feed_clocks(
-    connection: duckdb.DuckDBPyConnection, sources: Sources, today: date
+    connection: duckdb.DuckDBPyConnection, sources: Sources, today: date, time_zone: str
 ) -> tuple[datetime, date]:
-    """Return how far the feeds reach.
+    """Return how far the feeds reach, by what was read: neither goes back when somebody leaves.
 
     Parameters
     ----------
@@ -144,12 +147,13 @@ def feed_clocks(
         For the way in which the transactions are delivered.
     today
         The present day, in the policy's time zone: it isn't complete, however it is delivered.
+    time_zone
+        The policy's.
 
     Returns
     -------
     known_at : datetime
-        The newest moment at which an event of any feed happened or became known, UTC without a
-        zone.
+        As of :func:`newest_event`.
     newest_day : date
         The newest complete day of the transactions, in the policy's time zone: the day of the
         newest one where days are delivered whole, else the day before it; but a day that is over.
@@ -159,11 +163,12 @@ def feed_clocks(
     UsageError
         If no transaction has been landed.
     """
-    newest = connection.execute("select max(event_day) from landing.transactions").fetchall()[0][0]
-    if newest is None:
+    sold = _newest(connection, f"feed = {quoted(TRANSACTIONS.name)}")
+    if sold is None:
         raise UsageError(
             "no transaction has been landed", "look at `assent feeds` and `assent sources check`"
         )
+    newest = sold.replace(tzinfo=UTC).astimezone(ZoneInfo(time_zone)).date()
     whole = sources.feeds["transactions"].delivery == "whole_days"
     complete = newest if whole else newest - ONE_DAY
     # A time may be later than its arrival, by a day at most: a clock that is further behind the
@@ -174,20 +179,42 @@ def feed_clocks(
 
 
 def newest_event(connection: duckdb.DuckDBPyConnection) -> datetime:
-    """Return the newest moment at which an event of any feed happened or became known, in UTC.
+    """Return the newest moment at which an event that was read happened or became known, in UTC.
 
     Raises
     ------
     UsageError
         If no event has been landed.
     """
-    times = " union all ".join(
-        f"select max({column}) as moment from landing.{contract.name}"
-        for contract in CONTRACTS.values()
-        for column in filter(None, {contract.time, contract.arrival})
-    )
-    (newest,) = connection.execute(f"select max(moment) from ({times})").fetchall()[0]
+    newest = _newest(connection, "true")
     if newest is None:
         raise UsageError("no event has been landed", "look at `assent sources check`")
-    found: datetime = newest
-    return found
+    return newest
+
+
+def _newest(connection: duckdb.DuckDBPyConnection, which: str) -> datetime | None:
+    newest: datetime | None = scalar(
+        connection, f"select max(newest_event) from landing.loads where {which}"
+    )
+    return newest
+
+
+def note_newest(connection: duckdb.DuckDBPyConnection) -> None:
+    """Note with each load that lacks it its newest moment, in the transaction that landed it.
+
+    It stays when rows leave: clocks that went back would say when somebody who left had last spoken
+    or bought.
+    """
+    for contract in CONTRACTS.values():
+        times = [column for column in (contract.time, contract.arrival) if column]
+        if not times:
+            continue
+        feeds = [f for f in (contract.name, *INBOX.values()) if table_of(f) == contract.name]
+        names = ", ".join(map(quoted, feeds))
+        connection.execute(
+            f"update landing.loads set newest_event = found.newest from (select load_id,"
+            f" max(greatest({', '.join(times)})) as newest from landing.{contract.name}"
+            f" where load_id in (select load_id from landing.loads where feed in ({names})"
+            " and newest_event is null and rows_accepted > 0) group by load_id) as found"
+            " where loads.load_id = found.load_id"
+        )

@@ -89,6 +89,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("value_total", "DECIMAL(38,2)", "Sum of the value of what it counts"),
         Column("first_day", "DATE", "Day of the first event in what it counts"),
         Column("last_day", "DATE", "Day of the last event in what it counts"),
+        Column("newest_event", TIME, "Newest moment in it: an event's, or when it became known"),
     ),
     "changed_days": (EVENT_DAY, LOAD_ID),
     # Rows that are counted and no longer held: what corrected them waits to be counted.
@@ -167,7 +168,7 @@ def migrate(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(
             f"alter table landing.loads add column if not exists {added} bigint default 0"
         )
-    for column in TABLES["loads"]:  # the figures: of what was landed, they are counted after this
+    for column in TABLES["loads"]:  # figures and clocks: of what was landed, noted after this
         connection.execute(
             f"alter table landing.loads add column if not exists {column.name} {column.type}"
         )

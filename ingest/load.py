@@ -26,6 +26,7 @@ from governance.policy.words import INBOX, WORD_FEEDS
 from governance.rights import kept, known, leaving
 from ingest import counted, heeding, landing, returned, said, suppression, survey, undone
 from ingest.contract import CONTRACTS, CUSTOMERS
+from ingest.feeds import note_newest
 from ingest.land import Landed, Moment, land, vault_rows
 from ingest.model import Sources
 from ingest.plan import Part, Plan, lacking, planned, planned_words, unmet
@@ -245,6 +246,7 @@ class _Work:
                         identifiers, again = vault_rows(connection, plan, done), bool(plan.afresh)
             self._add_purpose_keys()
             counted.count_landed(connection, self.policy)
+            note_newest(connection)
             if known:
                 undone.keep_ages(connection)
                 self._require_nothing_undone(known)

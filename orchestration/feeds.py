@@ -46,8 +46,9 @@ def feeds() -> Sources:
 
 def landed_clocks(connection: duckdb.DuckDBPyConnection, as_of: date | None = None) -> Clocks:
     """Return the clocks of what has landed; without ``as_of``, those of the newest complete day."""
-    known_at, newest_day = feed_clocks(connection, feeds(), today(policy()))
-    return clocks_of(as_of, known_at=known_at, newest_day=newest_day, time_zone=policy().time_zone)
+    zone = policy().time_zone
+    known_at, newest_day = feed_clocks(connection, feeds(), today(policy()), zone)
+    return clocks_of(as_of, known_at=known_at, newest_day=newest_day, time_zone=zone)
 
 
 def absent_columns(purpose: str) -> frozenset[str]:

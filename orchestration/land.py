@@ -112,7 +112,7 @@ def _let_rows_expire(context: dg.AssetExecutionContext, writer: Writer) -> None:
     with writer.warehouse() as connection:
         current = landed_clocks(connection)
     if expired := custody.let_expire(policy(), current):
-        context.log.info(f"too old on {current.newest_day}: {expired}")
+        context.log.info(f"too old on {current.newest_day}, and gone: {', '.join(expired)}")
 
 
 def _let_kept_expire(context: dg.AssetExecutionContext, writer: Writer) -> None:
@@ -120,7 +120,7 @@ def _let_kept_expire(context: dg.AssetExecutionContext, writer: Writer) -> None:
     with writer.warehouse() as connection:
         current = landed_clocks(connection)
     if expired := expiry.let_expire(policy(), current):
-        context.log.info(f"kept for too long on {current.newest_day}: {expired}")
+        context.log.info(f"kept too long on {current.newest_day}, and gone: {', '.join(expired)}")
     if dropped := known.let_go(utc_naive(now())):
         context.log.info(f"identifiers by which no recipient knows anybody any more: {dropped}")
 

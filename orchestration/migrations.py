@@ -6,7 +6,7 @@ again. Does not belong here: the changes themselves, the number (``warehouse.sch
 
 from governance import release
 from governance.rights import kept_before, receipt
-from ingest import counted, landing
+from ingest import counted, feeds, landing
 from orchestration.manifest import policy
 from warehouse.catalogue import columns
 from warehouse.connect import connected, warehouse_store
@@ -57,4 +57,16 @@ def _to_6() -> None:
             connection.execute("commit")
 
 
-MIGRATIONS = {2: _to_2, 3: _to_3, 4: _to_4, 5: _to_5, 6: _to_6}
+def _to_7() -> None:
+    """Note with the loads how far they reach: clocks go by what was read, whoever leaves."""
+    if not warehouse_store().path.exists():
+        return
+    with connected(warehouse_store()) as connection:
+        if columns(connection, "landing", "loads"):
+            connection.execute("begin")
+            landing.migrate(connection)
+            feeds.note_newest(connection)
+            connection.execute("commit")
+
+
+MIGRATIONS = {2: _to_2, 3: _to_3, 4: _to_4, 5: _to_5, 6: _to_6, 7: _to_7}

@@ -90,7 +90,7 @@ def let_expire(policy: Policy, clocks: Clocks) -> dict[str, int]:
         found = {table: rows for table, rows in found.items() if rows}
         if not found:
             return {}
-        with acts.acting("custody.evidence", as_of=clocks.newest_day, **found):
+        with acts.acting("custody.evidence", as_of=clocks.newest_day, tables=sorted(found)):
             _delete(connection, {table: old[table] for table in found})
     kept.require_newest()  # notes that it has come further: an older copy isn't taken for this one
     return found
@@ -181,13 +181,15 @@ def first_removal(since: datetime | None) -> datetime | None:
 
 
 def removals() -> list[dict[str, Any]]:
-    """Return how many rows have left the file for their age, by table and day (in UTC)."""
+    """Return from which tables rows have left for their age, and on which days (in UTC).
+
+    Not how many: mostly they are of one request.
+    """
     with kept.opened() as connection:
         rows = connection.execute(
-            'select "table", "at"::date::varchar, sum(rows)::bigint from kept.removals'
-            " group by all order by all"
+            'select distinct "table", "at"::date::varchar from kept.removals order by all'
         ).fetchall()
-    return [dict(zip(("table", "day", "rows"), row, strict=True)) for row in rows]
+    return [dict(zip(("table", "day"), row, strict=True)) for row in rows]
 
 
 def note_delivered(met: "pa.Table", unread_since: datetime | None, at: datetime) -> None:

@@ -81,18 +81,22 @@ def _permission(permission: dict[str, Any]) -> None:
          for p in permission["purposes"]],
     )  # fmt: skip
     if overruled := permission["signals_overruled"]:
-        click.echo(f"Signals (GPC) that an opt-in by name overrules: {overruled:,}.")
+        click.echo(f"Signals (GPC) that an opt-in by name overrules: {_counted(overruled)}.")
     if early := permission["opted_in_early"]:
         click.echo(
-            f"Opt-ins within the months after an opt-out in which nobody may ask: {early:,}. They"
-            " count if\nnobody asked: find out who did."
+            "Opt-ins within the months after an opt-out in which nobody may ask:"
+            f" {_counted(early)}. They\ncount if nobody asked: find out who did."
         )
     if alone := permission["known_by_consent_only"]:
         click.echo(
-            f"Known from consent events or rights requests only: {alone:,}. If such an id is"
-            " misspelt, what was said\nunder it reaches nobody: look for ids of these two that"
+            f"Known from consent events or rights requests only: {_counted(alone)}. If such an id"
+            " is misspelt, what was\nsaid under it reaches nobody: look for ids of these two that"
             " neither customers nor transactions have."
         )
+
+
+def _counted(count: int | str) -> str:
+    return f"{count:,}" if isinstance(count, int) else count
 
 
 def _minimisation(policy: Policy) -> None:

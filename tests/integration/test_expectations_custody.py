@@ -22,7 +22,7 @@ def warehouse() -> duckdb.DuckDBPyConnection:
     ("statement", "status", "age"),
     [
         ("update landing.customers set recorded_on = date '2023-05-28' where row_key = 1",
-         "holds", 400),
+         "holds", None),
         ("update landing.customers set recorded_on = date '2023-05-27' where row_key = 1",
          "broken", 401),
         ("update landing.transactions set event_day = date '2020-01-01' where row_key = 2",
@@ -30,11 +30,11 @@ def warehouse() -> duckdb.DuckDBPyConnection:
         # What decides permission stays, and so does all of whoever is under a restriction.
         ("update landing.customers set recorded_on = date '2020-01-01', income_band = null,"
          " marital_status = null, home_ownership = null, household_size = null,"
-         " household_composition = null, kids_count = null where row_key = 1", "holds", 41),
+         " household_composition = null, kids_count = null where row_key = 1", "holds", None),
         ("insert into landing.rights_requests by name select subject_key, 'x' as request_id,"
          " 'restriction' as type, now()::timestamp as received_at, 'open' as status"
          " from landing.transactions where row_key = 2; update landing.transactions"
-         " set event_day = date '2020-01-01' where row_key = 2", "holds", 41),
+         " set event_day = date '2020-01-01' where row_key = 2", "holds", None),
         ("delete from landing.customers; delete from landing.transactions", "not judged", None),
     ],
 )  # fmt: skip
@@ -46,15 +46,16 @@ def test_custody_retention(
     assert (found.status, found.observed) == (status, age)
 
 
-@pytest.mark.parametrize(("day", "status", "age"), [(28, "holds", 400), (27, "broken", 401)])
+@pytest.mark.parametrize(("day", "status", "age"), [(28, "holds", None), (27, "broken", 401)])
 @pytest.mark.parametrize("table", ["vault.identifiers", "vault.corrections"])
 def test_custody_retention_of_the_vault(
-    warehouse: duckdb.DuckDBPyConnection, table: str, day: int, status: str, age: int
+    warehouse: duckdb.DuckDBPyConnection, table: str, day: int, status: str, age: int | None
 ) -> None:
     held = {table: date(2023, 5, day)}
     found = results(warehouse, oldest_in_vault=held)["custody.retention"]
     assert (found.status, found.observed) == (status, age)
-    assert table in found.why
+    assert (table in found.why) is (age is not None)
+    assert "2023" not in str(found.details) or age  # how old the oldest is, is one subject's
     unseen = results(warehouse, oldest_in_vault=None)["custody.retention"]
     assert (unseen.status, unseen.why) == ("not judged", NOT_RUN)
 
@@ -94,7 +95,8 @@ def test_custody_of_what_is_kept(
     first = last_instant(day, checked.ZONE) + timedelta(microseconds=1 - early)
     kept = {"notices": datetime(2024, 6, 1), "suppressed": datetime(2024, 6, 1), table: first}
     found = results(warehouse, oldest_kept=kept)
-    assert (found[rule].status, found[rule].observed) == (status, days + early)
+    assert found[rule].status == status
+    assert found[rule].observed == (days + early if early else None)
     other = {"custody.evidence", "custody.suppression"} - {rule}
     assert found[other.pop()].status == "holds"
     assert results(warehouse, oldest_kept=None)[rule].why == NOT_RUN

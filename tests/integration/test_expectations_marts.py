@@ -51,8 +51,6 @@ def test_clean_marts_hold(warehouse: duckdb.DuckDBPyConnection, purpose: str) ->
 
 def test_figures_of_clean_marts(warehouse: duckdb.DuckDBPyConnection) -> None:
     found = results(warehouse, "segmentation")
-    assert found["retention.segmentation.value"].observed == 41
-    assert found["retention.segmentation.value"].details["value: oldest"] == "2024-05-21"
     account = dict(found["reconciliation.marts.segmentation"].details["account"].rows)
     for part, count in (("landed", 120), ("with rows", 72), ("without rows", 12), ("refused", 36)):
         assert account[f"subjects: {part}"] == count
@@ -63,8 +61,6 @@ def test_figures_of_clean_marts(warehouse: duckdb.DuckDBPyConnection) -> None:
     # A gap between visits needs two of them: where there is one, null is an answer.
     filled = found["completeness.segmentation"].details["columns"]
     assert ("gap_mean_days", 1.0, 0.98) in filled.rows
-    offers = results(warehouse, "offers")
-    assert offers["retention.offers.household_size"].observed == 11
 
 
 S, OFF, B = PURPOSES

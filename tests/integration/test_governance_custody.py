@@ -48,7 +48,7 @@ DETAILS = {"customer_id": "customer_id", "full_name": "full_name", "email": "ema
 
 def clocks(sources) -> Clocks:
     with connected(warehouse_store()) as connection:
-        known_at, newest_day = feed_clocks(connection, sources, date.max)
+        known_at, newest_day = feed_clocks(connection, sources, date.max, EAST.time_zone)
     return clocks_of(None, known_at=known_at, newest_day=newest_day, time_zone=EAST.time_zone)
 
 

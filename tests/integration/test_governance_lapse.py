@@ -56,7 +56,7 @@ def test_who_has_lapsed_by_the_present_moment_is_not_published(small, tmp_path):
     done = one.assent("status", "--json", **after)
     assert done.status == 1
     assert permission(done)[0] == "broken"
-    assert facts["lapses_at"] in permission(done)[1]
+    assert facts["lapses_on"] in permission(done)[1]
     to = tmp_path / "audience.csv"
     done = one.assent(
         "export", str(members[who]), "--purpose", "segmentation", "--recipient", "store_planning",

@@ -86,11 +86,11 @@ def test_figures_and_clocks(tmp_path):
     load(sources)
     with connected(warehouse_store()) as connection:
         figures = {one.feed: one.summary() for one in feed_figures(connection)}
-        assert feed_clocks(connection, sources, date.max) == (
+        assert feed_clocks(connection, sources, date.max, "UTC") == (
             datetime(2024, 6, 3, 8), datetime(2024, 6, 1).date(),
         )  # fmt: skip
         whole = sources_in(tmp_path, transactions=declared("transactions", delivery="whole_days"))
-        assert str(feed_clocks(connection, whole, date.max)[1]) == "2024-06-02"
+        assert str(feed_clocks(connection, whole, date.max, "UTC")[1]) == "2024-06-02"
     assert figures["transactions"] == {
         "feed": "transactions", "read": 8, "accepted": 7, "quarantined": 1, "duplicates": 0,
         "corrected": 0, "suppressed": 0, "unresolved": 1,
@@ -270,7 +270,7 @@ def test_no_clock_without_transactions(tmp_path):
     sources = sources_in(tmp_path)
     load(sources)
     with connected(warehouse_store()) as connection, pytest.raises(UsageError, match="no trans"):
-        feed_clocks(connection, sources, date.max)
+        feed_clocks(connection, sources, date.max, "UTC")
 
 
 @pytest.mark.parametrize(
@@ -290,9 +290,31 @@ def test_a_day_that_is_not_over_is_not_complete(tmp_path, delivery, today, newes
     sources = sources_in(tmp_path, transactions=declared("transactions", delivery=delivery))
     load(sources)
     with connected(warehouse_store()) as connection:
-        assert feed_clocks(connection, sources, date.fromisoformat(today))[1] == date.fromisoformat(
-            newest
-        )
+        _, found = feed_clocks(connection, sources, date.fromisoformat(today), "UTC")
+    assert found == date.fromisoformat(newest)
+
+
+def test_clocks_do_not_go_back_when_who_was_heard_last_leaves(tmp_path):
+    last = {"customer_id": "bob", "occurred_at": "2024-06-05 10:00:00"}
+    fill(
+        tmp_path, transactions=[*sales_of(people(ENOUGH)), sale(), sale(**last)],
+        consent_events=[event(), event(customer_id="bob", occurred_at="2024-06-06 09:13:11")],
+    )  # fmt: skip
+    sources = sources_in(tmp_path)
+    load(sources)
+
+    def clocks():
+        with connected(warehouse_store()) as connection:
+            return feed_clocks(connection, sources, date.max, "UTC")
+
+    before = clocks()
+    assert before == (datetime(2024, 6, 6, 9, 13, 11), date(2024, 6, 4))
+    erase("bob")
+    assert clocks() == before
+    add(tmp_path, sources, "2", [sale(basket_id="9", occurred_at="2024-06-04 10:00:00")])
+    assert clocks() == before
+    add(tmp_path, sources, "3", [sale(basket_id="9", occurred_at="2024-06-07 10:00:00")])
+    assert clocks() == (datetime(2024, 6, 7, 10), date(2024, 6, 6))
 
 
 def test_what_has_left_was_not_corrected(tmp_path):

@@ -130,18 +130,18 @@ def test_feeds_grow_old_without_a_run(connection, monkeypatch):
 @pytest.mark.parametrize(
     ("now", "found"),
     [
-        ("2024-03-21T13:59:00", "holds"),
-        ("2024-03-21T14:00:00", "not judged"),  # to the second, nobody may know
-        ("2024-03-21T14:59:59", "not judged"),
-        ("2024-03-21T15:00:00", "broken"),
+        ("2024-03-21T03:59:59", "holds"),
+        ("2024-03-21T04:00:00", "not judged"),  # where the policy lives, the day begins
+        ("2024-03-22T03:59:59", "not judged"),
+        ("2024-03-22T04:00:00", "broken"),
     ],
 )
-def test_nothing_holds_from_the_hour_in_which_a_basis_lapses(
+def test_nothing_holds_from_the_day_on_which_a_basis_lapses(
     connection, home, monkeypatch, now, found
 ):
     home.published_file("segmentation").write_bytes(b"")  # something is published
     status.put(connection, POLICY, [result("permission.segmentation", 0)], NOW, ABOUT)
-    lapse.show("segmentation", lapse.Standing("true", 0, datetime(2024, 3, 21, 14)))
+    lapse.show("segmentation", lapse.Standing("true", 0, date(2024, 3, 21)))
     monkeypatch.setenv("ASSENT_NOW", f"{now}Z")
     assert seen("permission.segmentation") == found
 
@@ -150,8 +150,8 @@ def test_what_lapsed_before_the_newest_event_has_lapsed_by_any_clock(connection,
     home.published_file("segmentation").write_bytes(b"")
     monkeypatch.setenv("ASSENT_NOW", "2020-01-01T12:00:00Z")
     status.put(connection, POLICY, [result("permission.segmentation", 0)], NOW, ABOUT)
-    for hour, found in ((13, "holds"), (12, "not judged"), (11, "broken")):
-        lapse.show("segmentation", lapse.Standing("true", 0, datetime(2024, 3, 20, hour)))
+    for day, found in ((21, "holds"), (20, "not judged"), (19, "broken")):
+        lapse.show("segmentation", lapse.Standing("true", 0, date(2024, 3, day)))
         assert seen("permission.segmentation") == found
 
 

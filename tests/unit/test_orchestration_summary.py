@@ -17,14 +17,14 @@ FIGURES = {
 }
 
 
-@pytest.mark.parametrize("alone", [0, 1, 1234])
-def test_who_is_known_from_their_words_only_is_spoken_of(capsys, alone):
+@pytest.mark.parametrize(
+    ("alone", "told"), [(0, "0"), ("fewer than 30", "fewer than 30"), (1230, "1,230")]
+)
+def test_who_is_known_from_their_words_only_is_spoken_of(capsys, alone, told):
     _permission(FIGURES | {"known_by_consent_only": alone})
     said = capsys.readouterr().out
     assert "segmentation           460       43" in said
-    assert (f"Known from consent events or rights requests only: {alone:,}. " in said) is bool(
-        alone
-    )
+    assert (f"Known from consent events or rights requests only: {told}. " in said) is bool(alone)
     assert ("neither customers nor transactions have" in said) is bool(alone)
 
 
