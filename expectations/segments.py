@@ -162,11 +162,10 @@ def _release(connection: duckdb.DuckDBPyConnection, rule: Rule, postponed: str) 
 def _drift(rule: Rule, psi: Mapping[str, float] | None) -> Result:
     if not psi:
         return unjudged(rule, "no drift was computed" if psi is None else "no feature is compared")
-    table = Table(
-        ("feature", "index"),
-        [(f, round(v, 4)) for f, v in sorted(psi.items(), key=lambda i: -i[1])],
-    )
+    # Finer ones of two days, and an order by these, would say who came or left between them.
+    rows = sorted((-round(index, 2), feature) for feature, index in psi.items())
+    table = Table(("feature", "index"), [(feature, -index) for index, feature in rows])
     moved = sorted(feature for feature, index in psi.items() if not index <= rule.limit)
     why = f"moved: {', '.join(moved)}" if moved else "no feature has moved"
-    return result(rule, "broken" if moved else "holds", round(max(psi.values()), 4), why,
+    return result(rule, "broken" if moved else "holds", round(max(psi.values()), 2), why,
                   features=table)  # fmt: skip

@@ -19,7 +19,7 @@ COLUMNS = {
     "as_of_end": ("timestamp", "Last instant of `as_of`, in UTC"),
     "known_at": (
         "timestamp",
-        "The newest event read, in UTC; decides permission together with `as_of`",
+        "End of the minute of the newest event read, in UTC; with `as_of` it decides permission",
     ),
     "newest_day": ("date", "The newest complete day of the feeds"),
     "fit": ("boolean", "Whether this run fits a model"),
@@ -37,7 +37,7 @@ class Clocks:
     as_of_end : datetime
         Its last instant, UTC without a zone.
     known_at : datetime
-        The newest event read, UTC without a zone.
+        The end of the minute of the newest event read, UTC without a zone.
     newest_day : date
         The newest complete day of the feeds.
     """

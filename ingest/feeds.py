@@ -153,7 +153,7 @@ def feed_clocks(
     Returns
     -------
     known_at : datetime
-        As of :func:`newest_event`.
+        As of :func:`known_until`.
     newest_day : date
         The newest complete day of the transactions, in the policy's time zone: the day of the
         newest one where days are delivered whole, else the day before it; but a day that is over.
@@ -168,18 +168,22 @@ def feed_clocks(
         raise UsageError(
             "no transaction has been landed", "look at `assent feeds` and `assent sources check`"
         )
-    newest = sold.replace(tzinfo=UTC).astimezone(ZoneInfo(time_zone)).date()
+    # Within its minute, which ends where another day may begin.
+    last = (sold - timedelta.resolution).replace(tzinfo=UTC)
+    newest = last.astimezone(ZoneInfo(time_zone)).date()
     whole = sources.feeds["transactions"].delivery == "whole_days"
     complete = newest if whole else newest - ONE_DAY
     # A time may be later than its arrival, by a day at most: a clock that is further behind the
     # feeds is wrong, and doesn't tell which day is over.
     if newest - ONE_DAY <= today:
         complete = min(complete, today - ONE_DAY)
-    return newest_event(connection), complete
+    return known_until(connection), complete
 
 
-def newest_event(connection: duckdb.DuckDBPyConnection) -> datetime:
-    """Return the newest moment at which an event that was read happened or became known, in UTC.
+def known_until(connection: duckdb.DuckDBPyConnection) -> datetime:
+    """Return by when every event that was read has happened and is known, in UTC.
+
+    That is the end of a minute: a moment would be one subject's, and stay when that one has left.
 
     Raises
     ------
@@ -194,16 +198,16 @@ def newest_event(connection: duckdb.DuckDBPyConnection) -> datetime:
 
 def _newest(connection: duckdb.DuckDBPyConnection, which: str) -> datetime | None:
     newest: datetime | None = scalar(
-        connection, f"select max(newest_event) from landing.loads where {which}"
+        connection, f"select max(known_until) from landing.loads where {which}"
     )
     return newest
 
 
 def note_newest(connection: duckdb.DuckDBPyConnection) -> None:
-    """Note with each load that lacks it its newest moment, in the transaction that landed it.
+    """Note with each load that lacks it by when its events are known, as it lands.
 
-    It stays when rows leave: clocks that went back would say when somebody who left had last spoken
-    or bought.
+    That stays when rows leave: clocks that went back would say when somebody who left had last
+    spoken or bought.
     """
     for contract in CONTRACTS.values():
         times = [column for column in (contract.time, contract.arrival) if column]
@@ -211,10 +215,14 @@ def note_newest(connection: duckdb.DuckDBPyConnection) -> None:
             continue
         feeds = [f for f in (contract.name, *INBOX.values()) if table_of(f) == contract.name]
         names = ", ".join(map(quoted, feeds))
+        waiting = (
+            f"select load_id from landing.loads where feed in ({names})"
+            " and known_until is null and rows_accepted > 0"
+        )
         connection.execute(
-            f"update landing.loads set newest_event = found.newest from (select load_id,"
-            f" max(greatest({', '.join(times)})) as newest from landing.{contract.name}"
-            f" where load_id in (select load_id from landing.loads where feed in ({names})"
-            " and newest_event is null and rows_accepted > 0) group by load_id) as found"
+            "update landing.loads"
+            " set known_until = date_trunc('minute', newest) + interval 1 minute"
+            f" from (select load_id, max(greatest({', '.join(times)})) as newest"
+            f" from landing.{contract.name} where load_id in ({waiting}) group by load_id) as found"
             " where loads.load_id = found.load_id"
         )

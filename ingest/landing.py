@@ -89,7 +89,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("value_total", "DECIMAL(38,2)", "Sum of the value of what it counts"),
         Column("first_day", "DATE", "Day of the first event in what it counts"),
         Column("last_day", "DATE", "Day of the last event in what it counts"),
-        Column("newest_event", TIME, "Newest moment in it: an event's, or when it became known"),
+        Column("known_until", TIME, "End of the minute in which its newest event became known"),
     ),
     "changed_days": (EVENT_DAY, LOAD_ID),
     # Rows that are counted and no longer held: what corrected them waits to be counted.

@@ -18,7 +18,7 @@ from governance.removal import withdraw_removed
 from governance.rights import custody, expiry, known, purge, restricted
 from governance.rights.recall import put_back_holds
 from governance.rights.replay import replay
-from ingest.feeds import feed_figures, newest_event, removals
+from ingest.feeds import feed_figures, known_until, removals
 from ingest.landing import SHOWN
 from orchestration.checks import judge_feeds
 from orchestration.common import (
@@ -133,7 +133,7 @@ def _heed(
     # event waits, and asks for a run, until nobody is published whom it denies.
     release.publish_permission(policy())
     with writer.warehouse() as connection:
-        known_at = newest_event(connection)
+        known_at = known_until(connection)
     taken_out = unpublish.take_out(policy(), known_at)
     inbox.drop(waiting)
     if taken_out:

@@ -83,7 +83,7 @@ LANDING: dict[str, dict[str, str | Meaning]] = {
             "load_id", "feed", "loaded_at", "source", "fingerprint", "rows_read",
             "rows_accepted", "rows_quarantined", "rows_duplicate", "rows_corrected",
             "rows_suppressed", "rows_emptied", "counted_in", "subjects", "orders",
-            "value_total", "first_day", "last_day", "newest_event",
+            "value_total", "first_day", "last_day", "known_until",
         ),
         _TECHNICAL,
     ),

@@ -87,7 +87,7 @@ def test_figures_and_clocks(tmp_path):
     with connected(warehouse_store()) as connection:
         figures = {one.feed: one.summary() for one in feed_figures(connection)}
         assert feed_clocks(connection, sources, date.max, "UTC") == (
-            datetime(2024, 6, 3, 8), datetime(2024, 6, 1).date(),
+            datetime(2024, 6, 3, 8, 1), datetime(2024, 6, 1).date(),
         )  # fmt: skip
         whole = sources_in(tmp_path, transactions=declared("transactions", delivery="whole_days"))
         assert str(feed_clocks(connection, whole, date.max, "UTC")[1]) == "2024-06-02"
@@ -308,13 +308,13 @@ def test_clocks_do_not_go_back_when_who_was_heard_last_leaves(tmp_path):
             return feed_clocks(connection, sources, date.max, "UTC")
 
     before = clocks()
-    assert before == (datetime(2024, 6, 6, 9, 13, 11), date(2024, 6, 4))
+    assert before == (datetime(2024, 6, 6, 9, 14), date(2024, 6, 4))
     erase("bob")
     assert clocks() == before
     add(tmp_path, sources, "2", [sale(basket_id="9", occurred_at="2024-06-04 10:00:00")])
     assert clocks() == before
     add(tmp_path, sources, "3", [sale(basket_id="9", occurred_at="2024-06-07 10:00:00")])
-    assert clocks() == (datetime(2024, 6, 7, 10), date(2024, 6, 6))
+    assert clocks() == (datetime(2024, 6, 7, 10, 1), date(2024, 6, 6))
 
 
 def test_what_has_left_was_not_corrected(tmp_path):

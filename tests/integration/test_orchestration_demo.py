@@ -30,7 +30,7 @@ def test_status_lists_every_rule_and_none_is_broken(demo):
     ]
     assert not [r for r in done.json["rules"] if r["overridden_by"]]
     assert done.status == 0
-    assert (done.json["as_of"], done.json["known_at"]) == ("2017-12-31", "2018-01-01 04:01:20")
+    assert (done.json["as_of"], done.json["known_at"]) == ("2017-12-31", "2018-01-01 04:02:00")
 
 
 @pytest.mark.parametrize(
