@@ -25,8 +25,8 @@ SLOW = {
     "test_governance_rights_numbers", "test_governance_rights_returned",
     "test_governance_rights_steps", "test_online_retail", "test_orchestration_aggregates",
     "test_orchestration_compile_faults", "test_orchestration_killed", "test_orchestration_partial",
-    "test_orchestration_removal", "test_orchestration_told", "test_reproducibility", "test_warehouse_concurrency",
-    "test_warehouse_left_states",
+    "test_orchestration_removal", "test_orchestration_told", "test_reproducibility",
+    "test_warehouse_concurrency", "test_warehouse_left_states",
 }  # fmt: skip
 # Coverage makes what it measures half as long again. These files and folders run what the tests of
 # its own room measure; their fixtures aren't measured either.
