@@ -19,7 +19,8 @@ from governance.clocks import Clocks
 from governance.consent_relations import RESTRICTED
 from governance.policy.model import Policy
 from governance.policy.rules import Rule
-from governance.policy.words import OF_LANDING, PERMISSION_ATTRIBUTES, REMOVALS
+from governance.policy.words import OF_LANDING, PERMISSION_ATTRIBUTES
+from governance.rights.leaving import NOTE
 from warehouse.catalogue import columns
 
 # The day by which each landing table's rows age. Consent events and requests are left out: they
@@ -94,10 +95,8 @@ def purge(
         return unjudged(rule)
     (first,) = one(
         connection,
-        "select min(loaded_at) from landing.loads where rows_read = 0"
-        " and list_contains($removals, source)"
+        f"select min(loaded_at) from landing.loads where {NOTE}"
         " and ($since::timestamp is null or loaded_at > $since)",
-        removals=list(REMOVALS),
         since=rewritten_at,
     )
     removed = [moment for moment in (first, removed_from_kept) if moment is not None]

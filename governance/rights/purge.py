@@ -11,8 +11,8 @@ import duckdb
 
 from governance import acts, identity, inbox, release
 from governance.policy.model import Policy
-from governance.policy.words import REMOVALS
 from governance.rights import expiry, kept, notices
+from governance.rights.leaving import NOTE
 from warehouse import catalogue
 from warehouse.clock import now, utc_naive
 from warehouse.connect import connected, published_store, require_file, warehouse_store
@@ -88,9 +88,9 @@ def first_removal(connection: duckdb.DuckDBPyConnection) -> datetime | None:
     found = [expiry.first_removal(since)]
     if catalogue.columns(connection, "landing", "loads"):
         found += connection.execute(
-            "select min(loaded_at) from landing.loads where rows_read = 0 and list_contains($whys,"
-            " source) and loaded_at > coalesce($since, timestamp '-infinity')",
-            {"whys": list(REMOVALS), "since": since},
+            f"select min(loaded_at) from landing.loads where {NOTE}"
+            " and loaded_at > coalesce($since, timestamp '-infinity')",
+            {"since": since},
         ).fetchall()[0]
     return min((moment for moment in found if moment is not None), default=None)
 

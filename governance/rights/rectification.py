@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import duckdb
 
 from governance import acts, clocks, identity, release, spelling, status, vaulted
+from governance.aging import today
 from governance.policy.model import Policy
 from governance.release import PERMISSION
 from governance.rights import kept, leaving, owed, receipt
@@ -144,7 +144,7 @@ def _decide(policy: Policy, request: Request, changes: Mapping[str, str | None])
         for name in wrong:
             _decide_one(connection, key, request.request_id, (name, before[name], changes[name]))
         if any(_in_vault(connection, name) for name in wrong):
-            vaulted.renew(connection, key, now().astimezone(ZoneInfo(policy.time_zone)).date())
+            vaulted.renew(connection, key, today(policy))
         connection.execute("commit")
 
 

@@ -7,9 +7,9 @@ not belong here: which request is meant and how it stands (``requests``), what f
 
 from collections.abc import Mapping
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from governance import acts, inbox, limits
+from governance.aging import today
 from governance.policy.model import Policy
 from governance.policy.words import REQUEST_STATES, STEPS, VERIFIED_REQUESTS
 from governance.rights import kept
@@ -83,7 +83,7 @@ def _require_extendable(policy: Policy, request: Request) -> None:
     regime = regime_of(policy, request.jurisdiction)
     due_dates(policy, regime, request.type, request.received_at, extended=True)
     last = due_dates(policy, regime, request.type, request.received_at).answer_by
-    if now().astimezone(ZoneInfo(policy.time_zone)).date() > last:
+    if today(policy) > last:
         raise UsageError(
             f"the request had to be answered by {last}: it can't be extended any more",
             "answer it now; the subject had to be told of an extension within that time",
