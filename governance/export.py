@@ -109,6 +109,7 @@ def export(
     }
     with ExitStack() as aside, ExitStack() as taken_back:
         with acts.acting("export", **named) as act:
+            kept.require_as_far()
             manifest, content, target = _prepared(
                 policy, segment, purpose, recipient, to, taken_back, encrypted=encrypted
             )

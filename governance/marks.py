@@ -38,7 +38,10 @@ def noted(path: Path) -> Mark | None:
     """
     if not path.exists():
         return None
-    mend = f"if `{path.stem}` is the newest, remove this file: it is written anew"
+    mend = (
+        f"if `{path.stem}` is the newest, remove this file: it is written anew; if it is lost, see"
+        " docs/operating.md, Where files are lost"
+    )
     said = read_json(path, mend)
     of, steps = said.get("of"), said.get("steps")
     if not (isinstance(of, str) and of and type(steps) is int and steps >= 0):

@@ -62,7 +62,7 @@ def rotate(names: Sequence[str]) -> dict[str, Changed]:
         if inbox.store().key_name in names:  # only now: it opens with a key that is there
             inbox.require_newest()
         if kept.store().key_name in names and Home.current().kept.exists():
-            kept.mark()
+            kept.require_as_far()
         for name in names:
             _require_opening(name)
         for name in names:

@@ -27,6 +27,7 @@ from governance import identity, marks
 from governance.consent_relations import listed
 from governance.marks import Mark
 from governance.policy.words import HELD, RELEASING_STATES
+from warehouse.catalogue import columns
 from warehouse.connect import Store, connected
 from warehouse.errors import UsageError
 from warehouse.home import Home
@@ -127,19 +128,14 @@ def opened(*, first: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
     UsageError
         If it is missing, or an older copy.
     """
-    if not first and not Home.current().kept.exists() and _is_known():
+    if not first and not Home.current().kept.exists() and _of_vault():
         raise _missing()
     with held() as home:
         noted = marks.noted(home.kept_mark)
         if noted and not home.kept.exists():
             raise _missing()
         with connected(store()) as connection:
-            for name, columns in TABLES.items():
-                connection.execute(f"create table if not exists kept.{name} ({columns})")
-            _tell_types(connection)
-            if not connection.execute("select count(*) from kept.secret").fetchall()[0][0]:
-                drawn = os.urandom(identity.SALT_BYTES)
-                connection.execute("insert into kept.secret values (?)", [drawn])
+            _make(connection)
             if _mark(connection).is_older(noted):  # before it can catch up
                 raise _missing()
             yield connection
@@ -149,25 +145,36 @@ def opened(*, first: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
             marks.note(home.kept_mark, come)
 
 
-def _tell_types(connection: duckdb.DuckDBPyConnection) -> None:
-    """Give receipts the type of their request, which the fifth schema version didn't note.
+def _make(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the tables that are missing, and draw the secret of a new file.
 
+    And give receipts the type of their request, which the fifth schema version didn't note.
     Whoever opens the file first does so, not its migration: what a killed process left is finished
     before that, and may sign. One that isn't signed yet is of an erasure.
     """
-    found = connection.execute("from kept.receipts limit 0").description
-    if "type" in [name for name, *_ in found]:
+    there = dict(
+        connection.execute(
+            "select table_name, list(column_name) from duckdb_columns()"
+            " where database_name = 'kept' group by table_name"
+        ).fetchall()
+    )
+    for name in TABLES.keys() - there.keys():
+        connection.execute(f"create table if not exists kept.{name} ({TABLES[name]})")
+    if not connection.execute("select 1 from kept.secret").fetchall():
+        drawn = os.urandom(identity.SALT_BYTES)
+        connection.execute("insert into kept.secret values (?)", [drawn])
+    if "type" in there.get("receipts", ["type"]):
         return
     connection.execute("begin")
     make_anew(connection, "receipts", "*, coalesce(receipt->>'type', 'erasure') as type")
     connection.execute("commit")
 
 
-def make_anew(connection: duckdb.DuckDBPyConnection, table: str, columns: str) -> None:
+def make_anew(connection: duckdb.DuckDBPyConnection, table: str, selected: str) -> None:
     """Give a table the shape that it has now, with some columns of what it held."""
     connection.execute(f"alter table kept.{table} rename to {table}_before")
     connection.execute(f"create table kept.{table} ({TABLES[table]})")
-    connection.execute(f"insert into kept.{table} by name select {columns} from {table}_before")
+    connection.execute(f"insert into kept.{table} by name select {selected} from {table}_before")
     connection.execute(f"drop table kept.{table}_before")
 
 
@@ -216,16 +223,26 @@ def bind(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute("commit")
 
 
-def _is_known() -> bool:
-    """Tell whether the vault knows of such a file."""
+def _of_vault() -> Mark | None:
+    """Return how far the vault knows that the file had come; None if it knows of none."""
     vault, _ = identity.stores(read_only=True)
     if not vault.path.exists():
-        return False
+        return None
     with connected(vault) as connection:
-        known = connection.execute(
-            "select 1 from duckdb_tables() where database_name = 'vault' and table_name = 'kept'"
-        ).fetchall()
-        return bool(known and connection.execute("select 1 from vault.kept").fetchall())
+        if not columns(connection, "main", "kept"):
+            return None
+        noted = connection.execute("select of, steps from vault.kept").fetchall()
+    return Mark(*noted[0]) if noted else None
+
+
+def require_as_far() -> None:
+    """Refuse to go on with a file that is older than the vault knows of; nothing is noted.
+
+    What is written to an older copy would let it catch up: before a command that may.
+    """
+    noted = _of_vault()
+    if noted and mark().is_older(noted):
+        raise _missing()
 
 
 def _missing() -> UsageError:
@@ -267,14 +284,6 @@ def require_remembered(come: int) -> None:
             "put back a newer state or backup, and delete this one",
             rule="kept.forgotten",
         )
-
-
-def begin_anew() -> None:
-    """Let the vault take whatever file there is, or none, for its own."""
-    vault, _ = identity.stores()
-    with connected(vault) as connection:
-        connection.execute("drop table if exists vault.kept")
-    Home.current().kept_mark.unlink(missing_ok=True)
 
 
 def handle_sql(customer_id: str, secret: str = OF_FILE) -> str:

@@ -1,16 +1,17 @@
-"""A list of the erased that is lost or damaged, when a separate backup takes its place.
+"""A list of the erased that is lost or damaged, when a separate backup, or none, takes its place.
 
-Belongs here: telling whether the present ``kept`` can be read, and how many erasures a list from
-before doesn't name. Does not belong here: the restore (``governance.backup``), putting a damaged
-one aside (``warehouse.damaged``), which of two whole lists is the newer (``kept``).
+Belongs here: telling whether the present ``kept`` can be read, how many erasures a list from before
+doesn't name, and going on without the newest. Does not belong here: the restore
+(``governance.backup``), putting a damaged one aside (``warehouse.damaged``), which of two whole
+lists is the newer (``kept``).
 """
 
 from datetime import datetime
 
-from governance import acts
+from governance import acts, identity
 from governance.marks import Mark
 from governance.rights import kept
-from warehouse.connect import whole
+from warehouse.connect import connected, whole
 from warehouse.errors import DAMAGED, UsageError
 from warehouse.home import Home
 
@@ -49,3 +50,11 @@ def erased_since(moment: datetime) -> int:
         if act["act"] == "rights.erase" and "refused" not in act
         and datetime.fromisoformat(act["at"]) >= moment
     )  # fmt: skip
+
+
+def begin_anew() -> None:
+    """Let the vault take whatever file there is, or none, for its own."""
+    vault, _ = identity.stores()
+    with connected(vault) as connection:
+        connection.execute("drop table if exists vault.kept")
+    Home.current().kept_mark.unlink(missing_ok=True)

@@ -22,12 +22,21 @@ type_option = click.option(
 )  # fmt: skip
 
 
+# What is right whatever has become of the file: a word, that waits in the inbox; others' receipts.
+WITHOUT_KEPT = {"open", "check", "new-kept"}
+
+
 @click.group()
 def rights() -> None:
     """Open, list, verify, refuse and fulfil requests of customers."""
+    asked = click.get_current_context().invoked_subcommand
     # What waits may wait for the very file that is lost.
-    if click.get_current_context().invoked_subcommand != "new-kept":
+    if asked != "new-kept":
         unfinished.finish_if_abandoned()
+    if asked not in WITHOUT_KEPT:
+        from governance.rights import kept
+
+        kept.require_as_far()
 
 
 @rights.command("open")
@@ -325,12 +334,12 @@ def readmit(subject: str, evidence: str, since: datetime | None) -> None:
 def new_kept() -> None:
     """Go on without the file `kept` where it is lost: who was erased may come back with a feed."""
     from governance import acts
-    from governance.rights import kept
+    from governance.rights import kept_lost
     from orchestration.writing import holding_the_lock
 
     # What a killed process left may wait for just this: it is finished by the next command.
     with holding_the_lock("rights new-kept"), acts.acting("rights.new_kept"):
-        kept.begin_anew()
+        kept_lost.begin_anew()
     click.echo("begun; whoever was erased has to be erased again when a feed brings them")
 
 

@@ -46,6 +46,30 @@ def test_nobody_is_erased_without_the_newest(small, tmp_path):
     assert not held(one, who)
 
 
+@pytest.mark.parametrize("with_mark", [False, True])
+def test_an_older_one_never_catches_up_with_what_the_vault_knows(small, tmp_path, with_mark):
+    """Though its mark is as old, or lost: each row that is written to it would count."""
+    one = small.copy(tmp_path / "home")
+    number = asked(one, min(one.members()))
+    older, mark = (p.read_bytes() for p in (one.home.kept, one.home.kept_mark))
+    assert one.assent("rights", "fulfil", number).status == 0
+    one.home.kept.write_bytes(older)
+    one.home.kept_mark.write_bytes(mark)
+    if not with_mark:
+        one.home.kept_mark.unlink()
+    for command in (
+        (*EXPORT, str(tmp_path / "out.csv")), ("rights", "list"), ("rights", "purge"),
+        ("rights", "verify", number, "--method", "by letter"), ("rights", "notices"),
+        ("rights", "hold", max(one.members()), "--reason", "claim", "--until", "2030-01-01"),
+        ("keys", "rotate", "kept"), ("backup", "--separate", "--to", str(tmp_path / "b")),
+        ("run", "--select", "group:landing"),
+    ):  # fmt: skip
+        done = one.assent(*command)
+        assert (done.status, "isn't the newest" in done.err) == (2, True), (command, done.said)
+        assert not (tmp_path / "out.csv").exists()
+    assert one.home.kept.read_bytes() == older
+
+
 @pytest.mark.parametrize("had_returned", [False, True])
 def test_the_erased_are_in_no_export_though_older_files_were_put_back(
     small, tmp_path, had_returned

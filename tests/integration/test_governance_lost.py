@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from governance import identity, inbox, marks
-from governance.rights import kept, purge
+from governance.rights import kept, kept_lost, purge
 from governance.rights.leaving import ERASURE, leave
 from ingest.load import load_feeds
 from tests.support.feeds import NOW, UTC_POLICY, ask, event, fill, load, sources_in, vault
@@ -123,7 +123,7 @@ def test_nothing_lands_without_the_newest_list_of_who_was_erased(home, tmp_path)
     assert kept.mark().steps == marks.noted(home.kept_mark).steps  # further than its note was
     load(sources_in(tmp_path))
     home.kept.unlink()
-    kept.begin_anew()
+    kept_lost.begin_anew()
     load(sources_in(tmp_path))
 
 

@@ -63,10 +63,13 @@ def test_what_a_version_left_is_brought_up(version, tmp_path):
     add_consent_events(one.sources.parent, "late", words)
     before = landed(one)
     with one.warehouse() as connection:
-        held = connection.execute(
+        figures = connection.execute(
             "select count(distinct subject_key), count(distinct basket_id), sum(value)::varchar"
             " from landing.transactions"
-        ).fetchone()
+            if version < 6 else  # from then on they are noted, and nothing takes them back
+            "select sum(subjects)::bigint, sum(orders)::bigint, sum(value_total)::varchar"
+            " from landing.loads where feed = 'transactions' and counted_in = load_id"
+        ).fetchone()  # fmt: skip
     said(one, "run")
     assert one.home.schema_version.read_text() == f"{schema.VERSION}\n"
     # What waited in the inbox has landed, and of the new words that of who wasn't erased.
@@ -77,7 +80,7 @@ def test_what_a_version_left_is_brought_up(version, tmp_path):
     feeds = {feed["feed"]: feed for feed in said(one, "feeds", "--json").json["feeds"]}
     assert feeds["consent_events"]["suppressed"] == 1
     sold = feeds["transactions"]
-    assert (sold["subjects"], sold["orders"], sold["value_total"]) == held
+    assert (sold["subjects"], sold["orders"], sold["value_total"]) == figures
     assert not exported(one, tmp_path) & set(who.values())
     assert one.assent("consent", "show", who["erased"]).status == 2  # nothing is held
     for name, words in (("objects", "a request to erase, object"), ("withdraws", "withdrew")):

@@ -21,6 +21,7 @@ CALLERS = {
     "governance.subject_word",
     "governance.rights.requests",
     "governance.rights.kept",
+    "governance.rights.kept_lost",
     "governance.rights.discovery",
     "governance.rights.known",
     "governance.rights.owed",
