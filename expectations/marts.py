@@ -215,10 +215,9 @@ def _permission(mart: _Mart) -> Result:
     failed = [o for o in outcomes if o.failed] or len(outcomes) < len(mart.tables)
     unlawful = sum(o.unexpected or 0 for o in outcomes)
     least = mart.policy.thresholds.bias.smallest_group
-    rows = [
-        (reason, "yes" if permitted else "no", told(subjects, least))
-        for reason, permitted, subjects in proof.reasons(mart.connection)
-    ]
+    found = {(reason, "yes" if permitted else "no"): subjects
+             for reason, permitted, subjects in proof.reasons(mart.connection)}  # fmt: skip
+    rows = [(*what, told(subjects, least)) for what, subjects in few_together(found, least).items()]
     facts = {"subjects by basis": Table(("what decided", "permitted", "subjects"), rows)}
     if failed:
         return result(rule, "broken", None, "nobody could tell who is in the mart", **facts)
@@ -230,6 +229,21 @@ def _permission(mart: _Mart) -> Result:
         return result(rule, "broken", unlawful, why, **facts)
     return result(rule, "holds", 0, "every subject has a basis at both clocks, by a second "
                   "derivation from landing", **facts)  # fmt: skip
+
+
+def few_together(found: dict[tuple[str, str], int], least: int) -> dict[tuple[str, str], int]:
+    """Return counts of subjects by reason and answer, those of a few as ``others``.
+
+    A row that comes or goes with one subject would tell what it said.
+
+    >>> few_together({("consent", "yes"): 90, ("withdrawn", "no"): 1, ("held", "no"): 2}, 10)
+    {('consent', 'yes'): 90, ('others', 'no'): 3}
+    """
+    told_apart: dict[tuple[str, str], int] = {}
+    for (reason, answer), subjects in found.items():
+        what = (reason if subjects >= least else "others", answer)
+        told_apart[what] = told_apart.get(what, 0) + subjects
+    return told_apart
 
 
 def _special_values(mart: _Mart) -> Iterator[Result]:
@@ -268,7 +282,8 @@ def _completeness(mart: _Mart) -> Result:
         return result(rule, "broken", None, "what is filled could not be counted", **facts)
     shares = [(f.column, s, least) for f, s, least in judged if s is not None]
     if not shares:
-        return unjudged(rule, "the mart has no row to judge", **facts)
+        why = "the mart has no row to judge" if judged else "no column of the mart has a source"
+        return unjudged(rule, why, **facts)
     short = [
         f"{c} is filled by {_shown(s, least)}, less than {least:g}"
         for c, s, least in shares

@@ -196,5 +196,5 @@ def _too_small(
     ).fetchall()[0][0]
     if least >= limit or override_of(policy, rule, present):
         return []
-    why = f"without subjects whose basis has lapsed, the smallest segment has {least}"
-    return [Verdict(rule, "broken", least, limit, why)]
+    why = f"without subjects whose basis has lapsed, the smallest segment has fewer than {limit}"
+    return [Verdict(rule, "broken", None, limit, why)]

@@ -137,7 +137,7 @@ def _with_reasons(connection: duckdb.DuckDBPyConnection, figures: FeedFigures) -
 def feed_clocks(
     connection: duckdb.DuckDBPyConnection, sources: Sources, today: date, time_zone: str
 ) -> tuple[datetime, date]:
-    """Return how far the feeds reach, by what was read: neither goes back when somebody leaves.
+    """Return how far the feeds reach, by what was read: neither goes back when rows leave.
 
     Parameters
     ----------

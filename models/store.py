@@ -1,6 +1,6 @@
-"""Keeping a fitted model in a file, and comparing two models.
+"""Keeping a fitted model as the content of a file, and comparing two models.
 
-Belongs here: saving and loading through skops (never pickle), with the types that may be loaded
+Belongs here: writing and reading it through skops (never pickle), with the types that may be loaded
 listed; the model's parameters as plain values. Does not belong here: where the file lies (the
 caller's), the card (``models.model_card``).
 """
@@ -8,7 +8,6 @@ caller's), the card (``models.model_card``).
 import hashlib
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
@@ -31,15 +30,8 @@ TRUSTED = (
 )
 
 
-def save(model: SegmentModel, path: Path) -> None:
-    """Write a model to a file.
-
-    Parameters
-    ----------
-    model
-        The fitted model.
-    path
-        The file (customarily ending in ``.skops``); its folder must exist.
+def dumped(model: SegmentModel) -> bytes:
+    """Return a fitted model as the content of a file (customarily ending in ``.skops``).
 
     Raises
     ------
@@ -58,30 +50,25 @@ def save(model: SegmentModel, path: Path) -> None:
         "highest_id": model.highest_id,
         "facts": json.dumps(model.facts, sort_keys=True),
     }
-    skops.io.dump(content, path)
+    return bytes(skops.io.dumps(content))
 
 
-def load(path: Path) -> SegmentModel:
-    """Read a model from a file.
-
-    Parameters
-    ----------
-    path
-        The file.
+def loaded(stored: bytes) -> SegmentModel:
+    """Read a model back from the content of a file.
 
     Raises
     ------
     ValueError
-        If the file isn't a model, is of another format, or holds a type that isn't listed.
+        If it isn't a model, is of another format, or holds a type that isn't listed.
     """
     try:
-        content = skops.io.load(path, trusted=list(TRUSTED))
+        content = skops.io.loads(stored, trusted=list(TRUSTED))
     except UntrustedTypesFoundException as error:
-        raise ValueError(f"{path.name} holds types that a model doesn't have: {error}") from error
+        raise ValueError(f"it holds types that a model doesn't have: {error}") from error
     except (OSError, KeyError, ValueError, BadZipFile) as error:
-        raise ValueError(f"{path.name} is not a stored model") from error
+        raise ValueError("it is not a stored model") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise ValueError(f"{path.name} is not a stored model of format {FORMAT}")
+        raise ValueError(f"it is not a stored model of format {FORMAT}")
     recipe = {**content["recipe"], "features": tuple(content["recipe"]["features"])}
     return SegmentModel(
         recipe=Recipe(**recipe),

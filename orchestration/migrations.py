@@ -7,6 +7,7 @@ again. Does not belong here: the changes themselves, the number (``warehouse.sch
 from governance import release
 from governance.rights import kept_before, receipt
 from ingest import counted, feeds, landing
+from orchestration import model_store
 from orchestration.manifest import policy
 from warehouse.catalogue import columns
 from warehouse.connect import connected, warehouse_store
@@ -58,7 +59,8 @@ def _to_6() -> None:
 
 
 def _to_7() -> None:
-    """Note with the loads how far they reach: clocks go by what was read, whoever leaves."""
+    """Note with the loads how far they reach, as the clocks go by that; seal the models."""
+    model_store.seal_earlier()
     if not warehouse_store().path.exists():
         return
     with connected(warehouse_store()) as connection:

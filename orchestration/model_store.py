@@ -14,19 +14,22 @@ from typing import TYPE_CHECKING, Any
 from governance.clocks import Clocks
 from governance.policy.load import policy_hash
 from governance.policy.words import SEGMENT_PURPOSE
+from governance.sealed import seal, unsealed
 from models.features import MIX, MIX_PREFIX
 from orchestration.feeds import absent_columns
 from orchestration.manifest import policy
 from warehouse.errors import UsageError
 from warehouse.home import Home
-from warehouse.journal import read_json, write_durably
+from warehouse.journal import read_json, sync_folder, write_durably
 
 if TYPE_CHECKING:
     from models.deciding import Deciding
     from models.model import SegmentModel
 
-MODEL_FILE = "model.skops"
-DECIDING = "deciding.json"  # what decides of the model, for whoever explains
+# Sealed: means and shares of two fits between which one subject left would say what it was like.
+MODEL_FILE = "model.skops.sealed"
+DECIDING = "deciding.json.sealed"  # what decides of the model, for whoever explains
+SEALED = ".sealed"  # what an earlier version left lacks it
 TYPICAL = "typical.json"  # the median of every feature, by segment
 SHOWN = ("segment_*.md", "sizes.svg", "profiles.svg", "bias.json", TYPICAL)
 
@@ -124,9 +127,11 @@ def loaded() -> "SegmentModel":
 def _loaded(where: Path) -> "SegmentModel":
     from models import store
 
+    if (where / MODEL_FILE.removesuffix(SEALED)).exists():
+        raise UsageError("the model was stored by an earlier version of Assent", "run `assent run`")
     try:
-        return store.load(where / MODEL_FILE)
-    except ValueError as error:
+        return store.loaded(_unsealed(where / MODEL_FILE))
+    except (OSError, ValueError) as error:
         raise UsageError(
             f"the model can't be loaded: {error}",
             f"restore it, or remove {folder() / 'current.json'}: the next run fits anew",
@@ -191,9 +196,9 @@ def _deciding(where: Path) -> "Deciding":
 
     path = where / DECIDING
     mend = f"remove {path}: the model itself is read instead, which takes longer"
-    said = read_json(path, mend) if path.exists() else json.loads(_said(_loaded(where)))
+    whole = None if path.exists() else _loaded(where)
     try:
-        return read_back(said)
+        return read_back(json.loads(_said(whole) if whole else _unsealed(path)))
     except ValueError as error:
         raise UsageError(f"the model can't be explained: {path} isn't whole", mend) from error
 
@@ -203,8 +208,21 @@ def keep(model: "SegmentModel", name: str) -> None:
     from models import store
 
     folder(name).mkdir(parents=True, exist_ok=True)
-    store.save(model, folder(name) / MODEL_FILE)
-    write_durably(folder(name) / DECIDING, _said(model).encode())
+    write_durably(folder(name) / MODEL_FILE, seal(store.dumped(model)))
+    write_durably(folder(name) / DECIDING, seal(_said(model).encode()))
+
+
+def seal_earlier() -> None:
+    """Seal the models that an earlier version stored in clear; done again, it goes on."""
+    for name in (MODEL_FILE, DECIDING):
+        for path in folder().glob(f"*/{name.removesuffix(SEALED)}"):
+            write_durably(path.with_name(name), seal(path.read_bytes()))
+            path.unlink()
+            sync_folder(path.parent)
+
+
+def _unsealed(path: Path) -> bytes:
+    return unsealed(path.read_bytes())
 
 
 def _said(model: "SegmentModel") -> str:

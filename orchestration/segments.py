@@ -274,8 +274,8 @@ def segments(marts: Door) -> MaterializeResult:
             "postponed": found.postponed,
             "segments": rows,
             "model": fitted.facts,
-            # Finer figures of two days would say who has come or left between them.
-            "drift": dict(zip(shifts["feature"], shifts["index"].round(2), strict=True)),
+            # Finer figures of two days, or their order, would say who has come or left since.
+            "drift": dict(sorted(zip(shifts["feature"], shifts["index"].round(2), strict=True))),
         },
         past=clocks.past,
     )

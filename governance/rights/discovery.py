@@ -28,7 +28,7 @@ HOLDS_NOBODY = frozenset(
         "governance.unrecorded_releases",
         SPECIAL_VALUES, "segmentation.segments",
         "segmentation.aggregates", "segmentation.aggregate_texts",
-        "main.segments", "main.about", "main.unread", "main.kept",
+        "main.segments", "main.about", "main.unread", "main.kept", "main.sealing",
     }
 )  # fmt: skip
 

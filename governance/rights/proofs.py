@@ -8,22 +8,17 @@ leaves, how long a proof is kept (``expiry``).
 
 import hmac
 import json
-import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 
-from governance import identity
+from governance import identity, sealed
 from governance.rights import kept
 from governance.rights.discovery import LEAVING
 
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 LABEL = "seal"
-NONCE_BYTES = 12
 
 
 def words_of(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str]]:
@@ -69,7 +64,11 @@ def keep(
     }
     secret = kept.secret_of(connection)
     rows = [
-        (handles[customer_id], asked_by[subject], _sealed(secret, customer_id, events))
+        (
+            handles[customer_id],
+            asked_by[subject],
+            sealed.encrypted(_key(secret, customer_id), events.encode()),
+        )
         for customer_id, subject, events in words
         if (handles[customer_id], asked_by[subject]) not in known
     ]
@@ -88,26 +87,17 @@ def proofs_of(connection: duckdb.DuckDBPyConnection, customer_id: str) -> list[t
         "select request_id, events from kept.proofs where handle = ? order by left_at",
         [kept.handle_of(connection, customer_id)],
     ).fetchall()
-    seal = _seal(kept.secret_of(connection), customer_id)
-    return [(left_by, json.loads(_opened_by(seal, events))) for left_by, events in rows]
+    key = _key(kept.secret_of(connection), customer_id)
+    return [(left_by, json.loads(_opened_by(key, events))) for left_by, events in rows]
 
 
-def _sealed(secret: bytes, customer_id: str, text: str) -> bytes:
-    nonce = os.urandom(NONCE_BYTES)
-    return nonce + _seal(secret, customer_id).encrypt(nonce, text.encode(), None)
-
-
-def _opened_by(seal: "AESGCM", content: bytes) -> bytes:
-    from cryptography.exceptions import InvalidTag
-
+def _opened_by(key: bytes, content: bytes) -> bytes:
     try:
-        return seal.decrypt(content[:NONCE_BYTES], content[NONCE_BYTES:], None)
-    except InvalidTag:  # of the first schema version, which sealed nothing
+        return sealed.decrypted(key, content)
+    except ValueError:  # of the first schema version, which sealed nothing
         return content
 
 
-def _seal(secret: bytes, customer_id: str) -> "AESGCM":
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
+def _key(secret: bytes, customer_id: str) -> bytes:
     message = f"{LABEL}:{identity.as_landed(customer_id)}".encode()
-    return AESGCM(hmac.digest(secret, message, "sha256"))
+    return hmac.digest(secret, message, "sha256")

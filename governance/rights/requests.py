@@ -197,8 +197,10 @@ def find_all(
         If there is none of a number, several customers have one, or one has it of several types.
     """
     by_number: dict[str, list[Request]] = {}
+    of_others = set()
     for request in among:
         if kind not in (None, request.type):
+            of_others.add(request.request_id)
             continue
         by_number.setdefault(request.request_id, []).append(request)
     found = []
@@ -206,6 +208,11 @@ def find_all(
         standing = by_number.get(number, [])
         customers = standing[0].customers if standing and not customer_id else None
         try:
+            if not standing and number in of_others:
+                raise UsageError(
+                    f"the request isn't of the type {kind}", "name its own type, or none",
+                    rule="request.unknown",
+                )  # fmt: skip
             found.append(the_one(standing, customers, step))
         except UsageError as error:
             if len(request_ids) == 1:

@@ -263,6 +263,7 @@ def fulfil(
     from orchestration.meanings import meanings
     from orchestration.writing import writing_alone
 
+    request_ids = tuple(dict.fromkeys(request_ids))
     with writing_alone("rights fulfil"):
         # Such as by what has just finished the work of one who was killed.
         standing = listing(subject, request_ids)

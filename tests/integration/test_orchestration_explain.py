@@ -85,7 +85,7 @@ def test_a_model_of_an_earlier_version_is_read_itself(small, who, tmp_path):
     """It has left nothing apart that says what decides."""
     one = small.copy(tmp_path / "home")
     explained = one.assent("explain", who, "--json").json
-    (deciding,) = one.home.artefacts.rglob("deciding.json")
+    (deciding,) = one.home.artefacts.rglob("deciding.json.sealed")
     deciding.unlink()
     assert one.assent("explain", who, "--json").json == explained
 

@@ -70,8 +70,13 @@ def test_what_a_version_left_is_brought_up(version, tmp_path):
             "select sum(subjects)::bigint, sum(orders)::bigint, sum(value_total)::varchar"
             " from landing.loads where feed = 'transactions' and counted_in = load_id"
         ).fetchone()  # fmt: skip
+    stored = sorted(path.parent for path in one.home.artefacts.rglob("model.skops"))
     said(one, "run")
     assert one.home.schema_version.read_text() == f"{schema.VERSION}\n"
+    for name in ("model.skops", "deciding.json"):
+        assert not list(one.home.artefacts.rglob(name))  # in clear
+    sealed = sorted(path.parent for path in one.home.artefacts.rglob("model.skops.sealed"))
+    assert stored == [path for path in sealed if path in stored] != []
     # What waited in the inbox has landed, and of the new words that of who wasn't erased.
     assert landed(one) == before | {
         "warehouse.landing.consent_events": before["warehouse.landing.consent_events"] + 2,
@@ -115,6 +120,11 @@ def test_an_erasure_that_version_5_left_half_done_is_finished(tmp_path):
         assert journal.waits()
     shown = said(one, "rights", "show", number, "--json").json
     assert shown["status"] == "fulfilled"
+    stored = sorted(path.parent for path in one.home.artefacts.rglob("model.skops"))
     said(one, "run")
     assert one.home.schema_version.read_text() == f"{schema.VERSION}\n"
+    for name in ("model.skops", "deciding.json"):
+        assert not list(one.home.artefacts.rglob(name))  # in clear
+    sealed = sorted(path.parent for path in one.home.artefacts.rglob("model.skops.sealed"))
+    assert stored == [path for path in sealed if path in stored] != []
     assert customer not in one.everybody()

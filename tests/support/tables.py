@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 
+from governance.sealed import unsealed
 from tests.support.installation import Installation
 
 SCHEMAS = ("landing", "consented", "marts", "segmentation", "governance")
@@ -85,6 +86,6 @@ def model(one: Installation) -> Any:
     folder = json.loads((one.home.artefacts / "segmentation" / "current.json").read_bytes())[
         "folder"
     ]
-    return store.parameters(
-        store.load(one.home.artefacts / "segmentation" / folder / "model.skops")
-    )
+    path = one.home.artefacts / "segmentation" / folder / "model.skops.sealed"
+    with one.entered():
+        return store.parameters(store.loaded(unsealed(path.read_bytes())))

@@ -20,6 +20,7 @@ CALLERS = {
     "governance.subject_consent",
     "governance.subject_word",
     "governance.rights.requests",
+    "governance.sealed",
     "governance.rights.kept",
     "governance.rights.kept_lost",
     "governance.rights.discovery",
