@@ -115,20 +115,24 @@ def rewrite() -> None:
 
 
 @contextmanager
-def opened(*, first: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+def opened(
+    *, first: bool = False, least: Mark | None = None
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the file for a moment, as its current database; others wait meanwhile.
 
     Parameters
     ----------
     first
         Whether it is known that there was no file before, if there is none.
+    least
+        How far it has come at least, as the vault knows (:func:`of_vault`).
 
     Raises
     ------
     UsageError
         If it is missing, or an older copy.
     """
-    if not first and not Home.current().kept.exists() and _of_vault():
+    if not first and not Home.current().kept.exists() and _known():
         raise _missing()
     with held() as home:
         noted = marks.noted(home.kept_mark)
@@ -136,7 +140,8 @@ def opened(*, first: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
             raise _missing()
         with connected(store()) as connection:
             _make(connection)
-            if _mark(connection).is_older(noted):  # before it can catch up
+            come = _mark(connection)
+            if come.is_older(noted) or come.is_older(least):  # before it can catch up
                 raise _missing()
             yield connection
             connection.execute("checkpoint kept")
@@ -179,13 +184,7 @@ def make_anew(connection: duckdb.DuckDBPyConnection, table: str, selected: str) 
 
 
 def mark(*, first: bool = False) -> Mark:
-    """Return what tells this file from another, and of two copies the older.
-
-    Parameters
-    ----------
-    first
-        As of :func:`opened`.
-    """
+    """Return what tells this file from another, and of two copies the older; see :func:`opened`."""
     with opened(first=first) as connection:
         return _mark(connection)
 
@@ -209,13 +208,13 @@ def bind(connection: duckdb.DuckDBPyConnection) -> None:
         erasure that the file has forgotten.
     """
     connection.execute("create table if not exists vault.kept (of varchar, steps bigint)")
-    noted = connection.execute("select of, steps from vault.kept").fetchall()
+    noted = of_vault(connection)
     path = Home.current().kept
     found = mark(first=not noted) if path.exists() or not noted else None
-    if noted and (found is None or found.is_older(Mark(*noted[0]))):
+    if noted and (found is None or found.is_older(noted)):
         raise _missing()
     if noted:
-        require_remembered(noted[0][1])
+        require_remembered(noted.steps)
     if found is not None:
         connection.execute("begin")
         connection.execute("delete from vault.kept")
@@ -223,26 +222,26 @@ def bind(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute("commit")
 
 
-def _of_vault() -> Mark | None:
-    """Return how far the vault knows that the file had come; None if it knows of none."""
+def of_vault(connection: duckdb.DuckDBPyConnection) -> Mark | None:
+    """Return how far the vault, which is attached, knows that the file had come, if of any."""
+    there = columns(connection, "main", "kept", "vault")
+    noted = connection.execute("select of, steps from vault.kept").fetchall() if there else []
+    return Mark(*noted[0]) if noted else None
+
+
+def _known() -> Mark | None:
     vault, _ = identity.stores(read_only=True)
     if not vault.path.exists():
         return None
     with connected(vault) as connection:
-        if not columns(connection, "main", "kept"):
-            return None
-        noted = connection.execute("select of, steps from vault.kept").fetchall()
-    return Mark(*noted[0]) if noted else None
+        return of_vault(connection)
 
 
 def require_as_far() -> None:
-    """Refuse to go on with a file that is older than the vault knows of; nothing is noted.
-
-    What is written to an older copy would let it catch up: before a command that may.
-    """
-    noted = _of_vault()
-    if noted and mark().is_older(noted):
-        raise _missing()
+    """Refuse a file that is older than the vault knows of, before writing lets it catch up."""
+    if known := _known():
+        with opened(least=known):
+            pass
 
 
 def _missing() -> UsageError:

@@ -133,8 +133,9 @@ def listing(
         )
         columns = [name for name, *_ in rows.description]
         found = [dict(zip(columns, row, strict=True)) for row in rows.fetchall()]
+        least = kept.of_vault(connection)
     asked = {row["request_id"] for row in found}
-    with kept.opened() as connection:
+    with kept.opened(least=least) as connection:
         handles = kept.handles_of(connection, {row["customer_id"] for row in found})
         steps = kept.steps_of(connection, handles)
         numbers = kept.numbers(connection, asked)

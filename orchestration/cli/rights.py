@@ -22,8 +22,8 @@ type_option = click.option(
 )  # fmt: skip
 
 
-# What is right whatever has become of the file: a word, that waits in the inbox; others' receipts.
-WITHOUT_KEPT = {"open", "check", "new-kept"}
+# What writes to the file and looks for no request first, which would notice an older one.
+UNNOTICED = {"confirm", "hold", "notices", "notify", "purge", "readmit"}
 
 
 @click.group()
@@ -33,7 +33,7 @@ def rights() -> None:
     # What waits may wait for the very file that is lost.
     if asked != "new-kept":
         unfinished.finish_if_abandoned()
-    if asked not in WITHOUT_KEPT:
+    if asked in UNNOTICED:
         from governance.rights import kept
 
         kept.require_as_far()
