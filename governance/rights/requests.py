@@ -211,7 +211,7 @@ def find_all(
         try:
             if not standing and number in of_others:
                 raise UsageError(
-                    f"the request isn't of the type {kind}", "name its own type, or none",
+                    f"there is no such request of the type {kind}", "name its own, or none",
                     rule="request.unknown",
                 )  # fmt: skip
             found.append(the_one(standing, customers, step))
