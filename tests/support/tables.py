@@ -70,13 +70,20 @@ def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
 
 
 def papers(one: Installation) -> dict[str, bytes]:
-    """Return every file of facts and every artefact but the packed model, by its path."""
-    return {
-        str(path.relative_to(one.root)): path.read_bytes()
+    """Return every file of facts and every artefact but the packed model, by its path, unsealed."""
+    files = [
+        path
         for folder in (one.home.evidence, one.home.artefacts)
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.suffix != ".skops"
-    }
+        if path.is_file() and ".skops" not in path.suffixes
+    ]
+    with one.entered():
+        return {
+            str(path.relative_to(one.root)): (
+                unsealed(path.read_bytes()) if path.suffix == ".sealed" else path.read_bytes()
+            )
+            for path in files
+        }
 
 
 def model(one: Installation) -> Any:
