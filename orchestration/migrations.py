@@ -4,6 +4,10 @@ Belongs here: which rooms change what, by the schema version that a step leads t
 again. Does not belong here: the changes themselves, the number (``warehouse.schema``).
 """
 
+from collections.abc import Callable
+
+import duckdb
+
 from governance import release
 from governance.rights import kept_before, receipt
 from ingest import counted, feeds, landing
@@ -48,26 +52,24 @@ def _to_6() -> None:
     """Figures of the feeds with the loads, of what is held; a receipt for each type of request."""
     if Home.current().kept.exists():
         kept_before.to_6()
-    if not warehouse_store().path.exists():
-        return
-    with connected(warehouse_store()) as connection:
-        if columns(connection, "landing", "loads"):
-            connection.execute("begin")
-            landing.migrate(connection)
-            counted.count_landed(connection, policy())
-            connection.execute("commit")
+    _note_with_loads(lambda connection: counted.count_landed(connection, policy()))
 
 
 def _to_7() -> None:
     """Note with the loads how far they reach, as the clocks go by that; seal the models."""
     model_store.seal_earlier()
+    _note_with_loads(feeds.note_newest)
+
+
+def _note_with_loads(note: Callable[[duckdb.DuckDBPyConnection], None]) -> None:
+    """Give the loads the columns that they lacked, and let it be noted what belongs there."""
     if not warehouse_store().path.exists():
         return
     with connected(warehouse_store()) as connection:
         if columns(connection, "landing", "loads"):
             connection.execute("begin")
             landing.migrate(connection)
-            feeds.note_newest(connection)
+            note(connection)
             connection.execute("commit")
 
 

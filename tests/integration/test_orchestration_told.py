@@ -17,10 +17,8 @@ import pyarrow.compute
 import pyarrow.parquet
 import pytest
 
-from governance import clocks as clock_row
-from governance import identity
+from tests.integration.test_governance_lapse import grant_lapses
 from tests.support.installation import Installation, own_feeds
-from warehouse.connect import connected, warehouse_store
 
 # What tells one entry of a list from the others.
 NAMES = ("rule", "feed", "purpose", "segment", "month")
@@ -103,21 +101,6 @@ def bought_first(folder: Path, who: str) -> str:
     return str(earlier.date())
 
 
-def lapse_first(one: Installation, who: str) -> None:
-    """Date somebody's grants back, so that they lapse before all others."""
-    with (
-        one.entered(),
-        connected(warehouse_store(), *identity.stores(read_only=True)) as connection,
-    ):
-        known = clock_row.read(connection).known_at
-        connection.execute(
-            "update warehouse.landing.consent_events set occurred_at = ?, purpose = null"
-            " where action = 'granted' and subject_key in"
-            " (select subject_key from vault.subjects where customer_id = ?)",
-            [known - timedelta(days=720), who],
-        )
-
-
 @pytest.fixture(scope="module")
 def two_days(small, tmp_path_factory):
     """Return what is told before somebody asks for erasure and after, and its first day."""
@@ -125,7 +108,7 @@ def two_days(small, tmp_path_factory):
     one = own_feeds(small.copy(folder / "home"), folder / "feeds")
     who = min(one.members())
     day = bought_first(folder / "feeds", who)
-    lapse_first(one, who)
+    grant_lapses(one, [who], timedelta(days=10))  # before all others
     one.run()
     assert who in one.members()
     before = told(one)
