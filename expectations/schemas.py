@@ -100,6 +100,20 @@ def assignments(segments: Collection[int]) -> "DataFrameSchema":
     return schema
 
 
+def fitted_on() -> "DataFrameSchema":
+    """Return the schema of whom a model was fitted on: one row each, with the model."""
+    pa = _pandera()
+    schema: DataFrameSchema = pa.DataFrameSchema(
+        {
+            f"{SEGMENT_PURPOSE}_key": pa.Column(checks=_uuids(), unique=True),
+            "model": pa.Column(checks=_each(_is_text, "is no text")),
+        },
+        strict=True,
+        name="fitted_on",
+    )
+    return schema
+
+
 def segments() -> "DataFrameSchema":
     """Return the schema of the table of segments: one row each, named, of some size.
 

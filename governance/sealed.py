@@ -17,50 +17,61 @@ NONCE_BYTES = 12
 SECRET_BYTES = 32
 
 
-def seal(content: bytes) -> bytes:
-    """Return content as only who opens the vault can read it; the secret is drawn if need be."""
+def seal(content: bytes, place: str) -> bytes:
+    """Return content as only who opens the vault can read it; the secret is drawn if need be.
+
+    ``place`` is where it will lie, and has to lie to be read.
+    """
     vault, _ = identity.stores()
     with connected(vault) as connection:
         connection.execute("create table if not exists vault.sealing (secret blob not null)")
         if not connection.execute("select secret from vault.sealing").fetchall():
             connection.execute("insert into vault.sealing values (?)", [os.urandom(SECRET_BYTES)])
-    return encrypted(_secret(), content)
+    return encrypted(_secret(), content, place)
 
 
-def unsealed(content: bytes) -> bytes:
-    """Return what was sealed.
+def unsealed(content: bytes, place: str = "") -> bytes:
+    """Return what was sealed for a place; without one, what schema version 7 sealed.
 
     Raises
     ------
     ValueError
-        If it isn't whole, or another vault's.
+        If it isn't whole, another vault's, or was sealed for another place.
     """
-    return decrypted(_secret(), content)
+    return decrypted(_secret(), content, place)
 
 
-def encrypted(key: bytes, content: bytes) -> bytes:
-    """Return content encrypted and authenticated (AES-GCM), its nonce before it."""
+def require_own() -> None:
+    """Refuse a vault that is missing, or isn't the one of what has landed.
+
+    What another vault seals is lost once the state's own is back.
+    """
+    identity.require_known()
+
+
+def encrypted(key: bytes, content: bytes, place: str = "") -> bytes:
+    """Return content encrypted and authenticated with its place (AES-GCM), its nonce before it."""
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     nonce = os.urandom(NONCE_BYTES)
-    return nonce + AESGCM(key).encrypt(nonce, content, None)
+    return nonce + AESGCM(key).encrypt(nonce, content, place.encode())
 
 
-def decrypted(key: bytes, content: bytes) -> bytes:
+def decrypted(key: bytes, content: bytes, place: str = "") -> bytes:
     """Return what was encrypted.
 
     Raises
     ------
     ValueError
-        If it wasn't by this key, or isn't whole.
+        If it wasn't by this key and for this place, or isn't whole.
     """
     from cryptography.exceptions import InvalidTag
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     try:
-        return AESGCM(key).decrypt(content[:NONCE_BYTES], content[NONCE_BYTES:], None)
+        return AESGCM(key).decrypt(content[:NONCE_BYTES], content[NONCE_BYTES:], place.encode())
     except (InvalidTag, ValueError):  # the latter if it is too short
-        raise ValueError("it isn't whole, or sealed by another vault") from None
+        raise ValueError("it isn't whole, or sealed by another vault or for another file") from None
 
 
 def _secret() -> bytes:

@@ -19,7 +19,7 @@ from governance import aggregates, status
 from governance import clocks as clock_row
 from governance.clocks import Clocks
 from governance.gate import judge_columns, judge_features, judge_mart, refuse
-from governance.policy.words import SEGMENT_PURPOSE
+from governance.policy.words import FITTED_ON, SEGMENT_PURPOSE
 from models.features import MIX
 from orchestration import fairness
 from orchestration.columns import share_sql
@@ -201,21 +201,35 @@ class Door:
         RuleBrokenError
             If the frame is anything else.
         """
-        self._refuse(f"{self.purpose}/{table}", fits, frame)
-        _BEHIND[self].execute(f"create schema if not exists {self.purpose}")
         if judged:
             status.forget(_BEHIND[self], policy(), self.purpose, judged, self.clocks, about())
+        self._replace(table, frame, columns, fits, as_of or self.clocks.as_of)
+        return self.described(table)
+
+    def note_fitted(self, model: str, frame: "pd.DataFrame") -> None:
+        """Note whom a model is of, those in a frame by key: receipts of erasures tell it."""
+        from expectations import schemas
+
+        on = frame.index.to_frame(index=False).assign(model=model)
+        columns = {self.key: "uuid", "model": "varchar"}
+        self._replace(FITTED_ON, on, columns, schemas.fitted_on(), self.clocks.as_of)
+
+    def _replace(
+        self, table: str, frame: "pd.DataFrame", columns: dict[str, str],
+        fits: "DataFrameSchema", as_of: date,
+    ) -> None:  # fmt: skip
+        self._refuse(f"{self.purpose}/{table}", fits, frame)
+        _BEHIND[self].execute(f"create schema if not exists {self.purpose}")
         selected = [f"{identifier(name)}::{kind} as {name}" for name, kind in columns.items()]
         _BEHIND[self].register("kept", frame)
         try:
             _BEHIND[self].execute(
                 f"create or replace table {self.purpose}.{identifier(table)} as"
                 f" select ?::date as as_of, {', '.join(selected)} from kept",
-                [as_of or self.clocks.as_of],
+                [as_of],
             )
         finally:
             _BEHIND[self].unregister("kept")
-        return self.described(table)
 
     def described(self, asset: str) -> dict[str, Any]:
         """Return the columns of an asset of the purpose as metadata."""

@@ -56,9 +56,13 @@ def _to_6() -> None:
 
 
 def _to_7() -> None:
-    """Note with the loads how far they reach, as the clocks go by that; seal the models."""
-    model_store.seal_earlier()
+    """Note with the loads how far they reach, as the clocks go by that."""
     _note_with_loads(feeds.note_newest)
+
+
+def _to_8() -> None:
+    """Seal the models, each file for its own place."""
+    model_store.seal_earlier()
 
 
 def _note_with_loads(note: Callable[[duckdb.DuckDBPyConnection], None]) -> None:
@@ -73,4 +77,4 @@ def _note_with_loads(note: Callable[[duckdb.DuckDBPyConnection], None]) -> None:
             connection.execute("commit")
 
 
-MIGRATIONS = {2: _to_2, 3: _to_3, 4: _to_4, 5: _to_5, 6: _to_6, 7: _to_7}
+MIGRATIONS = {2: _to_2, 3: _to_3, 4: _to_4, 5: _to_5, 6: _to_6, 7: _to_7, 8: _to_8}

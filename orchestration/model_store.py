@@ -7,6 +7,7 @@ fitting (``orchestration.segments``), the format of a stored model (``models.sto
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from governance.clocks import Clocks
 from governance.policy.load import policy_hash
 from governance.policy.words import SEGMENT_PURPOSE
-from governance.sealed import seal, unsealed
+from governance.sealed import require_own, seal, unsealed
 from models.features import MIX, MIX_PREFIX
 from orchestration.feeds import absent_columns
 from orchestration.manifest import policy
@@ -132,10 +133,14 @@ def _loaded(where: Path) -> "SegmentModel":
     try:
         return store.loaded(_unsealed(where / MODEL_FILE))
     except (OSError, ValueError) as error:
-        raise UsageError(
-            f"the model can't be loaded: {error}",
-            f"restore it, or remove {folder() / 'current.json'}: the next run fits anew",
-        ) from None
+        raise UsageError(f"the model can't be loaded: {error}", _instead(where)) from None
+
+
+def _instead(where: Path) -> str:
+    """Return what to do about a model that can't be read."""
+    if where.name == (record() or {}).get("folder"):
+        return f"restore it, or remove {folder() / 'current.json'}: the next run fits anew"
+    return f"restore it, or remove {where}: what is explained isn't compared with that model, then"
 
 
 def plots(names: Iterable[str]) -> dict[str, str]:
@@ -208,21 +213,45 @@ def keep(model: "SegmentModel", name: str) -> None:
     from models import store
 
     folder(name).mkdir(parents=True, exist_ok=True)
-    write_durably(folder(name) / MODEL_FILE, seal(store.dumped(model)))
-    write_durably(folder(name) / DECIDING, seal(_said(model).encode()))
+    _seal(folder(name) / MODEL_FILE, store.dumped(model))
+    _seal(folder(name) / DECIDING, _said(model).encode())
 
 
 def seal_earlier() -> None:
-    """Seal the models that an earlier version stored in clear; done again, it goes on."""
-    for name in (MODEL_FILE, DECIDING):
-        for path in folder().glob(f"*/{name.removesuffix(SEALED)}"):
-            write_durably(path.with_name(name), seal(path.read_bytes()))
-            path.unlink()
-            sync_folder(path.parent)
+    """Seal the models that earlier versions stored in clear, or sealed for no place of their own.
+
+    Done again, it goes on. What can't be read stays as it is.
+
+    Raises
+    ------
+    UsageError
+        If there are any, and the vault is missing or another: what it sealed would be lost with it.
+    """
+    names = MODEL_FILE, DECIDING
+    placeless = [path for name in names for path in folder().glob(f"*/{name}")]
+    clear = [path for name in names for path in folder().glob(f"*/{name.removesuffix(SEALED)}")]
+    if placeless or clear:
+        require_own()
+    for path in placeless:
+        with suppress(ValueError):
+            _seal(path, unsealed(path.read_bytes()))
+    for path in clear:
+        _seal(path.with_name(path.name + SEALED), path.read_bytes())
+        path.unlink()
+        sync_folder(path.parent)
+
+
+def _seal(path: Path, content: bytes) -> None:
+    write_durably(path, seal(content, _place_of(path)))
 
 
 def _unsealed(path: Path) -> bytes:
-    return unsealed(path.read_bytes())
+    return unsealed(path.read_bytes(), _place_of(path))
+
+
+def _place_of(path: Path) -> str:
+    """Return what a sealed file is sealed with: another model's, put here, isn't read."""
+    return path.relative_to(folder().parent).as_posix()
 
 
 def _said(model: "SegmentModel") -> str:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from dagster import MarkdownMetadataValue, MaterializeResult, MetadataValue
 
 from governance import evidence
-from governance.clocks import Clocks
 from governance.policy.load import policy_hash
 from governance.policy.words import BIAS_PURPOSE, SEGMENT_PURPOSE
 from models.features import MIX_PREFIX
@@ -92,7 +91,7 @@ def _fit(marts: Door) -> None:
         since=identity.in_words(since),
         without_a_source=", ".join(choice.left_out) or "none",
     )
-    _keep(fitted, choice, report, clocks)
+    _keep(marts, fitted, choice, report, current)
 
 
 def _chosen(
@@ -177,10 +176,14 @@ def _backtest_days(marts: Door) -> tuple[date, date]:
     return days[0], days[1]
 
 
-def _keep(fitted: "SegmentModel", choice: "Choice", report: "pd.DataFrame", clocks: Clocks) -> None:
-    """Store the model with its card and plots, then make it the one in force."""
+def _keep(
+    marts: Door, fitted: "SegmentModel", choice: "Choice", report: "pd.DataFrame",
+    current: "pd.DataFrame",
+) -> None:  # fmt: skip
+    """Store the model with its card, plots and whom it is of, then make it the one in force."""
     from models import model_card, plots, store
 
+    clocks = marts.clocks
     name = f"{clocks.as_of}-{store.fingerprint(fitted)[:8]}"
     place = model_store.folder(name)
     smallest = policy().thresholds.smallest_segment
@@ -195,6 +198,7 @@ def _keep(fitted: "SegmentModel", choice: "Choice", report: "pd.DataFrame", cloc
     drawn = plots.explained(report), plots.selection(choice.table, smallest)
     for plot, figure in zip(DRAWN, drawn, strict=True):
         write_durably(place / f"{plot}.svg", plots.svg(figure).encode())
+    marts.note_fitted(name, current)
     model_store.point_to(
         {
             "folder": name,

@@ -13,7 +13,7 @@ from warehouse.errors import UsageError
 from warehouse.home import Home
 from warehouse.journal import write_durably
 
-VERSION = 7
+VERSION = 8
 FIRST = 1  # which had no file that said so
 
 

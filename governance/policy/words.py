@@ -39,6 +39,7 @@ BUILT_IN_PURPOSES = ("custody", "permission")
 # Landing's own keys are called so (`subject_key`): a purpose of that name would share one.
 KEYS_OF_LANDING = ("subject", "row", "purpose")
 SEGMENT_PURPOSE = "segmentation"  # whose subjects are put into segments
+FITTED_ON = "fitted_on"  # the table of its results that tells whom the model in force is of
 BIAS_PURPOSE = "bias_monitoring"  # the only one that may see protected attributes
 
 # What landing itself knows of a customer's row.

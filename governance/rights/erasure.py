@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from governance import acts, identity, inbox
+from governance.policy.words import FITTED_ON
 from governance.rights import kept, leaving, owed, proofs, receipt, restricted
 from governance.rights.discovery import LEAVING, Holder, alias_of, holders, mark
 from governance.rights.known import known_as
 from governance.rights.requests import Request
 from governance.rights.steps import require_open, require_verified
 from warehouse import journal
+from warehouse.catalogue import columns
 from warehouse.clock import now, utc_naive
 from warehouse.connect import Store, published_store, warehouse_store
 from warehouse.errors import UsageError
@@ -149,11 +151,9 @@ def finish(payload: dict[str, Any]) -> None:
         keep = proofs.words_of(connection)
         asked = _asked(payload, keep)
         identified = _identified(connection, asked)
-        made = {(table.schema, table.table) for table in tables["warehouse"]}
         fits = [
             {**model, "fitted_on_subject": _fitted_on(connection, model)}
             for model in payload.get("models", [])
-            if ("marts", f"mart_{model['purpose']}") in made
         ]
     _keep(payload, asked, keep, rows, fits, identified)
     inbox.forget([customer_id for customer_id, *_ in keep])
@@ -182,26 +182,24 @@ def _counts(
 def _fitted_on(
     connection: duckdb.DuckDBPyConnection, model: Mapping[str, str]
 ) -> Mapping[str, str]:
-    """Tell on whom a model was fitted, by subject: by the mart of that day, if it has it still."""
-    purpose, day = model["purpose"], {"day": model["fitted_as_of"]}
-    mart = f"warehouse.marts.{identifier(f'mart_{purpose}')}"
-    of_day = connection.execute(f"select 1 from {mart} where as_of = $day limit 1", day).fetchall()
-    rows = connection.execute(
-        "select l.subject_key::varchar, count(m.as_of), count(*) filter (m.as_of = $day)"
-        f" from {LEAVING} as l left join {mart} as m"
-        f" on m.{identifier(f'{purpose}_key')} = l.purpose_key"
-        f" where l.purpose = {quoted(purpose)} group by all",
-        day,
+    """Tell on whom a model was fitted, by subject; of one of an earlier version nobody knows."""
+    purpose = model["purpose"]
+    rows = f"warehouse.{identifier(purpose)}.{FITTED_ON}"
+    subjects = connection.execute(f"select distinct subject_key::varchar from {LEAVING}").fetchall()
+    if (
+        not columns(connection, purpose, FITTED_ON, "warehouse")
+        or not connection.execute(
+            f"select 1 from {rows} where model = ? limit 1", [model["model"]]
+        ).fetchall()
+    ):
+        return {subject: "not known" for (subject,) in subjects}
+    on = connection.execute(
+        f"select l.subject_key::varchar from {LEAVING} as l join {rows} as f"
+        f" on f.{identifier(f'{purpose}_key')} = l.purpose_key"
+        " where l.purpose = ? and f.model = ?",
+        [purpose, model["model"]],
     ).fetchall()
-
-    def told(of_subject: int, then: int) -> str:
-        if of_day:
-            return (
-                "yes" if then else "no, as far as is known: that day's mart may have been made anew"
-            )
-        return "yes, as far as is known: it is in a later mart" if of_subject else "not known"
-
-    return {subject: told(of_subject, then) for subject, of_subject, then in rows}
+    return {subject: "yes" if (subject,) in on else "no" for (subject,) in subjects}
 
 
 def _asked(payload: dict[str, Any], keep: Sequence[tuple[str, str, str]]) -> dict[str, str]:

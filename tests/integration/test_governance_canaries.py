@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from governance import sealed
 from tests.support.canaries import Search, contents, demo_words, files
+from tests.support.tables import unsealed_of
 from warehouse.home import PROJECT
 
 NOT_OURS = (".git", ".venv", "__pycache__")
@@ -115,7 +115,7 @@ def test_the_stored_model_says_nothing_of_a_single_subject(demo, tmp_path):
     (model,) = demo.home.artefacts.rglob("model.skops.sealed")
     assert len(demo.members()) == 2_086
     with demo.entered():
-        (tmp_path / "model.skops").write_bytes(sealed.unsealed(model.read_bytes()))
+        (tmp_path / "model.skops").write_bytes(unsealed_of(demo, model))
     assert _longest_array(tmp_path / "model.skops") < 100
     skops.io.dump(KMeans(2, n_init=1).fit(np.arange(200.0).reshape(-1, 1)), tmp_path / "m.skops")
     assert _longest_array(tmp_path / "m.skops") == 200  # positive control: labels_

@@ -1,6 +1,7 @@
 """`assent explain`: why a subject is in its segment, for whom it is permitted, on record."""
 
 import json
+import shutil
 from dataclasses import replace
 from datetime import date
 
@@ -184,6 +185,35 @@ def test_a_change_of_the_model_is_told_from_one_of_the_subject(small, who, tmp_p
     assert "fitted anew as of 2024-12-30" in change
     assert "by the model before (as of 2024-11-01) the same figures lead to '" in change
     assert found["name"] not in change
+
+
+def test_files_of_another_model_are_not_read_in_its_place(small, who, tmp_path):
+    one = small.copy(tmp_path / "home")
+    with one.entered():
+        from orchestration import model_store
+
+        record = model_store.record()
+        model_store.keep(replace(model_store.loaded(), names={}), "earlier")
+        model_store.point_to(record | {"folder": "earlier"})
+        model_store.publish()
+        model_store.point_to(record)
+        model_store.publish()
+    folder = one.home.artefacts / "segmentation"
+    for name in (model_store.DECIDING, model_store.MODEL_FILE):
+        ours, theirs = folder / record["folder"] / name, folder / "earlier" / name
+        content = ours.read_bytes()
+        ours.write_bytes(theirs.read_bytes())
+        done = one.assent("explain", who)
+        assert (done.status, "isn't whole" in done.err) == (2, True), done.said
+        ours.write_bytes(content)
+        assert one.assent("explain", who).status == 0
+        theirs.write_bytes(content)  # the one before is lost alone: its folder is named
+        if name == model_store.DECIDING:
+            ours.unlink(), theirs.unlink()  # then the model itself is read
+    done = one.assent("explain", who)
+    assert (done.status, f"remove {theirs.parent}:" in done.err) == (2, True), done.said
+    shutil.rmtree(theirs.parent)
+    assert one.assent("explain", who, "--json").json["changes"] == []
 
 
 def test_segments_of_another_model_are_not_explained_by_this_one(small, who, tmp_path):

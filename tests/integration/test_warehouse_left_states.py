@@ -70,7 +70,7 @@ def test_what_a_version_left_is_brought_up(version, tmp_path):
             "select sum(subjects)::bigint, sum(orders)::bigint, sum(value_total)::varchar"
             " from landing.loads where feed = 'transactions' and counted_in = load_id"
         ).fetchone()  # fmt: skip
-    stored = sorted(path.parent for path in one.home.artefacts.rglob("model.skops"))
+    stored = sorted(path.parent for path in one.home.artefacts.rglob("model.skops*"))
     said(one, "run")
     assert one.home.schema_version.read_text() == f"{schema.VERSION}\n"
     for name in ("model.skops", "deciding.json"):
@@ -103,6 +103,25 @@ def test_what_a_version_left_is_brought_up(version, tmp_path):
     owed = {(n["recipient"], n["kind"]) for n in said(one, "rights", "notices", "--json").json}
     assert ("store_planning", "objection") in owed
     assert version == 1 or ("store_planning", "erasure") in owed
+
+
+@pytest.mark.parametrize("version", [6, 7])
+def test_models_are_sealed_by_no_vault_but_their_own(version, tmp_path):
+    """Not by one that is made because it is missing: they would be lost once it is back."""
+    one = laid_out(version, tmp_path)
+    stored = {path: path.read_bytes() for path in one.home.artefacts.rglob("*") if path.is_file()}
+    vault = one.home.vault.read_bytes()
+    one.home.vault.unlink()
+    done = one.assent("run")
+    assert (done.status, "put back" in done.err) == (2, True), done.said
+    assert not one.home.vault.exists()
+    assert stored == {
+        path: path.read_bytes() for path in one.home.artefacts.rglob("*") if path.is_file()
+    }
+    one.home.vault.write_bytes(vault)
+    who = min(one.members())
+    assert one.assent("rights", "purge").status == 0  # which brings it up
+    assert one.assent("explain", who).status == 0
 
 
 def test_an_erasure_that_version_5_left_half_done_is_finished(tmp_path):

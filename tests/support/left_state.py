@@ -59,7 +59,7 @@ def leave(folder: Path) -> Path:
     who = {"erased": erased, "objects": objects, "withdraws": withdraws}
     (folder / WHO).write_text(json.dumps(who))
     STATES.mkdir(parents=True, exist_ok=True)
-    archive = STATES / f"{schema.of_state()}.tar.xz"
+    archive = STATES / f"{schema.VERSION}.tar.xz"
     with tarfile.open(archive, "w:xz") as packed:
         for name in ("feeds", "home", WHO):
             packed.add(folder / name, name, filter=_kept)

@@ -5,6 +5,7 @@ which are made from random salts, and moments of the run. Does not belong here: 
 """
 
 import json
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -69,6 +70,11 @@ def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
     return sorted(name for name in {*one, *other} if one.get(name) != other.get(name))
 
 
+def unsealed_of(one: Installation, path: Path) -> bytes:
+    """Return what a sealed file of an installation, which has been entered, holds."""
+    return unsealed(path.read_bytes(), path.relative_to(one.home.artefacts).as_posix())
+
+
 def papers(one: Installation) -> dict[str, bytes]:
     """Return every file of facts and every artefact but the packed model, by its path, unsealed."""
     files = [
@@ -80,7 +86,7 @@ def papers(one: Installation) -> dict[str, bytes]:
     with one.entered():
         return {
             str(path.relative_to(one.root)): (
-                unsealed(path.read_bytes()) if path.suffix == ".sealed" else path.read_bytes()
+                unsealed_of(one, path) if path.suffix == ".sealed" else path.read_bytes()
             )
             for path in files
         }
@@ -95,4 +101,4 @@ def model(one: Installation) -> Any:
     ]
     path = one.home.artefacts / "segmentation" / folder / "model.skops.sealed"
     with one.entered():
-        return store.parameters(store.loaded(unsealed(path.read_bytes())))
+        return store.parameters(store.loaded(unsealed_of(one, path)))
