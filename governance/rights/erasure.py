@@ -193,13 +193,14 @@ def _fitted_on(
         ).fetchall()
     ):
         return {subject: "not known" for (subject,) in subjects}
-    on = connection.execute(
+    found = connection.execute(
         f"select l.subject_key::varchar from {LEAVING} as l join {rows} as f"
         f" on f.{identifier(f'{purpose}_key')} = l.purpose_key"
         " where l.purpose = ? and f.model = ?",
         [purpose, model["model"]],
     ).fetchall()
-    return {subject: "yes" if (subject,) in on else "no" for (subject,) in subjects}
+    on = {subject for (subject,) in found}
+    return {subject: "yes" if subject in on else "no" for (subject,) in subjects}
 
 
 def _asked(payload: dict[str, Any], keep: Sequence[tuple[str, str, str]]) -> dict[str, str]:
