@@ -28,11 +28,10 @@ from governance.policy.words import (
 )
 from governance.rights import kept
 from governance.rights.rectification import RECTIFICATION
-from governance.rights.requests import OPEN, day_everywhere
+from governance.rights.requests import OPEN, RESTRICTION, day_everywhere
 from warehouse.clock import now, utc_naive
 from warehouse.connect import warehouse_store
 
-RESTRICTION = "restriction"
 _HANDLE = kept.handle_sql("customer_id", "($secret::blob)")
 _WORDS = """(
     select customer_id, request_id, type from landing.rights_requests

@@ -23,7 +23,8 @@ from warehouse.errors import UsageError
 from warehouse.sql import quoted
 
 OPEN = "open"
-WITHDRAWN = TAKEN_BACK[0]  # by the subject
+WITHDRAWN, LIFTED = TAKEN_BACK  # by the subject; by the company, of a restriction
+RESTRICTION = "restriction"
 GRANTED = ("fulfilled", "partial")
 
 
@@ -65,12 +66,12 @@ class Request:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing is to be done about it; a granted restriction may still be lifted."""
-        return self.status != OPEN and not (self.type == "restriction" and self.status in GRANTED)
+        """Whether it was decided, or taken back; see :attr:`stands`."""
+        return self.status != OPEN
 
     @property
     def stands(self) -> bool:
-        """Whether it was answered and stops something since, until its subject takes it back.
+        """Whether it was answered and stops something since, until it is taken back, or lifted.
 
         What was granted does; a refused objection still stops direct marketing (GDPR Art. 21(3)).
         """
@@ -79,7 +80,10 @@ class Request:
 
     def takes(self, step: str = "") -> bool:
         """Tell whether anything can be done about it, or of what has ended: this step."""
-        return not self.ended or (step == WITHDRAWN and self.stands)
+        if not self.ended:
+            return True
+        ends = TAKEN_BACK if self.type == RESTRICTION else (WITHDRAWN,)
+        return self.stands and step in ends
 
     @property
     def verified(self) -> bool:

@@ -13,8 +13,8 @@ from governance.consent_relations import restricted_sql
 from governance.policy.words import HOLDING_STATES
 from governance.release import PERMISSION
 from governance.rights import kept
-from governance.rights.recall import RESTRICTION, lost_holds
-from governance.rights.requests import day_everywhere, hold_is_over, listing
+from governance.rights.recall import lost_holds
+from governance.rights.requests import RESTRICTION, day_everywhere, hold_is_over, listing
 from governance.rights.steps import note_step
 from warehouse.home import Home
 

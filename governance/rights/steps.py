@@ -15,7 +15,7 @@ from governance.policy.words import REQUEST_STATES, STEPS, VERIFIED_REQUESTS
 from governance.rights import kept
 from governance.rights.deadlines import due_dates, regime_of
 from governance.rights.receipt import keep as keep_receipts
-from governance.rights.requests import GRANTED, WITHDRAWN, Request, find
+from governance.rights.requests import GRANTED, LIFTED, RESTRICTION, Request, find
 from warehouse.clock import now, utc_naive
 from warehouse.errors import UsageError
 
@@ -50,17 +50,18 @@ def take_step(
                 "type": request.type}  # fmt: skip
         require_open(request, step)
         _require_fitting(policy, request, step)
+        _require_told_beforehand(request, step, details.get("told"))
         note_step(request, step, **details)
     return request
 
 
 def _require_fitting(policy: Policy, request: Request, step: str) -> None:
     """Refuse a step that this request can't take."""
-    if request.is_hold and step in ("acknowledged", "extended", WITHDRAWN):
+    if request.is_hold and step != LIFTED:
         raise UsageError(
-            "a legal hold is the company's own: nobody has asked for it, so that it has no due date"
-            " and nobody takes it back",
-            f"`assent rights lift {request.request_id}` ends it",
+            "a legal hold is the company's own: nobody has asked for it, so that it has no due"
+            " date, there is nothing to decide, and nobody takes it back",
+            f"`{_lift(request)}` ends it",
             rule="request.hold",
         )
     if step == "extended":
@@ -72,8 +73,34 @@ def _require_fitting(policy: Policy, request: Request, step: str) -> None:
         )
     elif step in GRANTED:
         require_verified(request)
-    elif step == "lifted" and request.type != "restriction":
+    elif step == LIFTED and request.type != RESTRICTION:
         raise UsageError("only a restriction is lifted", "`refuse` or `done` ends the others")
+
+
+def _require_told_beforehand(request: Request, step: str, told: str | None) -> None:
+    """Refuse to end a restriction of which nobody says how its subject was told (Art. 18(3)).
+
+    It stops everything from when it is opened, so refusing it ends it, too. Who refuses another
+    request tells its subject with the answer.
+    """
+    if step != "refused" or bool(told) == (request.type == RESTRICTION):
+        return
+    if told:
+        raise UsageError(
+            "only of a restriction it is noted how the subject was told of the refusal beforehand",
+            "leave out --told",
+        )
+    raise UsageError(
+        "a restriction stops everything from when it is opened: refusing it ends that, of which"
+        " the subject has to be told beforehand (GDPR Art. 18(3))",
+        "tell the subject of the refusal, its ground and where to complain; `--told ...` notes how",
+        rule="request.untold",
+    )
+
+
+def _lift(request: Request) -> str:
+    """Return the command that lifts a restriction."""
+    return f"assent rights lift {request.request_id} --told ..."
 
 
 def _require_extendable(policy: Policy, request: Request) -> None:
@@ -93,10 +120,16 @@ def _require_extendable(policy: Policy, request: Request) -> None:
 
 def require_open(request: Request, step: str = "") -> None:
     """Refuse to go on with a request that has ended, but for what it takes after that."""
-    if not request.takes(step):
-        back = f"`assent rights withdraw {request.request_id}` notes that its subject takes it back"
-        mend = f"it stands; {back}" if request.stands else "open a new one"
-        raise UsageError(f"the request has ended: {request.status}", mend, rule="request.ended")
+    if request.takes(step):
+        return
+    mend = "open a new one"
+    if request.stands:
+        lift = f"`{_lift(request)}` ends it, `" if request.type == RESTRICTION else "`"
+        mend = (
+            f"it stands; {lift}assent rights withdraw {request.request_id}` notes that its subject"
+            " takes it back"
+        )
+    raise UsageError(f"the request has ended: {request.status}", mend, rule="request.ended")
 
 
 def require_verified(request: Request) -> None:

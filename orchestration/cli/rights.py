@@ -174,13 +174,15 @@ def show(request_id: str, subject: str | None, kind: str | None, as_json: bool) 
 class Step(NamedTuple):
     """A command that notes one step on a request.
 
-    ``options`` are what it has to be told, with what that is.
+    ``options`` are what it has to be told, with what that is; ``more`` what it is told of some
+    requests only.
     """
 
     command: str
     step: str
     what: str
     options: dict[str, str]
+    more: dict[str, str] = {}  # noqa: RUF012
 
 
 STEPS = (
@@ -193,7 +195,8 @@ STEPS = (
          {"reason": "Why it takes longer; the subject is told."}),
     Step("refuse", "refused",
          "Refuse a request, with the ground and where to complain (GDPR Art. 12(4)).",
-         {"ground": "On which ground.", "complaint": "Where the subject can complain."}),
+         {"ground": "On which ground.", "complaint": "Where the subject can complain."},
+         {"told": "Of a restriction: how the subject was told beforehand (GDPR Art. 18(3))."}),
     Step("partly", "partial",
          "Note that a request was fulfilled in part, and on which ground not the rest.",
          {"how": "What was done, and how the subject was told.",
@@ -213,10 +216,11 @@ STEPS = (
 def _command(step: Step) -> click.Command:
     """Return the command that notes a step: they are all alike."""
 
-    def note(request_id: str, subject: str | None, kind: str | None, **details: str) -> None:
+    def note(request_id: str, subject: str | None, kind: str | None, **said: str | None) -> None:
         from governance.rights.steps import take_step
         from orchestration.manifest import policy
 
+        details = {name: text for name, text in said.items() if text is not None}
         request = take_step(
             policy(), request_id, step.step, customer_id=subject, kind=kind, **details
         )
@@ -226,7 +230,10 @@ def _command(step: Step) -> click.Command:
         if step.step == "withdrawn" and request.type in STOPPING_REQUESTS:
             click.echo("it stops nothing from the next run on; what was said since counts then")
 
-    asked = [click.Option([f"--{name}"], required=True, help=h) for name, h in step.options.items()]
+    asked = [
+        click.Option([f"--{name}"], required=name in step.options, help=what)
+        for name, what in {**step.options, **step.more}.items()
+    ]
     command = click.Command(
         step.command, params=[click.Argument(["request_id"]), *asked], help=step.what, callback=note
     )

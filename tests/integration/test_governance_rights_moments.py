@@ -266,6 +266,6 @@ def test_a_restriction_that_was_granted_in_part_can_be_lifted(tmp_path):
     number = open_request("ann", "restriction").request_id
     land(tmp_path, rights_requests=[])
     take_step(POLICY, number, "partial", ground="-", complaint="-")
-    assert not find(number).ended
+    assert find(number).stands
     take_step(POLICY, number, "lifted", told="-")
-    assert find(number).ended
+    assert not find(number).stands

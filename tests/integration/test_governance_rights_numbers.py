@@ -105,17 +105,18 @@ def stands():
 @pytest.mark.parametrize("kind", ["objection", "erasure", "restriction"])
 def test_a_number_that_comes_anew_after_its_refusal_is_a_request_anew(tmp_path, kind):
     """Until then it is the same request, however often it is delivered."""
+    said = {**WORDS, "told": "by letter"} if kind == "restriction" else WORDS
     land(tmp_path, ("ann", "7", kind, FIRST, "open"))
     assert permitted() == ["zoe"]
     take_step(POLICY, "7", "verified", method="-")
-    take_step(POLICY, "7", "refused", **WORDS)
+    take_step(POLICY, "7", "refused", **said)
     land(tmp_path, ("ann", "7", kind, FIRST, "open"))
     assert permitted() == ["ann", "zoe"]
     assert stands() == [("7", "refused", FIRST, True)]
     land(tmp_path, ("ann", "7", kind, AGAIN, "open"))
     assert permitted() == ["zoe"]
     assert stands() == [("7", "open", AGAIN, False)]  # nobody has verified who asks now
-    take_step(POLICY, "7", "refused", **WORDS)
+    take_step(POLICY, "7", "refused", **said)
     land(tmp_path, ("ann", "7", kind, AGAIN, "open"))
     assert permitted() == ["ann", "zoe"]
     assert stands() == [("7", "refused", AGAIN, True)]
@@ -287,9 +288,15 @@ def test_what_was_granted_and_stands_is_taken_back_by_its_subject(tmp_path, kind
     land(tmp_path, opened)
     assert find("7").stands
     assert permitted() == (["zoe"] if held else ["ann", "zoe"])
-    if kind != "restriction":  # which `refuse` and `lift` end as well
-        with pytest.raises(UsageError, match="`assent rights withdraw 7` notes that its subject"):
-            take_step(POLICY, "7", "refused", **WORDS)
+    # A granted restriction, too: its subject would be processed again without having been told.
+    for other in ("verified", "acknowledged", "extended", "fulfilled", "partial", "refused"):
+        with pytest.raises(UsageError, match="`assent rights withdraw 7` notes that") as refused:
+            take_step(POLICY, "7", other, **WORDS)
+        assert (
+            "`assent rights lift 7 --told ...` ends it" in str(refused.value)
+        ) == (kind == "restriction")  # fmt: skip
+    land(tmp_path, opened)
+    assert permitted() == (["zoe"] if held else ["ann", "zoe"])
     take_step(POLICY, "7", "withdrawn", how="by letter")
     land(tmp_path, opened)
     assert permitted() == ["ann", "zoe"]
@@ -299,6 +306,21 @@ def test_what_was_granted_and_stands_is_taken_back_by_its_subject(tmp_path, kind
     assert not find("7").stands
     with pytest.raises(UsageError, match="open a new one"):
         take_step(POLICY, "7", "withdrawn", how="by letter")
+
+
+def test_refusing_an_open_restriction_asks_how_its_subject_was_told_beforehand(tmp_path):
+    asked = [("ann", "7", "restriction", FIRST, "open"), ("zoe", "8", "objection", FIRST, "open")]
+    land(tmp_path, *asked)
+    for number, told in (("7", {}), ("8", {"told": "by letter"})):
+        with pytest.raises(UsageError, match="beforehand"):
+            take_step(POLICY, number, "refused", **WORDS, **told)
+        assert (find(number).status, find(number).steps) == ("open", ())
+    land(tmp_path, *asked)
+    assert permitted() == []
+    take_step(POLICY, "7", "refused", **WORDS, told="by letter")
+    assert find("7").steps[-1]["told"] == "by letter"
+    land(tmp_path, *asked)
+    assert permitted() == ["ann"]
 
 
 def test_of_several_types_under_a_number_none_is_taken_back_for_another(tmp_path):
@@ -315,11 +337,14 @@ def test_of_several_types_under_a_number_none_is_taken_back_for_another(tmp_path
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("step", ["withdrawn", "acknowledged", "extended"])
+@pytest.mark.parametrize(
+    "step",
+    ["withdrawn", "acknowledged", "extended", "verified", "refused", "fulfilled", "partial"],
+)
 def test_of_a_legal_hold_nobody_takes_a_step_of_what_was_asked_for(tmp_path, step):
     land(tmp_path)
     number = hold("ann", reason="claim 7", until=NOW.date()).request_id
-    with pytest.raises(UsageError, match="nobody has asked for it"):
+    with pytest.raises(UsageError, match=f"`assent rights lift {number} --told ...` ends it"):
         take_step(POLICY, number, step, how="-")
     assert [taken["step"] for taken in find(number).steps] == ["held"]
 

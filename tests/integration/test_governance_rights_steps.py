@@ -168,9 +168,12 @@ def test_a_restriction_comes_before_erasure_too_and_a_hold_ends_by_itself(one, w
     for number in numbers:
         assert one.assent("rights", "verify", number, "--method", "by letter").status == 0
         assert "comes before" in one.assent("rights", "fulfil", number).err
-    assert (
-        one.assent("rights", "refuse", restriction, "--ground", "-", "--complaint", "-").status == 0
-    )
+    refusal = ("rights", "refuse", restriction, "--ground", "-", "--complaint", "-")
+    untold = one.assent(*refusal)
+    assert (untold.status, "told beforehand (GDPR Art. 18(3))" in untold.err) == (2, True)
+    assert "comes before" in one.assent("rights", "fulfil", numbers[0]).err
+    assert one.assent(*refusal, "--told", "by letter").status == 0
+    assert one.assent("rights", "show", restriction, "--json").json["steps"][-1]["told"]
     assert one.assent("rights", "fulfil", numbers[0]).status == 0
     later = one.assent("rights", "fulfil", numbers[1], ASSENT_NOW="2090-01-02T12:00:00Z")
     assert later.status == 0, later.said
