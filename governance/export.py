@@ -24,8 +24,7 @@ from governance.policy.load import policy_hash
 from governance.policy.model import Policy, Recipient
 from governance.policy.problems import nearest
 from governance.policy.rules import override_of
-from governance.policy.words import SEGMENT_PURPOSE
-from governance.release import PERMISSION
+from governance.policy.words import PERMISSION, SEGMENT_PURPOSE
 from governance.rights import kept, recipients, suppressed
 from governance.rights.recipients import HandedOver
 from warehouse.clock import now, utc_naive, whose

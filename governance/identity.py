@@ -116,7 +116,8 @@ def _require_salts(connection: duckdb.DuckDBPyConnection) -> None:
     if missing:
         raise UsageError(
             f"the salts of {missing} customers are missing, so nobody can tell their pseudonyms",
-            f"put back the file {Home.current().salts} that belongs to the vault",
+            f"put back the file {Home.current().salts} that belongs to the vault; or, if the vault"
+            " is an older copy, put back the newest vault",
             rule="salts.missing",
         )
 

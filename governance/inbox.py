@@ -19,8 +19,7 @@ import duckdb
 
 from governance import inbox_mark, marks
 from governance.marks import Mark
-from governance.policy.words import WORD_FEEDS, FeedName
-from governance.release import PERMISSION
+from governance.policy.words import PERMISSION, WORD_FEEDS, FeedName
 from warehouse import catalogue
 from warehouse.connect import Store, connected, whole
 from warehouse.errors import UsageError

@@ -9,13 +9,13 @@ from typing import Any
 
 import duckdb
 
-from governance import aging, lapse, status
+from governance import aging, kept_bound, lapse, status
 from governance.clocks import Clocks
 from governance.consent_relations import LANDED
 from governance.policy.load import policy_hash
 from governance.policy.model import Policy
 from governance.policy.rules import override_of
-from governance.policy.words import INBOX, SEGMENT_PURPOSE, WORD_FEEDS
+from governance.policy.words import INBOX, PERMISSION, SEGMENT_PURPOSE, WORD_FEEDS
 from governance.status import Verdict
 from warehouse import catalogue
 from warehouse.clock import now, utc_naive
@@ -24,8 +24,6 @@ from warehouse.errors import DAMAGED, RuleBrokenError, UsageError
 from warehouse.home import Home
 from warehouse.publish import publish
 from warehouse.sql import quoted
-
-PERMISSION = "permission"
 
 UNREAD = (
     "select count(*) from landing.quarantine where resolved_at is null and subject_key is null"
@@ -102,6 +100,7 @@ def publish_permission(policy: Policy) -> None:
                 "unread": f"select ({UNREAD}) as events",
                 "about": f"select {quoted(policy_hash(policy))} as policy_hash, ({RECORDED})"
                 " as recorded",
+                kept_bound.TABLE: kept_bound.note_sql(kept_bound.known()),
             }
         }
     )

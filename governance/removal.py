@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import duckdb
 
 from governance.policy.model import Policy
-from governance.release import PERMISSION
+from governance.policy.words import PERMISSION
 from warehouse.connect import connected, warehouse_store
 from warehouse.home import Home
 from warehouse.publish import published_purposes, withdraw

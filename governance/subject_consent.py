@@ -19,8 +19,7 @@ from governance import acts, consent, consent_words, identity, inbox
 from governance.consent_relations import KNOWN_NOW, Relations, known_then, require_current
 from governance.policy.columns import purpose_named
 from governance.policy.model import Policy
-from governance.policy.words import Basis
-from governance.release import PERMISSION
+from governance.policy.words import PERMISSION, Basis
 from warehouse.clock import now, utc_naive
 from warehouse.connect import published_store
 from warehouse.errors import UsageError

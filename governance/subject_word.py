@@ -11,8 +11,7 @@ from datetime import datetime, timedelta
 from governance import acts, consent, identity, inbox, limits, subject_consent
 from governance.policy.columns import purpose_named
 from governance.policy.model import Policy
-from governance.policy.words import ACTIONS, GRANTS
-from governance.release import PERMISSION
+from governance.policy.words import ACTIONS, GRANTS, PERMISSION
 from governance.rights import suppressed
 from warehouse.clock import now, utc_naive
 from warehouse.connect import connected, published_store

@@ -12,8 +12,7 @@ from governance.lineage.graph import Lineage
 from governance.lineage.marts import MART as MART_OF
 from governance.lineage.reach import strays
 from governance.policy.model import Policy
-from governance.policy.words import SEGMENT_PURPOSE
-from governance.release import PERMISSION
+from governance.policy.words import PERMISSION, SEGMENT_PURPOSE
 from models.features import FEATURES, MIX, MIX_PREFIX
 from warehouse.home import PROJECT
 from warehouse.sql import quoted

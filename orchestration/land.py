@@ -13,9 +13,9 @@ import duckdb
 from governance import clocks as clock_row
 from governance import evidence, inbox, release, status, unpublish
 from governance.gate import judge_columns, refuse
-from governance.policy.words import FEEDS
+from governance.policy.words import FEEDS, PERMISSION
 from governance.removal import withdraw_removed
-from governance.rights import custody, expiry, known, purge, restricted
+from governance.rights import custody, expiry, kept, known, purge, restricted
 from governance.rights.recall import put_back_holds
 from governance.rights.replay import replay
 from ingest.feeds import feed_figures, known_until, removals
@@ -71,6 +71,7 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
         if withdrawn:
             context.log.info(f"withdrawn, for the policy no longer has it: {withdrawn}")
         try:
+            kept.require_as_far()  # before anything lets it catch up
             if ended := restricted.lift_ended():
                 context.log.info(f"legal holds lifted, as their last day has ended: {ended}")
                 waiting = inbox.waiting()
@@ -150,7 +151,7 @@ def _heed_alone(context: dg.AssetExecutionContext, writer: Writer, waiting: inbo
     """
     from ingest.load import load_inbox
 
-    if not Home.current().published_file(release.PERMISSION).exists():
+    if not Home.current().published_file(PERMISSION).exists():
         return
     try:
         load_inbox(policy(), waiting, now=now())

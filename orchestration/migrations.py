@@ -9,6 +9,7 @@ from collections.abc import Callable
 import duckdb
 
 from governance import release
+from governance.policy.words import PERMISSION
 from governance.rights import kept_before, receipt
 from ingest import counted, feeds, landing
 from orchestration import model_store
@@ -24,7 +25,7 @@ def _to_2() -> None:
         landing.migrate(connection)
     if Home.current().kept.exists():
         kept_before.to_2()
-    if Home.current().published_file(release.PERMISSION).exists():
+    if Home.current().published_file(PERMISSION).exists():
         release.require_recorded()  # an older copy would take back who withdrew
         release.publish_permission(policy())
 

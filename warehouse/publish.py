@@ -53,7 +53,9 @@ def publish(
     return counts
 
 
-def thin_out(rows: Mapping[str, Mapping[str, str]]) -> None:
+def thin_out(
+    rows: Mapping[str, Mapping[str, str]], filled: Mapping[str, Mapping[str, str]] | None = None
+) -> None:
     """Delete rows of published files: in copies, which replace them once all are done.
 
     To fill a file anew takes many times as long. What was deleted lies in the new one, where no
@@ -63,22 +65,27 @@ def thin_out(rows: Mapping[str, Mapping[str, str]]) -> None:
     ----------
     rows
         By purpose and table, SQL that is true for the rows that go.
+    filled
+        By purpose, small tables that are made anew: name to the ``select``, over no other table.
     """
-    home = _clear_aside()
+    home, filled = _clear_aside(), filled or {}
+    purposes = sorted({*rows, *filled})
     stores = []
-    for purpose in rows:
+    for purpose in purposes:
         shutil.copyfile(home.published_file(purpose), aside := _aside(home, purpose))
         stores.append(published_store(purpose, path=aside, alias=_alias(purpose), read_only=False))
     with connected(*stores) as connection:
-        for purpose, going in rows.items():
-            for table, which in going.items():
-                connection.execute(
-                    f"delete from {_alias(purpose)}.main.{identifier(table)} where {which}"
-                )
+        for purpose in purposes:
+            within = f"{_alias(purpose)}.main"
+            for table, which in rows.get(purpose, {}).items():
+                connection.execute(f"delete from {within}.{identifier(table)} where {which}")
+            for table, select in filled.get(purpose, {}).items():
+                name = f"{within}.{identifier(table)}"
+                connection.execute(f"create or replace table {name} as {select}")
             connection.execute(f"checkpoint {_alias(purpose)}")
     for store in stores:
         sync_file(store.path)
-    _swap_in(rows, {})  # a copy opens with the key of the file that it is of
+    _swap_in(purposes, {})  # a copy opens with the key of the file that it is of
 
 
 def swap(payload: dict[str, Any]) -> None:

@@ -35,7 +35,8 @@ DELICACY: tuple[AttributeClass, ...] = (
     "other",
 )
 
-BUILT_IN_PURPOSES = ("custody", "permission")
+PERMISSION = "permission"  # whose file holds what decides it
+BUILT_IN_PURPOSES = ("custody", PERMISSION)
 # Landing's own keys are called so (`subject_key`): a purpose of that name would share one.
 KEYS_OF_LANDING = ("subject", "row", "purpose")
 SEGMENT_PURPOSE = "segmentation"  # whose subjects are put into segments

@@ -25,6 +25,7 @@ from governance.consent_relations import RESTRICTED, requests_sql
 from governance.policy.model import Policy
 from governance.rights import kept
 from governance.rights.leaving import ERASURE
+from governance.rights.published import note_kept
 from warehouse.catalogue import columns
 from warehouse.clock import now, utc_naive
 from warehouse.connect import warehouse_store
@@ -93,6 +94,7 @@ def let_expire(policy: Policy, clocks: Clocks) -> dict[str, int]:
         with acts.acting("custody.evidence", as_of=clocks.newest_day, tables=sorted(found)):
             _delete(connection, {table: old[table] for table in found})
     kept.require_newest()  # notes that it has come further: an older copy isn't taken for this one
+    note_kept()
     return found
 
 

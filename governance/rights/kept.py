@@ -15,7 +15,7 @@ deleted (``erasure``), what is too old to be kept (``expiry``), the shape that i
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -23,11 +23,10 @@ from typing import Any
 
 import duckdb
 
-from governance import identity, marks
+from governance import identity, kept_bound, marks
 from governance.consent_relations import listed
 from governance.marks import Mark
 from governance.policy.words import HELD, RELEASING_STATES
-from warehouse.catalogue import columns
 from warehouse.connect import Store, connected
 from warehouse.errors import UsageError
 from warehouse.home import Home
@@ -116,7 +115,7 @@ def rewrite() -> None:
 
 @contextmanager
 def opened(
-    *, first: bool = False, least: Mark | None = None
+    *, first: bool = False, least: Collection[Mark] = ()
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the file for a moment, as its current database; others wait meanwhile.
 
@@ -125,24 +124,24 @@ def opened(
     first
         Whether it is known that there was no file before, if there is none.
     least
-        How far it has come at least, as the vault knows (:func:`of_vault`).
+        How far it has come at least, as other files know (``kept_bound``).
 
     Raises
     ------
     UsageError
         If it is missing, or an older copy.
     """
-    if not first and not Home.current().kept.exists() and _known():
-        raise _missing()
+    if not first and not Home.current().kept.exists() and kept_bound.known():
+        raise kept_bound.missing()
     with held() as home:
         noted = marks.noted(home.kept_mark)
         if noted and not home.kept.exists():
-            raise _missing()
+            raise kept_bound.missing()
         with connected(store()) as connection:
             _make(connection)
             come = _mark(connection)
-            if come.is_older(noted) or come.is_older(least):  # before it can catch up
-                raise _missing()
+            if any(come.is_older(one) for one in (noted, *least)):  # before it can catch up
+                raise kept_bound.missing()
             yield connection
             connection.execute("checkpoint kept")
             come = _mark(connection)
@@ -183,9 +182,9 @@ def make_anew(connection: duckdb.DuckDBPyConnection, table: str, selected: str) 
     connection.execute(f"drop table kept.{table}_before")
 
 
-def mark(*, first: bool = False) -> Mark:
+def mark(*, first: bool = False, least: Collection[Mark] = ()) -> Mark:
     """Return what tells this file from another, and of two copies the older; see :func:`opened`."""
-    with opened(first=first) as connection:
+    with opened(first=first, least=least) as connection:
         return _mark(connection)
 
 
@@ -208,50 +207,24 @@ def bind(connection: duckdb.DuckDBPyConnection) -> None:
         erasure that the file has forgotten.
     """
     connection.execute("create table if not exists vault.kept (of varchar, steps bigint)")
-    noted = of_vault(connection)
-    path = Home.current().kept
-    found = mark(first=not noted) if path.exists() or not noted else None
-    if noted and (found is None or found.is_older(noted)):
-        raise _missing()
-    if noted:
+    of_vault, of_published = kept_bound.noted_in(connection, "vault"), kept_bound.of_published()
+    known = [*of_vault, *of_published]
+    if known and not Home.current().kept.exists():
+        raise kept_bound.missing()
+    found = mark(first=not known, least=known)
+    for noted in of_vault:
         require_remembered(noted.steps)
-    if found is not None:
-        connection.execute("begin")
-        connection.execute("delete from vault.kept")
-        connection.execute("insert into vault.kept values (?, ?)", [found.of, found.steps])
-        connection.execute("commit")
-
-
-def of_vault(connection: duckdb.DuckDBPyConnection) -> Mark | None:
-    """Return how far the vault, which is attached, knows that the file had come, if of any."""
-    there = columns(connection, "main", "kept", "vault")
-    noted = connection.execute("select of, steps from vault.kept").fetchall() if there else []
-    return Mark(*noted[0]) if noted else None
-
-
-def _known() -> Mark | None:
-    vault, _ = identity.stores(read_only=True)
-    if not vault.path.exists():
-        return None
-    with connected(vault) as connection:
-        return of_vault(connection)
+    connection.execute("begin")
+    connection.execute("delete from vault.kept")
+    connection.execute("insert into vault.kept values (?, ?)", [found.of, found.steps])
+    connection.execute("commit")
 
 
 def require_as_far() -> None:
-    """Refuse a file that is older than the vault knows of, before writing lets it catch up."""
-    if known := _known():
+    """Refuse a file that is older than others know of, before writing lets it catch up."""
+    if known := kept_bound.known():
         with opened(least=known):
             pass
-
-
-def _missing() -> UsageError:
-    return UsageError(
-        f"{Home.current().kept} is missing, or isn't the newest: without the list of who was erased"
-        " they would come back",
-        "put back the newest; if it is lost for good, `assent rights new-kept` begins an empty"
-        " one, and who was erased has to be erased again when a feed brings them",
-        rule="kept.missing",
-    )
 
 
 def require_newest() -> None:

@@ -8,9 +8,10 @@ lists is the newer (``kept``).
 
 from datetime import datetime
 
-from governance import acts, identity
+from governance import acts, identity, kept_bound
 from governance.marks import Mark
 from governance.rights import kept
+from governance.rights.published import note
 from warehouse.connect import connected, whole
 from warehouse.errors import DAMAGED, UsageError
 from warehouse.home import Home
@@ -29,7 +30,7 @@ def present(*, replaceable: bool) -> Mark | None:
         return None
     if whole(kept.store(read_only=True)):
         try:
-            return kept.mark()
+            return kept.mark(least=kept_bound.of_published())
         except UsageError as error:
             if error.rule == "kept.missing" and replaceable:
                 return None
@@ -53,8 +54,9 @@ def erased_since(moment: datetime) -> int:
 
 
 def begin_anew() -> None:
-    """Let the vault take whatever file there is, or none, for its own."""
+    """Let the others take whatever file there is, or none, for their own."""
     vault, _ = identity.stores()
     with connected(vault) as connection:
         connection.execute("drop table if exists vault.kept")
+    note([])
     Home.current().kept_mark.unlink(missing_ok=True)

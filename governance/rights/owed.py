@@ -20,8 +20,7 @@ from governance.consent_relations import (
     require_current,
 )
 from governance.policy.model import Policy
-from governance.policy.words import DENIALS
-from governance.release import PERMISSION
+from governance.policy.words import DENIALS, PERMISSION
 from governance.rights import kept
 from governance.rights.known import known_as
 from governance.rights.recipients import REACHED, RECEIVED

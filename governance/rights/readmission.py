@@ -15,6 +15,7 @@ import duckdb
 
 from governance import acts, identity, limits
 from governance.rights import kept
+from governance.rights.published import note_kept
 from governance.rights.replay import replay
 from warehouse.catalogue import columns
 from warehouse.clock import now, utc_naive, whose
@@ -85,6 +86,7 @@ def readmit(customer_id: str, *, evidence: str, since: datetime | None = None) -
         _read_again(since)
         act["subject_key"] = key = _enrolled(customer_id, since or present)
         kept.require_newest()  # notes that it has come so far
+        note_kept()
     return key
 
 

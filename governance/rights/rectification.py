@@ -17,7 +17,7 @@ import duckdb
 from governance import acts, clocks, identity, release, spelling, status, vaulted
 from governance.aging import today
 from governance.policy.model import Policy
-from governance.release import PERMISSION
+from governance.policy.words import PERMISSION
 from governance.rights import kept, leaving, owed, receipt
 from governance.rights.known import known_as, note_replaced
 from governance.rights.published import leave_published

@@ -14,8 +14,8 @@ from uuid import UUID
 
 from governance import identity, inbox
 from governance.consent_relations import requests_sql
-from governance.policy.words import HELD, REQUEST_STATES, STOPPING_REQUESTS, TAKEN_BACK
-from governance.release import PERMISSION
+from governance.kept_bound import noted_in
+from governance.policy.words import HELD, PERMISSION, REQUEST_STATES, STOPPING_REQUESTS, TAKEN_BACK
 from governance.rights import kept
 from warehouse.clock import now
 from warehouse.connect import published_store
@@ -137,7 +137,7 @@ def listing(
         )
         columns = [name for name, *_ in rows.description]
         found = [dict(zip(columns, row, strict=True)) for row in rows.fetchall()]
-        least = kept.of_vault(connection)
+        least = [mark for file in ("vault", "permission") for mark in noted_in(connection, file)]
     asked = {row["request_id"] for row in found}
     with kept.opened(least=least) as connection:
         handles = kept.handles_of(connection, {row["customer_id"] for row in found})

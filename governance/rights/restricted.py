@@ -10,8 +10,7 @@ import duckdb
 
 from governance import acts, inbox
 from governance.consent_relations import restricted_sql
-from governance.policy.words import HOLDING_STATES
-from governance.release import PERMISSION
+from governance.policy.words import HOLDING_STATES, PERMISSION
 from governance.rights import kept
 from governance.rights.recall import lost_holds
 from governance.rights.requests import RESTRICTION, day_everywhere, hold_is_over, listing

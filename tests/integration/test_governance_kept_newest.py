@@ -1,11 +1,14 @@
 """`kept` must be the newest before anybody is erased; whoever it names is in no export."""
 
 import shutil
+from datetime import datetime
 
 import pytest
 
 from governance import identity
-from tests.support.whereabouts import held
+from governance.policy.words import PERMISSION
+from tests.support.installation import add_consent_events, damage, own_feeds
+from tests.support.whereabouts import held, keys_of
 from warehouse.connect import connected
 
 EXPORT = ("export", "1", "--purpose", "segmentation", "--recipient", "store_planning",
@@ -68,6 +71,54 @@ def test_an_older_one_never_catches_up_with_what_the_vault_knows(small, tmp_path
         assert (done.status, "isn't the newest" in done.err) == (2, True), (command, done.said)
         assert not (tmp_path / "out.csv").exists()
     assert one.home.kept.read_bytes() == older
+
+
+def test_nor_is_an_older_one_taken_together_with_a_vault_that_is_as_old(small, tmp_path):
+    """The vault knows no better then, but what is published does."""
+    one = own_feeds(small.copy(tmp_path / "home"), tmp_path / "feeds")
+    who, other = sorted(one.members())[:2]
+    number = asked(one, other)
+    paths = (one.home.vault, one.home.kept, one.home.kept_mark, one.home.salts)
+    older = {path: path.read_bytes() for path in paths}
+    assert one.assent("rights", "fulfil", asked(one, who)).status == 0
+    newest = {path: path.read_bytes() for path in paths}
+    moment = datetime(2024, 6, 1)
+    word = {"event_id": "again", "customer_id": who, "action": "granted", "occurred_at": moment,
+            "recorded_at": moment, "notice_version": 2}  # fmt: skip
+    add_consent_events(tmp_path / "feeds", "again", [word])
+    for files in (older, newest):
+        for path, content in files.items():
+            path.write_bytes(content)
+        refused = files is older
+        for command in (
+            ("run", "--select", "group:landing"), (*EXPORT, str(tmp_path / "out.csv")),
+            ("rights", "list"), ("backup", "--to", str(tmp_path / "b")), ("rights", "purge"),
+            ("backup", "--separate", "--to", str(tmp_path / "c")), ("rights", "fulfil", number),
+        ):  # fmt: skip
+            done = one.assent(*command)
+            if refused:
+                said = (done.status, "kept is missing, or isn't the newest" in done.err)
+                assert said == (2, True), (command, done.said)
+                assert {path: path.read_bytes() for path in paths} == older, command
+                assert not [p for p in tmp_path.iterdir() if p.name in ("out.csv", "b", "c")]
+            else:  # nothing stands in the way of the newest
+                assert done.status == 0, (command, done.said)
+            assert not keys_of(one, who)
+
+
+@pytest.mark.parametrize("published", [True, False])
+def test_one_that_is_begun_anew_is_no_older_one(small, tmp_path, published):
+    """Of which what is published knew better; nor is it, once that is lost."""
+    one = small.copy(tmp_path / "home")
+    older = {p: p.read_bytes() for p in (one.home.kept, one.home.kept_mark)}
+    assert one.assent("rights", "fulfil", asked(one, min(one.members()))).status == 0
+    for path, content in older.items():
+        path.write_bytes(content)
+    if not published:
+        damage(one.home.published_file(PERMISSION))
+    assert one.assent("rights", "new-kept").status == 0
+    one.run("--select", "group:landing")
+    assert one.assent("rights", "list").status == 0
 
 
 @pytest.mark.parametrize("had_returned", [False, True])

@@ -6,7 +6,8 @@ import pytest
 
 from governance import acts, consent, identity, inbox
 from governance.consent_relations import KNOWN_NOW, LANDED
-from governance.release import PERMISSION, publish_permission
+from governance.policy.words import PERMISSION
+from governance.release import publish_permission
 from governance.rights import erasure, kept, leaving, receipt, rectification
 from governance.rights.answered import answered
 from governance.rights.erasure import erase

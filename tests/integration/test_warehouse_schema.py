@@ -1,7 +1,7 @@
 """The state of an earlier schema version is brought up to this one; a newer one is left alone."""
 
 from governance.backup import back_up
-from governance.release import PERMISSION
+from governance.policy.words import PERMISSION
 from governance.rights import kept
 from ingest.feeds import feed_figures
 from tests.support.tables import state

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from governance import removal
-from governance.release import PERMISSION
+from governance.policy.words import PERMISSION
 from governance.removal import withdraw_removed
 from warehouse import journal
 from warehouse.connect import connected, warehouse_store

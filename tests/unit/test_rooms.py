@@ -21,6 +21,7 @@ CALLERS = {
     "governance.subject_word",
     "governance.rights.requests",
     "governance.sealed",
+    "governance.kept_bound",
     "governance.rights.kept",
     "governance.rights.kept_lost",
     "governance.rights.discovery",
