@@ -13,6 +13,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from governance import acts, consent_receipt, vaulted
+from governance.aging import today
 from governance.policy.model import Policy
 from governance.policy.words import SEGMENT_PURPOSE, TRANSACTION_ATTRIBUTES
 from governance.rights.access_kept import kept_of
@@ -88,7 +89,12 @@ def _account(policy: Policy, request: Request) -> Account | None:
 
 
 def _retention(policy: Policy, found: Sequence[Held]) -> list[dict[str, Any]]:
-    """Return until when each attribute is used for each purpose: its oldest and newest value."""
+    """Return until when each attribute is used for each purpose: its oldest and newest value.
+
+    Landing holds a value for longer than a purpose may use it: of those that are used no more, none
+    counts.
+    """
+    present = today(policy)
     days = {
         table.table: sorted(
             record[column] for record in table.records() if record[column] is not None
@@ -103,18 +109,20 @@ def _retention(policy: Policy, found: Sequence[Held]) -> list[dict[str, Any]]:
         for attribute, allowance in purpose.attributes.items():
             of = "transactions" if attribute in TRANSACTION_ATTRIBUTES else "customers"
             if ages := days.get(f"landing.{of}"):
+                ends = [_last_day(day, allowance.retention_days) for day in ages]
+                used = [end.isoformat() for end in ends if end >= present]
                 told.append({
                     "purpose": name,
                     "attribute": attribute,
                     "retention_days": allowance.retention_days,
-                    "oldest_until": _until(ages[0], allowance.retention_days),
-                    "newest_until": _until(ages[-1], allowance.retention_days),
+                    "oldest_until": used[0] if used else None,
+                    "newest_until": used[-1] if used else None,
                 })  # fmt: skip
     return told
 
 
-def _until(day: str, days: int) -> str:
-    return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
+def _last_day(day: str, days: int) -> date:
+    return date.fromisoformat(day) + timedelta(days=days)
 
 
 def _membership(request: Request, meanings: Meanings, known: Account | None) -> dict[str, Any]:

@@ -110,13 +110,14 @@ def _retention(body: Element, policy: Policy, told: Mapping[str, Any]) -> None:
         f" ({consent_page.BASES[custody['basis']]}), and what is deleted leaves the disk within"
         f" {custody['purge_within_days']} days.",
     )  # fmt: skip
-    together: dict[tuple[str, str, str], list[str]] = {}
+    together: dict[tuple[str, str | None, str | None], list[str]] = {}
     for one in told["retention"]:
         alike = (one["purpose"], one["oldest_until"], one["newest_until"])
         together.setdefault(alike, []).append(policy.attributes[one["attribute"]].description)
     rows = table(body, ("Purpose", "What", "Oldest value until", "Newest value until"))
     for (purpose, oldest, newest), attributes in together.items():
-        _row(rows, purpose, "; ".join(attributes), _day(oldest), _day(newest))
+        until = [_day(day) if day else "none is used any more" for day in (oldest, newest)]
+        _row(rows, purpose, "; ".join(attributes), *until)
 
 
 def _handed_over(body: Element, told: Mapping[str, Any], zone: str) -> None:

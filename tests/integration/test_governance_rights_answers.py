@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 from datetime import date, datetime, timedelta
 
 import jsonschema
@@ -11,9 +12,12 @@ import pyrage
 import pytest
 
 from governance import identity, inbox
-from governance.rights import access_kept, access_page, kept, receipt
+from governance.rights import access, access_kept, access_page, kept, receipt
 from governance.rights.discovery import alias_of, holders, mark
 from governance.rights.recipients import HandedOver, remember
+from governance.rights.requests import find
+from orchestration.manifest import policy
+from orchestration.meanings import meanings
 from tests.support.canaries import Search
 from warehouse.connect import published_store, warehouse_store
 from warehouse.publish import published_purposes
@@ -163,6 +167,33 @@ def test_access_tells_what_article_15_asks_for(story, report):
     landed = next(t for t in report["tables"] if t["table"] == "landing.transactions")
     oldest = min(row["event_day"] for row in landed["rows"])
     assert days["segmentation", "value"]["oldest_until"] > oldest
+
+
+def test_until_when_it_is_used_is_told_of_no_value_that_is_used_no_more(story, report):
+    one, who, *_ = story
+    landed = next(t for t in report["tables"] if t["table"] == "landing.transactions")
+    days = sorted({date.fromisoformat(row["event_day"]) for row in landed["rows"]})
+    (kept_for,) = {
+        r["retention_days"] for r in report["retention"]
+        if (r["purpose"], r["attribute"]) == ("segmentation", "value")
+    }  # fmt: skip
+    last = [day + timedelta(kept_for) for day in days]
+    number, none = opened(one, who, "access"), "none is used any more"
+    for today, first_and_last in (
+        (last[0], (last[0], last[-1])),
+        (last[0] + timedelta(1), (last[1], last[-1])),
+        (last[-1], (last[-1], last[-1])),
+        (last[-1] + timedelta(1), None),
+    ):
+        with one.entered():
+            os.environ["ASSENT_NOW"] = f"{today}T17:00:00Z"
+            told = access.answer(policy(), find(number), [], meanings())
+        found = json.loads(told.files["access.json"])["retention"]
+        (value,) = [r for r in found if (r["purpose"], r["attribute"]) == ("segmentation", "value")]
+        ends = first_and_last and tuple(day.isoformat() for day in first_and_last)
+        assert (value["oldest_until"], value["newest_until"]) == (ends or (None, None))
+        ended = any(r["newest_until"] is None for r in found)
+        assert (none in told.files["access.html"].decode()) == ended
 
 
 def test_the_page_stands_by_itself_and_shows_what_the_data_says(story, report):
