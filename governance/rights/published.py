@@ -47,8 +47,9 @@ def leave_published(subjects: Sequence[str], *, but: Collection[str] = ()) -> di
                 continue
             gone[purpose] = sum(rows for keys in left.values() for rows in keys.values())
             going[purpose] = {table.table: _any_of(table, keys) for table, keys in left.items()}
-    if going:
-        thin_out(going, _noting([kept.mark()]) if PERMISSION in purposes else {})
+    noting = _noting([kept.mark()]) if PERMISSION in purposes else {}
+    if going or noting:  # whoever was in no published file may come back, too
+        thin_out(going, noting)
     return gone
 
 

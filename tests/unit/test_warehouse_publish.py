@@ -56,10 +56,11 @@ def test_rows_that_go_leave_the_others_as_they_are_and_the_disk_once_it_is_writt
     file, other = (home.published_file(name) for name in ("segmentation", "offers"))
     before = other.read_bytes()
     assert GONE in file.read_bytes()
-    thin_out({"segmentation": {"mart": "x in (7)"}})
+    thin_out({"segmentation": {"mart": "x in (7)"}}, {"segmentation": {"noted": "select 2 as x"}})
     with connected(published_store("segmentation")) as connection:
         rows = connection.execute("select x, said from mart order by x").fetchall()
         assert connection.execute("select x from about").fetchall() == [(1,)]
+        assert connection.execute("select x from noted").fetchall() == [(2,)]
     assert rows == [(x, f"canary of row {x},") for x in range(5000) if x != 7]
     assert other.read_bytes() == before
     assert sorted(path.name for path in home.published.iterdir()) == [
