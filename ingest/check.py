@@ -14,6 +14,7 @@ import duckdb
 from governance.policy.model import Policy
 from ingest import survey
 from ingest.connectors import candidates, no_file
+from ingest.connectors.csv_rows import LONGEST_ROW
 from ingest.connectors.source import ENCODING, POSITION, reading
 from ingest.contract import CONTRACTS, TEXT, TIME, WHOLE, Column
 from ingest.model import FeedSource, Sources
@@ -34,7 +35,8 @@ EMPTY = {  # what follows if a feed has no row; what has landed of it stays
     " but those that have landed go on counting",
 }
 MALFORMED_BY = {  # what a malformed row is, by whether its file is one of JSON lines
-    False: "the row has too few or too many columns, or isn't text",
+    False: "the row has too few or too many columns, isn't text, or is longer than"
+    f" {LONGEST_ROW:,} characters",
     True: "the line isn't one whole JSON object, or has a key twice",
 }
 

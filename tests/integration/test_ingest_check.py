@@ -74,6 +74,17 @@ def test_a_malformed_line_of_json_is_told_as_that(tmp_path):
     assert "JSON object" in finding.mend
 
 
+@pytest.mark.parametrize(("length", "malformed"), [(1_900_000, False), (3_000_000, True)])
+def test_a_row_that_is_too_long_is_told_as_that(tmp_path, length, malformed):
+    fill(tmp_path)
+    (tmp_path / "transactions.csv").unlink()
+    columns = [*SALES, "note"]
+    write_csv(tmp_path / "transactions.csv", columns, [[*sale(), "x"], [*sale(), "x" * length]])
+    found = check(sources_in(tmp_path))
+    assert [(one.what, one.first_row) for one in found] == [("malformed_row", 2)] * malformed
+    assert all("or is longer than 2,000,000 characters: mend" in one.mend for one in found)
+
+
 @pytest.mark.parametrize(
     ("archived", "said"),
     [(True, "1 of the sources"), (False, "of 2 rows that were landed its sources hold only 1")],
