@@ -18,6 +18,7 @@ from governance.clocks import Clocks
 from governance.policy.load import policy_hash
 from orchestration.manifest import DBT_PROJECT, policy
 from warehouse import keys
+from warehouse.clock import days_ahead
 from warehouse.errors import AssentError, UsageError
 from warehouse.home import PROJECT, ROOMS, production
 
@@ -28,8 +29,12 @@ SEGMENT_KINDS = ("size", "segment_count", "refit", "release", "drift", "bias")
 RETRY = dg.RetryPolicy(max_retries=1, delay=5)
 
 # Long before any feed, so that every past day can be asked for; a day beyond the feeds is refused.
+# Dagster's days end where the host's clock is: one that is set ahead of it adds the days between.
 FIRST_DAY = date(1990, 1, 1)
-DAYS = dg.DailyPartitionsDefinition(start_date=FIRST_DAY.isoformat(), timezone=policy().time_zone)
+DAYS = dg.DailyPartitionsDefinition(
+    start_date=FIRST_DAY.isoformat(), timezone=policy().time_zone,
+    end_offset=days_ahead(policy().time_zone),
+)  # fmt: skip
 BY_DAY: dict[str, Any] = {"partitions_def": DAYS, "backfill_policy": dg.BackfillPolicy.multi_run(1)}
 
 

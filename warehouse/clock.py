@@ -6,11 +6,14 @@ from the data (``governance.clocks``).
 
 import os
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 from warehouse.errors import UsageError
 from warehouse.home import production
 
 VARIABLE = "ASSENT_NOW"
+# Years within which a clock may be set: what is counted from it stays a date.
+FIRST_YEAR, LAST_YEAR = 1970, 2999
 
 
 def now() -> datetime:
@@ -19,7 +22,8 @@ def now() -> datetime:
     Raises
     ------
     UsageError
-        If ``ASSENT_NOW`` is not a point in time, or is set in production mode.
+        If ``ASSENT_NOW`` is not a point in time, is beyond the years that one may be of, or is set
+        in production mode.
     """
     fixed = os.environ.get(VARIABLE)
     if not fixed:
@@ -34,12 +38,23 @@ def now() -> datetime:
         raise UsageError(
             f"{VARIABLE} is not a point in time", "write it as 2018-01-01T05:00:00Z, or unset it"
         ) from error
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise UsageError(
+            f"{VARIABLE} is a point in time before {FIRST_YEAR} or after {LAST_YEAR}",
+            "set it to one between, such as 2018-01-01T05:00:00Z, or unset it",
+        )
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def whose() -> str:
     """Return whose word :func:`now` goes by: ``host``, or ``set`` by ``ASSENT_NOW`` or a demo."""
     return "set" if os.environ.get(VARIABLE) else "host"
+
+
+def days_ahead(time_zone: str) -> int:
+    """Return by how many days a clock that is set is ahead of the host's; 0 if it isn't."""
+    zone = ZoneInfo(time_zone)
+    return max(0, (now().astimezone(zone).date() - datetime.now(zone).date()).days)
 
 
 def utc_naive(moment: datetime) -> datetime:

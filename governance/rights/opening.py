@@ -12,7 +12,7 @@ from governance import acts, identity, inbox, limits
 from governance.policy.words import HELD, REQUEST_TYPES
 from governance.rights import kept, suppressed
 from governance.rights.requests import OPEN, day_everywhere
-from warehouse.clock import now, utc_naive
+from warehouse.clock import LAST_YEAR, now, utc_naive
 from warehouse.errors import UsageError
 
 
@@ -83,6 +83,10 @@ def hold(customer_id: str, *, reason: str, until: date) -> Opened:
     limits.require_told(reason)
     if until < day_everywhere():
         raise UsageError("--until is past", "name the last day of the hold")
+    if until.year > LAST_YEAR:
+        raise UsageError(
+            f"--until is after {LAST_YEAR}", "name a last day: a hold may be put anew before it"
+        )
     number, present = _drawn(), utc_naive(now())
     # The step first: without it, the request would be a restriction that never ends.
     with acts.acting("rights.step", step=HELD, type="restriction") as act:

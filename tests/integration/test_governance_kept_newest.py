@@ -182,6 +182,8 @@ def test_a_hold_ends_when_its_last_day_has_ended_everywhere(small, tmp_path):
     day, evening, over = "2026-06-03", "2026-06-04T00:30:00Z", "2026-06-04T12:00:00Z"
     assert one.assent(*hold, day, ASSENT_NOW=evening).status == 0
     assert one.assent(*hold, day, ASSENT_NOW=over).status == 2
+    endless = one.assent(*hold, "9999-12-31")
+    assert (endless.status, "--until is after 2999" in endless.err) == (2, True)
     number = asked(one, who)
     done = one.assent("rights", "fulfil", number, ASSENT_NOW=evening)
     assert (done.status, "legal hold" in done.err) == (2, True), done.said
