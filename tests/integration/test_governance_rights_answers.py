@@ -12,7 +12,7 @@ import pyrage
 import pytest
 
 from governance import identity, inbox
-from governance.rights import access, access_kept, access_page, kept, receipt
+from governance.rights import access, receipt
 from governance.rights.discovery import alias_of, holders, mark
 from governance.rights.recipients import HandedOver, remember
 from governance.rights.requests import find
@@ -363,18 +363,6 @@ def test_an_answer_needs_a_folder_and_a_request_of_its_own(story):
     assert (done.status, "only erasures" in done.err) == (2, True)
 
 
-def test_a_table_whose_rows_are_anybodys_stops_the_answer(small, tmp_path):
-    one = small.copy(tmp_path / "home")
-    number = opened(one, min(one.members()), "access")
-    with one.warehouse() as connection:
-        connection.execute("create table marts.keyless (name varchar)")
-    (tmp_path / "out").mkdir()
-    done = fulfilled(one, number, tmp_path / "out", "--unencrypted")
-    assert done.status == 2
-    assert "nobody knows whose rows" in done.err
-    assert list((tmp_path / "out").iterdir()) == []
-
-
 def test_who_was_erased_is_told_what_is_kept(story, tmp_path):
     one, *_ = story
     who = sorted(one.members())[3]
@@ -409,9 +397,3 @@ def test_who_was_erased_is_told_what_is_kept(story, tmp_path):
     assert f"request {number} (erasure)" in page
     assert left["why"]["interest"] in page
     assert "the entry that keeps what was erased away" in page
-
-
-def test_no_table_of_what_is_kept_of_somebody_is_left_out():
-    """A new one has to be told of, in the data and on the page."""
-    of_somebody = {name for name, columns in kept.TABLES.items() if "handle uuid" in columns}
-    assert set(access_kept.TOLD) == set(access_page.KEPT) == of_somebody

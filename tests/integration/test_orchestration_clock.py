@@ -2,15 +2,12 @@
 
 from datetime import date, timedelta
 
-import pytest
-
 from benchmarks import generate
 from tests.support.installation import SMALL, policy_with
 
 AHEAD = 40
 
 
-@pytest.mark.slow
 def test_feeds_of_days_that_are_still_to_come_run_to_their_end(compiled, monkeypatch, tmp_path):
     newest = date.today() + timedelta(AHEAD)
     with monkeypatch.context() as feeds:
