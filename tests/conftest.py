@@ -21,7 +21,8 @@ TESTS = Path(__file__).parent
 SLOW = {
     "test_dbt_incremental", "test_docs_rights_on_the_demo", "test_examples_cdnow_run",
     "test_governance_bulk", "test_governance_gate_what_ran", "test_governance_kept_newest",
-    "test_governance_lapse", "test_governance_lost", "test_governance_rights_notices_owed",
+    "test_governance_lapse", "test_governance_lost", "test_governance_rights_fitted",
+    "test_governance_rights_moments", "test_governance_rights_notices_owed",
     "test_governance_rights_numbers", "test_governance_rights_returned",
     "test_governance_rights_steps", "test_governance_rights_taken", "test_online_retail",
     "test_orchestration_aggregates", "test_orchestration_clock",

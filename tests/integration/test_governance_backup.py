@@ -174,6 +174,7 @@ def begun(one, who, kind, *steps):
     return number
 
 
+@pytest.mark.slow
 def test_what_was_begun_since_is_recalled(told, tmp_path):
     """No hold is lost, no correction undone in silence, though the backup is from before."""
     one, folder, *_ = copied(told, tmp_path)

@@ -189,6 +189,7 @@ def test_it_leaves_a_manifest_and_one_act(one, export, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_a_clock_that_is_behind_forgets_no_denial(small, tmp_path):
     """Neither one that waits in the inbox nor one that a run has landed."""
     one = own_feeds(small.copy(tmp_path / "home"), tmp_path / "feeds")

@@ -179,6 +179,7 @@ ACTS = {
 }
 
 
+@pytest.mark.slow
 def test_a_published_file_of_before_is_as_good_as_damaged(one):
     path = one.home.published_file("segmentation")
     older = path.read_bytes()
