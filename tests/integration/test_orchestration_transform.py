@@ -58,3 +58,22 @@ def test_a_part_built_otherwise_is_not_the_whole(small, tmp_path):
     done = one.assent("run", "--select", "key:staging/stg_landing__clocks", **here)
     assert done.status == 0, done.said
     assert built_with.read_text() == "another project"
+
+
+def test_rows_stand_in_the_order_of_their_subject(demo):
+    """Or access and erasure read every row of everybody, to find those of one."""
+    with demo.warehouse() as connection:
+        tables = connection.execute(
+            "select schema_name, table_name from duckdb_columns() join duckdb_tables()"
+            " using (database_name, table_oid, schema_name, table_name)"
+            " where schema_name = 'consented' and column_name = 'subject_key'"
+        ).fetchall()
+        out_of_order = {
+            table: connection.execute(
+                "select count(*) from (select subject_key < lag(subject_key) over"
+                f" (order by rowid) as earlier from {schema}.{table}) where earlier"
+            ).fetchone()[0]
+            for schema, table in tables
+        }
+    assert len(tables) > 4
+    assert out_of_order == dict.fromkeys(out_of_order, 0)

@@ -135,3 +135,5 @@ select
     valid_to
 from bounded
 where is_valid
+-- In the order of the key: what is held of one subject is found without reading all.
+order by subject_key

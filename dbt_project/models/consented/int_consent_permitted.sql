@@ -64,3 +64,5 @@ inner join purpose_keys
     on at_known.subject_key = purpose_keys.subject_key and at_known.purpose = purpose_keys.purpose
 left join at_as_of
     on at_known.subject_key = at_as_of.subject_key and at_known.purpose = at_as_of.purpose
+-- In the order of the key: what is held of one subject is found without reading all.
+order by at_known.subject_key

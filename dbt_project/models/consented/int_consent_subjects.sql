@@ -105,3 +105,5 @@ select
 from placed
 inner join regime_rules on placed.regime = regime_rules.regime
 left join stops on placed.subject_key = stops.subject_key
+-- In the order of the key: what is held of one subject is found without reading all.
+order by placed.subject_key
