@@ -20,6 +20,7 @@ from governance.policy.columns import allowed_columns, column_labels
 from governance.policy.derive import like_pattern
 from governance.policy.load import policy_hash
 from governance.policy.model import Policy
+from governance.policy.words import FITTED_ON
 from warehouse import catalogue
 from warehouse.clock import now, utc_naive
 from warehouse.connect import connected, published_store, warehouse_store
@@ -91,7 +92,9 @@ def _take_out_of_made(
         f"{identifier(schema)}.{identifier(name)}"
         for schema in ("marts", purpose)
         for name in catalogue.tables(connection, schema)
-        if f"{purpose}_key" in catalogue.columns(connection, schema, name)
+        # Whom the model is of stays true until the next fit, and receipts tell it (decision 0033).
+        if (schema, name) != (purpose, FITTED_ON)
+        and f"{purpose}_key" in catalogue.columns(connection, schema, name)
     ]
     if not made:
         return

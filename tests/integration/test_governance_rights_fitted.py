@@ -3,15 +3,31 @@
 import pytest
 
 from governance import identity
-from tests.integration.test_governance_rights_erasure import erased
+from tests.integration.test_governance_rights_erasure import erased, opened
 from warehouse.connect import warehouse_store
+
+HOW = "--method", "by letter"
+LAND = ("run", "--select", "key:landing/clocks")
+
+
+def test_it_tells_whom_the_model_knows_whatever_has_landed_since(small, tmp_path):
+    """As does the request itself, before anybody has verified who asks; or a withdrawal."""
+    one = small.copy(tmp_path / "home")
+    asks, withdraws, *_ = sorted(one.members())
+    number = opened(one, asks)
+    for arguments in (
+        ("consent", "record", withdraws, "withdrawn"), LAND, ("rights", "verify", number, *HOW)
+    ):  # fmt: skip
+        done = one.assent(*arguments)
+        assert done.status == 0, done.said
+    done = one.assent("rights", "fulfil", number, "--json")
+    for receipt in (done.json[0], erased(one, withdraws)):
+        assert [model["fitted_on_subject"] for model in receipt["models"]] == ["yes"]
 
 
 @pytest.mark.parametrize(
     ("since", "said"),
     [
-        # As the landing of the request itself does, before anybody has verified who asks.
-        ("delete from marts.mart_segmentation", "yes"),
         ("delete from segmentation.fitted_on where segmentation_key = '{key}'", "no"),
         ("update segmentation.fitted_on set model = 'another'", "not known"),
         ("drop table segmentation.fitted_on", "not known"),
