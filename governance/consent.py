@@ -29,8 +29,9 @@ NEVER = "no consent on an accepted notice"
 EXPIRED = "consent expired"
 CONSENTED = "consent"
 
-# An opt-out by Global Privacy Control.
-SIGNALS = "(action = 'opted_out' and coalesce(lower(signal) = 'gpc', false))"
+GPC = "gpc"  # Global Privacy Control
+# An opt-out by it.
+SIGNALS = f"(action = 'opted_out' and coalesce(lower(signal) = '{GPC}', false))"
 
 
 def moment(connection: duckdb.DuckDBPyConnection, clock: datetime) -> datetime:
@@ -183,7 +184,7 @@ def _told_sql(policy: Policy, events: str, known: str) -> str:
             and coalesce(e.purpose, p.about) = p.about
             and (
                 e.purpose is not null or p.sale_or_share
-                or lower(coalesce(e.signal, '')) <> 'gpc'
+                or lower(coalesce(e.signal, '')) <> '{GPC}'
                 or e.action not in {listed(("opted_out", *GRANTS))}
             )
     """

@@ -111,7 +111,7 @@ def history(body: Element, receipt: Receipt) -> None:
     rows = table(body, ("You said", "When", "Known to us", "How and where", "Effect now"))
     for number, event in sorted(events.items(), key=lambda e: (e[1].occurred_at, e[0])):
         row = SubElement(rows, "tr")
-        add(row, "td", consent_words.said(event.action, event.purpose))
+        add(row, "td", consent_words.said(event.action, event.purpose, event.signal))
         for at in (event.occurred_at, event.recorded_at):
             cell = SubElement(row, "td", {"class": "time"})
             bullets(cell, clock(at).split(", "))
@@ -129,7 +129,7 @@ def _closing(body: Element, receipt: Receipt) -> None:
 
 
 def _said(event: Event, zone: str) -> str:
-    words = consent_words.said(event.action, event.purpose)
+    words = consent_words.said(event.action, event.purpose, event.signal)
     return f"{words}, {moment(event.occurred_at, zone)}"
 
 

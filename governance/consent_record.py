@@ -34,7 +34,10 @@ class Event(Part):
 
     event_id: Text = Field(description="Number of the event: the same in every copy")
     action: Action = Field(description="What was said (event_type)")
-    purpose: Name | None = Field(description="The purpose that it names; null: all purposes")
+    purpose: Name | None = Field(
+        description="The purpose that it names; null: all, or, of a signal "
+        "(Global Privacy Control), those that sell or share"
+    )
     occurred_at: AwareDatetime = Field(description="When it was said (event_time)")
     recorded_at: AwareDatetime = Field(description="When it became known to the controller")
     effect: Effect = Field(

@@ -16,8 +16,7 @@ from orchestration.manifest import policy
 from warehouse.errors import UsageError
 
 UNRELEASED = (
-    "What is typical of the segments isn't released at present, so nothing can be compared with it:"
-    " `assent status` says why under release.aggregates."
+    "What is typical of the segments isn't released at present, so nothing can be compared with it."
 )
 
 NO_MODEL = "the model that made the published segments isn't there any more"

@@ -42,10 +42,14 @@ def folder(name: str = "") -> Path:
 
 def record() -> dict[str, Any] | None:
     """Return what is recorded of the model in force, or None before the first fit."""
-    pointer = folder() / "current.json"
+    pointer, mend = folder() / "current.json", "remove it: the next run fits anew"
     if not pointer.exists():
         return None
-    return read_json(pointer, "remove it: the next run fits anew")
+    found = read_json(pointer, mend)
+    named = found.get("folder"), found.get("previous") or ""
+    if not all(isinstance(name, str) and name == Path(name).name != ".." for name in named):
+        raise UsageError(f"{pointer} isn't whole: it names no folder beside it", mend)
+    return found
 
 
 def place() -> Path:

@@ -23,11 +23,12 @@ from governance.rights.explanation import explained
 from governance.rights.holding import Held, Load, held, plain
 from governance.rights.requests import Request
 from governance.subject_consent import NOTHING_LANDED, Account, account
-from warehouse.errors import UsageError
+from warehouse.errors import NO_FILE, UsageError
 
 NOT_SHOWN = (
     "a random secret (salt) from which pseudonyms are made: shown, it would undo what it protects"
 )
+NO_SEGMENT = "In no segment: none has been published yet."
 RIGHTS = (
     "You may ask us to correct or delete what we hold, to restrict what we do with it, to give it"
     " to you for another company, and you may object to its use, free of charge. You may complain"
@@ -128,8 +129,10 @@ def _last_day(day: str, days: int) -> date:
 def _membership(request: Request, meanings: Meanings, known: Account | None) -> dict[str, Any]:
     try:
         return explained(meanings, request.customer_id, known)
-    except UsageError as error:  # of what is published, which the rest of the answer doesn't need
-        return {"purpose": SEGMENT_PURPOSE, "segment": None, "sentence": f"{error.what}."}
+    except UsageError as error:
+        if error.rule not in (NOTHING_LANDED, NO_FILE):
+            raise  # what is damaged is the company's to mend: the answer would lack the segment
+        return {"purpose": SEGMENT_PURPOSE, "segment": None, "sentence": NO_SEGMENT}
 
 
 def _provenance(loads: Sequence[Load], meanings: Meanings) -> list[dict[str, Any]]:

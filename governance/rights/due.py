@@ -97,7 +97,7 @@ def next_due(
     longer = extended and may_be_extended(policy, regime, kind)
     dates = due_dates(policy, regime, kind, received_at, extended=longer)
     due = [Due(dates.answer_by, regime, kind)]
-    if dates.acknowledge_by and not acknowledged and re.fullmatch(OURS, number):
+    if dates.acknowledge_by and not acknowledged and _opened_here(number):
         due.append(Due(dates.acknowledge_by, regime, f"{kind}, to acknowledge"))
     return min(due)
 
@@ -118,7 +118,13 @@ def due_dates_of(policy: Policy, request: Request) -> DueDates | None:
         return None
     regime = regime_of(policy, request.jurisdiction)
     extended = request.extended and may_be_extended(policy, regime, request.type)
-    return due_dates(policy, regime, request.type, request.received_at, extended=extended)
+    dates = due_dates(policy, regime, request.type, request.received_at, extended=extended)
+    return dates if _opened_here(request.request_id) else dates._replace(acknowledge_by=None)
+
+
+def _opened_here(number: str) -> bool:
+    """Tell whether Assent drew a number: who took down a request of a feed acknowledges it."""
+    return bool(re.fullmatch(OURS, number))
 
 
 def present_day(policy: Policy, among: Iterable[Request]) -> date:

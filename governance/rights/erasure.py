@@ -12,7 +12,7 @@ GDPR Art. 17; Cal. Civ. Code 1798.105.
 import json
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -83,7 +83,7 @@ def erase(
     _require_erasable(requests)
     with acts.acting("rights.erase", requests=[r.number for r in requests]):
         payload = {
-            "at": utc_naive(now()).isoformat(),
+            "at": _moment(requests).isoformat(),
             "requests": {
                 str(r.subject_key): {"request_id": r.number, "type": r.type} for r in requests
             },
@@ -97,6 +97,22 @@ def erase(
             receipts = receipt.kept_of(connection, [r.request_id for r in requests])
             handles = kept.handles_of(connection, [r.customer_id for r in requests])
         return [receipts[handles[r.customer_id], r.request_id, r.type] for r in requests]
+
+
+def _moment(requests: Sequence[Request]) -> datetime:
+    """Return this moment, or, if the clock is behind, one after the last return of any of these.
+
+    Which of both came last decides whether somebody may come back (``suppressed.standing``).
+    """
+    present = utc_naive(now())
+    with identity.opened() as connection:
+        if not columns(connection, "main", "readmitted", "vault"):
+            return present
+        ((returned,),) = connection.execute(
+            "select max(since) from vault.readmitted where list_contains(?, subject_key)",
+            [[r.subject_key for r in requests]],
+        ).fetchall()
+    return max(present, returned + timedelta(microseconds=1)) if returned else present
 
 
 @without_damaged

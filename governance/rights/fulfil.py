@@ -30,6 +30,7 @@ ANSWERS: Mapping[str, Callable[[Policy, Request, Sequence[Request], Meanings], A
     "explanation": explanation.answer,
 }
 FORMATS = (".json", ".html", ".csv")
+FOR_FILES = "--to, --public-key and --unencrypted"
 
 
 def fulfil(
@@ -68,11 +69,12 @@ def fulfil(
         If what receipts are signed with is missing, or another: nothing is done then, either.
     """
     receipt.require_key()
+    for_files = to is not None or public_key is not None or not encrypted
     if changes is not None and {request.type for request in requests} != {RECTIFICATION}:
         raise UsageError("only a rectification corrects anything", "leave out --changes")
     if all(request.type == ERASURE for request in requests):
-        if to is not None:
-            raise UsageError("an erasure writes no file", "leave out --to")
+        if for_files:
+            raise UsageError("an erasure writes no file", f"leave out {FOR_FILES}")
         _require_nothing_left(requests, beside)
         return erase(requests, meanings.models)
     if len(requests) > 1:
@@ -81,10 +83,10 @@ def fulfil(
         )
     (request,) = requests
     if request.type == RECTIFICATION:
-        if changes is None or to is not None:
+        if changes is None or for_files:
             raise UsageError(
                 "a rectification needs what is right, and writes no file",
-                "say it in a JSON file: --changes FILE",
+                f"say it in a JSON file: --changes FILE; leave out {FOR_FILES}",
             )
         return [rectify(policy, request, changes)]
     began = time.monotonic()

@@ -61,6 +61,10 @@ def readmit(customer_id: str, *, evidence: str, since: datetime | None = None) -
                 rule="subject.unknown",
             )  # fmt: skip
         ((erased_at, request_id),) = rows
+        if present < erased_at:
+            raise UsageError(
+                "the clock is before the erasure", "set it right; nothing was admitted"
+            )
         if not erased_at <= (since or present) <= present:
             raise UsageError(
                 "--since isn't between the erasure and now", "write it in UTC, or leave it out"

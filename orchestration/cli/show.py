@@ -168,9 +168,9 @@ def consent_show(
     print_table(
         "\nThe event that decided",
         ["purpose", "said", "when (UTC)", "known (UTC)", "notice", "method", "channel"],
-        [(s.purpose, said(e.action, e.purpose), e.occurred_at, e.recorded_at, e.notice_version,
-          e.method, e.channel) if (e := s.event) else (s.purpose, "no event", *[None] * 5)
-         for s in states],
+        [(s.purpose, said(e.action, e.purpose, e.signal), e.occurred_at, e.recorded_at,
+          e.notice_version, e.method, e.channel)
+         if (e := s.event) else (s.purpose, "no event", *[None] * 5) for s in states],
     )  # fmt: skip
 
 

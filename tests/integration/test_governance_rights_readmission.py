@@ -1,11 +1,13 @@
 """Who was erased and has returned starts anew: only what is from after that lands."""
 
 import os
+from datetime import timedelta
 
 import pytest
 
 from governance import identity
 from tests.support.installation import own_feeds
+from warehouse.clock import now
 from warehouse.connect import warehouse_store
 
 
@@ -42,6 +44,13 @@ def read_anew(one, tolerance):
     assert one.assent("run", "--select", "key:landing/clocks").status == 0
 
 
+def erase(one, who, **variables):
+    number = one.assent("rights", "open", who, "erasure", "--json", **variables).json["request_id"]
+    for command in (("verify", number, "--method", "by letter"), ("fulfil", number)):
+        done = one.assent("rights", *command, **variables)
+        assert done.status == 0, done.said
+
+
 @pytest.fixture(scope="module")
 def story(small, tmp_path_factory):
     folder = tmp_path_factory.mktemp("readmission")
@@ -49,9 +58,7 @@ def story(small, tmp_path_factory):
     who = min(one.members())
     before, key = rows(one, who), key_of(one, who)
     assert one.assent("rights", "readmit", who, "--evidence", "x").status == 2  # wasn't erased
-    number = one.assent("rights", "open", who, "erasure", "--json").json["request_id"]
-    assert one.assent("rights", "verify", number, "--method", "by letter").status == 0
-    assert one.assent("rights", "fulfil", number).status == 0
+    erase(one, who)
     early = one.assent(
         "rights", "readmit", who, "--evidence", "x", "--since", "2001-01-01T00:00:00"
     )
@@ -82,6 +89,25 @@ def test_a_feed_that_delivers_old_rows_again_brings_none_back(story):
     feeds = {r["rule"]: r["status"] for r in one.evidence("status")["rules"]}
     assert feeds["reconciliation.transactions"] == "holds"
     assert feeds["reconciliation.customers"] == "holds"
+
+
+@pytest.mark.slow
+def test_who_is_erased_again_stays_away_though_the_clock_is_behind_the_return(small, tmp_path):
+    one = small.copy(tmp_path / "home")
+    who = min(one.members())
+    with one.entered():
+        behind = {"ASSENT_NOW": (now() - timedelta(hours=1)).isoformat()}
+    erase(one, who)
+    told = one.assent("rights", "readmit", who, "--evidence", "x", **behind).err
+    assert "the clock is before the erasure" in told
+    assert one.assent("rights", "readmit", who, "--evidence", "x").status == 0
+    returned = {path: path.read_bytes() for path in (one.home.vault, one.home.salts)}
+    erase(one, who, **behind)
+    for path, content in returned.items():  # as a restore of a backup from then would
+        path.write_bytes(content)
+    assert who in one.everybody()  # positive control
+    assert one.assent("run", "--select", "key:landing/clocks").status == 0
+    assert who not in one.everybody()
 
 
 @pytest.mark.slow

@@ -94,7 +94,7 @@ def test_a_setting_that_cannot_be(one, setting, value):
 def test_a_model_that_is_not_whole(one):
     folder = one.home.make().artefacts / "segmentation"
     folder.mkdir()
-    for content in ("{", json.dumps({"folder": "gone"})):
+    for content in ("{", '{"folder": "gone"}', '{"folder": 5}', '{"folder": "../x"}'):
         (folder / "current.json").write_text(content)
         assert told(one.assent("explain", "C1"), "current.json", "fits anew")
 
