@@ -91,6 +91,20 @@ def test_a_model_of_an_earlier_version_is_read_itself(small, who, tmp_path):
     assert one.assent("explain", who, "--json").json == explained
 
 
+def test_an_answer_to_access_is_not_given_without_the_segment(small, who, tmp_path):
+    """Nor is its subject told of a file of ours that can't be read: who runs the command is."""
+    one = small.copy(tmp_path / "home")
+    (deciding,) = one.home.artefacts.rglob("deciding.json.sealed")
+    deciding.write_bytes(b"")
+    number = one.assent("rights", "open", who, "access", "--json").json["request_id"]
+    assert one.assent("rights", "verify", number, "--method", "by letter").status == 0
+    (answers := tmp_path / "answers").mkdir()
+    done = one.assent("rights", "fulfil", number, "--to", str(answers), "--unencrypted")
+    assert (done.status, "isn't whole" in done.err) == (2, True), done.said
+    assert list(answers.iterdir()) == []
+    assert one.assent("rights", "show", number, "--json").json["status"] == "open"
+
+
 def test_who_is_not_permitted_is_told_so_without_a_value(small, who, tmp_path):
     one = small.copy(tmp_path / "home")
     assert one.assent("consent", "record", who, "withdrawn", "--purpose", PURPOSE).status == 0

@@ -36,3 +36,12 @@ def test_every_word_of_the_page_is_there():
     assert set(consent_page.BASES) == set(get_args(Basis))
     assert set(consent_page.ROLES) == set(get_args(Role))
     assert set(consent_page.FORMS) == set(get_args(Form))
+
+
+def test_a_signal_is_said_to_speak_of_what_it_speaks_of():
+    """As `governance.consent` has it: a withdrawal that came with one still covers all."""
+    said = consent_words.said
+    assert said("opted_out", None, "GPC") == "opted out: sale and sharing"
+    assert said("withdrawn", None, "gpc") == "withdrew: all purposes"
+    assert said("opted_out", None, None) == "opted out: all purposes"
+    assert said("opted_out", "segmentation", "gpc") == "opted out: segmentation"
