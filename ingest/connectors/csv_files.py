@@ -12,13 +12,12 @@ import csv
 import hashlib
 from collections.abc import Callable, Iterator
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
 
 from ingest.connectors.csv_rows import Row, csv_rows
-from ingest.connectors.filesystem import opened_text, readable, scan_of
+from ingest.connectors.filesystem import FeedFile, opened_text, readable, scan_of
 from ingest.connectors.source import (
     ENCODING,
     MALFORMED,
@@ -45,7 +44,7 @@ UNDECODED = {"utf-8": "surrogateescape", "utf-16": "surrogatepass", "latin-1": "
 def csv_source(
     connection: duckdb.DuckDBPyConnection,
     feed: FeedSource,
-    path: Path,
+    file: FeedFile,
     unchanged: Callable[[], bool],
 ) -> Source:
     """Open a CSV file for strict reading; its ``tolerant`` form is made if that fails.
@@ -56,28 +55,28 @@ def csv_source(
         If the file is empty, or its first line can't be read or lacks a mapped column.
     """
     options = feed.csv or CsvOptions()
-    names = _header(path, options)
+    names = _header(file, options)
     wanted = mapped_columns(feed)
-    require_columns(path.name, wanted, names, trusted=False)
+    require_columns(file.called, wanted, names, trusted=False)
     for name in wanted:
         if names.count(name) > 1:
             raise UsageError(
-                f"{path.name} has the column '{name}' more than once", "rename one of them"
+                f"{file.called} has the column '{name}' more than once", "rename one of them"
             )
-    strict = scan_of("read_csv", path, *_reader_options(options, names, wanted))
+    strict = scan_of("read_csv", file.path, *_reader_options(options, names, wanted))
     return Source(
-        path.name,
+        file.called,
         dict.fromkeys(names, "VARCHAR"),
         relation=strict,
         numbered=selected(strict, wanted, f"row_number() over () as {POSITION}"),
         unchanged=unchanged,
-        tolerant=lambda: _tolerant(connection, path, names, wanted, options, unchanged),
+        tolerant=lambda: _tolerant(connection, file, names, wanted, options, unchanged),
     )
 
 
 def _tolerant(
     connection: duckdb.DuckDBPyConnection,
-    path: Path,
+    file: FeedFile,
     names: list[str],
     wanted: tuple[str, ...],
     options: CsvOptions,
@@ -86,7 +85,7 @@ def _tolerant(
     """Copy a file with malformed rows into a temporary table, each in its place and marked."""
     import pyarrow as pa
 
-    digest = hashlib.sha256(str(path).encode(errors="surrogateescape")).hexdigest()[:16]
+    digest = hashlib.sha256(str(file.path).encode(errors="surrogateescape")).hexdigest()[:16]
     table, places = f"csv_{digest}", [names.index(name) for name in wanted]
     nothing = {"", *options.null}
     schema = pa.schema([
@@ -117,16 +116,18 @@ def _tolerant(
         f" {MALFORMED} boolean, {POSITION} bigint)"
     )
     codec, errors = CODECS[options.encoding], UNDECODED[options.encoding]
-    with readable(path), opened_text(path, codec, errors=errors) as lines:
+    with readable(file), opened_text(file.path, codec, errors=errors) as lines:
         try:
-            for batch in batches(csv_rows(path.name, lines, options, len(names))):
+            for batch in batches(csv_rows(file.called, lines, options, len(names))):
                 connection.register("csv_batch", pa.Table.from_batches([batch]))
                 connection.execute(f"insert into {table} from csv_batch")
                 connection.unregister("csv_batch")
         except UnicodeError:
-            raise UsageError(f"{path.name} isn't written in {options.encoding}", ENCODING) from None
+            raise UsageError(
+                f"{file.called} isn't written in {options.encoding}", ENCODING
+            ) from None
     return Source(
-        path.name,
+        file.called,
         dict.fromkeys(wanted, "VARCHAR"),
         relation=table,
         numbered=table,
@@ -161,29 +162,32 @@ def _reader_options(options: CsvOptions, names: list[str], wanted: tuple[str, ..
     ]
 
 
-def _require_byte_order(path: Path, options: CsvOptions) -> None:
+def _require_byte_order(file: FeedFile, options: CsvOptions) -> None:
     """Stop at UTF-16 that isn't declared, or of which DuckDB would find no row and say nothing.
 
     It begins with a mark, or has a zero byte in each of its first two characters.
     """
-    with readable(path), opened_text(path, "latin-1") as file:
-        start = file.read(4)
+    with readable(file), opened_text(file.path, "latin-1") as content:
+        start = content.read(4)
     if start.startswith("\xfe\xff") or start[::2] == "\0\0":
-        raise UsageError(f"{path.name} is written in big-endian UTF-16", "save it as UTF-8")
+        raise UsageError(f"{file.called} is written in big-endian UTF-16", "save it as UTF-8")
     if options.encoding != "utf-16" and (start.startswith("\xff\xfe") or start[1::2] == "\0\0"):
         raise UsageError(
-            f"{path.name} isn't written in {options.encoding}, but in UTF-16",
+            f"{file.called} isn't written in {options.encoding}, but in UTF-16",
             "declare `csv: {encoding: utf-16}`",
         )
 
 
-def _header(path: Path, options: CsvOptions) -> list[str]:
+def _header(file: FeedFile, options: CsvOptions) -> list[str]:
     """Return the columns of a CSV file: its first line, or numbers if it has no header."""
-    _require_byte_order(path, options)
+    _require_byte_order(file, options)
     # Tolerant of what stands further down in the same buffer: that is for the reader to judge.
-    with readable(path), opened_text(path, CODECS[options.encoding], errors="replace") as file:
+    with (
+        readable(file),
+        opened_text(file.path, CODECS[options.encoding], errors="replace") as content,
+    ):
         try:
-            line = file.readline(LONGEST_HEADER)
+            line = content.readline(LONGEST_HEADER)
             if "\ufffd" in line:
                 raise UnicodeError
             # strict: an open quote must not swallow the file.
@@ -193,14 +197,14 @@ def _header(path: Path, options: CsvOptions) -> list[str]:
             first = next(reader, [])
         except UnicodeError:
             raise UsageError(
-                f"{path.name} isn't written in {options.encoding}",
+                f"{file.called} isn't written in {options.encoding}",
                 ENCODING,
             ) from None
         except csv.Error:
             raise UsageError(
-                f"the first line of {path.name} can't be split into columns",
+                f"the first line of {file.called} can't be split into columns",
                 "check delimiter and quotes",
             ) from None
     if not first:
-        raise UsageError(f"{path.name} is empty", "a CSV file without rows still has its header")
+        raise UsageError(f"{file.called} is empty", "a CSV file without rows still has its header")
     return first if options.header else [f"column{i + 1}" for i in range(len(first))]

@@ -16,6 +16,8 @@ import duckdb
 from ingest.connectors.csv_files import csv_source
 from ingest.connectors.filesystem import (
     CHUNK,
+    FeedFile,
+    feed_files,
     opened_text,
     readable,
     require_file,
@@ -44,7 +46,8 @@ def file_candidates(
     connection: duckdb.DuckDBPyConnection, feed: FeedSource, folder: Path
 ) -> list[Candidate]:
     """Return the files that a feed's patterns match, ready to be opened."""
-    return [_candidate(connection, feed, path, folder) for path in matching_files(feed, folder)]
+    files = feed_files(matching_files(feed, folder))
+    return [_candidate(connection, feed, file, folder) for file in files]
 
 
 def matching_files(feed: FeedSource, folder: Path) -> list[Path]:
@@ -77,35 +80,39 @@ def state_of(path: Path) -> str:
 
 
 def _candidate(
-    connection: duckdb.DuckDBPyConnection, feed: FeedSource, path: Path, folder: Path
+    connection: duckdb.DuckDBPyConnection, feed: FeedSource, file: FeedFile, folder: Path
 ) -> Candidate:
-    state = state_of(path)
+    state = state_of(file.path)
 
     def opened() -> Source:
-        require_file(path)
-        require_whole(path)
+        require_file(file)
+        require_whole(file)
         openers: dict[str, Callable[..., Source]] = {
             "parquet": _parquet, "csv": csv_source, "jsonl": partial(_json_lines, folder=folder),
         }  # fmt: skip
-        return openers[str(feed.format)](connection, feed, path, lambda: state_of(path) == state)
+        return openers[str(feed.format)](
+            connection, feed, file, lambda: state_of(file.path) == state
+        )
 
     def content(_: Source) -> str:
-        return _digest(path, os.path.getsize(path))[0]
+        return _digest(file, os.path.getsize(file.path))[0]
 
     def extends(known_state: str, known_content: str) -> bool:
-        if not _may_be_added_to(feed, path):
+        if not _may_be_added_to(feed, file.path):
             return False
-        digest, last = _digest(path, int(known_state.partition("-")[0]))
+        digest, last = _digest(file, int(known_state.partition("-")[0]))
         return digest == known_content and last == b"\n"
 
-    return Candidate(path.name, relative_place(path, folder), state, opened, content, extends)
+    return Candidate(
+        file.called, relative_place(file.path, folder), state, opened, content, extends
+    )
 
 
-def _digest(path: Path, size: int) -> tuple[str, bytes]:
+def _digest(file: FeedFile, size: int) -> tuple[str, bytes]:
     """Return a digest of the first bytes of a file, and the last of them."""
     digest, last = hashlib.sha256(), b""
-    with readable(path), path.open("rb") as file:
-        while chunk := file.read(min(CHUNK, size)):
+    with readable(file), file.path.open("rb") as content:
+        while chunk := content.read(min(CHUNK, size)):
             digest.update(chunk)
             size -= len(chunk)
             last = chunk[-1:]
@@ -125,17 +132,19 @@ def _mend(feed: FeedSource) -> str:
 def _parquet(
     connection: duckdb.DuckDBPyConnection,
     feed: FeedSource,
-    path: Path,
+    file: FeedFile,
     unchanged: Callable[[], bool],
 ) -> Source:
     wanted = mapped_columns(feed)
-    plain = scan_of("read_parquet", path, "hive_partitioning = false")
-    with readable(path), reading(path.name, _mend(feed)):
+    plain = scan_of("read_parquet", file.path, "hive_partitioning = false")
+    with readable(file), reading(file.called, _mend(feed)):
         columns = described(connection, plain)
-    require_columns(path.name, wanted, columns)
-    numbered = scan_of("read_parquet", path, "hive_partitioning = false", "file_row_number = true")
+    require_columns(file.called, wanted, columns)
+    numbered = scan_of(
+        "read_parquet", file.path, "hive_partitioning = false", "file_row_number = true"
+    )
     return Source(
-        path.name,
+        file.called,
         columns,
         relation=plain,
         numbered=selected(numbered, wanted, f"file_row_number + 1 as {POSITION}"),
@@ -146,29 +155,29 @@ def _parquet(
 def _json_lines(
     connection: duckdb.DuckDBPyConnection,
     feed: FeedSource,
-    path: Path,
+    file: FeedFile,
     unchanged: Callable[[], bool],
     folder: Path,
 ) -> Source:
-    with readable(path), opened_text(path, "utf-8", errors="replace") as file:
-        if file.read(1) == "\ufeff":
+    with readable(file), opened_text(file.path, "utf-8", errors="replace") as content:
+        if content.read(1) == "\ufeff":
             raise UsageError(
-                f"{path.name} begins with a byte order mark", "save it as UTF-8 without one"
+                f"{file.called} begins with a byte order mark", "save it as UTF-8 without one"
             )
     wanted = mapped_columns(feed)
-    lines = scan_of("read_ndjson_objects", path, "ignore_errors = true")
-    found = _json_keys(connection, feed, path)
-    with readable(path), reading(path.name, _mend(feed)):
+    lines = scan_of("read_ndjson_objects", file.path, "ignore_errors = true")
+    found = _json_keys(connection, feed, file)
+    with readable(file), reading(file.called, _mend(feed)):
         rows = connection.execute(f"select count(*) from {lines}").fetchall()[0][0]
     if rows and not found:
         raise UsageError(
-            f"no line of {path.name} is a JSON object with keys",
+            f"no line of {file.called} is a JSON object with keys",
             "write one object a line: no list of them, and none over several lines",
         )
     if rows and not found.issuperset(wanted):
         # No row of this file may have a value there; that none of any file has is a misspelling.
-        others = _keys_of_others(connection, feed, path, folder) & set(wanted)
-        require_columns(path.name, wanted, sorted(found | others), keyed=True)
+        others = _keys_of_others(connection, feed, file, folder) & set(wanted)
+        require_columns(file.called, wanted, sorted(found | others), keyed=True)
     id_ = feed.columns["customer_id"].column
     extracted = [
         f"{(_json_id if name == id_ else _json_text)(name)} as {identifier(name)}"
@@ -185,7 +194,7 @@ def _json_lines(
     ]
     inner = ", ".join([*extracted, *there, malformed])
     return Source(
-        path.name,
+        file.called,
         dict.fromkeys(wanted, "VARCHAR"),
         relation=f"(select {inner} from {lines})",
         numbered=f"(select {inner}, row_number() over () as {POSITION} from {lines})",
@@ -195,9 +204,9 @@ def _json_lines(
     )
 
 
-def _json_keys(connection: duckdb.DuckDBPyConnection, feed: FeedSource, path: Path) -> set[str]:
-    lines = scan_of("read_ndjson_objects", path, "ignore_errors = true")
-    with readable(path), reading(path.name, _mend(feed)):
+def _json_keys(connection: duckdb.DuckDBPyConnection, feed: FeedSource, file: FeedFile) -> set[str]:
+    lines = scan_of("read_ndjson_objects", file.path, "ignore_errors = true")
+    with readable(file), reading(file.called, _mend(feed)):
         keys = connection.execute(
             f"select distinct unnest(json_keys(json)) from {lines} where json_type(json) = 'OBJECT'"
         ).fetchall()
@@ -205,9 +214,9 @@ def _json_keys(connection: duckdb.DuckDBPyConnection, feed: FeedSource, path: Pa
 
 
 def _keys_of_others(
-    connection: duckdb.DuckDBPyConnection, feed: FeedSource, path: Path, folder: Path
+    connection: duckdb.DuckDBPyConnection, feed: FeedSource, file: FeedFile, folder: Path
 ) -> set[str]:
-    others = [other for other in matching_files(feed, folder) if other != path]
+    others = [other for other in feed_files(matching_files(feed, folder)) if other != file]
     return {key for other in others for key in _json_keys(connection, feed, other)}
 
 

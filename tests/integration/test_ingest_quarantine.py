@@ -37,6 +37,24 @@ pytestmark = pytest.mark.usefixtures("home")
 ODD_IDS = ["O'Hara", 'a"b', "Ødegård 😀", "'; drop table landing.transactions; --", "x" * 400, "%s"]
 
 
+def test_files_of_one_name_are_told_from_each_other(tmp_path):
+    """Else nobody could tell whose denial it is that can't be read."""
+    fill(tmp_path)
+    for place in ("north", "south"):
+        (tmp_path / place).mkdir()
+        write_csv(tmp_path / place / "day.csv", EVENTS, [event(action="wthdrawn")])
+    (tmp_path / "alone").mkdir()
+    write_csv(tmp_path / "alone" / "single.csv", EVENTS, [event(action="wthdrawn")])
+    sources = sources_in(tmp_path, consent_events=declared("consent_events", paths=["*/*.csv"]))
+    load(sources)
+    with connected(warehouse_store()) as connection:
+        found = sorted(row.source for row in quarantine_list(connection))
+    assert found == ["north/day.csv", "single.csv", "south/day.csv"]
+    (tmp_path / "south" / "day.csv").write_text("nothing")
+    with pytest.raises(UsageError, match=r"south/day\.csv"):
+        load(sources)
+
+
 def test_bad_rows_are_quarantined_with_reason_and_place(tmp_path):
     late = (NOW + timedelta(hours=2)).replace(tzinfo=None)
     fill(
