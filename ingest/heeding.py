@@ -1,9 +1,10 @@
 """What rights say of a feed's rows, applied before anything else looks at them.
 
 Belongs here: rows of who was erased and has come back, which stay stopped if they are from before
-that; values that were corrected, where a feed says again what was wrong. Both are known by the
-vault. Does not belong here: who may not come back at all (``suppression``), admitting and
-correcting (``governance.rights``).
+that; values that were corrected, where a feed says again what was wrong; rows of a legal hold,
+which no feed changes. The first two are known by the vault, holds by ``kept``. Does not belong
+here: who may not come back at all (``suppression``), admitting, correcting and holding
+(``governance.rights``).
 """
 
 from collections.abc import Sequence
@@ -14,16 +15,23 @@ import duckdb
 
 from governance import identity, spelling
 from governance.policy.words import GRANTS
-from ingest.contract import CUSTOMERS, Contract
+from governance.rights import kept
+from governance.rights.requests import RESTRICTION
+from ingest import suppression
+from ingest.contract import CUSTOMERS, RIGHTS_REQUESTS, Contract
 from ingest.landing import scalar
 from warehouse.sql import quoted
 
 READMITTED = "readmitted_ids"  # temporary tables, which never reach a disk in clear
 CORRECTED = "corrected_values"
+HOLDS = "standing_holds"
 
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
-    """Take what the vault knows into temporary tables, with the ids that sources have."""
+    """Take what the vault and ``kept`` know into temporary tables, with the ids that sources have.
+
+    The list of those who may not come back was taken before (``suppression.prepare``).
+    """
     spelling.teach(connection)
     connection.execute(
         f"create or replace temp table {READMITTED} as select customer_id, since, written_after"
@@ -34,6 +42,16 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
         " select customer_id, column_name, refused, value, salt from vault.corrections"
         " join vault.subjects using (subject_key) join salts.salts using (subject_key)"
     )
+    with kept.opened() as file:
+        holds = file.execute(
+            f"select handle::varchar as handle, request_id from {kept.HOLDS}"
+        ).to_arrow_table()
+    connection.register("holds", holds)
+    connection.execute(
+        f"create or replace temp table {HOLDS} as select handle::uuid as handle, request_id"
+        " from holds"
+    )
+    connection.unregister("holds")
 
 
 @dataclass(frozen=True)
@@ -47,10 +65,13 @@ class Heed:
         from before that; empty if nobody has.
     corrected
         The columns of which some value was corrected.
+    holds
+        Whether a row may be one of a legal hold: then the relation has the column ``of_hold``.
     """
 
     old: str = ""
     corrected: tuple[str, ...] = ()
+    holds: bool = False
 
     def rows(self, relation: str, raw: Sequence[str]) -> str:
         """Return a typed relation without the rows that stay stopped, its values corrected.
@@ -62,6 +83,8 @@ class Heed:
                 f"(select t.* from {relation} as t left join {READMITTED} as r using (customer_id)"
                 f" where r.since is null or not {self.old})"
             )
+        if self.holds:
+            relation = _marked(relation)
         if not self.corrected:
             return relation
         replaced, joined = [], ""
@@ -92,6 +115,22 @@ class Heed:
 NOTHING = Heed()
 
 
+def _marked(relation: str) -> str:
+    """Return a typed relation of requests with ``of_hold``: whether a row is one of a legal hold.
+
+    Its number is one of ours, so that most rows need no handle; and one that is made within the
+    join's condition would be made for every pair.
+    """
+    handle = kept.handle_sql("customer_id", suppression.OF_HANDLES)
+    ours = f"type = {quoted(RESTRICTION)} and regexp_full_match(request_id, {quoted(kept.OURS)})"
+    return (
+        "(select t.* exclude (handle_of_ours), h.handle is not null as of_hold"
+        f" from (select *, case when {ours} then {handle} end as handle_of_ours from {relation})"
+        f" as t left join {HOLDS} as h"
+        " on h.handle = t.handle_of_ours and h.request_id = t.request_id)"
+    )
+
+
 def heed(
     connection: duckdb.DuckDBPyConnection, contract: Contract, state: str, *, recorded: bool
 ) -> Heed:
@@ -114,7 +153,10 @@ def heed(
         f"select distinct column_name from {CORRECTED} order by column_name"
     ).fetchall()
     names = [name for (name,) in corrected] if contract is CUSTOMERS else []
-    return Heed(old, tuple(names))
+    # What Assent said itself of a hold, its opening and its end, lands as any word.
+    holds = contract is RIGHTS_REQUESTS and not recorded
+    holds = holds and bool(scalar(connection, f"select count(*) from {HOLDS}"))
+    return Heed(old, tuple(names), holds)
 
 
 def _early_grant(contract: Contract) -> str:

@@ -18,6 +18,7 @@ import duckdb
 
 from governance.limits import EARLIEST, LONGEST_ID, LONGEST_TEXT
 from governance.policy.model import Policy
+from governance.policy.words import OF_HOLD
 from ingest.connectors.source import (
     MALFORMED,
     POSITION,
@@ -110,6 +111,8 @@ class Projection:
         """Return the same, with what rights say of the rows."""
         again = copy(self)
         again.heed = heed
+        if heed.holds:
+            again.faults = (*self.faults, Fault(OF_HOLD, "request_id", "of_hold"))
         return again
 
     def typed(self, *, numbered: bool = False) -> str:

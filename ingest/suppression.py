@@ -17,6 +17,7 @@ from governance.rights import expiry, kept, suppressed
 SUPPRESSED = "suppressed_ids"  # temporary table: customer_id
 _RETURNED = "suppressed_rows_ids"  # of who has returned: some rows of theirs were stopped
 _LIST, _STANDING, _SECRET = "suppression_list", "suppression_standing", "suppression_secret"
+OF_HANDLES = f"(select secret from {_SECRET})"  # SQL of the secret of the handles, once prepared
 
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
@@ -29,16 +30,15 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
                        " from handles")  # fmt: skip
     connection.execute(f"create or replace temp table {_SECRET} as select ?::blob as secret",
                        [secret])  # fmt: skip
-    of_file = f"(select secret from {_SECRET})"
     connection.execute(
-        f"create or replace temp table {_STANDING} as {suppressed.standing('handles', of_file)}"
+        f"create or replace temp table {_STANDING} as {suppressed.standing('handles', OF_HANDLES)}"
     )
     connection.unregister("handles")
 
 
 def note(connection: duckdb.DuckDBPyConnection, ids: str) -> None:
     """Note which ids of a relation (column ``customer_id``) are suppressed."""
-    handle = kept.handle_sql("customer_id", f"(select secret from {_SECRET})")
+    handle = kept.handle_sql("customer_id", OF_HANDLES)
     if connection.execute(f"select count(*) from {_STANDING}").fetchall()[0][0]:
         connection.execute(
             f"insert into {SUPPRESSED} select customer_id from {ids}"

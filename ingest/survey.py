@@ -12,11 +12,13 @@ from datetime import datetime
 import duckdb
 
 from governance.limits import LONGEST_ID
+from governance.policy.words import OF_HOLD
 from ingest import heeding, suppression
 from ingest.connectors.source import ENCODING, MalformedRowsError, reading
 from ingest.landing import scalar
 from ingest.projection import Projection, projected
 from warehouse.errors import UsageError
+from warehouse.sql import quoted
 
 NEWCOMERS = "newcomers"  # temporary table of customer ids that the vault doesn't know
 STOPPED = "stopped_rows"  # temporary table of the ids of rows from before their subjects returned
@@ -36,6 +38,8 @@ class Survey:
     suppressed
         Rows of subjects who are erased and may not come back, or of before they did; not among the
         bad ones.
+    of_holds
+        Of the bad ones, those that have no fault but that they name a legal hold.
     """
 
     rows: int
@@ -43,6 +47,7 @@ class Survey:
     first: datetime | None = None
     last: datetime | None = None
     suppressed: int = 0
+    of_holds: int = 0
 
 
 NOTHING = Survey(0, 0)
@@ -100,10 +105,14 @@ def surveyed(
         If it can't be read.
     """
     time = projection.contract.time or "null::timestamp"
+    of_hold = "false"
+    if projection.heed.holds:
+        of_hold = f"{projection.case('reason')} = {quoted(OF_HOLD)}"
     with reading(projection.source.name, MEND):
         connection.execute(
             "create or replace temp table survey as select customer_id, count(*) as n,"
             f" count(*) filter (where {projection.bad}) as bad,"
+            f" count(*) filter (where {of_hold}) as of_holds,"
             f" min({time}) filter (where not {projection.bad}) as first,"
             f" max({time}) filter (where not {projection.bad}) as last"
             f" from {projection.typed()} group by customer_id"
@@ -127,12 +136,12 @@ def surveyed(
             " anti join vault.subjects using (customer_id)"
             f" where customer_id is not null and strlen(customer_id) <= {LONGEST_ID}"
         )
-    rows, bad, first, last = connection.execute(
-        "select coalesce(sum(n), 0)::bigint, coalesce(sum(bad), 0)::bigint, min(first), max(last)"
-        " from survey"
+    rows, bad, of_holds, first, last = connection.execute(
+        "select coalesce(sum(n), 0)::bigint, coalesce(sum(bad), 0)::bigint,"
+        " coalesce(sum(of_holds), 0)::bigint, min(first), max(last) from survey"
     ).fetchall()[0]
     connection.execute("drop table survey")
-    return Survey(rows + suppressed, bad, first, last, suppressed)
+    return Survey(rows + suppressed, bad, first, last, suppressed, of_holds)
 
 
 def require_few_bad(
@@ -143,19 +152,23 @@ def require_few_bad(
 ) -> None:
     """Stop if more than the declared share of a feed's rows is bad.
 
+    A row of a legal hold could be read, and tells nothing of how the feed is written: a file of
+    that row alone doesn't keep all feeds from landing.
+
     Raises
     ------
     UsageError
         With the number of rows by reason; no values.
     """
     rows = sum(survey.rows for _, survey in parts)
-    bad = sum(survey.bad for _, survey in parts)
+    bad = sum(survey.bad - survey.of_holds for _, survey in parts)
     if not bad or bad / rows <= greatest:
         return
     reasons: dict[str, int] = {}
     for projection, survey in parts:
         for reason, count in reasons_of(connection, projection, survey).items():
-            reasons[reason] = reasons.get(reason, 0) + count
+            if reason != OF_HOLD:
+                reasons[reason] = reasons.get(reason, 0) + count
     listed = ", ".join(f"{reason} {n}" for reason, n in sorted(reasons.items(), key=_by_count))
     misencoded = sum(projection.source.misencoded for projection, _ in parts)
     if misencoded:

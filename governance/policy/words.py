@@ -60,6 +60,8 @@ RESOLUTIONS = ("corrected_at_source", "dismissed")
 # Why a row of customers holds that nobody has read: its subject was erased and has returned, and it
 # hasn't been delivered since.
 NOT_DELIVERED = "none_since_return"
+# Why a row doesn't land that could be read: it names a legal hold, which Assent alone ends.
+OF_HOLD = "legal_hold"
 
 GRANTS = ("granted", "opted_in")
 DENIALS = ("withdrawn", "objected", "opted_out")

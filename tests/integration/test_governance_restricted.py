@@ -12,14 +12,28 @@ from expectations.feeds import check_feeds
 from governance import inbox
 from governance.clocks import Clocks
 from governance.consent_relations import LANDED
-from governance.policy.words import HELD
+from governance.policy.words import HELD, OF_HOLD
 from governance.release import publish_permission
 from governance.rights import custody, kept, recall, restricted
 from governance.rights.erasure import erase
 from governance.rights.opening import hold
 from governance.rights.requests import Request, find
+from governance.rights.steps import take_step
+from ingest.quarantine import quarantine_list, quarantine_resolve
+from tests.support.feeds import (
+    NOW,
+    ask,
+    declared,
+    event,
+    fill,
+    load,
+    must_reconcile,
+    reasons,
+    sale,
+    sources_in,
+    vault,
+)
 from tests.support.feeds import UTC_POLICY as POLICY
-from tests.support.feeds import ask, declared, event, fill, load, sale, sources_in, vault
 from warehouse.connect import connected, warehouse_store
 from warehouse.errors import UsageError
 
@@ -35,7 +49,7 @@ def somewhere(home, monkeypatch):
     monkeypatch.setenv("ASSENT_NOW", "2024-07-01T00:00:00Z")
 
 
-def land(folder, *requests):
+def land(folder, *requests, **declaring):
     people = (("ann", OLD), ("zoe", "2024-06-30 10:00:00"))
     fill(
         folder,
@@ -43,7 +57,7 @@ def land(folder, *requests):
         consent_events=[event(customer_id=w, occurred_at=at) for w, at in people],
         rights_requests=requests,
     )
-    sources = sources_in(folder, rights_requests=declared("rights_requests"))
+    sources = sources_in(folder, rights_requests=declared("rights_requests", **declaring))
     load(sources, POLICY, recorded=(waiting := inbox.waiting()))
     inbox.drop(waiting)
 
@@ -143,6 +157,39 @@ def test_a_hold_of_which_an_older_state_has_no_word_stops_them_and_is_put_back(t
     assert ask("select request_id, status from landing.rights_requests") == [(number, "open")]
     assert recall.put_back_holds() == 0
     assert refused()
+
+
+def held():
+    return ask(f"select held from {LANDED.subjects} where subject_key = '{key()}'") == [(True,)]
+
+
+@pytest.mark.parametrize("status", ["withdrawn", "refused", "lifted", "open"])
+def test_no_row_of_a_feed_changes_a_hold(tmp_path, status):
+    """It is in the quarantine, alone in its feed too, and keeps nothing of others from landing."""
+    land(tmp_path)
+    number = hold("ann", reason="claim 7", until=date(2025, 1, 1)).request_id
+    land(tmp_path)  # the hold's own word lands
+    word = ("restriction", "2024-07-01 00:00:00", status)
+    land(tmp_path, ("ann", number, *word), greatest_bad_share=0.0)
+    assert reasons("rights_requests") == {OF_HOLD: [1]}
+    assert ask("select status from landing.rights_requests") == [("open",)]
+    must_reconcile()
+    publish_permission(POLICY)
+    assert find(number).status == "open"
+    with connected(warehouse_store()) as connection:
+        rows = [row.quarantine_id for row in quarantine_list(connection)]
+        quarantine_resolve(connection, rows, "dismissed", note="the CRM", now=NOW)
+    assert held()
+    assert refused()
+    # Another customer's request of that number is another request.
+    land(tmp_path, ("zoe", number, *word))
+    assert reasons("rights_requests") == {}
+    assert find(number, "ann").status == "open"
+    # Once Assent has lifted it, its rows land as others do.
+    take_step(POLICY, number, "lifted", customer_id="ann", told="by letter")
+    inbox.drop(inbox.waiting())
+    land(tmp_path, ("ann", number, "restriction", "2024-06-30 00:00:00", "withdrawn"))
+    assert reasons("rights_requests") == {}
 
 
 def test_a_lifted_hold_is_not_put_back(tmp_path):
