@@ -340,12 +340,21 @@ def add_steps(
 ) -> None:  # fmt: skip
     """Note a step taken on several requests: customer id, request id and type of each."""
     handles = handles_of(connection, [customer_id for customer_id, *_ in requests])
+    of = [(handles[customer_id], *request) for customer_id, *request in requests]
+    add_steps_of(connection, of, step, at=at, actor=actor, **details)
+
+
+def add_steps_of(
+    connection: duckdb.DuckDBPyConnection, requests: Sequence[tuple[Any, ...]], step: str,
+    *, at: datetime, actor: str, **details: Any,
+) -> None:  # fmt: skip
+    """Note a step as :func:`add_steps` does, given handles in place of customer ids."""
     connection.execute(
         "insert into kept.steps select handle, request_id, type, $step, $at, $actor, $details"
         " from (select unnest($handles::uuid[]) as handle, unnest($ids::varchar[]) as request_id,"
         " unnest($types::varchar[]) as type)",
         {
-            "handles": [handles[customer_id] for customer_id, *_ in requests],
+            "handles": [handle for handle, *_ in requests],
             "ids": [request_id for _, request_id, _ in requests],
             "types": [kind for *_, kind in requests],
             "step": step, "at": at, "actor": actor, "details": json.dumps(details),

@@ -12,10 +12,17 @@ from governance import acts, inbox, limits
 from governance.aging import today
 from governance.policy.model import Policy
 from governance.policy.words import REQUEST_STATES, STEPS, VERIFIED_REQUESTS
-from governance.rights import kept
+from governance.rights import kept, left_holds
 from governance.rights.deadlines import due_dates, regime_of
 from governance.rights.receipt import keep as keep_receipts
-from governance.rights.requests import GRANTED, LIFTED, RESTRICTION, Request, find
+from governance.rights.requests import (
+    GRANTED,
+    LIFTED,
+    RESTRICTION,
+    Request,
+    find_all,
+    listing,
+)
 from warehouse.clock import now, utc_naive
 from warehouse.errors import UsageError
 
@@ -45,14 +52,31 @@ def take_step(
         if step not in STEPS:
             raise UsageError("there is no such step", f"use one of {', '.join(STEPS)}")
         limits.require_told(*details.values())
-        request = find(request_id, customer_id, step, kind)
+        request, handle = _meant(request_id, customer_id, step, kind)
         act |= {"subject_key": request.subject_key, "request_id": request.number,
                 "type": request.type}  # fmt: skip
         require_open(request, step)
         _require_fitting(policy, request, step)
         _require_told_beforehand(request, step, details.get("told"))
-        note_step(request, step, **details)
+        if handle:
+            left_holds.note_lifted(handle, request, **details)
+        else:
+            note_step(request, step, **details)
     return request
+
+
+def _meant(
+    request_id: str, customer_id: str | None, step: str, kind: str | None
+) -> tuple[Request, Any]:
+    """Return the request that is meant; and the handle of whose it is, of a hold of the erased."""
+    among = listing(customer_id, [request_id])
+    named = any(request.request_id == request_id for request in among)
+    if step == LIFTED and kind in (None, RESTRICTION) and not named:
+        left = left_holds.find(request_id, customer_id)
+        if left:
+            handle, hold = left
+            return hold, handle
+    return find_all([request_id], among, customer_id, step, kind)[0], None
 
 
 def _require_fitting(policy: Policy, request: Request, step: str) -> None:

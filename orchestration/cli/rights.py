@@ -80,7 +80,10 @@ def hold(subject: str, reason: str, until: datetime) -> None:
 
     opened = put_under_hold(subject, reason=reason, until=until.date())
     click.echo(f"opened {opened.request_id}: it ends with its last day, or by `assent rights lift`")
-    _warn_of_nobody(opened)
+    if opened.erased:
+        click.echo("that customer was erased: it holds what is still kept of them")
+    else:
+        _warn_of_nobody(opened)
 
 
 @rights.command("list")

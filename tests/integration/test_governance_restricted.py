@@ -15,6 +15,7 @@ from governance.consent_relations import LANDED
 from governance.policy.words import HELD, OF_HOLD
 from governance.release import publish_permission
 from governance.rights import custody, kept, recall, restricted
+from governance.rights.answered import answered
 from governance.rights.erasure import erase
 from governance.rights.opening import hold
 from governance.rights.requests import Request, find
@@ -190,6 +191,32 @@ def test_no_row_of_a_feed_changes_a_hold(tmp_path, status):
     inbox.drop(inbox.waiting())
     land(tmp_path, ("ann", number, "restriction", "2024-06-30 00:00:00", "withdrawn"))
     assert reasons("rights_requests") == {}
+
+
+def test_a_hold_of_somebody_who_was_erased_is_lifted(tmp_path):
+    """Its word was stopped at the door: `kept` alone has it, and needs nobody's number."""
+    land(tmp_path)
+    publish_permission(POLICY)
+    assert len(erased()) == 1
+    number = hold("ann", reason="claim 7", until=date(2025, 1, 1)).request_id
+    land(tmp_path)
+    publish_permission(POLICY)
+
+    def lift(**whose):
+        return take_step(POLICY, number, "lifted", told="by letter", **whose)
+
+    for whose in ({"customer_id": "zoe"}, {"kind": "erasure"}):
+        with pytest.raises(UsageError, match="no such request"):
+            lift(**whose)
+    with pytest.raises(UsageError, match="no such request"):
+        take_step(POLICY, number, "withdrawn", how="by letter")
+    assert lift().is_hold
+    with kept.opened() as connection:
+        assert connection.execute(f"from {kept.HOLDS}").fetchall() == []
+    assert [step["step"] for step in answered(POLICY, number).steps] == [HELD, "lifted"]
+    assert inbox.waiting().rights_requests.num_rows == 0
+    with pytest.raises(UsageError, match="has ended: lifted"):
+        lift(customer_id="ann")
 
 
 def test_a_lifted_hold_is_not_put_back(tmp_path):
