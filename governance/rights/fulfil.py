@@ -20,7 +20,7 @@ from governance.rights.erasure import erase
 from governance.rights.leaving import ERASURE
 from governance.rights.rectification import RECTIFICATION, rectify
 from governance.rights.requests import Request
-from governance.rights.steps import note_step, require_open, require_verified
+from governance.rights.steps import note_step, require_asked_for, require_open, require_verified
 from warehouse.clock import now
 from warehouse.errors import UsageError
 
@@ -138,12 +138,13 @@ def _require_nothing_left(requests: Sequence[Request], beside: Sequence[Request]
 
 def _folder_for(request: Request, to: Path | None) -> Path:
     """Return the folder for the answer to a request, if that can be given."""
+    require_open(request)
+    require_asked_for(request)
     if request.type not in ANSWERS:
         raise UsageError(
             f"Assent doesn't fulfil a request for {request.type} by itself",
             f"fulfil it, then `assent rights done {request.request_id} --how ...`",
         )
-    require_open(request)
     require_verified(request)
     if to is None:
         raise UsageError(

@@ -81,13 +81,8 @@ def _meant(
 
 def _require_fitting(policy: Policy, request: Request, step: str) -> None:
     """Refuse a step that this request can't take."""
-    if request.is_hold and step != LIFTED:
-        raise UsageError(
-            "a legal hold is the company's own: nobody has asked for it, so that it has no due"
-            " date, there is nothing to decide, and nobody takes it back",
-            f"`{_lift(request)}` ends it",
-            rule="request.hold",
-        )
+    if step != LIFTED:
+        require_asked_for(request)
     if step == "extended":
         _require_extendable(policy, request)
     elif step == "fulfilled" and request.type == "erasure":
@@ -99,6 +94,17 @@ def _require_fitting(policy: Policy, request: Request, step: str) -> None:
         require_verified(request)
     elif step == LIFTED and request.type != RESTRICTION:
         raise UsageError("only a restriction is lifted", "`refuse` or `done` ends the others")
+
+
+def require_asked_for(request: Request) -> None:
+    """Refuse to answer a legal hold."""
+    if request.is_hold:
+        raise UsageError(
+            "a legal hold is the company's own: nobody has asked for it, so that it has no due"
+            " date, there is nothing to decide, and nobody takes it back",
+            f"`{_lift(request)}` ends it",
+            rule="request.hold",
+        )
 
 
 def _require_told_beforehand(request: Request, step: str, told: str | None) -> None:

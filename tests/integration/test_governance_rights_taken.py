@@ -2,6 +2,8 @@
 
 import pytest
 
+from governance.rights.answer import Meanings
+from governance.rights.fulfil import fulfil
 from governance.rights.opening import hold
 from governance.rights.requests import find, listing
 from governance.rights.steps import take_step
@@ -17,6 +19,8 @@ from tests.integration.test_governance_rights_numbers import (
 )
 from tests.support.feeds import NOW
 from warehouse.errors import UsageError
+
+MEANINGS = Meanings({}, {}, {}, lambda *_: {})  # of no right that is answered here
 
 
 @pytest.mark.parametrize(
@@ -96,6 +100,17 @@ def test_of_a_legal_hold_nobody_takes_a_step_of_what_was_asked_for(tmp_path, ste
     with pytest.raises(UsageError, match=f"`assent rights lift {number} --told ...` ends it"):
         take_step(POLICY, number, step, how="-")
     assert [taken["step"] for taken in find(number).steps] == ["held"]
+
+
+def test_what_takes_only_lifting_says_so_where_it_was_to_be_fulfilled(tmp_path):
+    """Not `done`, which it would refuse as well."""
+    land(tmp_path, ("ann", "7", "restriction", FIRST, "open"))
+    with pytest.raises(UsageError, match=r"then `assent rights done 7 --how \.\.\.`"):
+        fulfil(POLICY, [find("7")], [], MEANINGS)
+    take_step(POLICY, "7", "fulfilled", how="-")
+    for number in ("7", hold("ann", reason="claim 7", until=NOW.date()).request_id):
+        with pytest.raises(UsageError, match=f"`assent rights lift {number} --told ...` ends it"):
+            fulfil(POLICY, [find(number)], [], MEANINGS)
 
 
 @pytest.mark.parametrize(
