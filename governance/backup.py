@@ -214,6 +214,7 @@ def restore(
             migrate()
             erased = _made_ready(home, manifest, readable=not damaged)
             recalled = recall(utc_naive(manifest.moment), opened)
+            kept.take_vault()
             recorded = released.take_over(home, utc_naive(manifest.moment))
         acts.take_in(ready)
         unlisted, lost = 0, [home.inbox] if damaged else []

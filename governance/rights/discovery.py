@@ -28,7 +28,8 @@ HOLDS_NOBODY = frozenset(
         "governance.unrecorded_releases",
         SPECIAL_VALUES, "segmentation.segments",
         "segmentation.aggregates", "segmentation.aggregate_texts",
-        "main.segments", "main.about", "main.unread", "main.kept", "main.sealing",
+        "main.segments", "main.about", "main.unread", "main.kept", "main.decisions",
+        "main.sealing",
     }
 )  # fmt: skip
 

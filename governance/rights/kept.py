@@ -23,7 +23,7 @@ from typing import Any
 
 import duckdb
 
-from governance import identity, kept_bound, marks
+from governance import identity, kept_bound, marks, vault_bound
 from governance.consent_relations import listed
 from governance.marks import Mark
 from governance.policy.words import HELD, RELEASING_STATES
@@ -78,6 +78,7 @@ TABLES = {
         " kind varchar not null, since timestamp not null, request_id varchar, purpose varchar,"
         " told varchar, notice_id varchar, handed_at timestamp, confirmed_at timestamp, how varchar"
     ),
+    vault_bound.TABLE: vault_bound.SHAPE,  # what the vault alone holds: how much of it there is
     "changes": "number bigint not null",  # of what neither adds a row that counts nor removes one
     # What was too old: how many rows of which table. Of a vault or a backup from before the file
     # had ``come`` so far, nobody would know any more whom of it has been erased since.
@@ -195,7 +196,7 @@ def _mark(connection: duckdb.DuckDBPyConnection) -> Mark:
 
 
 def bind(connection: duckdb.DuckDBPyConnection) -> None:
-    """Hold the file to the vault, and note there how far it has come.
+    """Hold the file to the vault, and the vault to the file, and note in each how far both are.
 
     Without the list of who was erased, or with an older one, the next feed would bring them back.
     ``connection`` has the vault attached, to be written.
@@ -204,14 +205,16 @@ def bind(connection: duckdb.DuckDBPyConnection) -> None:
     ------
     UsageError
         If the file is missing, another's, or an older copy; or the vault is one from before an
-        erasure that the file has forgotten.
+        erasure that the file has forgotten, or from before a rectification that it knows of.
     """
     connection.execute("create table if not exists vault.kept (of varchar, steps bigint)")
     of_vault, of_published = kept_bound.noted_in(connection, "vault"), kept_bound.of_published()
     known = [*of_vault, *of_published]
     if known and not Home.current().kept.exists():
         raise kept_bound.missing()
-    found = mark(first=not known, least=known)
+    with opened(first=not known, least=known) as keeping:
+        vault_bound.hold(connection, keeping)
+        found = _mark(keeping)
     for noted in of_vault:
         require_remembered(noted.steps)
     connection.execute("begin")
@@ -221,10 +224,14 @@ def bind(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def require_as_far() -> None:
-    """Refuse a file that is older than others know of, before writing lets it catch up."""
-    if known := kept_bound.known():
-        with opened(least=known):
-            pass
+    """Refuse a file that is older than others know of, before writing lets it catch up.
+
+    And a vault that is older than the file knows of.
+    """
+    known, come = kept_bound.known(), vault_bound.come()
+    if known or Home.current().kept.exists():
+        with opened(least=known) as keeping:
+            vault_bound.require(keeping, come)
 
 
 def require_newest() -> None:
@@ -232,6 +239,13 @@ def require_newest() -> None:
     vault, _ = identity.stores()
     with connected(vault) as connection:
         bind(connection)
+
+
+def take_vault() -> None:
+    """Take the vault that a restore has brought, however old: what it lacks is opened again."""
+    vault, _ = identity.stores()
+    with connected(vault) as connection, opened() as keeping:
+        vault_bound.take(connection, keeping)
 
 
 def require_remembered(come: int) -> None:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import duckdb
 
-from governance import acts, identity, limits
+from governance import acts, identity, limits, vault_bound
 from governance.rights import kept
 from governance.rights.published import note_kept
 from governance.rights.replay import replay
@@ -50,6 +50,7 @@ def readmit(customer_id: str, *, evidence: str, since: datetime | None = None) -
     limits.require_short(evidence)
     with acts.acting("rights.readmit") as act:
         present = utc_naive(now())
+        kept.require_as_far()
         with kept.opened() as connection:
             handle = kept.handle_of(connection, customer_id)
             rows = connection.execute(
@@ -89,7 +90,7 @@ def readmit(customer_id: str, *, evidence: str, since: datetime | None = None) -
             )
         _read_again(since)
         act["subject_key"] = key = _enrolled(customer_id, since or present)
-        kept.require_newest()  # notes that it has come so far
+        kept.require_newest()  # notes that it has come so far, and the vault
         note_kept()
     return key
 
@@ -137,8 +138,11 @@ def _enrolled(customer_id: str, since: datetime) -> UUID:
             connection, f"select {quoted(identity.as_landed(customer_id))} as customer_id"
         )
         key = identity.subject_key_of(connection, customer_id)
+        connection.execute("begin")
         connection.execute(
             "insert into vault.readmitted values (?, ?, ?)",
             [key, since, written_after],
         )
+        vault_bound.decide(connection)
+        connection.execute("commit")
     return key

@@ -14,7 +14,7 @@ from typing import Any
 
 import duckdb
 
-from governance import acts, clocks, identity, release, spelling, status, vaulted
+from governance import acts, clocks, identity, release, spelling, status, vault_bound, vaulted
 from governance.aging import today
 from governance.policy.model import Policy
 from governance.policy.words import PERMISSION
@@ -117,6 +117,7 @@ def finish(policy: Policy, payload: dict[str, Any]) -> None:
         )
     if not right or found[0].status != OPEN:
         return  # killed before the vault knew, so the request stands; or nothing is left to do
+    kept.require_newest()  # notes that no vault from before this is taken any more
     rows = _correct_landing(policy, subject, right, payload["at"])
     release.publish_permission(policy)
     rows |= {f"published_{p}": {"rows": n}
@@ -145,6 +146,7 @@ def _decide(policy: Policy, request: Request, changes: Mapping[str, str | None])
             _decide_one(connection, key, request.request_id, (name, before[name], changes[name]))
         if any(_in_vault(connection, name) for name in wrong):
             vaulted.renew(connection, key, today(policy))
+        vault_bound.decide(connection)
         connection.execute("commit")
 
 

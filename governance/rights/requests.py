@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from governance import identity, inbox
+from governance import identity, inbox, vault_bound
 from governance.consent_relations import requests_sql
 from governance.kept_bound import noted_in
 from governance.policy.words import HELD, PERMISSION, REQUEST_STATES, STOPPING_REQUESTS, TAKEN_BACK
@@ -138,8 +138,10 @@ def listing(
         columns = [name for name, *_ in rows.description]
         found = [dict(zip(columns, row, strict=True)) for row in rows.fetchall()]
         least = [mark for file in ("vault", "permission") for mark in noted_in(connection, file)]
+        come = vault_bound.come_in(connection)
     asked = {row["request_id"] for row in found}
     with kept.opened(least=least) as connection:
+        vault_bound.require(connection, come)
         handles = kept.handles_of(connection, {row["customer_id"] for row in found})
         steps = kept.steps_of(connection, handles)
         numbers = kept.numbers(connection, asked)

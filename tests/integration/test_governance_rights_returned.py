@@ -81,8 +81,8 @@ def put_back(home, saved):
 
 
 @pytest.fixture
-def returned(tmp_path, monkeypatch):
-    """Back up, erase Ann, back up, and admit her again."""
+def gone(tmp_path, monkeypatch):
+    """Back up, erase Ann, and back up."""
     on(monkeypatch, "2024-06-10")
     land(tmp_path, OLD)
     for name in ("before", "between"):
@@ -91,9 +91,15 @@ def returned(tmp_path, monkeypatch):
         if name == "before":
             on(monkeypatch, "2024-06-11")
             erased("E-1")
+    return tmp_path
+
+
+@pytest.fixture
+def returned(gone, monkeypatch):
+    """And admit her again."""
     on(monkeypatch, "2024-06-12")
     readmit("ann", evidence="contract 2")
-    return tmp_path
+    return gone
 
 
 @pytest.mark.parametrize(
@@ -158,12 +164,25 @@ def test_nor_does_such_a_state_that_was_put_back_by_hand(erased_again, home):
     assert (known(), baskets()) == ({"zoe"}, {f"zoe {OLD}"})
 
 
-def test_an_older_state_that_was_put_back_by_hand_isnt_who_returns(returned, home):
+def test_an_older_state_that_was_put_back_by_hand_isnt_who_returns(gone, home):
     """Whom it holds leaves first; the vault is that of before the erasure."""
-    put_back(home, returned / "before")
+    put_back(home, gone / "before")
     assert known() == {"ann", "zoe"}
     readmit("ann", evidence="contract 2")
     assert (known(), baskets()) == ({"ann", "zoe"}, {f"zoe {OLD}"})
+
+
+@pytest.mark.parametrize("saved", ["before", "between"])
+def test_one_from_before_the_return_is_refused(returned, home, saved):
+    """Else they would be stopped at the door again, without a word."""
+    put_back(home, returned / saved)
+    for act in (lambda: land(returned, OLD, NEW, anew=1), lambda: readmit("ann", evidence="x")):
+        with pytest.raises(UsageError) as raised:
+            act()
+        assert raised.value.rule == "vault.older"
+    restore(returned / f"{saved} False")
+    land(returned, OLD, NEW, anew=1)
+    assert known() == {"zoe"}
 
 
 def let_go():

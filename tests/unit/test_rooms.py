@@ -22,6 +22,7 @@ CALLERS = {
     "governance.rights.requests",
     "governance.sealed",
     "governance.kept_bound",
+    "governance.vault_bound",
     "governance.rights.kept",
     "governance.rights.kept_lost",
     "governance.rights.discovery",
