@@ -8,8 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-import duckdb
-
 from governance.policy.words import (
     HOLDING_FEEDS,
     HOLDING_REQUESTS,
@@ -20,7 +18,6 @@ from governance.policy.words import (
     STOPPING_REQUESTS,
     TAKEN_BACK,
 )
-from warehouse.errors import UsageError
 from warehouse.sql import quoted
 
 
@@ -234,23 +231,3 @@ def known_then(known: datetime) -> Relations:
     """
     until = f"timestamp '{known}'"
     return _known_now(f"(p.{{}} and p.{{}}_since <= {until})", f"w.received_at <= {until}")
-
-
-def require_current(connection: duckdb.DuckDBPyConnection) -> None:
-    """Refuse to judge by a permission file that lacks some of what decides.
-
-    Raises
-    ------
-    UsageError
-        If an earlier version published it.
-    """
-    wanted = {("subjects", f"{name}_since") for name in STOPS}
-    wanted.add(("consent_events", "given_by"))
-    there = connection.execute(
-        "select table_name, column_name from duckdb_columns() where database_name = 'permission'"
-    ).fetchall()
-    if wanted - set(there):
-        raise UsageError(
-            "what decides permission was published by an earlier version", "run `assent run`",
-            rule="permission.earlier",
-        )  # fmt: skip

@@ -18,7 +18,8 @@ from typing import Any
 import duckdb
 
 from governance import acts, aging, consent, evidence, handover, identity, inbox
-from governance.consent_relations import KNOWN_NOW, require_current
+from governance.consent_relations import KNOWN_NOW
+from governance.permission_bound import require_current
 from governance.policy.columns import purpose_named
 from governance.policy.load import policy_hash
 from governance.policy.model import Policy, Recipient

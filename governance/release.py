@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from governance import aging, kept_bound, lapse, status
+from governance import aging, kept_bound, lapse, permission_bound, status
 from governance.clocks import Clocks
 from governance.consent_relations import LANDED
 from governance.policy.load import policy_hash
@@ -86,8 +86,9 @@ def publish_permission(policy: Policy) -> None:
     """Publish what decides permission, so that readers never need the warehouse.
 
     Done as soon as events have landed, whatever becomes of the rest of the run: a denial takes
-    effect on exports even if no mart can be published.
+    effect on exports even if no mart can be published. The vault notes its number then.
     """
+    number = permission_bound.next_number()
     publish(
         {
             PERMISSION: {
@@ -99,11 +100,21 @@ def publish_permission(policy: Policy) -> None:
                 ),
                 "unread": f"select ({UNREAD}) as events",
                 "about": f"select {quoted(policy_hash(policy))} as policy_hash, ({RECORDED})"
-                " as recorded",
+                f" as recorded, {number}::bigint as {permission_bound.NUMBER}",
                 kept_bound.TABLE: kept_bound.note_sql(kept_bound.known()),
             }
         }
     )
+    permission_bound.note(number)
+
+
+def renew_permission(policy: Policy) -> bool:
+    """Publish what decides permission anew, if an older copy was put there; return whether."""
+    if not permission_bound.is_older():
+        return False
+    require_recorded()
+    publish_permission(policy)
+    return True
 
 
 def published_tables(

@@ -16,7 +16,8 @@ from uuid import UUID
 import duckdb
 
 from governance import acts, consent, consent_words, identity, inbox
-from governance.consent_relations import KNOWN_NOW, Relations, known_then, require_current
+from governance.consent_relations import KNOWN_NOW, Relations, known_then
+from governance.permission_bound import require_current
 from governance.policy.columns import purpose_named
 from governance.policy.model import Policy
 from governance.policy.words import PERMISSION, Basis

@@ -71,7 +71,7 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
         if withdrawn:
             context.log.info(f"withdrawn, for the policy no longer has it: {withdrawn}")
         try:
-            kept.require_as_far()  # before anything lets it catch up
+            _let_none_be_older(context)
             if ended := restricted.lift_ended():
                 context.log.info(f"legal holds lifted, as their last day has ended: {ended}")
                 waiting = inbox.waiting()
@@ -106,6 +106,13 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
         metadata |= provenance()
         metadata |= figures.get(name, {})
         yield dg.MaterializeResult(asset_key=["landing", name], metadata=metadata)
+
+
+def _let_none_be_older(context: dg.AssetExecutionContext) -> None:
+    """Go on with the newest files only, before anything lets an older one catch up."""
+    kept.require_as_far()
+    if release.renew_permission(policy()):
+        context.log.info("what decides permission was an older copy: published anew")
 
 
 def _let_rows_expire(context: dg.AssetExecutionContext, writer: Writer) -> None:

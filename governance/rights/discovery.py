@@ -29,7 +29,7 @@ HOLDS_NOBODY = frozenset(
         SPECIAL_VALUES, "segmentation.segments",
         "segmentation.aggregates", "segmentation.aggregate_texts",
         "main.segments", "main.about", "main.unread", "main.kept", "main.decisions",
-        "main.sealing",
+        "main.published", "main.sealing",
     }
 )  # fmt: skip
 

@@ -12,13 +12,8 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from governance import consent, identity, inbox
-from governance.consent_relations import (
-    KNOWN_NOW,
-    STOPS,
-    listed,
-    requests_sql,
-    require_current,
-)
+from governance.consent_relations import KNOWN_NOW, STOPS, listed, requests_sql
+from governance.permission_bound import require_current
 from governance.policy.model import Policy
 from governance.policy.words import DENIALS, PERMISSION
 from governance.rights import kept

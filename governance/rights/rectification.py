@@ -98,6 +98,7 @@ def finish(policy: Policy, payload: dict[str, Any]) -> None:
     """
     began = time.monotonic()
     subject, number = payload["subject_key"], payload["request_id"]
+    release.renew_permission(policy)
     if not Home.current().published_file(PERMISSION).exists():  # it was damaged
         release.publish_permission(policy)
     found = [

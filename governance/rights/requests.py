@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from governance import identity, inbox, vault_bound
+from governance import identity, inbox, permission_bound, vault_bound
 from governance.consent_relations import requests_sql
 from governance.kept_bound import noted_in
 from governance.policy.words import HELD, PERMISSION, REQUEST_STATES, STOPPING_REQUESTS, TAKEN_BACK
@@ -128,6 +128,7 @@ def listing(
     beside = published_store(PERMISSION, alias="permission")
     with identity.opened(beside) as connection:
         waiting.register(connection)
+        permission_bound.require_newest(connection)
         rows = connection.execute(
             _LISTED,
             {

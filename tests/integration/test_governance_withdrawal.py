@@ -1,5 +1,7 @@
 """A withdrawal takes effect at once on exports and with the next run on everything else."""
 
+import shutil
+
 import dagster as dg
 import pytest
 
@@ -105,7 +107,13 @@ def test_every_act_is_recorded_once_and_without_the_subject(story):
     assert story.newcomer not in text
 
 
-@pytest.mark.parametrize("at", ["release.publish_permission", "unpublish.take_out"])
+@pytest.mark.parametrize(
+    "at",
+    [
+        "release.publish_permission", "unpublish.take_out",
+        pytest.param("permission_bound.note", marks=pytest.mark.slow),
+    ],
+)  # fmt: skip
 def test_an_event_stays_in_the_inbox_until_all_heeds_it(small, tmp_path, monkeypatch, at):
     """A run that dies between landing an event and heeding it must not lose the denial."""
     from governance import inbox
@@ -163,3 +171,33 @@ def test_an_inbox_that_is_lost_is_missed(small, tmp_path):
     assert one.assent("consent", "new-inbox").status == 0
     assert (one.acts()[-1]["act"], one.acts()[-1]["keys"]) == ("consent.new_inbox", ["inbox"])
     assert one.assent(*export).json["held_back"] == {}
+
+
+def test_an_older_copy_of_what_is_published_brings_back_nobody_who_withdrew(small, tmp_path):
+    """Once that has landed, it waits nowhere else; a run publishes it anew."""
+    one = small.copy(tmp_path / "home")
+    who, to = min(one.members()), tmp_path / "audience.csv"
+    export = ("export", str(one.members()[who]), "--purpose", "segmentation", "--recipient",
+              "store_planning", "--unencrypted", "--json", "--to", str(to))  # fmt: skip
+    land = ("run", "--select", "key:landing/clocks")
+    assert one.assent(*land).status == 0
+    shutil.copytree(one.home.published, tmp_path / "older")
+    assert one.assent("consent", "record", who, "withdrawn").status == 0
+    number = one.assent("rights", "open", who, "access", "--json").json["request_id"]
+    assert one.assent(*land).status == 0
+    assert who not in one.in_mart()
+
+    shutil.copytree(tmp_path / "older", one.home.published, dirs_exist_ok=True)
+    assert who in one.in_mart()
+    for command in (export, ("consent", "show", who), ("rights", "show", number)):
+        done = one.assent(*command)
+        assert (done.status, "permission.duckdb is an older copy" in done.err) == (2, True), command
+    assert not to.exists()
+    assert one.assent("consent", "record", max(one.members()), "withdrawn").status == 0
+    done = one.assent(*land)
+    assert done.status == 0, done.said
+    assert who not in one.in_mart()
+    assert one.assent("rights", "show", number).status == 0
+    done = one.assent(*export)
+    assert done.status == 0, done.said
+    assert who not in to.read_text()

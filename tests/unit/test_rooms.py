@@ -23,6 +23,7 @@ CALLERS = {
     "governance.sealed",
     "governance.kept_bound",
     "governance.vault_bound",
+    "governance.permission_bound",
     "governance.rights.kept",
     "governance.rights.kept_lost",
     "governance.rights.discovery",
