@@ -52,17 +52,17 @@ def rotate(names: Sequence[str]) -> dict[str, Changed]:
         none, or the key that has signed receipts is another; then nothing has been changed, and no
         key made.
     UsageError
-        If a file is lost or damaged, or `inbox` or `kept` an older copy: the newest, put back
-        later, would open with the old key alone. A published file that is damaged is removed
-        instead.
+        If a file is lost or damaged, or `inbox`, `kept` or, as that knows, the vault an older copy:
+        the newest, put back later, would open with the old key alone. A published file that is
+        damaged is removed instead.
     """
     with acts.acting(ROTATE, names=list(names)):
         _require_files(names)
         _require_change(names)
         if inbox.store().key_name in names:  # only now: it opens with a key that is there
             inbox.require_newest()
-        if kept.store().key_name in names and Home.current().kept.exists():
-            kept.require_as_far()
+        if {kept.store().key_name, "vault"} & {*names} and Home.current().kept.exists():
+            kept.require_as_far()  # the vault, too, as that knows
         for name in names:
             _require_opening(name)
         for name in names:

@@ -54,7 +54,7 @@ def test_an_older_vault_that_would_undo_a_rectification_is_refused(small, tmp_pa
     for command in (
         LAND, ("rights", "list"), (*EXPORT, str(tmp_path / "out.csv")),
         ("backup", "--to", str(tmp_path / "b")),
-        ("rights", "readmit", "nobody", "--evidence", "x"),
+        ("rights", "readmit", "nobody", "--evidence", "x"), ("keys", "rotate", "vault"),
     ):  # fmt: skip
         refused(one, *command)
     assert not [path for path in tmp_path.iterdir() if path.name in ("out.csv", "b")]
