@@ -164,7 +164,12 @@ def held():
     return ask(f"select held from {LANDED.subjects} where subject_key = '{key()}'") == [(True,)]
 
 
-@pytest.mark.parametrize("status", ["withdrawn", "refused", "lifted", "open"])
+REST = ("refused", "lifted", "open")
+
+
+@pytest.mark.parametrize(
+    "status", ["withdrawn", *(pytest.param(s, marks=pytest.mark.slow) for s in REST)]
+)
 def test_no_row_of_a_feed_changes_a_hold(tmp_path, status):
     """It is in the quarantine, alone in its feed too, and keeps nothing of others from landing."""
     land(tmp_path)

@@ -39,6 +39,7 @@ def refused(one, *command):
     assert (done.status, OLDER in done.err) == (2, True), (command, done.said)
 
 
+@pytest.mark.slow
 def test_an_older_vault_that_would_undo_a_rectification_is_refused(small, tmp_path, monkeypatch):
     one = own_feeds(small.copy(tmp_path / "home"), tmp_path / "feeds")
     who = min(one.members())
