@@ -17,7 +17,7 @@ SCHEMAS = ("landing", "consented", "marts", "segmentation", "governance")
 # Keys made from keys, numbers and moments of a run, whether it was due to fit a model, and which
 # list of the erased (`kept`) it went by.
 OF_THE_RUN = {"row_key", "code_version", "load_id", "counted_in", "built_through_load", "loaded_at",
-              "quarantined_at", "known_until", "fit", "of", "steps"}  # fmt: skip
+              "quarantined_at", "known_until", "fit", "of", "steps", "publication"}  # fmt: skip
 
 
 def contents(one: Installation, *, whole: bool = False) -> dict[str, list[tuple[Any, ...]]]:
