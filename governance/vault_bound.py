@@ -8,6 +8,10 @@ that was killed in between the vault is further, never behind. Does not belong h
 is asked (``rights.kept``), what a restore opens again instead (``rights.recall``).
 """
 
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
 import duckdb
 
 from governance import identity
@@ -17,6 +21,9 @@ from warehouse.errors import UsageError
 from warehouse.home import Home
 
 TABLE = "decisions"
+OLDER = "vault.older"
+P = ParamSpec("P")
+T = TypeVar("T")
 SHAPE = "number bigint not null"
 
 
@@ -65,8 +72,26 @@ def require(keeping: duckdb.DuckDBPyConnection, found: int | None) -> None:
             " somebody who was erased was admitted again, which it would undo",
             "put back the newest; if it is lost, `assent restore` puts a backup in its place, and"
             " opens such rectifications again",
-            rule="vault.older",
+            rule=OLDER,
         )
+
+
+def again_if_older(ask: Callable[P, T]) -> Callable[P, T]:
+    """Let a reader ask once more before it refuses: it opens the vault before ``kept``.
+
+    Both may have come further in between, by a rectification or a readmission.
+    """
+
+    @wraps(ask)
+    def asked(*args: P.args, **given: P.kwargs) -> T:
+        try:
+            return ask(*args, **given)
+        except UsageError as error:
+            if error.rule != OLDER:
+                raise
+        return ask(*args, **given)
+
+    return asked
 
 
 def hold(connection: duckdb.DuckDBPyConnection, keeping: duckdb.DuckDBPyConnection) -> None:

@@ -271,6 +271,7 @@ def _keep(
             of for of, there in receipt.kept_of(connection, numbers).items()
             if "signature" not in there or there.get("erased_at") == payload["at"]
         }  # fmt: skip
+        before = receipt.fitted_before(connection, handles.values())
         steps, drafts = [], {}
         for customer_id, subject, _ in keep:
             of = handles[customer_id], asked[subject], leaving.ERASURE
@@ -281,7 +282,7 @@ def _keep(
                 "rows_found": {file: rows[subject] for file, rows in found.items()
                                if subject in rows},
                 "recipients": told.get(of, {}),
-                "models": [{**m, "fitted_on_subject": m["fitted_on_subject"][subject]}
+                "models": [{**m, "fitted_on_subject": _told(m, subject, before, of[0])}
                            for m in fits],
             }  # fmt: skip
         kept.add_steps(connection, steps, "fulfilled", at=since, actor=payload["actor"])
@@ -296,6 +297,13 @@ def _keep(
             [[handles[customer_id] for customer_id, *_ in keep], since, numbers],
         )
         connection.execute("commit")
+
+
+def _told(
+    model: Mapping[str, Any], subject: str, before: Mapping[tuple[Any, str], str], handle: Any
+) -> str:
+    said: str = model["fitted_on_subject"][subject]
+    return before.get((handle, model["model"]), said) if said == "no" else said
 
 
 def _sign(payload: dict[str, Any], seconds: float) -> None:

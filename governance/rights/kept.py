@@ -223,6 +223,7 @@ def bind(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("commit")
 
 
+@vault_bound.again_if_older
 def require_as_far() -> None:
     """Refuse a file that is older than others know of, before writing lets it catch up.
 

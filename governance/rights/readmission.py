@@ -50,7 +50,7 @@ def readmit(customer_id: str, *, evidence: str, since: datetime | None = None) -
     limits.require_short(evidence)
     with acts.acting("rights.readmit") as act:
         present = utc_naive(now())
-        kept.require_as_far()
+        _bind()
         with kept.opened() as connection:
             handle = kept.handle_of(connection, customer_id)
             rows = connection.execute(
@@ -93,6 +93,14 @@ def readmit(customer_id: str, *, evidence: str, since: datetime | None = None) -
         kept.require_newest()  # notes that it has come so far, and the vault
         note_kept()
     return key
+
+
+def _bind() -> None:
+    """Hold vault and ``kept`` to each other; a vault that is begun anew counts on from there."""
+    identity.require_there()
+    with connected(*identity.stores()) as connection:
+        identity.prepare(connection, ())
+        kept.bind(connection)
 
 
 def read_once_written(connection: duckdb.DuckDBPyConnection) -> None:

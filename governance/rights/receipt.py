@@ -76,6 +76,22 @@ def kept_of(
     return {(handle, number, kind): json.loads(text) for handle, number, kind, text in rows}
 
 
+def fitted_before(
+    connection: duckdb.DuckDBPyConnection, handles: Iterable[Any]
+) -> dict[tuple[Any, str], str]:
+    """Return what receipts of some customers said of each model, that it was fitted on them or may.
+
+    Who was erased, has returned and is erased again has other keys than the model knew them by.
+    """
+    rows = connection.execute(
+        "select handle, m->>'model', max(m->>'fitted_on_subject') from (select handle,"
+        " unnest(json_extract(receipt, '$.models[*]')) as m from kept.receipts"
+        " where list_contains(?, handle)) where (m->>'fitted_on_subject') <> 'no' group by all",
+        [list(handles)],
+    ).fetchall()  # "yes" is more than "not known"
+    return {(handle, model): said for handle, model, said in rows}
+
+
 def owed_to(
     connection: duckdb.DuckDBPyConnection, request_ids: Sequence[str]
 ) -> dict[Of, dict[str, str]]:

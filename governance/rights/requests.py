@@ -117,6 +117,7 @@ def day_everywhere() -> date:
     return (now() - timedelta(hours=12)).date()
 
 
+@vault_bound.again_if_older
 def listing(
     customer_id: str | None = None, request_ids: Sequence[str] | None = None
 ) -> list[Request]:

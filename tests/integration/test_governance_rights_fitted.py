@@ -45,3 +45,14 @@ def test_it_tells_by_the_fit_whatever_the_marts_hold_by_then(small, tmp_path, si
         connection.execute(since.format(key=key))
     (model,) = erased(one, who)["models"]
     assert model["fitted_on_subject"] == said
+
+
+def test_who_returned_and_leaves_again_is_told_the_same_of_the_same_model(small, tmp_path):
+    one = small.copy(tmp_path / "home")
+    who = min(one.members())
+    told = [erased(one, who)]
+    assert one.assent("rights", "readmit", who, "--evidence", "x").status == 0
+    told.append(erased(one, who))
+    (first,), (second,) = (receipt["models"] for receipt in told)
+    assert first["model"] == second["model"]
+    assert (first["fitted_on_subject"], second["fitted_on_subject"]) == ("yes", "yes")

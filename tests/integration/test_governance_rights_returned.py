@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 import pytest
 
-from governance import backup
+from governance import backup, identity, vault_bound
 from governance.clocks import Clocks, last_instant
 from governance.rights import custody, expiry, kept, kept_before
 from governance.rights.erasure import erase
@@ -119,6 +119,24 @@ def test_a_state_from_before_the_return_has_nothing_of_them(
     land(returned, OLD, NEW, anew=2)
     assert baskets() == {f"zoe {OLD}", f"ann {NEW}"}
     must_reconcile()
+
+
+def test_who_returned_may_be_admitted_first_where_all_is_begun_anew(returned, home):
+    """Such as where vault and salts are lost for good, without a backup."""
+    with identity.opened() as connection:
+        readmissions = vault_bound.come_in(connection)
+    readmit_again(returned, home)
+    with identity.opened() as connection:
+        assert vault_bound.come_in(connection) > readmissions
+    readmit_again(returned, home)  # once more: what was counted goes on
+    load(sources_in(returned), POLICY)
+    assert "ann" in known()
+
+
+def readmit_again(folder, home):
+    for path in (home.warehouse, home.vault, home.salts, home.published_file("permission")):
+        path.unlink(missing_ok=True)
+    readmit("ann", evidence="contract 2")
 
 
 def test_who_has_returned_is_admitted_once_and_stays_away_when_leaving_again(returned, monkeypatch):
