@@ -101,3 +101,19 @@ def test_one_that_is_begun_anew_is_no_older_one(home, tmp_path):
     with pytest.raises(UsageError) as raised:
         load(sources_in(tmp_path))
     assert raised.value.rule == "vault.older"
+
+
+def test_a_reader_that_met_a_rectification_asks_once_more():
+    """It reads the vault, then `kept`, which may know of what was decided in between."""
+    rules = [vault_bound.OLDER]
+
+    @vault_bound.again_if_older
+    def ask():
+        if rules:
+            raise UsageError("older", "put back", rule=rules.pop(0))
+        return "found"
+
+    assert ask() == "found"
+    rules = [vault_bound.OLDER] * 2
+    with pytest.raises(UsageError, match="older"):
+        ask()
