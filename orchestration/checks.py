@@ -33,8 +33,8 @@ from orchestration.feeds import absent_columns, landed_clocks
 from orchestration.manifest import lineage, manifest, policy
 from orchestration.wording import in_words
 from orchestration.writer import Writer
+from warehouse.clear import files_in_clear
 from warehouse.clock import now
-from warehouse.connect import files_in_clear
 
 MART_KINDS = (
     "minimisation", "permission", "retention", "special_values", "completeness", "reconciliation",

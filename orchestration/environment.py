@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from warehouse import schema
+from warehouse.clear import in_clear
 from warehouse.clock import VARIABLE as CLOCK
 from warehouse.clock import now
-from warehouse.connect import in_clear
 from warehouse.errors import UsageError
 from warehouse.home import Home, production, sources_path
 from warehouse.journal import write_durably

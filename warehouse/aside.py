@@ -24,12 +24,17 @@ def begun(path: Path) -> tuple[Path, int]:
         The file whose name it is to take.
     """
     while True:
-        aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        aside = hidden(path)
         descriptor = os.open(aside, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         if aside.exists():  # nobody took it for left over before it was locked
             return aside, descriptor
         os.close(descriptor)
+
+
+def hidden(path: Path) -> Path:
+    """Return a new hidden name beside a file's own, which :func:`clear` knows."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}")
 
 
 def clear(*folders: Path) -> None:

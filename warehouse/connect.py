@@ -9,7 +9,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +17,8 @@ from pathlib import Path
 import duckdb
 
 from warehouse import keys, written_with
+from warehouse.aside import hidden
+from warehouse.clear import IN_CLEAR, in_clear
 from warehouse.errors import (
     DAMAGED,
     HELD,
@@ -30,7 +32,7 @@ from warehouse.errors import (
     is_damage,
     without_values,
 )
-from warehouse.home import Home, production
+from warehouse.home import Home
 from warehouse.sql import identifier, quoted
 
 # What DuckDB writes beside a database file while it works on it.
@@ -38,10 +40,6 @@ COMPANIONS = ("", ".wal", ".wal.checkpoint", ".wal.recovery")
 
 # Settings that are the user's, each with an example.
 SET_BY = {"memory_limit": ("ASSENT_MEMORY", "8GB"), "threads": ("ASSENT_THREADS", "2")}
-
-IN_CLEAR = "ASSENT_IN_CLEAR"
-# In the main header of a file of DuckDB's: checksum, magic bytes, version of storage, flags.
-MAGIC, FLAGS, ENCRYPTED = 8, 20, 1
 
 # A killed run's dbt holds the warehouse for moments longer than the run held the writer lock.
 DYING_SECONDS, POLL_SECONDS = 5.0, 0.1
@@ -181,40 +179,6 @@ def keys_used() -> Iterator[set[str]]:
         _used.reset(token)
 
 
-def in_clear() -> bool:
-    """Tell whether files are written in clear: without encryption, and without compression.
-
-    Only so can a test search the bytes of all files for what must not be in them. The rule
-    ``encryption.files`` breaks then.
-
-    Raises
-    ------
-    UsageError
-        In production mode.
-    """
-    if os.environ.get(IN_CLEAR, "") in ("", "0", "false"):
-        return False
-    if production():
-        raise UsageError(
-            f"{IN_CLEAR} leaves files unencrypted, which production mode refuses",
-            f"unset {IN_CLEAR}",
-        )
-    return True
-
-
-def files_in_clear() -> list[str]:
-    """Return the names of the state's DuckDB files that aren't encrypted, as their headers say."""
-    root = Home.current().root
-    found = []
-    for path in sorted({*root.glob("*"), *Home.current().published.glob("*")}):
-        if path.is_file():
-            with path.open("rb") as file:
-                header = file.read(FLAGS + 1)
-            if header[MAGIC : MAGIC + 4] == b"DUCK" and not header[FLAGS] & ENCRYPTED:
-                found.append(str(path.relative_to(root)))
-    return found
-
-
 def secure(connection: duckdb.DuckDBPyConnection, paths: list[Path], *, files: bool) -> None:
     """Apply the settings of every connection, dbt's included (``warehouse.dbt_plugin``)."""
     spill = Home.current().make().spill
@@ -271,8 +235,10 @@ def attach(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
         )  # fmt: skip
     if store.read_only:
         require_file(store)
+    while not (store.read_only or store.path.exists() or store.path.name.startswith(".")):
+        _make(store)
     began, told = time.monotonic(), False
-    while not _attached(connection, store, last=_since(began) > store.patience):
+    while not _attached(connection, store, store.path, last=_since(began) > store.patience):
         if store.on_wait and not told and _since(began) > DYING_SECONDS:
             store.on_wait(store.path.name)
             told = True
@@ -304,11 +270,32 @@ def require_file(store: Store) -> None:
     )
 
 
+def _make(store: Store) -> None:
+    """Make an empty file aside, then let it take its name: half of one is as good as damaged.
+
+    DuckDB writes a new file's headers one by one, under its name. What is built aside needs no
+    such care: it takes its name when it is whole.
+    """
+    aside = hidden(store.path)
+    try:
+        with _begun() as connection:
+            secure(connection, [aside], files=False)
+            _attached(connection, store, aside, last=True)
+        # Another process may take the name first, or clear what nobody has locked.
+        with suppress(FileExistsError, FileNotFoundError):
+            aside.chmod(0o600)
+            os.link(aside, store.path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
 def _since(began: float) -> float:
     return time.monotonic() - began
 
 
-def _attached(connection: duckdb.DuckDBPyConnection, store: Store, *, last: bool) -> bool:
+def _attached(
+    connection: duckdb.DuckDBPyConnection, store: Store, path: Path, *, last: bool
+) -> bool:
     """Try once, with each key that may fit; false if another process holds the file.
 
     Unless this was the last try.
@@ -319,7 +306,7 @@ def _attached(connection: duckdb.DuckDBPyConnection, store: Store, *, last: bool
         options += ["read_only"] if store.read_only else []
         given = f" ({', '.join(options)})" if options else ""
         try:
-            connection.execute(f"attach {quoted(store.path)} as {store.alias}{given}")
+            connection.execute(f"attach {quoted(path)} as {store.alias}{given}")
         except duckdb.Error as error:
             wrong = _explained(store, error)
             if isinstance(wrong, _HeldError) and not last:

@@ -9,6 +9,7 @@ import pytest
 
 from orchestration.writer import begin_writing
 from warehouse import aside, keys
+from warehouse.connect import connected, warehouse_store
 from warehouse.home import Home
 from warehouse.journal import write_durably
 
@@ -46,9 +47,37 @@ elif what == "rewritten":
 """
 
 
+# A write that makes a file longer than so many bytes kills: of a new database's three headers, each
+# of 4096 bytes, it is the first, the second or the third.
+BEGINS = """
+import resource, signal, sys
+from warehouse import keys
+from warehouse.connect import connected, warehouse_store
+
+keys.get("warehouse")
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
+with connected(warehouse_store()) as connection:
+    pass
+"""
+
+
 def hidden(home: Home) -> list[str]:
     found = [path for folder in (home.root, keys.folder()) for path in folder.rglob(".*")]
     return sorted(path.name for path in found)
+
+
+@pytest.mark.parametrize("longest", [100, 4096, 8192])
+def test_a_kill_while_a_database_is_begun_leaves_no_damaged_one(home, longest):
+    process = subprocess.run([sys.executable, "-c", BEGINS, str(longest)], check=False)
+    assert process.returncode == -signal.SIGXFSZ
+    left = hidden(home)
+    with connected(warehouse_store()) as connection:
+        connection.execute("create table main.t as select 1 as x")
+    assert left  # positive control
+    begin_writing()
+    assert hidden(home) == []
 
 
 @pytest.mark.parametrize("what", ["facts", "alive", "key", "published", "rewritten"])

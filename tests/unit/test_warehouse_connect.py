@@ -6,11 +6,11 @@ import duckdb
 import pytest
 
 from warehouse import connect
+from warehouse.clear import files_in_clear
 from warehouse.connect import (
     Store,
     connected,
     extension,
-    files_in_clear,
     published_store,
     warehouse_store,
     whole,

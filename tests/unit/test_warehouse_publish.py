@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from warehouse.connect import IN_CLEAR, connected, published_store, warehouse_store
+from warehouse.clear import IN_CLEAR
+from warehouse.connect import connected, published_store, warehouse_store
 from warehouse.errors import UsageError
 from warehouse.publish import publish, thin_out
 from warehouse.rewrite import rewrite
