@@ -14,7 +14,7 @@ from governance import identity
 from governance.marks import Mark
 from governance.policy.words import PERMISSION
 from warehouse.catalogue import columns
-from warehouse.connect import Store, connected, published_store
+from warehouse.connect import asked, published_store
 from warehouse.errors import DAMAGED, UsageError
 from warehouse.home import Home
 from warehouse.sql import quoted
@@ -33,24 +33,23 @@ def noted_in(connection: duckdb.DuckDBPyConnection, database: str) -> list[Mark]
 def known() -> list[Mark]:
     """Return what the vault and the published file note."""
     vault, _ = identity.stores(read_only=True)
-    return [*_noted_by(vault), *of_published()]
+    return [*(asked(vault, of_vault) or []), *of_published()]
+
+
+def of_vault(connection: duckdb.DuckDBPyConnection) -> list[Mark]:
+    """Return what the vault notes, which is attached."""
+    return noted_in(connection, "vault")
 
 
 def of_published() -> list[Mark]:
     """Return what the published file notes; a run writes it anew if it is damaged."""
     try:
-        return _noted_by(published_store(PERMISSION, alias="permission"))
+        published = published_store(PERMISSION)
+        return asked(published, lambda connection: noted_in(connection, published.alias)) or []
     except UsageError as error:
         if error.rule != DAMAGED:
             raise
         return []
-
-
-def _noted_by(store: Store) -> list[Mark]:
-    if not store.path.exists():
-        return []
-    with connected(store) as connection:
-        return noted_in(connection, store.alias)
 
 
 def note_sql(marks: list[Mark]) -> str:

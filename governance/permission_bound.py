@@ -7,15 +7,13 @@ killed in between the file is further, never behind, and what it lacks waits sti
 here: what is published (``release``), how anybody stands by it (``consent``).
 """
 
-from collections.abc import Callable
-
 import duckdb
 
 from governance import identity
 from governance.consent_relations import STOPS
 from governance.policy.words import PERMISSION
 from warehouse.catalogue import columns
-from warehouse.connect import Store, connected, published_store
+from warehouse.connect import asked, connected, published_store
 from warehouse.errors import DAMAGED, UsageError
 from warehouse.home import Home
 
@@ -84,19 +82,12 @@ def _found() -> tuple[int, int]:
     """Return the numbers of file and vault; 0 of one that is missing, or that a run makes anew."""
     vault, _ = identity.stores(read_only=True)
     try:
-        of_file = _within(published_store(PERMISSION, alias=ALIAS), _of_file)
+        of_file = asked(published_store(PERMISSION, alias=ALIAS), _of_file) or 0
     except UsageError as error:
         if error.rule != DAMAGED:
             raise
         of_file = 0
-    return of_file, _within(vault, _of_vault)
-
-
-def _within(store: Store, number: Callable[[duckdb.DuckDBPyConnection], int]) -> int:
-    if not store.path.exists():
-        return 0
-    with connected(store) as connection:
-        return number(connection)
+    return of_file, asked(vault, _of_vault) or 0
 
 
 def _of_file(connection: duckdb.DuckDBPyConnection) -> int:

@@ -14,9 +14,7 @@ from typing import ParamSpec, TypeVar
 
 import duckdb
 
-from governance import identity
 from warehouse.catalogue import columns
-from warehouse.connect import connected
 from warehouse.errors import UsageError
 from warehouse.home import Home
 
@@ -32,19 +30,10 @@ def decide(connection: duckdb.DuckDBPyConnection) -> None:
     _put(connection, "vault", _number(connection, "vault") + 1)
 
 
-def come() -> int | None:
-    """Return how far the vault has come; None if there is none, or nobody in it."""
-    vault, _ = identity.stores(read_only=True)
-    if not vault.path.exists():
-        return None
-    with connected(vault) as connection:
-        return come_in(connection)
+def come(connection: duckdb.DuckDBPyConnection) -> int | None:
+    """Return how far the vault, which is attached, has come; None if nobody is in it.
 
-
-def come_in(connection: duckdb.DuckDBPyConnection) -> int | None:
-    """Return the same of a vault that is attached.
-
-    One without anybody has been begun anew: nothing in it was decided, nor can it be undone.
+    It has been begun anew then: nothing in it was decided, nor can it be undone.
     """
     if not columns(connection, "main", "subjects", "vault"):
         return None
@@ -102,7 +91,7 @@ def hold(connection: duckdb.DuckDBPyConnection, keeping: duckdb.DuckDBPyConnecti
     UsageError
         If it is an older copy.
     """
-    require(keeping, come_in(connection))
+    require(keeping, come(connection))
     take(connection, keeping)
 
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 
@@ -47,6 +48,8 @@ DYING_SECONDS, POLL_SECONDS = 5.0, 0.1
 _CUT_SHORT = "Could not read enough bytes"  # DuckDB's, of a file that ends too early
 
 _checked: set[Path] = set()  # extensions whose signature has been checked in this process
+
+T = TypeVar("T")
 
 _used: ContextVar[set[str] | None] = ContextVar("keys used", default=None)
 
@@ -130,6 +133,14 @@ def connected(*stores: Store, files: bool = False) -> Iterator[duckdb.DuckDBPyCo
         raise _damaged(stores) from None
     finally:
         connection.close()
+
+
+def asked(store: Store, ask: Callable[[duckdb.DuckDBPyConnection], T]) -> T | None:
+    """Return what a file answers that is read alone; None if it isn't there."""
+    if not store.path.exists():
+        return None
+    with connected(store) as connection:
+        return ask(connection)
 
 
 @contextmanager

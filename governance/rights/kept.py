@@ -27,7 +27,7 @@ from governance import identity, kept_bound, marks, vault_bound
 from governance.consent_relations import listed
 from governance.marks import Mark
 from governance.policy.words import HELD, RELEASING_STATES
-from warehouse.connect import Store, connected
+from warehouse.connect import Store, asked, connected
 from warehouse.errors import UsageError
 from warehouse.home import Home
 from warehouse.journal import sync_file, sync_folder
@@ -208,7 +208,7 @@ def bind(connection: duckdb.DuckDBPyConnection) -> None:
         erasure that the file has forgotten, or from before a rectification that it knows of.
     """
     connection.execute("create table if not exists vault.kept (of varchar, steps bigint)")
-    of_vault, of_published = kept_bound.noted_in(connection, "vault"), kept_bound.of_published()
+    of_vault, of_published = kept_bound.of_vault(connection), kept_bound.of_published()
     known = [*of_vault, *of_published]
     if known and not Home.current().kept.exists():
         raise kept_bound.missing()
@@ -229,7 +229,10 @@ def require_as_far() -> None:
 
     And a vault that is older than the file knows of.
     """
-    known, come = kept_bound.known(), vault_bound.come()
+    vault, _ = identity.stores(read_only=True)
+    of_vault = asked(vault, lambda it: (kept_bound.of_vault(it), vault_bound.come(it)))
+    noted, come = of_vault or ([], None)
+    known = [*noted, *kept_bound.of_published()]
     if known or Home.current().kept.exists():
         with opened(least=known) as keeping:
             vault_bound.require(keeping, come)

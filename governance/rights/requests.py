@@ -140,7 +140,7 @@ def listing(
         columns = [name for name, *_ in rows.description]
         found = [dict(zip(columns, row, strict=True)) for row in rows.fetchall()]
         least = [mark for file in ("vault", "permission") for mark in noted_in(connection, file)]
-        come = vault_bound.come_in(connection)
+        come = vault_bound.come(connection)
     asked = {row["request_id"] for row in found}
     with kept.opened(least=least) as connection:
         vault_bound.require(connection, come)

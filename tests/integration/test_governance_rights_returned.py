@@ -124,10 +124,10 @@ def test_a_state_from_before_the_return_has_nothing_of_them(
 def test_who_returned_may_be_admitted_first_where_all_is_begun_anew(returned, home):
     """Such as where vault and salts are lost for good, without a backup."""
     with identity.opened() as connection:
-        readmissions = vault_bound.come_in(connection)
+        readmissions = vault_bound.come(connection)
     readmit_again(returned, home)
     with identity.opened() as connection:
-        assert vault_bound.come_in(connection) > readmissions
+        assert vault_bound.come(connection) > readmissions
     readmit_again(returned, home)  # once more: what was counted goes on
     load(sources_in(returned), POLICY)
     assert "ann" in known()

@@ -22,7 +22,6 @@ CALLERS = {
     "governance.rights.requests",
     "governance.sealed",
     "governance.kept_bound",
-    "governance.vault_bound",
     "governance.permission_bound",
     "governance.rights.kept",
     "governance.rights.kept_lost",
