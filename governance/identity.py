@@ -39,6 +39,12 @@ from warehouse.sql import quoted
 
 SALT_BYTES = 64
 SUBJECT_LABEL = "subject"
+# Neither file is ever there without its table (an earlier version's may be).
+SUBJECTS = (
+    "create table if not exists vault.subjects"
+    " (customer_id varchar primary key, subject_key uuid not null)"
+)
+SALTS = "create table if not exists salts.salts (subject_key uuid not null, salt blob not null)"
 READMITTED = (  # who was erased and has returned; a vault from before that doesn't know it
     "create table if not exists vault.readmitted (subject_key uuid primary key,"
     " since timestamp not null, written_after timestamp not null)"
@@ -67,8 +73,8 @@ def stores(*, read_only: bool = False, on_wait: OnWait | None = None) -> tuple[S
     on_wait = on_wait or told_of_waits()
     patience = PATIENCE if on_wait or not read_only else DYING_SECONDS
     return (
-        Store("vault", home.vault, "vault", read_only, patience, on_wait),
-        Store("salts", home.salts, "salts", read_only, patience, on_wait),
+        Store("vault", home.vault, "vault", read_only, patience, on_wait, (SUBJECTS,)),
+        Store("salts", home.salts, "salts", read_only, patience, on_wait, (SALTS,)),
     )
 
 
@@ -176,14 +182,9 @@ def require_known(on_wait: OnWait | None = None) -> None:
 
 def prepare(connection: duckdb.DuckDBPyConnection, identifiers: Sequence[str]) -> None:
     """Make the tables of vault and salts, one column for each direct identifier."""
-    connection.execute(
-        "create table if not exists vault.subjects"
-        " (customer_id varchar primary key, subject_key uuid not null)"
-    )
+    connection.execute(SUBJECTS)
     vaulted.prepare(connection, identifiers)
-    connection.execute(
-        "create table if not exists salts.salts (subject_key uuid not null, salt blob not null)"
-    )
+    connection.execute(SALTS)
     connection.execute(READMITTED)
     connection.execute(
         "create table if not exists vault.corrections (subject_key uuid not null,"

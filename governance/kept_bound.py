@@ -52,6 +52,12 @@ def of_published() -> list[Mark]:
         return []
 
 
+def is_lost() -> bool:
+    """Tell whether the file is missing though there was one."""
+    home = Home.current()
+    return not home.kept.exists() and (home.kept_mark.exists() or bool(known()))
+
+
 def note_sql(marks: list[Mark]) -> str:
     """Return the ``select`` that fills the table of a published file with the furthest, if any."""
     furthest = max(marks, key=lambda mark: mark.steps, default=Mark("", 0))

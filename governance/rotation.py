@@ -11,7 +11,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from governance import acts, identity, inbox
+from governance import acts, identity, inbox, kept_bound
 from governance.rights import kept, receipt
 from warehouse import keys
 from warehouse.clock import now
@@ -101,7 +101,7 @@ def _require_files(names: Sequence[str]) -> None:
     """Refuse where a file is lost; a published one may not have been written yet."""
     if Home.current().written:
         for store in (_store(name) for name in names if name != receipt.KEY):
-            if not store.published:
+            if not store.published and (store.path != Home.current().kept or kept_bound.is_lost()):
                 require_file(store)
 
 

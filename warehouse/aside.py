@@ -8,6 +8,8 @@ killed processes left. Does not belong here: what is written, and when it takes 
 import fcntl
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from warehouse.home import Home
@@ -35,6 +37,17 @@ def begun(path: Path) -> tuple[Path, int]:
 def hidden(path: Path) -> Path:
     """Return a new hidden name beside a file's own, which :func:`clear` knows."""
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+
+
+@contextmanager
+def folder_locked(folder: Path) -> Iterator[None]:
+    """Let one process at a time give a name of a folder away that others want, too."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def clear(*folders: Path) -> None:

@@ -18,7 +18,7 @@ from typing import TypeVar
 import duckdb
 
 from warehouse import keys, written_with
-from warehouse.aside import hidden
+from warehouse.aside import folder_locked, hidden
 from warehouse.clear import IN_CLEAR, in_clear
 from warehouse.errors import (
     DAMAGED,
@@ -33,6 +33,7 @@ from warehouse.errors import (
     is_damage,
     without_values,
 )
+from warehouse.extension import extension
 from warehouse.home import Home
 from warehouse.sql import identifier, quoted
 
@@ -70,6 +71,8 @@ class Store:
         Seconds to wait for another process that holds it.
     on_wait
         Called once, with the file's name, if it takes longer than a dying process does.
+    begun_with
+        Statements by which a new file is made; it isn't there before they are done.
     """
 
     alias: str
@@ -78,6 +81,7 @@ class Store:
     read_only: bool = False
     patience: float = DYING_SECONDS
     on_wait: Callable[[str], None] | None = None
+    begun_with: tuple[str, ...] = ()
 
     @property
     def published(self) -> bool:
@@ -105,7 +109,8 @@ def connected(*stores: Store, files: bool = False) -> Iterator[duckdb.DuckDBPyCo
     Parameters
     ----------
     *stores
-        Attached with their own keys, made when missing and not read-only.
+        Attached with their own keys, made when missing and not read-only: the default one last,
+        as that of the warehouse says that something has landed, and the others are lost then.
     files
         Whether SQL may read other files (the feeds). Otherwise nothing but the stores is
         reachable, and the settings are locked.
@@ -120,6 +125,7 @@ def connected(*stores: Store, files: bool = False) -> Iterator[duckdb.DuckDBPyCo
     connection = _begun()
     try:
         secure(connection, [store.path for store in stores], files=files)
+        _let_be_there(stores)
         for store in stores:
             attach(connection, store)
         if stores:
@@ -239,15 +245,7 @@ def _unset(setting: str) -> UsageError:
 
 def attach(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
     """Attach one store with its key."""
-    if Home.current().restoring.exists():
-        raise UsageError(
-            "a restore was stopped while it moved files", "any command of `assent` finishes it",
-            rule="restoring",
-        )  # fmt: skip
-    if store.read_only:
-        require_file(store)
-    while not (store.read_only or store.path.exists() or store.path.name.startswith(".")):
-        _make(store)
+    _let_be_there([store])
     began, told = time.monotonic(), False
     while not _attached(connection, store, store.path, last=_since(began) > store.patience):
         if store.on_wait and not told and _since(began) > DYING_SECONDS:
@@ -281,23 +279,48 @@ def require_file(store: Store) -> None:
     )
 
 
-def _make(store: Store) -> None:
-    """Make an empty file aside, then let it take its name: half of one is as good as damaged.
+def _let_be_there(stores: Sequence[Store]) -> None:
+    """Refuse to go on without a file that is read; make what is missing of those to be written.
 
-    DuckDB writes a new file's headers one by one, under its name. What is built aside needs no
-    such care: it takes its name when it is whole.
+    What is built aside needs no such care: it takes its name when it is whole.
+    """
+    if Home.current().restoring.exists():
+        raise UsageError(
+            "a restore was stopped while it moved files", "any command of `assent` finishes it",
+            rule="restoring",
+        )  # fmt: skip
+    for store in stores:
+        if store.read_only:
+            require_file(store)
+    for store in reversed(stores):
+        while not (store.path.exists() or store.path.name.startswith(".")):
+            _make(store)
+
+
+def _make(store: Store) -> None:
+    """Make a file aside, with what it begins with, then let it take its name.
+
+    DuckDB writes a new file's headers one by one, under its name: half of them is as good as a
+    damaged file. What it wrote beside one that was lost isn't of this one, and goes.
     """
     aside = hidden(store.path)
     try:
         with _begun() as connection:
             secure(connection, [aside], files=False)
             _attached(connection, store, aside, last=True)
-        # Another process may take the name first, or clear what nobody has locked.
-        with suppress(FileExistsError, FileNotFoundError):
-            aside.chmod(0o600)
-            os.link(aside, store.path)
+            for statement in store.begun_with:
+                connection.execute(statement)
+            connection.execute(f"checkpoint {store.alias}")
+        # A run may have cleared what is aside, a restore have brought the file.
+        with folder_locked(store.path.parent), suppress(FileNotFoundError, FileExistsError):
+            if not store.path.exists():
+                for end in COMPANIONS[1:]:
+                    store.path.with_name(store.path.name + end).unlink(missing_ok=True)
+                aside.chmod(0o600)
+                os.link(aside, store.path)
     finally:
-        aside.unlink(missing_ok=True)
+        for end in COMPANIONS:
+            aside.with_name(aside.name + end).unlink(missing_ok=True)
 
 
 def _since(began: float) -> float:
@@ -373,18 +396,3 @@ def _begun() -> duckdb.DuckDBPyConnection:
     """
     unsigned = extension("httpfs") in _checked
     return duckdb.connect(":memory:", config={"allow_unsigned_extensions": unsigned})
-
-
-def extension(name: str) -> Path:
-    """Return the binary of a DuckDB extension from its Python package (never downloaded)."""
-    import importlib
-
-    package = importlib.import_module(f"duckdb_extension_{name}")
-    root = Path(str(package.__file__)).parent / "extensions"
-    found = sorted(root.glob(f"v{duckdb.__version__}/*.duckdb_extension"))
-    if not found:
-        raise UsageError(
-            f"the DuckDB extension '{name}' doesn't fit DuckDB {duckdb.__version__}",
-            f"install duckdb-extension-{name.replace('_', '-')}=={duckdb.__version__}",
-        )
-    return found[0]

@@ -215,8 +215,19 @@ def _fitted_on(
         " where l.purpose = ? and f.model = ?",
         [purpose, model["model"]],
     ).fetchall()
-    on = {subject for (subject,) in found}
-    return {subject: "yes" if subject in on else "no" for (subject,) in subjects}
+    told = dict.fromkeys((subject for (subject,) in subjects), "no")
+    told |= dict.fromkeys(_returned_since(connection, model["fitted_as_of"]), "not known")
+    return told | {subject: "yes" for (subject,) in found}
+
+
+def _returned_since(connection: duckdb.DuckDBPyConnection, day: str) -> list[str]:
+    """Return who has other keys than before, as they have returned on a day or later."""
+    if not columns(connection, "main", "readmitted", "vault"):
+        return []
+    rows = connection.execute(
+        "select subject_key::varchar from vault.readmitted where since >= ?::date", [day]
+    ).fetchall()
+    return [subject for (subject,) in rows]
 
 
 def _asked(payload: dict[str, Any], keep: Sequence[tuple[str, str, str]]) -> dict[str, str]:
@@ -303,7 +314,7 @@ def _told(
     model: Mapping[str, Any], subject: str, before: Mapping[tuple[Any, str], str], handle: Any
 ) -> str:
     said: str = model["fitted_on_subject"][subject]
-    return before.get((handle, model["model"]), said) if said == "no" else said
+    return said if said == "yes" else before.get((handle, model["model"]), said)
 
 
 def _sign(payload: dict[str, Any], seconds: float) -> None:

@@ -79,16 +79,16 @@ def kept_of(
 def fitted_before(
     connection: duckdb.DuckDBPyConnection, handles: Iterable[Any]
 ) -> dict[tuple[Any, str], str]:
-    """Return what receipts of some customers said of each model, that it was fitted on them or may.
+    """Return what receipts of some customers said of each model, whether it was fitted on them.
 
     Who was erased, has returned and is erased again has other keys than the model knew them by.
     """
     rows = connection.execute(
         "select handle, m->>'model', max(m->>'fitted_on_subject') from (select handle,"
         " unnest(json_extract(receipt, '$.models[*]')) as m from kept.receipts"
-        " where list_contains(?, handle)) where (m->>'fitted_on_subject') <> 'no' group by all",
+        " where list_contains(?, handle)) group by all",
         [list(handles)],
-    ).fetchall()  # "yes" is more than "not known"
+    ).fetchall()  # "yes" is more than "not known", and that than "no"
     return {(handle, model): said for handle, model, said in rows}
 
 

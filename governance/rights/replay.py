@@ -42,7 +42,7 @@ def replay(at: datetime, *, state_of: datetime | None = None, words: bool = True
         If the warehouse, the vault or the salts are lost, or the warehouse is an older copy.
     """
     home, (vault, salts) = Home.current(), identity.stores()
-    if not all(path.exists() for path in (home.kept, home.warehouse, vault.path)):
+    if not (home.kept.exists() and vault.path.exists()):
         return 0
     handle = kept.handle_sql("customer_id")
     with kept.opened() as connection:
@@ -56,7 +56,9 @@ def replay(at: datetime, *, state_of: datetime | None = None, words: bool = True
     release.require_recorded()
     identity.require_there()
     waiting = inbox.waiting()
-    with connected(warehouse_store(), vault, salts, kept.store(read_only=True)) as connection:
+    # Without a warehouse, it is begun anew with whom the vault knows.
+    landed = [warehouse_store()] if home.warehouse.exists() else []
+    with connected(*landed, vault, salts, kept.store(read_only=True)) as connection:
         waiting.register(connection)
         connection.execute(identity.READMITTED)
         gone_for_good = f"{handle} in ({suppressed.standing()})"

@@ -23,8 +23,8 @@ from ingest.connectors.source import (
 )
 from ingest.landing import digest
 from ingest.model import FeedSource
-from warehouse.connect import extension
 from warehouse.errors import UsageError
+from warehouse.extension import extension
 from warehouse.sql import identifier, quoted
 
 ALIAS = "feed_server"

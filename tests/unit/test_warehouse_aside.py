@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
+from governance import identity
 from orchestration.writer import begin_writing
-from warehouse import aside, keys
+from warehouse import aside, connect, keys
 from warehouse.connect import connected, warehouse_store
 from warehouse.home import Home
 from warehouse.journal import write_durably
@@ -78,6 +79,28 @@ def test_a_kill_while_a_database_is_begun_leaves_no_damaged_one(home, longest):
     assert left  # positive control
     begin_writing()
     assert hidden(home) == []
+
+
+def test_what_is_left_beside_a_lost_database_is_not_of_the_next(home):
+    with connected(warehouse_store()) as connection:
+        connection.execute("create table main.t as select 1 as x")
+        left = home.warehouse.with_name(home.warehouse.name + ".wal")
+        of_killed = left.read_bytes()
+    assert of_killed  # positive control
+    home.warehouse.unlink()
+    left.write_bytes(of_killed)
+    with connected(warehouse_store()) as connection:
+        assert not connection.execute("from duckdb_tables()").fetchall()
+
+
+def test_the_database_that_says_that_something_has_landed_is_made_last(home, monkeypatch):
+    made = []
+    monkeypatch.setattr(connect, "_make", lambda store, make=connect._make: made.append(
+        store.alias) or make(store))  # fmt: skip
+    with connected(warehouse_store(), *identity.stores()) as connection:
+        tables = connection.execute("select table_name from duckdb_tables()").fetchall()
+    assert made == ["salts", "vault", "warehouse"]
+    assert sorted(tables) == [("salts",), ("subjects",)]  # by now neither is there without
 
 
 @pytest.mark.parametrize("what", ["facts", "alive", "key", "published", "rewritten"])

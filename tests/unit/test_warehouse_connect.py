@@ -10,12 +10,12 @@ from warehouse.clear import files_in_clear
 from warehouse.connect import (
     Store,
     connected,
-    extension,
     published_store,
     warehouse_store,
     whole,
 )
 from warehouse.errors import UsageError, masked, of_machine
+from warehouse.extension import extension
 from warehouse.home import Home
 
 CANARY = "canary-of-a-row-7f3a"
