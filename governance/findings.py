@@ -107,6 +107,13 @@ _WORDINGS = {
         "holds {made} as it is, but '{purpose}' may only have it aggregated",
         "aggregate it by subject (count, sum, mean, least, greatest) in the mart",
     ),
+    "renamed key": _Wording(
+        "violation",
+        "holds {made} of subjects under another name, or of others than its row's: nobody could"
+        " find the rows of one who is erased",
+        "call it subject_key or <purpose>_key, one of each row, count by it, or leave it out; what "
+        "says yes or no is listed in governance/keying.py",
+    ),
     "key": _Wording(
         "violation",
         "is made from {made}, but as a key it may hold nothing but itself",

@@ -8,13 +8,15 @@ For each purpose (rule ``minimisation.<purpose>``): its marts hold exactly the c
 policy lists, each made from no other attribute than listed and in the allowed form, keyed by its
 own key; and no row of them is chosen, joined or grouped by an attribute that the purpose may not
 use. For ``int_consent_*`` (rule ``minimisation.permission``): nothing about a subject is read but
-what the policy lists under ``permission``. What can't be read counts as a gap.
+what the policy lists under ``permission``. What can't be read counts as a gap. Keys of subjects are
+called so, in every model (``keying``).
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from governance.findings import Finding, refuse, worded
+from governance.keying import judge_keys
 from governance.lineage.graph import UNKNOWN, Form, Lineage, Made, Ref, Relation, Use
 from governance.lineage.landing import LANDING, Meaning, meaning
 from governance.lineage.marts import MART, mart_purpose
@@ -59,6 +61,7 @@ def judge_columns(policy: Policy, lineage: Lineage) -> list[Finding]:
         found += _Judge(policy, lineage, purpose).findings()
     found += _permission(policy, lineage)
     found += _marts_without_purpose(policy, lineage)
+    found += judge_keys(policy, lineage)
     return list(dict.fromkeys(found))
 
 

@@ -1,16 +1,18 @@
-"""What is left of a purpose that the policy no longer has, and taking it away.
+"""What is left of a purpose or a model that there no longer is, and taking it away.
 
 Belongs here: finding such purposes, by what is published and by their keys, and removing their
-files, tables and keys. Does not belong here: how a file is withdrawn (``warehouse.publish``), rows
-that are too old (retention), rows of a subject (rights).
+files, tables and keys; dropping what dbt has built that no model makes any more, or of which
+nobody knows whose rows it holds. Does not belong here: how a file is withdrawn
+(``warehouse.publish``), rows that are too old (retention), rows of a subject (rights).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import duckdb
 
 from governance.policy.model import Policy
 from governance.policy.words import PERMISSION
+from governance.rights import discovery
 from warehouse.connect import connected, warehouse_store
 from warehouse.home import Home
 from warehouse.publish import published_purposes, withdraw
@@ -18,6 +20,7 @@ from warehouse.sql import identifier, quoted
 
 # The schemas that hold tables of one purpose, beside the one that bears its name.
 OF_PURPOSES = ("consented", "marts")
+BY_DBT = ("staging", *OF_PURPOSES)
 
 
 def withdraw_removed(policy: Policy) -> list[str]:
@@ -36,6 +39,49 @@ def withdraw_removed(policy: Policy) -> list[str]:
         if gone:
             _drop(connection, gone)
     return gone
+
+
+def drop_strays(declared: Collection[str] | None = None) -> dict[tuple[str, str], str]:
+    """Drop what dbt has built that no model makes any more, or nobody knows whose rows it holds.
+
+    Nothing would take anybody out of it. A model that is put right is built anew.
+
+    Parameters
+    ----------
+    declared
+        The tables and views that models make, by name; None if that isn't known.
+
+    Returns
+    -------
+    dict
+        Why, by schema and name.
+    """
+    if not Home.current().warehouse.exists():
+        return {}
+    with connected(warehouse_store()) as connection:
+        built, why = _built(connection), discovery.unknown(connection, "warehouse")
+        if declared is not None:
+            gone = [place for place in built if place[1] not in declared]
+            why |= dict.fromkeys(gone, "no model makes it any more")
+        strays = {place: why[place] for place in built if place in why}
+        connection.execute("begin")
+        for schema, name in strays:
+            kind = built[schema, name]
+            connection.execute(f"drop {kind} {identifier(schema)}.{identifier(name)}")
+        connection.execute("commit")
+    return strays
+
+
+def _built(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], str]:
+    """Return the tables and views that dbt has built, with the kind of each."""
+    rows = connection.execute(
+        "select schema_name, table_name as name, 'table' from duckdb_tables()"
+        " where database_name = 'warehouse' and list_contains($schemas, schema_name)"
+        " union all select schema_name, view_name, 'view' from duckdb_views()"
+        " where database_name = 'warehouse' and list_contains($schemas, schema_name) order by all",
+        {"schemas": list(BY_DBT)},
+    ).fetchall()
+    return {(schema, name): kind for schema, name, kind in rows}
 
 
 def _gone(policy: Policy, with_keys: Sequence[str]) -> list[str]:

@@ -14,7 +14,7 @@ from governance import clocks as clock_row
 from governance import evidence, inbox, release, status, unpublish
 from governance.gate import judge_columns, refuse
 from governance.policy.words import FEEDS, PERMISSION
-from governance.removal import withdraw_removed
+from governance.removal import drop_strays, withdraw_removed
 from governance.rights import custody, expiry, kept, known, purge, restricted
 from governance.rights.recall import put_back_holds
 from governance.rights.replay import replay
@@ -67,9 +67,7 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
 
     with unrepeated():
         waiting = inbox.waiting()
-        withdrawn = ", ".join(withdraw_removed(policy()))
-        if withdrawn:
-            context.log.info(f"withdrawn, for the policy no longer has it: {withdrawn}")
+        withdrawn = _take_away(context)
         try:
             _let_none_be_older(context)
             if ended := restricted.lift_ended():
@@ -106,6 +104,17 @@ def land_feeds(context: dg.AssetExecutionContext, writer: Writer) -> Iterator[dg
         metadata |= provenance()
         metadata |= figures.get(name, {})
         yield dg.MaterializeResult(asset_key=["landing", name], metadata=metadata)
+
+
+def _take_away(context: dg.AssetExecutionContext) -> str:
+    """Take away what must not be there; return the purposes that are withdrawn."""
+    withdrawn = ", ".join(withdraw_removed(policy()))
+    if withdrawn:
+        context.log.info(f"withdrawn, for the policy no longer has it: {withdrawn}")
+    # Or whoever has to leave couldn't, and no word would be heeded.
+    if strays := ", ".join(map(".".join, drop_strays())):
+        context.log.info(f"dropped, as nobody knows whose rows it holds: {strays}")
+    return withdrawn
 
 
 def _let_none_be_older(context: dg.AssetExecutionContext) -> None:

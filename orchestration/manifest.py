@@ -87,6 +87,12 @@ def lineage() -> Lineage:
     return with_python_assets(graph, policy())
 
 
+def makes() -> set[str]:
+    """Return the names of the tables and views that dbt's nodes make, such as models and seeds."""
+    nodes = manifest()["nodes"].values()
+    return {(node.get("alias") or node["name"]).lower() for node in nodes}
+
+
 def _built(content: dict[str, Any]) -> Lineage:
     from governance.lineage.build import build  # here: it loads sqlglot, which takes long
 

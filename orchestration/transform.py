@@ -23,6 +23,8 @@ from governance import evidence, status
 from governance.clocks import Clocks
 from governance.gate import judge_columns, refuse
 from governance.lineage.marts import MART
+from governance.removal import drop_strays
+from governance.rights.discovery import require_known
 from orchestration import ran
 from orchestration.common import BY_DAY, OFFICERS, OWNERS, about, provenance, same_day
 from orchestration.dbt_child import RUN
@@ -30,6 +32,7 @@ from orchestration.manifest import (
     DBT_PROJECT,
     fingerprint,
     lineage,
+    makes,
     manifest_path,
     policy,
     variables,
@@ -116,6 +119,8 @@ def transform(
 ) -> Iterator[Any]:
     """Judge the columns against the policy, then build staging, consented rows and marts."""
     refuse(judge_columns(policy(), lineage()))
+    if strays := drop_strays(makes()):
+        context.log.info(f"dropped, as no model makes it any more: {len(strays)}")
     with writer.warehouse() as connection:
         clocks = same_day(context, clock_row.read(connection))
         status.reset(connection, policy(), clocks, about())
@@ -138,6 +143,7 @@ def transform(
     except DagsterDbtCliRuntimeError:
         stopped = _stopped_at()
     ran.end()
+    require_known(drop_strays())
     # Reported when dbt has let go of the warehouse, so that rows can be counted.
     with writer.warehouse() as connection:
         yield from [_described(connection, context, event, clocks) for event in built]

@@ -26,9 +26,10 @@ SLOW = {
     "test_governance_rights_numbers", "test_governance_rights_returned",
     "test_governance_rights_steps", "test_governance_rights_taken", "test_online_retail",
     "test_orchestration_aggregates", "test_orchestration_clock",
-    "test_orchestration_compile_faults", "test_orchestration_killed", "test_orchestration_partial",
-    "test_orchestration_removal", "test_orchestration_told", "test_reproducibility",
-    "test_warehouse_concurrency", "test_warehouse_left_states",
+    "test_orchestration_compile_faults", "test_orchestration_killed",
+    "test_orchestration_own_models", "test_orchestration_partial", "test_orchestration_removal",
+    "test_orchestration_told", "test_reproducibility", "test_warehouse_concurrency",
+    "test_warehouse_left_states",
 }  # fmt: skip
 # Coverage makes what it measures half as long again. These files and folders run what the tests of
 # its own room measure; their fixtures aren't measured either.

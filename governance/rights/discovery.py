@@ -6,7 +6,7 @@ told this module of is found by its key, and one without any key is refused. Doe
 deleting (``erasure``), reading the rows (``holding``).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -15,7 +15,10 @@ from governance import identity
 from warehouse.errors import UsageError
 from warehouse.sql import identifier, quoted
 
+Keyed = dict[tuple[str, str], list[str]]  # tables with the columns that may be keys
+
 SUBJECT = "subject_key"
+PURPOSE_KEYS = ("landing", "purpose_keys")
 LEAVING = "leaving"  # temporary table of keys: subject_key, purpose, purpose_key (``mark``)
 
 # Of categories and product groups that reveal something, each once: it goes with its last row.
@@ -75,18 +78,32 @@ def holders(connection: duckdb.DuckDBPyConnection, database: str) -> list[Holder
     UsageError
         If a table has no key and isn't known to hold nobody, or a key that no purpose has.
     """
-    rows = connection.execute(
-        "select c.schema_name, c.table_name,"
-        " list(c.column_name order by c.column_index) filter (c.data_type = 'UUID')"
-        " from duckdb_columns() as c join duckdb_tables() as t using (database_name, table_oid)"
-        " where c.database_name = ? and not t.temporary group by all order by all",
-        [database],
-    ).fetchall()
+    keyed = _keyed(connection, database)
+    require_known(_unknown(keyed, _purposes(connection, database, keyed)))
     return [
-        Holder(database, schema, table, _key(f"{schema}.{table}", keys or []))
-        for schema, table, keys in rows
-        if keys or f"{schema}.{table}" not in HOLDS_NOBODY
-    ]
+        Holder(database, schema, table, SUBJECT if SUBJECT in keys else keys[0])
+        for (schema, table), keys in keyed.items() if keys
+    ]  # fmt: skip
+
+
+def require_known(found: Mapping[tuple[str, str], str]) -> None:
+    """Refuse tables of which nobody knows whose rows they hold (:func:`unknown`)."""
+    for table, why in found.items():
+        raise UsageError(
+            f"nobody knows whose rows {'.'.join(table)} holds: {why}",
+            "key it by subject_key or by its purpose's key; if it holds nobody's rows, say so in"
+            " governance/rights/discovery.py",
+            rule="rights.discovery",
+        )
+
+
+def unknown(connection: duckdb.DuckDBPyConnection, database: str) -> dict[tuple[str, str], str]:
+    """Return the tables, by schema and name, of which nobody knows whose rows they hold, and why.
+
+    They have no key, or one that no purpose has.
+    """
+    keyed = _keyed(connection, database)
+    return _unknown(keyed, _purposes(connection, database, keyed))
 
 
 def alias_of(purpose: str) -> str:
@@ -112,14 +129,48 @@ def mark(
     )
 
 
-def _key(table: str, keys: list[str]) -> str:
-    strange = [name for name in keys if not name.endswith("_key")]
-    if not keys or strange or keys == ["purpose_key"]:
-        what = f"the column {strange[0]} may be a key" if strange else "it has no key of a subject"
-        raise UsageError(
-            f"nobody knows whose rows {table} holds: {what}",
-            "key it by subject_key or by its purpose's key; if it holds nobody's rows, say so in"
-            " governance/rights/discovery.py",
-            rule="rights.discovery",
-        )
-    return SUBJECT if SUBJECT in keys else keys[0]
+def _keyed(connection: duckdb.DuckDBPyConnection, database: str) -> Keyed:
+    """Return the tables of a database, by schema and name, with the columns that may be keys."""
+    rows = connection.execute(
+        "select c.schema_name, c.table_name, coalesce(list(c.column_name order by c.column_index)"
+        " filter (c.data_type like '%UUID%'), [])"
+        " from duckdb_columns() as c join duckdb_tables() as t using (database_name, table_oid)"
+        " where c.database_name = ? and not t.temporary group by all order by all",
+        [database],
+    ).fetchall()
+    return {(schema, table): keys for schema, table, keys in rows}
+
+
+def _unknown(keyed: Keyed, purposes: Collection[str]) -> dict[tuple[str, str], str]:
+    faults = {table: _fault(keys, purposes) for table, keys in keyed.items()}
+    return {
+        table: why for table, why in faults.items() if why and ".".join(table) not in HOLDS_NOBODY
+    }
+
+
+def _purposes(connection: duckdb.DuckDBPyConnection, database: str, keyed: Keyed) -> set[str]:
+    """Return the purposes that subjects have keys for; none where nobody has any."""
+    if PURPOSE_KEYS not in keyed:
+        return set()
+    keys = f"{identifier(database)}.{'.'.join(PURPOSE_KEYS)}"
+    rows = connection.execute(f"select distinct purpose from {keys}").fetchall()
+    return {purpose for (purpose,) in rows}
+
+
+def _fault(keys: Sequence[str], purposes: Collection[str]) -> str:
+    """Return why it can't be told by which of its keys a table's rows are found; empty if it can.
+
+    Beside the subject's key there may be that of the row's purpose; any other might be somebody
+    else's.
+    """
+    others = [name for name in keys if name not in (SUBJECT, "purpose_key")]
+    strange = others if SUBJECT in keys else [n for n in others if not _of(n, purposes)]
+    strange += others[1:]
+    if strange:
+        return f"the column {strange[0]} may be a key"
+    return "" if SUBJECT in keys or others else "it has no key of a subject"
+
+
+def _of(name: str, purposes: Collection[str]) -> bool:
+    """Tell whether a column is called as a purpose's key is."""
+    return name.endswith("_key") and (not purposes or name.removesuffix("_key") in purposes)

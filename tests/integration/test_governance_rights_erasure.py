@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 
-import duckdb
 import pytest
 
 from governance import identity
@@ -14,7 +13,6 @@ from governance.rights.proofs import proofs_of
 from tests.support import pages
 from tests.support.installation import own_feeds
 from warehouse.connect import published_store, warehouse_store
-from warehouse.errors import UsageError
 from warehouse.home import PROJECT
 from warehouse.publish import published_purposes
 
@@ -363,18 +361,3 @@ def test_nobody_is_erased_twice_and_nobody_unknown(refusing):
         assert done.status == 2
         assert said in done.err
     assert who in one.members()
-
-
-def test_a_table_that_nobody_knows_is_found_or_refused(tmp_path):
-    connection = duckdb.connect()
-    connection.execute("attach ':memory:' as warehouse")
-    connection.execute("create table warehouse.main.new_mart (segmentation_key uuid, x integer)")
-    (table,) = holders(connection, "warehouse")
-    assert (table.table, table.key) == ("new_mart", "segmentation_key")
-    connection.execute("create table warehouse.main.keyless (name varchar)")
-    with pytest.raises(UsageError, match=r"nobody knows whose rows main\.keyless holds"):
-        holders(connection, "warehouse")
-    connection.execute("drop table warehouse.main.keyless")
-    connection.execute("create table warehouse.main.odd (who uuid)")
-    with pytest.raises(UsageError, match="the column who may be a key"):
-        holders(connection, "warehouse")

@@ -68,6 +68,30 @@ def test_form(small: Policy, visits: str, fault: str | None) -> None:
     assert bool(found) == bool(fault)
 
 
+@pytest.mark.parametrize(
+    ("column", "found"),
+    [
+        ("subject_key", False),
+        ("subject_key as who_key", True),
+        ("subject_key::varchar as subject", True),
+        ("md5(subject_key::varchar) as hashed", True),
+        ("(select list(subject_key) from m.stg_t) as others", True),
+        ("(select min(subject_key) from m.stg_t) as subject_key", True),
+        ("(select count(distinct subject_key) from m.stg_t) as subjects", False),
+        ("subject_key as segmentation_key", True),
+        ("(select any_value(purpose_key) from m.stg_k) as nobodys_key", True),
+        ("basket_id", False),
+    ],
+)
+def test_the_key_of_a_subject_is_called_so_in_every_model(
+    small: Policy, column: str, found: bool
+) -> None:
+    """Or nobody could find the rows of one who is erased."""
+    project = manifest(SMALL | {"int_extra": f"select {column} from m.stg_t"})
+    told = [f for f in judged(small, project) if "under another name" in f.what]
+    assert [f.asset for f in told] == ["int_extra"] * found
+
+
 def test_raw_where_aggregated_is_asked_for(small: Policy) -> None:
     project = manifest(SMALL | {"mart_segmentation_x": "select basket_id as visits from m.stg_t"})
     found = judged(small, edited(project, "mart_segmentation", ("max(t.event_day)", "t.event_day")))
