@@ -21,6 +21,7 @@ MART, BACKTEST = f"mart_{SEGMENT_PURPOSE}", f"mart_{SEGMENT_PURPOSE}_backtest"
 MODEL, ASSIGNMENTS = f"{SEGMENT_PURPOSE}.model", f"{SEGMENT_PURPOSE}.assignments"
 SEGMENTS = f"{SEGMENT_PURPOSE}.segments"
 STATISTICS = "governance.consent_statistics"
+PUBLISHED = "release.published_"
 KEYS = ("as_of", f"{SEGMENT_PURPOSE}_key")
 
 # The code that makes segments, and all that it may import: what computes, and ours that reads no
@@ -81,6 +82,17 @@ def with_python_assets(graph: Lineage, policy: Policy) -> Lineage:
     return graph
 
 
+def names_of_python_assets(policy: Policy) -> set[str]:
+    """Return the Python assets that there are, of which some have no mart under a policy."""
+    published = {f"{PUBLISHED}{purpose}" for purpose in policy.purposes}
+    return {MODEL, ASSIGNMENTS, SEGMENTS, STATISTICS, *published}
+
+
+def code_modules() -> frozenset[str]:
+    """Return the names of the modules that are read for what strays past the door."""
+    return frozenset(path.removesuffix(".py").replace("/", ".") for path in _code())
+
+
 def share_sql(name: str) -> str:
     """Return the SQL of a share of the category mix, over the columns of the mart."""
     category = quoted(name.removeprefix(MIX_PREFIX))
@@ -123,7 +135,7 @@ def _python_assets(graph: Lineage, policy: Policy) -> Iterator[tuple[str, str, C
         if purpose == SEGMENT_PURPOSE and segmented:
             columns["segment_id"] = [(ASSIGNMENTS, "segment_id")]
             columns |= {name: [(SEGMENTS, name)] for name in ("name", "line", "subjects", "share")}
-        yield f"release.published_{purpose}", purpose, columns
+        yield f"{PUBLISHED}{purpose}", purpose, columns
 
 
 def _statistics() -> Columns:

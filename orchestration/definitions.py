@@ -11,6 +11,7 @@ import dagster as dg  # noqa: E402
 
 from orchestration import checks, consent_statistics, jobs, land, published, segments, transform  # noqa: E402
 from orchestration.progress import progress_logger  # noqa: E402
+from orchestration.told import require_told  # noqa: E402
 from orchestration.writer import Writer  # noqa: E402
 
 defs = dg.Definitions(
@@ -31,3 +32,5 @@ defs = dg.Definitions(
     # One process per run, so that one lock spans it.
     executor=dg.in_process_executor,
 )
+
+require_told(defs)  # else nothing here can be run, in whichever way

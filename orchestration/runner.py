@@ -116,10 +116,10 @@ def selected(name: str, select: str | None) -> list[dg.AssetKey] | None:
     UsageError
         If it names none.
     """
+    from orchestration.definitions import defs  # which an asset that nobody told about ends
+
     if not select:
         return None
-    from orchestration.definitions import defs
-
     require_keys()
     job = defs.resolve_job_def(name)
     try:

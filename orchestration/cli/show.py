@@ -210,13 +210,22 @@ def _print_features(found: dict[str, Any]) -> None:
 @click.command()
 @json_option
 def check(as_json: bool) -> None:
-    """Judge every column against the policy, without running."""
+    """Judge every column against the policy, and whether every asset is known, without running."""
     from governance.gate import judge_columns, refuse
     from orchestration.manifest import lineage, policy
+    from orchestration.told import AssetsUntoldError
 
     findings = judge_columns(policy(), lineage())
+    closed: AssetsUntoldError | None = None
+    if not findings:  # else the definitions may not even load
+        try:
+            import orchestration.definitions  # noqa: F401
+        except AssetsUntoldError as error:
+            findings, closed = error.findings, error
     if as_json:
         print_json([vars(finding) for finding in findings])
+    if closed:
+        raise closed
     refuse(findings)
     if not as_json:
         click.echo("every column of every mart is allowed, in its allowed form")

@@ -1,18 +1,36 @@
 """Python that segments by what it may not: found by `assent check`, and it stops the run."""
 
+import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
+import dagster as dg
 import pytest
 
 from governance.lineage.build import build
 from governance.policy.load import load_policy
 from models import features
 from orchestration import columns
-from warehouse.home import PROJECT
+from warehouse.home import PROJECT, ROOMS
 
 SEGMENTS, FEATURES = "orchestration/segments.py", "models/features.py"
 STORE = "models/store.py"
+
+# What a user might add, who has read nothing.
+EXTRA = """
+from pathlib import Path
+
+import dagster as dg
+
+from warehouse.home import Home
+
+
+@dg.asset(key=["segmentation", "scores"])
+def scores():
+    (Home.current().root / "scores.csv").write_text("HH-0000001-JRNY,0.7")
+"""
 
 
 @pytest.fixture
@@ -136,3 +154,118 @@ def test_both_stop_the_run(small, code, monkeypatch, tmp_path):
         assert "minimisation.segmentation (violation): segmentation.model.age_years" in done.err
         assert "minimisation.segmentation (gap): segmentation.model" in done.err
         assert (one.home.published / "segmentation.duckdb").read_bytes() == before
+
+
+@pytest.fixture
+def judged(small):
+    """What is said of assets and whatever else is added to the definitions, by asset."""
+    with small.entered():
+        from orchestration.definitions import defs
+        from orchestration.told import untold
+
+        def judge(*assets, **others):
+            merged = dg.Definitions.merge(defs, dg.Definitions(assets=assets, **others))
+            return {f.asset: f.what for f in untold(merged)}
+
+        yield judge
+
+
+def made_in(module, key, deco=dg.asset, **described):
+    def compute():
+        return None
+
+    compute.__module__ = module
+    return deco(key=key, **described)(compute)
+
+
+def test_an_asset_that_nobody_told_about(judged):
+    extra = made_in("orchestration.extra", ["segmentation", "scores"])
+    beside = made_in("orchestration.published", ["release", "all"])
+    # Its place is told and its code isn't, by a step of a graph: what is made there is as unknown.
+    step = dg.op(name="step")(lambda: None)
+    graph = dg.AssetsDefinition.from_graph(
+        dg.GraphDefinition("landed", node_defs=[step], output_mappings=[
+            dg.OutputMapping("result", mapped_node_name="step", mapped_node_output_name="result")
+        ]), keys_by_output_name={"result": dg.AssetKey(["landing", "loads"])},
+    )  # fmt: skip
+    found = judged(extra, beside, graph)
+    assert set(found) == {"segmentation.scores", "release.all", "landing.loads"}
+    assert "nobody has told what it is made from" in found["segmentation.scores"]
+    assert "its code is in orchestration.extra, which the gate doesn't" in found[
+        "segmentation.scores"
+    ]  # fmt: skip
+    assert "its code is" not in found["release.all"]
+    assert "nobody has told" not in found["landing.loads"]
+    assert f"its code is in {__name__}" in found["landing.loads"]
+
+
+def test_an_asset_by_the_door_is_read_where_its_code_is(judged, monkeypatch):
+    from orchestration import door, told
+
+    graph = told.lineage()
+    monkeypatch.setattr(
+        "orchestration.told.lineage",
+        lambda: graph.with_python("segmentation.scores", {"score": []}, purpose="segmentation"),
+    )
+
+    def by_the_door(module):
+        def compute(marts):
+            return None
+
+        compute.__module__ = module
+        return door.asset("scores")(compute)
+
+    assert judged(by_the_door("orchestration.segments")) == {}
+    found = judged(by_the_door("orchestration.extra"))
+    assert list(found) == ["segmentation.scores"]
+    assert "its code is in orchestration.extra" in found["segmentation.scores"]
+    assert "nobody has told" not in found["segmentation.scores"]
+
+
+def test_what_holds_nothing_may_be_added(judged):
+    @dg.job
+    def job():
+        pass
+
+    @dg.sensor(job=job)
+    def sensor():
+        yield dg.SkipReason("nothing")
+
+    @dg.asset_check(asset=["marts", "mart_segmentation"])
+    def check():
+        return dg.AssetCheckResult(passed=True)
+
+    elsewhere = dg.AssetSpec(["dashboards", "segments"], deps=[["release", "published_x"]])
+    assert judged(elsewhere, jobs=[job], sensors=[sensor], asset_checks=[check]) == {}
+
+
+def test_such_an_asset_is_refused_before_anything_runs(compiled, tmp_path):
+    one = compiled.fresh(tmp_path / "home")
+    ours = tmp_path / "project"
+    for room in (*ROOMS, "dbt_project"):
+        shutil.copytree(
+            PROJECT / room, ours / room, ignore=shutil.ignore_patterns("target", "logs")
+        )
+    (ours / "orchestration" / "extra.py").write_text(EXTRA)
+    definitions = ours / "orchestration" / "definitions.py"
+    text = definitions.read_text()
+    for old, new in (("import checks,", "import checks, extra,"),
+                     ("*segments.ASSETS,", "*segments.ASSETS, extra.scores,")):  # fmt: skip
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    definitions.write_text(text)
+    started = "from orchestration.cli.main import main; main()"
+    for command in (["check"], ["run"], ["run", "--select", 'key:"segmentation/scores"']):
+        done = subprocess.run(
+            [sys.executable, "-c", started, *command], cwd=ours, capture_output=True, text=True,
+            env=one.environment | {"PYTHONPATH": os.fspath(ours)}, check=False, timeout=600,
+        )  # fmt: skip
+        assert done.returncode == 1, done.stdout + done.stderr
+        assert "the column gate is closed: 1 gap" in done.stderr
+        assert "minimisation (gap): segmentation.scores can't be judged" in done.stderr
+        assert "orchestration.extra" in done.stderr
+        assert '"Adding a Python asset"' in done.stderr
+        assert "Traceback" not in done.stderr
+        assert "Landing" not in done.stderr
+        assert not one.home.warehouse.exists()
+        assert not (one.root / "scores.csv").exists()
