@@ -13,7 +13,7 @@ checks, jobs and sensors: they hold nothing.
 import contextlib
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
@@ -91,10 +91,11 @@ def _known_keys() -> set[dg.AssetKey]:
 def _modules(definition: dg.AssetsDefinition) -> Iterator[str]:
     """Return the modules whose functions make an asset, of all its steps."""
     for op in definition.node_def.iterate_op_defs():
-        yield from _modules_of(getattr(op.compute_fn, "decorated_fn", op.compute_fn), set())
+        compute: Any = op.compute_fn
+        yield from _modules_of(getattr(compute, "decorated_fn", compute), set())
 
 
-def _modules_of(function: Callable[..., Any], seen: set[int]) -> Iterator[str]:
+def _modules_of(function: Any, seen: set[int]) -> Iterator[str]:
     """Return the module of a function, and of those that it was made around, as the door is."""
     if id(function) in seen:
         return
@@ -110,7 +111,9 @@ def _modules_of(function: Callable[..., Any], seen: set[int]) -> Iterator[str]:
 
 def _is_function(found: object) -> bool:
     """Tell whether something is written in Python, so that a module has its code."""
-    return inspect.isfunction(found) or inspect.ismethod(found) or isinstance(found, functools.partial)
+    return (
+        inspect.isfunction(found) or inspect.ismethod(found) or isinstance(found, functools.partial)
+    )
 
 
 def _closed_over(function: object) -> Iterator[object]:
