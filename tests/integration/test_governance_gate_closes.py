@@ -2,7 +2,7 @@
 
 import shutil
 
-from warehouse.home import PROJECT
+from tests.support.installation import own_project
 
 MART = "models/marts/mart_segmentation.sql"
 WITH_AGE = """
@@ -45,13 +45,8 @@ def verdicts(one):
 
 def test_a_column_in_sql(small, tmp_path, monkeypatch):
     one = small.copy(tmp_path / "home")
-    with small.entered():
-        import orchestration.definitions  # noqa: F401  (of the project as it is)
+    project = own_project(one, tmp_path)
     assert one.assent("check").status == 0
-    project = tmp_path / "dbt_project"
-    shutil.copytree(
-        PROJECT / "dbt_project", project, ignore=shutil.ignore_patterns("target", "logs")
-    )
     config, marker, made = (project / MART).read_text().partition(") }}\n")
     (project / MART).write_text(config + marker + WITH_AGE.format(made=made))
     monkeypatch.setattr("orchestration.manifest.DBT_PROJECT", project)
@@ -76,10 +71,7 @@ def test_a_column_in_sql(small, tmp_path, monkeypatch):
 
 def test_sql_that_only_a_run_would_write(compiled, tmp_path, monkeypatch):
     one = compiled.fresh(tmp_path / "home")
-    project = tmp_path / "dbt_project"
-    shutil.copytree(
-        PROJECT / "dbt_project", project, ignore=shutil.ignore_patterns("target", "logs")
-    )
+    project = own_project(one, tmp_path)
     monkeypatch.setattr("orchestration.manifest.DBT_PROJECT", project)
     assert one.assent("check").status == 0
     for model, (old, new) in ONLY_IN_A_RUN.items():

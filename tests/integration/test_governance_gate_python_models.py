@@ -1,8 +1,6 @@
 """A Python model in the dbt project closes the gate, also where no mart reads it."""
 
-import shutil
-
-from warehouse.home import PROJECT
+from tests.support.installation import own_project
 
 MODEL = """
 def model(dbt, session):
@@ -12,10 +10,7 @@ def model(dbt, session):
 
 def test_a_python_model_is_refused_before_anything_runs(compiled, tmp_path, monkeypatch):
     one = compiled.fresh(tmp_path / "home")
-    project = tmp_path / "dbt_project"
-    shutil.copytree(
-        PROJECT / "dbt_project", project, ignore=shutil.ignore_patterns("target", "logs")
-    )
+    project = own_project(one, tmp_path)
     monkeypatch.setattr("orchestration.manifest.DBT_PROJECT", project)
     assert one.assent("check").status == 0
     (project / "models" / "marts" / "stray.py").write_text(MODEL)

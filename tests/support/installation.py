@@ -224,6 +224,20 @@ def own_feeds(installation: Installation, folder: Path) -> Installation:
     return replace(installation, sources=folder / "sources.yaml")
 
 
+def own_project(installation: Installation, folder: Path) -> Path:
+    """Return a copy of the dbt project, for a test to change and to put in the place of ours.
+
+    The definitions, which a process loads once, are loaded of the project as it is.
+    """
+    with installation.entered():
+        import orchestration.definitions  # noqa: F401
+    project = folder / "dbt_project"
+    shutil.copytree(
+        PROJECT / "dbt_project", project, ignore=shutil.ignore_patterns("target", "logs")
+    )
+    return project
+
+
 def add_consent_events(folder: Path, name: str, rows: list[dict[str, Any]]) -> None:
     """Deliver a further file of consent events, shaped as the first; what rows lack is null."""
     schema = pyarrow.parquet.read_schema(folder / "consent_events.parquet")
