@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib.metadata import version
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,8 @@ from warehouse.errors import RuleBrokenError
 from warehouse.home import Home
 from warehouse.journal import write_durably
 from warehouse.keys import withheld
+
+COMPILATION = "Compilation Error"
 
 
 class Translator(DagsterDbtTranslator):
@@ -178,10 +181,18 @@ def _stopped_at() -> str:
 
 
 def _why(failed: Mapping[str, Any]) -> str:
-    """Return why a model or test failed, in a line: of dbt's message the one that says it."""
+    """Return why a model or test failed, in a line: of dbt's message the one that says it.
+
+    What dbt finds by itself, before the warehouse is asked (a contract that its model doesn't
+    keep), takes several, and is of names and types only.
+    """
     if failed["failures"]:
         return f"{failed['failures']} rows"
     lines = [line.strip() for line in (failed["message"] or "").splitlines() if line.strip()]
+    if lines and lines[0].startswith(COMPILATION):
+        said = takewhile(lambda line: not line.startswith(">"), lines[1:])  # then by which macro
+        whole = " ".join(line.strip("| ") for line in said if not line.startswith("| -"))
+        return f"{COMPILATION}: {whole}" if whole else lines[0]
     told = [line for line in lines if " Error" in line.partition(":")[0] and " in " not in line]
     return (told or lines or ["no reason given"])[0]
 

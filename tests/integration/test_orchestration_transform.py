@@ -46,6 +46,40 @@ def test_what_it_failed_on_is_nowhere_in_clear(failed, tmp_path):
     assert "may quote a row" in results, results
 
 
+CALLED_BY = """
+  > in macro assert_columns_equivalent (macros/relations/column/columns_spec_ddl.sql)
+  > called by model int_extra (models/consented/int_extra.sql)"""
+MISMATCH = """This model has an enforced contract that failed.
+  Please ensure that they match.
+
+  | column_name | definition_type | contract_type | mismatch_reason    |
+  | ----------- | --------------- | ------------- | ------------------ |
+  | as_of       | DATE            | VARCHAR       | data type mismatch |
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("This model has an enforced contract, and its 'columns' specification is missing\n",
+         "an enforced contract, and its 'columns' specification is missing)"),
+        (MISMATCH, "as_of       | DATE            | VARCHAR       | data type mismatch)"),
+    ],
+)  # fmt: skip
+def test_what_dbt_finds_by_itself_is_told(small, monkeypatch, said, told):
+    place = "Compilation Error in model int_extra (models/consented/int_extra.sql)"
+    failed = {"unique_id": "model.assent.int_extra", "status": "error", "failures": None,
+              "message": f"{place}\n  {said}{CALLED_BY}"}  # fmt: skip
+    with small.entered():
+        from orchestration import transform
+
+        monkeypatch.setattr("orchestration.ran.results", lambda: [failed])
+        stopped = transform._stopped_at()
+    assert stopped.startswith("int_extra (Compilation Error: This model has an enforced contract")
+    assert stopped.endswith(told)
+    assert "macro" not in stopped
+
+
 @pytest.mark.slow
 def test_a_part_built_otherwise_is_not_the_whole(small, tmp_path):
     """The rest has to be built again before tables may grow by day."""
