@@ -1,6 +1,6 @@
 """Who was erased and has returned: no older state brings back what was erased, nor lets them in."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -23,6 +23,8 @@ from tests.support.feeds import (
     sources_in,
     vault,
 )
+from warehouse import connect
+from warehouse.clock import utc_naive
 from warehouse.errors import UsageError
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -133,10 +135,43 @@ def test_who_returned_may_be_admitted_first_where_all_is_begun_anew(returned, ho
     assert "ann" in known()
 
 
+@pytest.mark.parametrize("before", ["vault", "warehouse"])
+def test_a_kill_while_the_files_are_begun_anew_stops_nothing(returned, home, monkeypatch, before):
+    lose_all(home)
+    with monkeypatch.context() as killed:
+        killed.setattr(connect, "_make", lambda store, make=connect._make:
+                       1 / 0 if store.alias == before else make(store))  # fmt: skip
+        with pytest.raises(ZeroDivisionError):
+            load(sources_in(returned), POLICY)
+    assert home.salts.exists()
+    readmit("ann", evidence="contract 2")
+    load(sources_in(returned), POLICY)
+    assert "ann" in known()
+
+
+def test_a_kill_amid_a_readmission_lets_it_be_given_again(returned, home, monkeypatch):
+    """They aren't in the vault then as if they had never been erased."""
+    lose_all(home)
+    with monkeypatch.context() as killed:
+        killed.setattr(vault_bound, "decide", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            readmit("ann", evidence="contract 2")
+    assert "ann" in known()
+    replay(utc_naive(datetime.now(UTC)))  # as a landing does
+    assert "ann" not in known()
+    readmit_again(returned, home)
+    load(sources_in(returned), POLICY)
+    assert "ann" in known()
+
+
 def readmit_again(folder, home):
+    lose_all(home)
+    readmit("ann", evidence="contract 2")
+
+
+def lose_all(home):
     for path in (home.warehouse, home.vault, home.salts, home.published_file("permission")):
         path.unlink(missing_ok=True)
-    readmit("ann", evidence="contract 2")
 
 
 def test_who_has_returned_is_admitted_once_and_stays_away_when_leaving_again(returned, monkeypatch):

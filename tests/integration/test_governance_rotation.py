@@ -6,12 +6,13 @@ import secrets
 import duckdb
 import pytest
 
-from governance import identity, inbox
+from governance import identity, inbox, rotation
 from governance.rights import kept, receipt
 from orchestration.common import key_names
 from tests.support.installation import IN_THE_FIRST_BLOCK
 from warehouse import keys
 from warehouse.connect import connected, published_store, warehouse_store
+from warehouse.errors import UsageError
 from warehouse.publish import published_purposes
 
 FILES = ("warehouse", "vault", "salts", "inbox", "kept")
@@ -47,6 +48,18 @@ def fits(path, key):
 @pytest.fixture
 def one(small, tmp_path):
     return small.copy(tmp_path / "home")
+
+
+def test_a_file_that_there_never_was_is_not_missing(home):
+    """Such as after a first run that was killed."""
+    with connected(warehouse_store()):
+        pass
+    rotation.rotate(["kept"])
+    with kept.opened():
+        pass
+    home.kept.unlink()
+    with pytest.raises(UsageError, match="kept is missing"):
+        rotation.rotate(["kept"])
 
 
 def test_every_file_opens_with_a_new_key_alone(one, tmp_path):
