@@ -160,8 +160,9 @@ def oldest_salts() -> datetime | None:
 
 
 def restore(
-    policy: Policy, source: Path, separate: Path | None, *, migrate: Callable[[], object]
-) -> Restored:
+    policy: Policy, source: Path, separate: Path | None, *, newest_lost: bool = False,
+    migrate: Callable[[], object],
+) -> Restored:  # fmt: skip
     """Put a backup in the place of the present state; the caller holds the writer's lock.
 
     It is made ready aside: checked, brought to this version, and rid of everybody who has been
@@ -179,6 +180,8 @@ def restore(
     separate
         The backup of salts and of what is kept of the erased; without it, those of the present
         state are used.
+    newest_lost
+        Whether the newest list of the erased is lost for good, so that an older one may do.
     migrate
         Brings a state of an earlier version up to this one.
 
@@ -196,6 +199,8 @@ def restore(
             _require_whole_salts(manifest)
         home = Home.current()
         present = kept_lost.present(replaceable=bool(apart))
+        # What takes the place of a list that is lost, damaged or another's.
+        instead = None if present and present.of == manifest.kept["of"] else apart
         opened = opened_since(manifest.moment)
         for held in (inbox.held(), kept.held()):
             stack.enter_context(held)
@@ -210,6 +215,9 @@ def restore(
             given = kept.mark() if ready.kept.exists() else None
         if _newer(present, given, manifest):
             _take(home, ready, ("kept",))
+        unlisted = 0
+        if instead:
+            unlisted = kept_lost.unnamed(ready, instead.moment, accepted=newest_lost)
         with ready.prepared():
             migrate()
             erased = _made_ready(home, manifest, readable=not damaged)
@@ -217,10 +225,7 @@ def restore(
             kept.take_vault()
             recorded = released.take_over(home, utc_naive(manifest.moment))
         acts.take_in(ready)
-        unlisted, lost = 0, [home.inbox] if damaged else []
-        if apart and not (present and present.of == manifest.kept["of"]):
-            unlisted = kept_lost.erased_since(apart.moment)
-            lost.append(home.kept)
+        lost = [*([home.inbox] if damaged else []), *([home.kept] if instead else [])]
         aside = {path.name: str(place) for path in lost if (place := put_aside(path))}
         act.update(
             of=manifest.at, erased_again=erased, holds_put_back=recalled.holds,

@@ -44,13 +44,49 @@ def present(*, replaceable: bool) -> Mark | None:
     )
 
 
-def erased_since(moment: datetime) -> int:
-    """Return how many erasures there were since a moment, by the record of acts."""
-    return sum(
-        len(act["requests"]) for act in acts.recorded("rights.erase")
+def unnamed(ready: Home, moment: datetime, *, accepted: bool) -> int:
+    """Return how many erasures a list doesn't name that takes the place of a lost one.
+
+    Parameters
+    ----------
+    ready
+        The state that is made ready with it.
+    moment
+        When its backup was made.
+    accepted
+        Whether the newest is said to be lost for good.
+
+    Raises
+    ------
+    UsageError
+        If there are any and that isn't said: they would come back.
+    """
+    erased = _erased_since(moment)
+    with ready.prepared(), kept.opened() as connection:
+        rows = connection.execute("select request_id from kept.receipts where type = 'erasure'")
+        named = kept.numbers(connection, [number for (number,) in rows.fetchall()]).values()
+    found = sum(number not in named for number in erased)
+    if found and not accepted:
+        raise UsageError(
+            f"the separate backup, of {moment:%Y-%m-%d %H:%M} UTC, isn't the newest list of who was"
+            f" erased: by the record of acts, erasures since then that it doesn't name: {found};"
+            " the backup would bring them back",
+            "give the newest separate backup (--separate); if that is lost for good, say so with"
+            " --newest-lost, and erase them again from your own records",
+            rule="kept.older",
+        )
+    return found
+
+
+def _erased_since(moment: datetime) -> list[str]:
+    """Return the requests whose subjects were erased since a moment, by the record of acts."""
+    return [
+        number
+        for act in acts.recorded("rights.erase")
         if act["act"] == "rights.erase" and "refused" not in act
         and datetime.fromisoformat(act["at"]) >= moment
-    )  # fmt: skip
+        for number in act["requests"]
+    ]  # fmt: skip
 
 
 def begin_anew() -> None:

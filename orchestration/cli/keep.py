@@ -34,8 +34,13 @@ def backup(to: Path, separate: bool) -> None:
 @click.command()
 @click.option("--from", "source", required=True, type=FOLDER, help="An ordinary backup.")
 @click.option("--separate", type=FOLDER, help="The newest separate backup; default: what is here.")
+@click.option(
+    "--newest-lost",
+    is_flag=True,
+    help="The newest list of the erased is lost for good: take an older --separate.",
+)
 @json_option
-def restore(source: Path, separate: Path | None, as_json: bool) -> None:
+def restore(source: Path, separate: Path | None, newest_lost: bool, as_json: bool) -> None:
     """Put a backup in the place of the state, and erase again whoever was erased since."""
     from governance.backup import restore as bring_back
     from orchestration.common import require_keys
@@ -47,7 +52,10 @@ def restore(source: Path, separate: Path | None, as_json: bool) -> None:
 
     require_keys()
     with holding_the_lock("restore"):
-        done = bring_back(policy(), source, separate, migrate=lambda: schema.migrate(MIGRATIONS))
+        done = bring_back(
+            policy(), source, separate, newest_lost=newest_lost,
+            migrate=lambda: schema.migrate(MIGRATIONS),
+        )  # fmt: skip
         # Only now: of the state that was here, nothing had to be fit to be written.
         aside.clear(keys_folder())
     if as_json:

@@ -318,7 +318,21 @@ def test_a_lost_list_of_the_erased_is_replaced_by_the_separate_backup(told, tmp_
     else:
         one.home.kept.unlink()
     older = str(folder / "apart")
-    done = restored(one, folder / "state", "--separate", older, "--json")
+    before = {p: p.read_bytes() for p in one.root.iterdir() if p.is_file() and p.suffix != ".lock"}
+    refused = restored(one, folder / "state", "--separate", older)
+    assert (refused.status, "it doesn't name: 1;" in refused.err) == (2, True), refused.said
+    assert "--newest-lost" in refused.err
+    assert one.acts()[-1]["refused"] == "kept.older"
+    assert {p: p.read_bytes() for p in before} == before
+    assert one.home.kept.exists() == there
+    shutil.copytree(one.root, tmp_path / "again")
+    done = restored(
+        one, folder / "state", "--separate", str(folder / "newest"), "--newest-lost", "--json"
+    )
+    assert (done.status, done.json["erased_again"], done.json["erased_unlisted"]) == (0, 1, 0)
+    shutil.rmtree(one.root)
+    (tmp_path / "again").rename(one.root)
+    done = restored(one, folder / "state", "--separate", older, "--newest-lost", "--json")
     assert done.status == 0, done.said
     assert (done.json["erased_again"], done.json["erased_unlisted"]) == (0, 1)
     assert held(one, who)  # nobody knows by this list: that is what is said
