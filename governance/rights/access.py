@@ -15,7 +15,12 @@ from typing import Any
 from governance import acts, consent_receipt, vaulted
 from governance.aging import today
 from governance.policy.model import Policy
-from governance.policy.words import SEGMENT_PURPOSE, TRANSACTION_ATTRIBUTES
+from governance.policy.words import (
+    PERMISSION_ATTRIBUTES,
+    SEGMENT_PURPOSE,
+    TRANSACTION_ATTRIBUTES,
+    WORD_FEEDS,
+)
 from governance.rights.access_kept import kept_of
 from governance.rights.access_page import page
 from governance.rights.answer import Answer, Meanings, as_json, opening
@@ -28,6 +33,10 @@ from warehouse.errors import NO_FILE, UsageError
 NOT_SHOWN = (
     "a random secret (salt) from which pseudonyms are made: shown, it would undo what it protects"
 )
+WORDS = {
+    "consent_events": "What you have said about consent",
+    "rights_requests": "What you have asked for",
+}
 NO_SEGMENT = "In no segment: none has been published yet."
 RIGHTS = (
     "You may ask us to correct or delete what we hold, to restrict what we do with it, to give it"
@@ -48,7 +57,7 @@ def answer(
     told = opening(policy, request) | {
         "identifiers": _identifiers(found),
         "purposes": consent.model_dump(mode="json")["records"] if consent else [],
-        "custody": policy.custody.model_dump(mode="json"),
+        "custody": policy.custody.model_dump(mode="json") | {"beyond": _beyond(policy)},
         "retention": _retention(policy, found),
         "memberships": [_membership(request, meanings, known)] if request.subject_key else [],
         "provenance": _provenance(holding.loads, meanings),
@@ -120,6 +129,19 @@ def _retention(policy: Policy, found: Sequence[Held]) -> list[dict[str, Any]]:
                     "newest_until": used[-1] if used else None,
                 })  # fmt: skip
     return told
+
+
+def _beyond(policy: Policy) -> dict[str, str]:
+    """Return what stays beyond the days of custody, until its subject leaves, with what it is.
+
+    Words, without which a denial would be forgotten, what decides permission, and the number by
+    which these are the subject's (``custody``).
+    """
+    attributes = ("customer_id", *PERMISSION_ATTRIBUTES)
+    return {feed: WORDS[feed] for feed in WORD_FEEDS} | {
+        name: policy.attributes[name].description if name in policy.attributes else name
+        for name in attributes
+    }
 
 
 def _last_day(day: str, days: int) -> date:

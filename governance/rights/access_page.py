@@ -107,9 +107,16 @@ def _retention(body: Element, policy: Policy, told: Mapping[str, Any]) -> None:
         body, "p",
         "Where a purpose is allowed, a value is used for it until the day given here and no longer."
         f" Nothing is held for longer than {custody['retention_days']} days"
-        f" ({consent_page.BASES[custody['basis']]}), and what is deleted leaves the disk within"
-        f" {custody['purge_within_days']} days.",
+        f" ({consent_page.BASES[custody['basis']]}), but for what is named below, and what is"
+        f" deleted leaves the disk within {custody['purge_within_days']} days.",
     )  # fmt: skip
+    facts(body, {
+        "Held for as long as you are our customer": list(custody["beyond"].values()),
+        "That is": "until nothing else is held of you, the newest of these is older than those"
+        " days, and no consent of yours, and nothing that you refused, counts any more",
+        "For longer, too": "everything, while a restriction or a legal hold stands; and what we"
+        " keep because the law lets us, with until when",
+    })  # fmt: skip
     together: dict[tuple[str, str | None, str | None], list[str]] = {}
     for one in told["retention"]:
         alike = (one["purpose"], one["oldest_until"], one["newest_until"])
