@@ -63,8 +63,9 @@ def acting(act: str, **details: Any) -> Iterator[dict[str, Any]]:
     ----------
     act
         ``query``, ``export``, ``consent.record``, ``consent.show``, ``consent.receipt``,
-        ``consent.new_inbox``, ``segment.explain``, ``quarantine.list``, ``quarantine.resolve``,
-        ``backup``, ``restore``, ``keys.rotate``, and those of ``governance.rights``.
+        ``consent.conflicts``, ``consent.new_inbox``, ``segment.explain``, ``quarantine.list``,
+        ``quarantine.resolve``, ``backup``, ``restore``, ``keys.rotate``, and those of
+        ``governance.rights``.
     **details
         JSON-able facts about the act, without values of rows. Times without a zone are in UTC, as
         in the tables; all are written as the act's own moment is.

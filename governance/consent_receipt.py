@@ -61,7 +61,7 @@ def issue(
     with ExitStack() as aside:
         with acts.acting("consent.receipt") as act:
             target = handover.target(to, FORMATS, "a receipt", encrypted=encrypted)
-            key = handover.key_of_subject(public_key) if encrypted else None
+            key = handover.key_given(public_key) if encrypted else None
             found = account(policy, customer_id)
             act["subject_key"] = found.key
             receipt = filled(policy, found)

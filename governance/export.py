@@ -36,9 +36,6 @@ from warehouse.journal import write_durably
 from warehouse.sql import identifier, quoted
 
 FORMATS = (".csv", ".parquet")
-# How a text begins that a spreadsheet may take for one (OWASP, "CSV Injection"): full-width signs,
-# and what it passes over before a sign, among them.
-FORMULA = r"^([=+\-@\t\r\n\x{ff1d}\x{ff0b}\x{ff0d}\x{ff20}])"
 
 
 @dataclass(frozen=True)
@@ -158,10 +155,10 @@ def _prepared(
         handed = HandedOver(release_id, recipient, purpose, utc_naive(at), tuple(columns))
         _remember(handed, _table(connection, ["customer_id"]), taken_back)
     if to.suffix == ".csv":
-        table, apostrophes = _without_formulas(table)
+        table, apostrophes = handover.without_formulas(table)
     else:
         apostrophes = 0
-    content = handover.sealed(_encoded(table, to.suffix), key)
+    content = handover.sealed(handover.encoded(table, to.suffix), key)
     manifest = Manifest(
         release_id=release_id, at=at.isoformat(), clock=whose(),
         judged_at=judged_at.replace(tzinfo=UTC).isoformat(), actor=acts.actor(), purpose=purpose,
@@ -295,24 +292,6 @@ def _table(connection: duckdb.DuckDBPyConnection, columns: list[str]) -> Any:
     ).to_arrow_table()
 
 
-def _without_formulas(table: Any) -> tuple[Any, int]:
-    """Put an apostrophe before texts that a spreadsheet would run; return how many these were.
-
-    As OWASP advises against CSV injection: customers choose what they are called.
-    """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    found = 0
-    for place, field_ in enumerate(table.schema):
-        if pa.types.is_string(field_.type) or pa.types.is_large_string(field_.type):
-            column = table.column(place)
-            found += pc.sum(pc.match_substring_regex(column, FORMULA)).as_py() or 0
-            marked = pc.replace_substring_regex(column, FORMULA, r"'\1")
-            table = table.set_column(place, field_, marked)
-    return table, found
-
-
 def _write_manifest(manifest: Manifest, taken_back: ExitStack) -> None:
     """Write the manifest, before the file: no file is without its manifest.
 
@@ -332,17 +311,3 @@ def _remember(handed: HandedOver, subjects: Any, taken_back: ExitStack) -> None:
     """
     taken_back.callback(recipients.take_back, handed.release_id)
     recipients.remember(subjects, handed)
-
-
-def _encoded(table: Any, suffix: str) -> bytes:
-    import io
-
-    import pyarrow.csv
-    import pyarrow.parquet
-
-    buffer = io.BytesIO()
-    if suffix == ".csv":
-        pyarrow.csv.write_csv(table, buffer)
-    else:
-        pyarrow.parquet.write_table(table, buffer)
-    return buffer.getvalue()

@@ -11,12 +11,17 @@ import secrets
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from governance.policy.checks_law import is_age_key
 from governance.policy.model import Policy
 from warehouse import keys
 from warehouse.errors import UsageError
 from warehouse.home import PROJECT, Home
+
+# How a text begins that a spreadsheet may take for one (OWASP, "CSV Injection"): full-width signs,
+# and what it passes over before a sign, among them.
+FORMULA = r"^([=+\-@\t\r\n\x{ff1d}\x{ff0b}\x{ff0d}\x{ff20}])"
 
 
 def target(to: Path, formats: Collection[str], what: str, *, encrypted: bool) -> Path:
@@ -72,6 +77,39 @@ def elsewhere(to: Path, what: str) -> Path:
     return found
 
 
+def without_formulas(table: Any) -> tuple[Any, int]:
+    """Put an apostrophe before texts that a spreadsheet would run; return how many these were.
+
+    As OWASP advises against CSV injection: customers choose what they are called.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    found = 0
+    for place, field_ in enumerate(table.schema):
+        if pa.types.is_string(field_.type) or pa.types.is_large_string(field_.type):
+            column = table.column(place)
+            found += pc.sum(pc.match_substring_regex(column, FORMULA)).as_py() or 0
+            marked = pc.replace_substring_regex(column, FORMULA, r"'\1")
+            table = table.set_column(place, field_, marked)
+    return table, found
+
+
+def encoded(table: Any, suffix: str) -> bytes:
+    """Return an Arrow table as the file that holds it: ``.csv``, else Parquet."""
+    import io
+
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    buffer = io.BytesIO()
+    if suffix == ".csv":
+        pyarrow.csv.write_csv(table, buffer)
+    else:
+        pyarrow.parquet.write_table(table, buffer)
+    return buffer.getvalue()
+
+
 def sealed(content: bytes, key: str | None) -> bytes:
     """Return what a file holds, encrypted to an age public key if there is one."""
     if key is None:
@@ -102,8 +140,8 @@ def key_of_recipient(policy: Policy, name: str) -> str:
     return listed.public_key
 
 
-def key_of_subject(key: str | None) -> str:
-    """Return the age public key of a subject, or of who acts for it, if it is one.
+def key_given(key: str | None, whose: str = "the subject's own") -> str:
+    """Return the age public key of whom a file is for, by default a subject, if it is one.
 
     Raises
     ------
@@ -113,13 +151,13 @@ def key_of_subject(key: str | None) -> str:
     if key is None:
         raise UsageError(
             "there is no key to encrypt to",
-            "pass the subject's own with --public-key age1..., or pass --unencrypted",
+            f"pass {whose} with --public-key age1..., or pass --unencrypted",
             rule="subject.public_key",
         )
     if not is_age_key(key):
         raise UsageError(
             "that is no age public key",
-            "copy the whole line `age1...` that the subject's age-keygen prints",
+            "copy the whole line `age1...` that age-keygen prints",
             rule="subject.public_key",
         )
     return key

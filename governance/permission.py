@@ -8,8 +8,8 @@ from typing import Any
 
 import duckdb
 
-from governance.consent import heard_sql, placed_sql
-from governance.consent_relations import LANDED, Relations
+from governance.consent_conflicts import EARLY, OVERRULED, conflicts_sql
+from governance.consent_relations import LANDED
 from governance.consent_statistics import told
 from governance.policy.model import Policy
 
@@ -60,26 +60,9 @@ def permission_figures(connection: duckdb.DuckDBPyConnection, policy: Policy) ->
 
 def _opt_ins(connection: duckdb.DuckDBPyConnection, policy: Policy) -> tuple[int, int]:
     """Count signals that opt-ins overrule, and opt-ins too early to have been asked for."""
-    sold = {name: body for name, body in policy.purposes.items() if body.sale_or_share}
-    if not sold:
-        return 0, 0
-    # Whoever never opted out has neither.
-    events = (
-        f"(select * from {LANDED.events} where subject_key in (select subject_key from"
-        f" {LANDED.events} where action = 'opted_out'))"
-    )
-    heard = heard_sql(
-        policy.model_copy(update={"purposes": sold}), Relations(events, LANDED.subjects),
-        known="'infinity'",
-    )  # fmt: skip
+    found = conflicts_sql(policy, LANDED, known="'infinity'")
     overruled, early = connection.execute(
-        f"with heard as materialized ({heard}),"
-        f" placed as ({placed_sql(policy, LANDED.subjects)})"
-        " select (select count(*) from heard where repeats),"
-        " (select count(*) from heard as g where g.grants and g.named and exists ("
-        " from heard as o join placed using (subject_key)"
-        " where o.subject_key = g.subject_key and o.about = g.about"
-        " and o.action = 'opted_out' and not o.repeats and o.occurred_at <= g.occurred_at"
-        " and g.occurred_at < o.occurred_at + to_months(unasked_months)))"
+        f"select count(*) filter (kind = ?), count(*) filter (kind = ?) from ({found})",
+        [OVERRULED, EARLY],
     ).fetchall()[0]
     return overruled, early

@@ -96,7 +96,7 @@ def fulfil(
             subject_key=request.subject_key,
         ) as act:  # fmt: skip
             folder = _folder_for(request, to)
-            key = handover.key_of_subject(public_key) if encrypted else None
+            key = handover.key_given(public_key) if encrypted else None
             answer = ANSWERS[request.type](policy, request, beside, meanings)
             files = {
                 handover.target(folder / name, FORMATS, "an answer", encrypted=encrypted):

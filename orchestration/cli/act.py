@@ -124,6 +124,28 @@ def receipt(
     )
 
 
+@consent.command("conflicts")
+@click.option("--to", required=True, type=click.Path(path_type=Path), help="A .csv or .json file.")
+@click.option("--public-key", help="Your own age public key, to encrypt to.")
+@click.option("--unencrypted", is_flag=True, help="Write it in clear.")
+@json_option
+def conflicts(to: Path, public_key: str | None, unencrypted: bool, as_json: bool) -> None:
+    """Write whose opt-outs and opt-ins are at odds, and whom not to ask until when."""
+    from governance.consent_conflicts import write
+    from orchestration.manifest import policy
+
+    listed = write(policy(), to=to, encrypted=not unencrypted, public_key=public_key)
+    print_label(aside=as_json)
+    if as_json:
+        print_json(vars(listed))
+        return
+    click.echo(
+        f"written, of {listed.customers} customers: {listed.opted_in_early} opt-ins within the"
+        f" months in which nobody may ask, {listed.signal_overruled} signals that an opt-in"
+        f" overrules, {listed.not_to_be_asked} not to be asked now"
+    )
+
+
 @consent.command("new-inbox")
 def new_inbox() -> None:
     """Begin an empty inbox in place of a lost one; what waited there has to be recorded again."""

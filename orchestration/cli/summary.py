@@ -87,6 +87,8 @@ def _permission(permission: dict[str, Any]) -> None:
             "Opt-ins within the months after an opt-out in which nobody may ask:"
             f" {_counted(early)}. They\ncount if nobody asked: find out who did."
         )
+    if overruled or early:
+        click.echo("`assent consent conflicts` writes of whom these are, and who may not be asked.")
     if alone := permission["known_by_consent_only"]:
         click.echo(
             f"Known from consent events or rights requests only: {_counted(alone)}. If such an id"

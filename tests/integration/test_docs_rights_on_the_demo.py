@@ -4,12 +4,14 @@ import json
 import re
 import subprocess
 import sys
+from html import escape
 from pathlib import Path
 
 import jsonschema
 import pytest
 
 from governance import identity
+from governance.policy.words import FEEDS, PERMISSION_ATTRIBUTES, WORD_FEEDS
 from tests.support.pages import fences, slug
 from warehouse.home import PROJECT
 
@@ -93,7 +95,16 @@ def test_access(tour):
     report = json.loads(tour.read("access.json"))
     assert report["customer_id"] == who
     assert "store_planning" in {handed["recipient"] for handed in report["handed_over"]}
-    assert who in tour.read("access.html")
+    page = tour.read("access.html")
+    assert who in page
+    # Whatever bears no day by which it would leave is named, as held beyond the days of custody.
+    beyond = report["custody"]["beyond"]
+    assert beyond.keys() == {*WORD_FEEDS, "customer_id", *PERMISSION_ATTRIBUTES}
+    landed = {t["table"].removeprefix("landing."): t["columns"] for t in report["tables"]}
+    ageless = {f for f in landed.keys() & set(FEEDS) if "event_day" not in landed[f]}
+    assert "consent_events" in ageless - {"customers"} <= beyond.keys()
+    assert not [told for told in beyond.values() if f">{escape(told, quote=False)}<" not in page]
+    assert "but for what is named below" in page
 
 
 def test_portability(tour):

@@ -1,5 +1,6 @@
 """One subject's consent: what decided it, what was known at any date, and what a word may hold."""
 
+import csv
 from datetime import datetime
 from typing import Any
 
@@ -202,7 +203,7 @@ def test_an_objection_to_direct_marketing_outlasts_its_refusal(told):
     assert (offers["permitted"], offers["rule"]) == (False, consent.NO_MARKETING)
 
 
-def test_nobody_is_asked_to_opt_in_soon_after_an_opt_out(one, people):
+def test_nobody_is_asked_to_opt_in_soon_after_an_opt_out(one, people, tmp_path):
     californian = next(who for who, regime in people.items() if regime == "ccpa")
     opt_in = ("opted_in", "--purpose", "personalised_offers", "--notice-version", "2")
     offers = lambda: shown(one, californian)["personalised_offers"]  # noqa: E731
@@ -220,6 +221,38 @@ def test_nobody_is_asked_to_opt_in_soon_after_an_opt_out(one, people):
     for day, signals in (("2024-07-15", 0), ("2024-08-01", 1)):
         found = shown(one, californian, "--as-of", day, *known)["personalised_offers"]
         assert (found["permitted"], found["overruled"]) == (True, signals)
+    other = next(who for who, regime in people.items() if regime == "ccpa" and who != californian)
+    record(one, other, "opted_out", "--occurred-at", SAID)
+    for landed in (False, True):  # what waits in the inbox is among it
+        if landed:
+            land(one)
+        done = one.assent("consent", "conflicts", "--to", str(tmp_path / f"{landed}.csv"),
+                          "--unencrypted", "--json")  # fmt: skip
+        assert done.status == 0, done.said
+        written = (tmp_path / f"{landed}.csv").read_text()
+        rows = [row for row in csv.DictReader(written.splitlines())
+                if row["customer_id"] in (californian, other)]  # fmt: skip
+        until, offers_ = "2025-06-10 09:00:00", "personalised_offers"
+        assert [(row["customer_id"] == other, *list(row.values())[1:]) for row in sorted(
+            rows, key=lambda row: (row["customer_id"] == other, row["kind"]))
+        ] == [
+            (False, "opted_in_early", offers_, "2024-07-01 09:00:00.000000", f"{until}.000000"),
+            (False, "signal_overruled", offers_, "2024-08-01 09:00:00.000000", ""),
+            (True, "not_to_be_asked", offers_, "", f"{until}.000000"),
+        ]  # fmt: skip
+        assert (
+            sum(
+                done.json[kind]
+                for kind in ("signal_overruled", "opted_in_early", "not_to_be_asked")
+            )
+            == written.count("\n") - 1
+        )
+        act = one.acts()[-1]
+        assert (act["act"], act["opted_in_early"]) == (
+            "consent.conflicts", done.json["opted_in_early"])  # fmt: skip
+        assert californian not in str(act) + done.said
+    refused = one.assent("consent", "conflicts", "--to", str(tmp_path / "c.json"))
+    assert (refused.status, "--public-key" in refused.err) == (2, True)
     # Under gdpr a signal yields to nothing, and nobody is told when to ask.
     european = next(who for who, regime in people.items() if regime == "gdpr")
     for word in (("opted_out", "--signal", "gpc"), opt_in, ("opted_out", "--signal", "gpc")):

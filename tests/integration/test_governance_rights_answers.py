@@ -5,7 +5,6 @@ import io
 import json
 import os
 from datetime import date, datetime, timedelta
-from html import escape
 
 import jsonschema
 import pyarrow as pa
@@ -13,7 +12,6 @@ import pyrage
 import pytest
 
 from governance import identity, inbox
-from governance.policy.words import FEEDS, PERMISSION_ATTRIBUTES
 from governance.rights import access, receipt
 from governance.rights.discovery import alias_of, holders, mark
 from governance.rights.recipients import HandedOver, remember
@@ -21,7 +19,6 @@ from governance.rights.requests import find
 from orchestration.manifest import policy
 from orchestration.meanings import meanings
 from tests.support.canaries import Search
-from warehouse.catalogue import columns
 from warehouse.connect import published_store, warehouse_store
 from warehouse.publish import published_purposes
 
@@ -197,24 +194,6 @@ def test_until_when_it_is_used_is_told_of_no_value_that_is_used_no_more(story, r
         assert (value["oldest_until"], value["newest_until"]) == (ends or (None, None))
         ended = any(r["newest_until"] is None for r in found)
         assert (none in told.files["access.html"].decode()) == ended
-
-
-def test_it_is_told_what_is_held_for_longer_than_the_days_of_custody(story, report):
-    """Whatever of landing bears no day, by which it would leave, is named; so is it on the page."""
-    beyond = report["custody"]["beyond"]
-    with story[0].entered(), identity.opened(warehouse_store()) as connection:
-        aged = {
-            holder.table: "event_day"
-            in columns(connection, holder.schema, holder.table, "warehouse")
-            for holder in holders(connection, "warehouse")
-            if holder.schema == "landing" and holder.table in FEEDS
-        }
-    assert aged.pop("customers") is False  # emptied, but for what decides permission
-    assert aged.keys() - beyond.keys() == {table for table, leaves in aged.items() if leaves}
-    assert beyond.keys() - aged.keys() == {"customer_id", *PERMISSION_ATTRIBUTES}
-    page = (story[2] / "access.html").read_text()
-    assert not [told for told in beyond.values() if f">{escape(told, quote=False)}<" not in page]
-    assert "but for what is named below" in page
 
 
 def test_the_page_stands_by_itself_and_shows_what_the_data_says(story, report):

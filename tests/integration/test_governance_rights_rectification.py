@@ -7,7 +7,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from governance import export, identity, inbox
+from governance import handover, identity, inbox
 from governance.rights import kept, recipients, rectification
 from governance.rights.requests import find
 from tests.support.installation import own_feeds
@@ -210,14 +210,14 @@ def test_who_receives_the_old_value_meanwhile_is_told(story, monkeypatch):
         inside = [m for m in one.members() if recipients.recipients_of(connection, m)]
     with one.entered():
         recipients.take_back(first)
-    number, encoded = asked(one, max(inside)), export._encoded
+    number, encoded = asked(one, max(inside)), handover.encoded
 
     def slow(*given):
         assert corrected(one, folder, number, {"full_name": "Canary Right"}).status == 0
         return encoded(*given)
 
     with monkeypatch.context() as meanwhile:
-        meanwhile.setattr(export, "_encoded", slow)
+        meanwhile.setattr(handover, "encoded", slow)
         handed_over("second.csv")
     owed = one.assent("rights", "notices", "--json").json
     assert [(n["request_id"], n["recipient"]) for n in owed] == [(number, "offers_partner")]

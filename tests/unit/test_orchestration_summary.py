@@ -25,6 +25,7 @@ def test_who_is_known_from_their_words_only_is_spoken_of(capsys, alone, told):
     said = capsys.readouterr().out
     assert "segmentation           460       43" in said
     assert (f"Known from consent events or rights requests only: {told}. " in said) is bool(alone)
+    assert "`assent consent conflicts`" in said
     assert ("neither customers nor transactions have" in said) is bool(alone)
 
 

@@ -16,6 +16,7 @@ VAULT = "governance.identity"
 # Landing, release, and rights: consent and requests of a subject.
 CALLERS = {
     "ingest.load",
+    "governance.consent_conflicts",
     "governance.export",
     "governance.subject_consent",
     "governance.subject_word",
