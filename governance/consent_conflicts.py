@@ -116,8 +116,8 @@ def write(
             content, apostrophes = _encoded(table, to.suffix)
             sealed = handover.sealed(content, key)
             listed = Listed(
-                to.suffix[1:], encrypted, len(set(customers)),
-                *(kinds.count(kind) for kind in (OVERRULED, EARLY, UNASKED)), apostrophes,
+                to.suffix[1:], encrypted, len(set(customers)), kinds.count(OVERRULED),
+                kinds.count(EARLY), kinds.count(UNASKED), apostrophes,
                 hashlib.sha256(sealed).hexdigest(),
             )  # fmt: skip
             act |= asdict(listed)
