@@ -136,17 +136,17 @@ def _table(policy: Policy) -> Any:
         require_current(connection)
         present = consent.moment(connection, utc_naive(now()))
         consent.state(connection, policy, KNOWN_NOW, at=present, known=present, into="state")
+        words = conflicts_sql(policy, KNOWN_NOW, known=f"timestamp '{present}'")
         # Each once: a word may be in the inbox and where it has landed for a moment.
         return connection.execute(
             f"""
             select distinct customer_id, kind, purpose, said_at, until from (
-                from ({conflicts_sql(policy, KNOWN_NOW, known="$known")})
+                from ({words})
                 union all
                 select {quoted(UNASKED)}, subject_key, purpose, null, ask_again_at
                 from state where ask_again_at is not null
             ) join vault.subjects using (subject_key) order by all
-            """,
-            {"known": present},
+            """
         ).to_arrow_table()
 
 

@@ -1,10 +1,10 @@
 """Notices: who received a subject's data is told what has become of it (GDPR Art. 19).
 
 Belongs here: writing the notices of one recipient, noting that they were handed over and that the
-recipient confirmed: of erasure and correction (Cal. Civ. Code 1798.105(c), 1798.106; Cal. Code Regs.
-tit. 11 §§ 7022, 7023(c)), of denials and limits, too (§§ 7026(f), 7027(g)).
-Does not belong here: which notices are owed (``owed``), remembering who was in which export
-(``recipients``), where a file may lie (``governance.handover``).
+recipient confirmed: of erasure and correction (Cal. Civ. Code 1798.105(c), 1798.106; Cal. Code
+Regs. tit. 11 §§ 7022, 7023(c)), of denials and limits, too (§§ 7026(f), 7027(g)). Does not belong
+here: which notices are owed (``owed``), remembering who was in which export (``recipients``), where
+a file may lie (``governance.handover``).
 
 What a notice tells, the identifiers by which the recipient knows the subject, stands in ``kept``
 until the recipient has confirmed, or for the policy's ``purge_within_days`` after it was handed
