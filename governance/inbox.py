@@ -83,6 +83,14 @@ class Waiting:
         theirs = pc.field("customer_id") == customer_id
         return Waiting(self.consent_events.filter(theirs), self.rights_requests.filter(theirs))
 
+    def of_any(self, customers: Sequence[str]) -> "Waiting":
+        """Return those of some customers, whose ids are given as landing writes them."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        theirs = pc.field("customer_id").isin(pa.array(list(customers), pa.string()))
+        return Waiting(self.consent_events.filter(theirs), self.rights_requests.filter(theirs))
+
     def register(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Let SQL read them as ``waiting`` (consent events) and ``waiting_requests``."""
         connection.register("waiting", self.consent_events)

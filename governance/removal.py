@@ -12,7 +12,9 @@ import duckdb
 
 from governance.policy.model import Policy
 from governance.policy.words import PERMISSION
-from governance.rights import discovery
+from governance.rights import discovery, leaving
+from warehouse import catalogue
+from warehouse.clock import now, utc_naive
 from warehouse.connect import connected, warehouse_store
 from warehouse.home import Home
 from warehouse.publish import published_purposes, withdraw
@@ -109,6 +111,8 @@ def _drop(connection: duckdb.DuckDBPyConnection, purposes: Sequence[str]) -> Non
                     f"delete from {identifier(schema)}.{identifier(name)}"
                     f" where purpose = {quoted(purpose)}"
                 )
+    if catalogue.columns(connection, "landing", "loads"):
+        leaving.note_lying(connection, utc_naive(now()), leaving.NO_PURPOSE)
     connection.execute("commit")
 
 

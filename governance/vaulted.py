@@ -73,6 +73,23 @@ def keep(
     )
 
 
+def replaces(connection: duckdb.DuckDBPyConnection, rows: str, names: Sequence[str]) -> bool:
+    """Tell whether :func:`keep` is about to replace a value by another, or by none.
+
+    Parameters are as of :func:`keep`.
+    """
+    other = " or ".join(
+        f"(held.{identifier(n)} is not null and held.{identifier(n)} is distinct from"
+        f" said.{identifier(n)}::varchar)" for n in names
+    )  # fmt: skip
+    return bool(
+        connection.execute(
+            f"select 1 from ({rows}) as said join {IDENTIFIERS} as held using (subject_key)"
+            f" where {other or 'false'} limit 1"
+        ).fetchall()
+    )
+
+
 def renew(connection: duckdb.DuckDBPyConnection, subject: str, day: date) -> None:
     """Note that what is held of a subject was recorded on a day, as a row of a feed would."""
     connection.execute(

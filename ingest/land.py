@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from governance.policy.model import Policy
-from ingest import counted, landing, quarantine, resolve
+from ingest import counted, landing, quarantine, resolve, superseded
 from ingest.connectors.source import reading
 from ingest.contract import CUSTOMERS
 from ingest.days import local_day
@@ -106,12 +106,14 @@ def land(
         )
     if plan.afresh and plan.contract is CUSTOMERS:
         _keep_recorded(connection)
+    superseded.note(connection, plan, moment.now, contested=bool(contested))
     return done
 
 
 def _clear(connection: duckdb.DuckDBPyConnection, plan: Plan, moment: Moment, first: int) -> None:
     if plan.contract is CUSTOMERS:
         _note_recorded(connection, "true")
+    superseded.remember(connection, plan)
     landing.clear(connection, plan.feed, load_id=first, now=moment.now)
 
 

@@ -24,7 +24,17 @@ from governance.inbox import Waiting
 from governance.policy.model import Policy
 from governance.policy.words import INBOX, WORD_FEEDS
 from governance.rights import kept, known, leaving
-from ingest import counted, heeding, landing, returned, said, suppression, survey, undone
+from ingest import (
+    counted,
+    heeding,
+    landing,
+    returned,
+    said,
+    superseded,
+    suppression,
+    survey,
+    undone,
+)
 from ingest.contract import CONTRACTS, CUSTOMERS
 from ingest.feeds import note_newest
 from ingest.land import Landed, Moment, land, vault_rows
@@ -35,6 +45,7 @@ from ingest.sources import require_agreement
 from warehouse.clock import utc_naive
 from warehouse.connect import connected, warehouse_store
 from warehouse.errors import UsageError
+from warehouse.journal import Entry
 from warehouse.sql import quoted
 
 if TYPE_CHECKING:
@@ -252,17 +263,15 @@ class _Work:
                 self._require_nothing_undone(known)
             for plan in plans:
                 _require_unchanged(plan)
-            self._keep(identifiers, again=again)
+            replacing = self._keep(identifiers, again=again)
             if returned.settle(connection, self.moment.now) or _changes(plans, landed):
                 clock_row.forget(connection)
                 status.forget_marts(connection, self.policy)
             status.forget_feeds(connection, self.policy)
-            # Before the commit: a source that is read isn't met again.
-            unread = [(plan.feed, place) for plan in plans for place in plan.unread]
-            # What isn't declared now may lie there still, and come back.
-            unread += landing.sources_of_others(connection, [plan.feed for plan in plans])
-            suppression.note_met(connection, unread, self.moment.now)
+            self._note_met(plans)  # before the commit: a source that is read isn't met again
             connection.execute("commit")
+            if replacing:
+                replacing.close()
         except BaseException as error:
             connection.execute("rollback")
             if isinstance(error, duckdb.Error):
@@ -288,6 +297,12 @@ class _Work:
             )
         return done
 
+    def _note_met(self, plans: list[Plan]) -> None:
+        unread = [(plan.feed, place) for plan in plans for place in plan.unread]
+        # What isn't declared now may lie there still, and come back.
+        unread += landing.sources_of_others(self.connection, [plan.feed for plan in plans])
+        suppression.note_met(self.connection, unread, self.moment.now)
+
     def _require_nothing_undone(self, feeds: list[str]) -> None:
         denials = undone.denials(self.connection, self.policy, self.moment.now)
         if denials:
@@ -302,22 +317,30 @@ class _Work:
                 f"of {children} subject(s) that are, or may be, children no age is met again",
             )
 
-    def _keep(self, rows: "pa.Table | None", *, again: bool) -> None:
+    def _keep(self, rows: "pa.Table | None", *, again: bool) -> Entry | None:
         """Hand direct identifiers to the vault, through a second connection to it.
 
         A transaction writes to one file only; and the vault goes first, so that the warehouse
         never holds a row of somebody whose identifiers are older than the row.
+
+        Returns
+        -------
+        Entry or None
+            To be closed once the warehouse has noted that some were replaced.
         """
         if rows is None:
-            return
+            return None
+        said, names = "select * from identifier_rows", CUSTOMERS.identifiers
+        replacing = None
         with self.connection.cursor() as vault:
             vault.register("identifier_rows", rows)
-            known.note_replaced(vault, "select * from identifier_rows", CUSTOMERS.identifiers)
-            vaulted.keep(
-                vault, "select * from identifier_rows", CUSTOMERS.identifiers,
-                day=self.moment.day, again=again,
-            )  # fmt: skip
+            known.note_replaced(vault, said, names)
+            if vaulted.replaces(vault, said, names):
+                replacing = superseded.begin_in_vault(self.moment.now)
+                superseded.note_lying(self.connection, self.moment.now)
+            vaulted.keep(vault, said, names, day=self.moment.day, again=again)
             vault.unregister("identifier_rows")
+        return replacing
 
     def _add_purpose_keys(self) -> None:
         for purpose in self.policy.purposes:

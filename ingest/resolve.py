@@ -145,9 +145,10 @@ def decide(connection: duckdb.DuckDBPyConnection, plan: Plan, contested: int) ->
     """Fill the temporary table ``verdicts``: every contender with what becomes of it.
 
     Columns besides the contenders': ``verdict`` (held, accepted, duplicate, refused), ``follows``
-    (whether an accepted row supersedes another) and ``kept`` (whether the row is to stand in the
-    landing table). A history delivered once more contests every key, so the keys are judged slice
-    by slice: memory holds one slice.
+    (whether an accepted row supersedes another), ``kept`` (whether the row is to stand in the
+    landing table) and ``differs`` (whether it says another thing than the first of its key). A
+    history delivered once more contests every key, so the keys are judged slice by slice: memory
+    holds one slice.
     """
     slices = 1 + contested // KEYS_AT_ONCE
     for i in range(slices):
@@ -194,7 +195,8 @@ def _judged(plan: Plan, contenders: str) -> str:
         judged as (
             select
                 * exclude (content, content_before, first_content, last_content, any_held),
-                case when source_number = {HELD} then 'held' else {verdict} end as verdict
+                case when source_number = {HELD} then 'held' else {verdict} end as verdict,
+                content is distinct from first_content as differs
             from compared
         )
         select

@@ -13,6 +13,7 @@ import duckdb
 
 from governance import backup
 from governance.rights import custody, erasure, rectification
+from ingest import superseded
 from orchestration.manifest import policy
 from orchestration.migrations import MIGRATIONS
 from warehouse import aside, journal, keys, publish, restore, rewrite, schema
@@ -24,7 +25,7 @@ from warehouse.lock import writer_lock
 # How work that a killed process left is finished, by its kind.
 STEPS = {
     **publish.STEPS, **rewrite.STEPS, **erasure.STEPS, **custody.STEPS,
-    **rectification.steps(policy), **restore.STEPS,
+    **rectification.steps(policy), **restore.STEPS, **superseded.STEPS,
 }  # fmt: skip
 
 

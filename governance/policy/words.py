@@ -51,7 +51,7 @@ FEEDS: tuple[FeedName, ...] = get_args(FeedName)
 # The feeds of words that Assent recorded itself, by the feed that they land with.
 INBOX: dict[FeedName, str] = {"consent_events": "inbox", "rights_requests": "inbox_requests"}
 # Why rows, or values, leave landing; a load of no rows is noted as come from there.
-REMOVALS = ("erasure", "retention", "no_purpose", "rectification")
+REMOVALS = ("erasure", "retention", "no_purpose", "rectification", "correction")
 # A row of these that can't be read may be a denial; this is what may become of it.
 WORD_FEEDS: tuple[FeedName, ...] = ("consent_events", "rights_requests")
 # A row of these that can't be read holds its subject: it may say that the subject is a child, too.

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from governance import acts, identity, inbox
-from governance.policy.words import FITTED_ON
+from governance.policy.words import FITTED_ON, WORD_FEEDS
 from governance.rights import kept, leaving, owed, proofs, receipt, restricted
 from governance.rights.discovery import LEAVING, Holder, alias_of, holders, mark
 from governance.rights.known import known_as
@@ -160,11 +160,13 @@ def finish(payload: dict[str, Any]) -> None:
     kept.require_newest()  # else it would be noted in another that they may not come back
     subjects = list(payload["requests"])
     beside = _published()
+    waiting = inbox.waiting()
     with identity.opened(warehouse_store(read_only=True), *beside) as connection:
         tables = _tables(connection, beside)
         mark(connection, subjects, [table for found in tables.values() for table in found])
         rows = {database: _counts(connection, found) for database, found in tables.items()}
-        keep = proofs.words_of(connection)
+        keep = proofs.words_of(connection, waiting)
+        rows["inbox"] = _counts_waiting(connection)
         asked = _asked(payload, keep)
         identified = _identified(connection, asked)
         fits = [
@@ -172,7 +174,8 @@ def finish(payload: dict[str, Any]) -> None:
             for model in payload.get("models", [])
         ]
     _keep(payload, asked, keep, rows, fits, identified)
-    inbox.forget([customer_id for customer_id, *_ in keep])
+    # Those that were read: what comes this very moment is kept by nobody, and the door stops it.
+    inbox.drop(waiting.of_any([customer_id for customer_id, *_ in keep]))
     leaving.leave(subjects, datetime.fromisoformat(payload["at"]), leaving.ERASURE)
     kept.require_newest()
     _sign(payload, time.monotonic() - began)
@@ -192,6 +195,20 @@ def _counts(
         ).fetchall()
         for subject, count in rows:
             found.setdefault(subject, {})[f"{table.schema}.{table.table}"] = count
+    return found
+
+
+def _counts_waiting(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, int]]:
+    """Return how many words of each subject no run has landed yet, by table of the inbox."""
+    found: dict[str, dict[str, int]] = {}
+    for feed, waiting in zip(WORD_FEEDS, ("waiting", "waiting_requests"), strict=True):
+        rows = connection.execute(
+            f"select subject_key::varchar, count(*) from {waiting}"
+            " join vault.subjects using (customer_id)"
+            f" where subject_key in (select subject_key from {LEAVING}) group by all"
+        ).fetchall()
+        for subject, count in rows:
+            found.setdefault(subject, {})[f"main.{feed}"] = count
     return found
 
 

@@ -31,6 +31,7 @@ VALUED = ("category", "product_group")  # attributes of them that may hold speci
 # Of ``REMOVALS``.
 ERASURE, RETENTION, NO_PURPOSE = "erasure", "retention", "no_purpose"
 RECTIFICATION = "rectification"
+CORRECTION = "correction"  # by a feed
 # Of a load: that it read nothing, and notes what has left.
 NOTE = f"(rows_read = 0 and source in ({', '.join(map(quoted, REMOVALS))}))"
 
@@ -172,8 +173,8 @@ def note_removal(
 def note_lying(connection: duckdb.DuckDBPyConnection, at: datetime, why: str) -> None:
     """Note that what is no row of a feed, and has left, may lie in files: the days to purge begin.
 
-    Such as what a rectification replaced. Done again with the same moment, it is noted once; where
-    nothing has landed there is nothing to purge.
+    Such as what a rectification replaced, or a feed. Done again with the same moment, it is noted
+    once; where nothing has landed there is nothing to purge.
 
     Parameters
     ----------

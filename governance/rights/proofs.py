@@ -14,25 +14,46 @@ from typing import Any
 
 import duckdb
 
-from governance import identity, sealed
+from governance import identity, inbox, sealed
 from governance.rights import kept
 from governance.rights.discovery import LEAVING
 
 LABEL = "seal"
+# What is kept of a consent event, as it was landed.
+EVENT = ("action", "purpose", "occurred_at", "recorded_at", "notice_version", "method", "channel",
+         "language", "wording_hash", "evidence_ref", "signal", "given_by")  # fmt: skip
 
 
-def words_of(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str]]:
-    """Return customer id, subject key and consent events (JSON) of those who are marked."""
+def words_of(
+    connection: duckdb.DuckDBPyConnection, waiting: inbox.Waiting | None = None
+) -> list[tuple[str, str, str]]:
+    """Return customer id, subject key and consent events (JSON) of those who are marked.
+
+    Parameters
+    ----------
+    connection
+        With the vault and the warehouse attached.
+    waiting
+        What no run has landed yet: it was obeyed all the same. What was landed and waits still, as
+        after a kill, is one word.
+    """
+    said = ", ".join(f"{name}: e.{name}" for name in EVENT)
+    columns = ", ".join(EVENT)
+    leaving = f"where subject_key in (select subject_key from {LEAVING})"
+    events = f"select subject_key, {columns} from warehouse.landing.consent_events {leaving}"
+    if waiting is not None:
+        waiting.register(connection)
+        kinds = inbox.COLUMNS["consent_events"]
+        landed = [f"nullif({n}, '') as {n}" if kinds[n].startswith("varchar") else n for n in EVENT]
+        events += (
+            f" union all (select subject_key, {', '.join(landed)} from waiting"
+            f" join vault.subjects using (customer_id) {leaving} except {events})"
+        )
     return connection.execute(
-        "select s.customer_id, s.subject_key::varchar, coalesce(to_json(list({'action': e.action,"
-        " 'purpose': e.purpose, 'occurred_at': e.occurred_at, 'recorded_at': e.recorded_at,"
-        " 'notice_version': e.notice_version, 'method': e.method, 'channel': e.channel,"
-        " 'language': e.language, 'wording_hash': e.wording_hash, 'evidence_ref': e.evidence_ref,"
-        " 'signal': e.signal, 'given_by': e.given_by} order by e.recorded_at, e.occurred_at)"
+        f"select s.customer_id, s.subject_key::varchar, coalesce(to_json(list({{{said}}}"
+        f" order by e.recorded_at, e.occurred_at, {', '.join(f'e.{name}' for name in EVENT)})"
         " filter (e.subject_key is not null))::varchar, '[]')"
-        " from vault.subjects as s left join (from warehouse.landing.consent_events"
-        f" where subject_key in (select subject_key from {LEAVING})) as e using (subject_key)"
-        f" where s.subject_key in (select subject_key from {LEAVING})"
+        f" from (from vault.subjects {leaving}) as s left join ({events}) as e using (subject_key)"
         " group by all order by all"
     ).fetchall()
 

@@ -154,8 +154,9 @@ def test_what_is_kept_is_found_by_who_has_the_id(searched):
     with one.entered(), kept.opened() as connection:
         for subject in planted:
             ((_, events),) = proofs_of(connection, subject.customer_id)
-            assert len(events) == 3
+            assert len(events) == 4  # the last of them waited in the inbox
             assert events[0]["evidence_ref"].encode() in subject.patterns.values()
+            assert events[-1]["channel"].encode() in subject.patterns.values()
 
 
 def test_the_state_is_one_in_which_the_subjects_never_were(searched, compiled, tmp_path):

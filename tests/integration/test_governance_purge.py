@@ -8,8 +8,22 @@ from governance import inbox, release
 from governance.rights import purge
 from governance.rights.leaving import note_removal
 from governance.rotation import rotate
-from tests.support.feeds import NOW, POLICY, ask, fill, load, sources_in
-from warehouse import keys
+from ingest import superseded
+from ingest.feeds import removals
+from tests.support.feeds import (
+    COLUMNS,
+    NOW,
+    POLICY,
+    ask,
+    declared,
+    fill,
+    load,
+    sale,
+    sources_in,
+    vault,
+    write_csv,
+)
+from warehouse import journal, keys
 from warehouse.connect import connected, warehouse_store
 from warehouse.errors import UsageError
 
@@ -89,3 +103,107 @@ def test_no_inbox_is_begun_where_one_is_lost(tmp_path, home):
     assert not home.inbox.exists()
     purge.purge(POLICY)
     assert not home.inbox.exists()
+
+
+OLD_GROUP, OLD_MAIL = "OLDGROUPVALUEXYZ123", "old-canary@x.org"
+ANN = ("ann", "Ann", OLD_MAIL, "EU", "41")
+MOVED = ("ann", "Ann", "new@x.org", "EU", "41")
+KEYED = {"natural_key": ["customer_id", "basket_id", "product_id"]}
+
+
+@pytest.fixture
+def delivered(tmp_path, monkeypatch):
+    """Return the sources of a line and a customer that were landed, in clear."""
+    monkeypatch.setenv("ASSENT_IN_CLEAR", "1")
+    fill(tmp_path, customers=[ANN])
+    deliver(tmp_path, "transactions", (*sale(), OLD_GROUP), name="")
+    load(sources := of(tmp_path))
+    return sources
+
+
+def of(folder, tolerance=5):
+    columns = {name: name for name in (*COLUMNS["transactions"], "product_group")}
+    more = {"future_tolerance_minutes": tolerance}
+    return sources_in(
+        folder, customers=declared("customers", **more),
+        transactions=declared("transactions", columns=columns, **more, **KEYED),
+    )  # fmt: skip
+
+
+def deliver(folder, feed, *rows, name="2"):
+    header = (*COLUMNS[feed], "product_group") if feed == "transactions" else COLUMNS[feed]
+    write_csv(folder / f"{feed}{name}.csv", header, rows)
+
+
+def lies_since():
+    with connected(warehouse_store()) as connection:
+        return purge.first_removal(connection)
+
+
+def in_bytes(home, pattern):
+    return {
+        path.name for path in home.root.rglob("*")
+        if path.is_file() and pattern.encode() in path.read_bytes()
+    }  # fmt: skip
+
+
+def test_what_feeds_correct_leaves_the_disk_in_time(tmp_path, home, delivered, monkeypatch):
+    assert lies_since() is None
+    deliver(tmp_path, "transactions", (*sale(), "NEW"))
+    deliver(tmp_path, "customers", MOVED)
+    load(delivered, now=REMOVED)
+    assert in_bytes(home, OLD_GROUP) == {"warehouse.duckdb"}
+    assert in_bytes(home, OLD_MAIL) == {"vault.duckdb"}
+    at(monkeypatch, 14, hours=23)
+    assert not purge.due(POLICY)
+    at(monkeypatch, 15)
+    assert purge.due(POLICY)
+    # What comes again every day is due by the oldest, and not every day.
+    deliver(tmp_path, "transactions", (*sale(value="1"), "NEW"), name="3")
+    purge.purge(POLICY)
+    load(delivered, now=REMOVED + timedelta(days=15, hours=1))
+    assert in_bytes(home, OLD_GROUP) == in_bytes(home, OLD_MAIL) == set()
+    assert not purge.due(POLICY)
+    with connected(warehouse_store()) as connection:  # of whom, or how many, nobody is told
+        assert removals(connection, 1) == []
+
+
+@pytest.mark.parametrize(
+    ("feed", "row"),
+    [
+        ("transactions", (*sale(), "NEW")),
+        ("customers", MOVED),
+        ("customers", ("ann", "Ann", OLD_MAIL, "US-CA", "41")),
+    ],
+)
+@pytest.mark.parametrize("how", ["later", "changed", "afresh"])
+def test_each_correction_counts_however_it_is_read(tmp_path, delivered, feed, row, how):
+    """In a later file, in the same, or where a feed is read from the beginning."""
+    deliver(tmp_path, feed, row, name="2" if how == "later" else "")
+    load(of(tmp_path, 6) if how == "afresh" else delivered, now=REMOVED)
+    assert lies_since() == REMOVED.replace(tzinfo=None)
+
+
+@pytest.mark.parametrize("how", ["later", "changed", "afresh"])
+def test_what_feeds_only_repeat_is_no_removal(tmp_path, delivered, how):
+    name = "2" if how == "later" else ""
+    deliver(tmp_path, "transactions", (*sale(), OLD_GROUP), (*sale(basket_id="b2"), "NEW"),
+            name=name)  # fmt: skip
+    deliver(tmp_path, "customers", ANN, ("bob", "Bob", "bob@x.org", "EU", "30"), name=name)
+    load(of(tmp_path, 6) if how == "afresh" else delivered, now=REMOVED)
+    assert ask("select count(*) from landing.transactions") == [(2,)]
+    assert lies_since() is None
+
+
+def test_what_a_killed_load_has_replaced_in_the_vault_counts(tmp_path, delivered, monkeypatch):
+    deliver(tmp_path, "customers", MOVED)
+    with monkeypatch.context() as killed:
+        killed.setattr("ingest.load.returned.settle", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            load(delivered, now=REMOVED)
+    assert vault("select email from vault.identifiers") == [("new@x.org",)]
+    assert journal.complete(superseded.STEPS) == [superseded.KIND]
+    assert lies_since() == REMOVED.replace(tzinfo=None)
+    load(delivered, now=REMOVED)
+    assert not journal.waits()
+    assert ask("select count(*) from landing.loads where source = 'correction'") == [(1,)]
