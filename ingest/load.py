@@ -261,8 +261,7 @@ class _Work:
             if known:
                 undone.keep_ages(connection)
                 self._require_nothing_undone(known)
-            for plan in plans:
-                _require_unchanged(plan)
+            _require_unchanged(plans)
             replacing = self._keep(identifiers, again=again)
             if returned.settle(connection, self.moment.now) or _changes(plans, landed):
                 clock_row.forget(connection)
@@ -367,7 +366,7 @@ def _changes(plans: list[Plan], landed: list[Landed]) -> bool:
     )
 
 
-def _require_unchanged(plan: Plan) -> None:
-    for part in plan.parts:
+def _require_unchanged(plans: list[Plan]) -> None:
+    for part in (part for plan in plans for part in plan.parts):
         if not part.source.unchanged():
             raise UsageError(f"{part.source.name} changed while it was being read", "run again")
