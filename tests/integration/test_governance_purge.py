@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from governance import inbox, release
+from governance.removal import withdraw_removed
 from governance.rights import purge
 from governance.rights.leaving import note_removal
 from governance.rotation import rotate
@@ -207,3 +208,13 @@ def test_what_a_killed_load_has_replaced_in_the_vault_counts(tmp_path, delivered
     load(delivered, now=REMOVED)
     assert not journal.waits()
     assert ask("select count(*) from landing.loads where source = 'correction'") == [(1,)]
+
+
+def test_what_was_made_for_a_purpose_that_is_gone_counts(delivered, monkeypatch):
+    assert withdraw_removed(POLICY) == []
+    assert lies_since() is None
+    at(monkeypatch, 0)
+    left = {name: one for name, one in POLICY.purposes.items() if name != "churn_prevention"}
+    without = POLICY.model_copy(update={"purposes": left})
+    assert withdraw_removed(without) == ["churn_prevention"]
+    assert lies_since() == REMOVED.replace(tzinfo=None)
