@@ -12,10 +12,9 @@ from governance import consent, inbox
 from governance.clocks import Clocks
 from governance.policy.words import HELD
 from governance.release import publish_permission
-from governance.rights import custody, erasure, kept, receipt
+from governance.rights import custody
 from governance.rights.erasure import erase
 from governance.rights.opening import hold, open_request
-from governance.rights.proofs import proofs_of
 from governance.rights.readmission import readmit
 from governance.rights.requests import find
 from governance.rights.steps import take_step
@@ -34,7 +33,6 @@ from tests.support.feeds import (
     sale,
     sources_in,
 )
-from warehouse import journal
 from warehouse.connect import connected, warehouse_store
 from warehouse.errors import UsageError
 
@@ -132,60 +130,6 @@ def test_what_the_door_stopped_since_a_return_is_read_once_more(tmp_path, monkey
     land(tmp_path, "2024-07-06T00:00:00+00:00", **said)  # and not again
     assert ask("select count(*) from landing.loads where feed = 'transactions'"
                " and rows_read > 0") == [(3,)]  # fmt: skip
-
-
-def proven():
-    with kept.opened() as connection:
-        return [
-            [(said["action"], said["evidence_ref"]) for said in events]
-            for _, events in proofs_of(connection, "ann")
-        ]
-
-
-def said_and_asked(folder):
-    """Land Ann, with a request for erasure; then she grants, opts out and objects: that waits."""
-    land(folder, rights_requests=[("ann", "7", "erasure", "2024-06-01 09:00:00", "open")])
-    take_step(POLICY, "7", "verified", method="-")
-    record(POLICY, "ann", "granted", notice_version=9, evidence_ref="form-4711")
-    record(POLICY, "ann", "opted_out", evidence_ref="mail-9")
-    open_request("ann", "objection")
-    record(POLICY, "bob", "objected")
-
-
-PROVEN = [[("granted", None), ("granted", "form-4711"), ("opted_out", "mail-9")]]
-
-
-def test_words_that_wait_are_proven_and_counted_by_an_erasure(tmp_path):
-    said_and_asked(tmp_path)
-    (told,) = erase([find("7")])
-    assert told["rows_found"]["inbox"] == {"main.consent_events": 2, "main.rights_requests": 1}
-    assert told["rows_found"]["warehouse"]["landing.consent_events"] == 1
-    assert proven() == PROVEN
-    left = inbox.waiting()
-    assert left.consent_events["customer_id"].to_pylist() == ["bob"]
-    assert left.rights_requests.num_rows == 0
-
-
-@pytest.mark.parametrize("where", ["inbox.drop", "leaving.leave"])
-def test_they_are_kept_once_by_an_erasure_that_is_killed(tmp_path, monkeypatch, where):
-    """Before they are forgotten, and after."""
-    said_and_asked(tmp_path)
-    with monkeypatch.context() as fault:
-        fault.setattr(f"governance.rights.erasure.{where}", lambda *_: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            erase([find("7")])
-    assert journal.complete(erasure.STEPS) == [erasure.KIND]
-    assert proven() == PROVEN
-    with kept.opened() as connection:
-        (told,) = receipt.kept_of(connection, ["7"]).values()
-    assert told["rows_found"]["inbox"] == {"main.consent_events": 2, "main.rights_requests": 1}
-
-
-def test_a_word_that_has_landed_and_waits_still_is_one_proof(tmp_path):
-    said_and_asked(tmp_path)
-    load_inbox(POLICY, inbox.waiting(), now=NOW)  # and is killed before it drops them
-    erase([find("7")])
-    assert proven() == PROVEN
 
 
 def test_a_return_is_taken_down_while_the_warehouse_is_lost(home, tmp_path):
