@@ -37,7 +37,7 @@ def said_and_asked(folder):
     """Land Ann, with a request for erasure; then she grants, opts out and objects: that waits."""
     fill(folder, rights_requests=[ASKED])
     feeds = sources_in(folder, rights_requests=declared("rights_requests"))
-    load_feeds(feeds, POLICY, now=NOW)
+    load_feeds(feeds, POLICY, now=NOW, recorded=inbox.waiting())
     publish_permission(POLICY)
     take_step(POLICY, "7", "verified", method="-")
     record(POLICY, "ann", "granted", notice_version=9, evidence_ref="form-4711")
