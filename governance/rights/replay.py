@@ -53,8 +53,9 @@ def replay(at: datetime, *, state_of: datetime | None = None, words: bool = True
     if not gone:
         return 0
     # Before anything is taken out, or made where it is lost: a landing would say so only later.
-    release.require_recorded()
-    identity.require_there()
+    if home.warehouse.exists():
+        release.require_recorded()
+        identity.require_there()
     waiting = inbox.waiting()
     # Without a warehouse, it is begun anew with whom the vault knows.
     landed = [warehouse_store()] if home.warehouse.exists() else []
