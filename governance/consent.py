@@ -226,7 +226,7 @@ def state_sql(
             max(e.occurred_at) filter (grants and named) as named,
             max(e.occurred_at) filter (not grants and not objects) as withdrawn,
             max(e.occurred_at) filter (objects) as objected,
-            max(e.occurred_at) filter (e.action = 'opted_out') as opted_out
+            max(e.occurred_at) filter (not grants) as denied
         from heard as e where counts and e.occurred_at <= {at} group by all
     )
     select placed.subject_key, b.purpose, placed.regime,
@@ -252,8 +252,9 @@ def state_sql(
             when basis then if(objected is null and withdrawn is null, null, granted)
         end as decided_at,
         case when rule = {quoted(CONSENTED)} then granted + to_days(valid_days) end as until,
-        if(b.sale_or_share and opted_out >= coalesce(named, '-infinity'),
-            opted_out + to_months(placed.unasked_months), null) as asked_from,
+        -- However it is said: who withdraws a consent to be sold or shared has opted out of it.
+        if(b.sale_or_share and denied >= coalesce(named, '-infinity'),
+            denied + to_months(placed.unasked_months), null) as asked_from,
         if(asked_from > {at}, asked_from, null) as ask_again_at
     from placed
     join {bases} on b.regime = placed.regime

@@ -15,9 +15,10 @@ from typing import Any
 from governance import acts, consent, handover, identity, inbox
 from governance.consent import heard_sql, placed_sql
 from governance.consent_relations import KNOWN_NOW, Relations
+from governance.consent_relations import listed as in_sql
 from governance.permission_bound import require_current
 from governance.policy.model import Policy
-from governance.policy.words import PERMISSION
+from governance.policy.words import GRANTS, PERMISSION
 from warehouse.clock import now, utc_naive
 from warehouse.connect import published_store
 from warehouse.sql import quoted
@@ -55,10 +56,10 @@ def conflicts_sql(policy: Policy, relations: Relations, *, known: str) -> str:
     sold = {name: body for name, body in policy.purposes.items() if body.sale_or_share}
     if not sold:
         return _NONE
-    # Whoever never opted out has neither.
+    # Whoever never opted out, in whichever words, has neither.
     events = (
         f"(select * from {relations.events} where subject_key in (select subject_key from"
-        f" {relations.events} where action = 'opted_out'))"
+        f" {relations.events} where action not in {in_sql(GRANTS)}))"
     )
     heard = heard_sql(
         policy.model_copy(update={"purposes": sold}), Relations(events, relations.subjects),
@@ -70,7 +71,7 @@ def conflicts_sql(policy: Policy, relations: Relations, *, known: str) -> str:
             select subject_key, about, occurred_at,
                 occurred_at + to_months(unasked_months) as until
             from heard join ({placed_sql(policy, relations.subjects)}) using (subject_key)
-            where action = 'opted_out' and not repeats
+            where not grants and not repeats
         )
         select {quoted(OVERRULED)} as kind, subject_key, about as purpose, occurred_at as said_at,
             null::timestamp as until

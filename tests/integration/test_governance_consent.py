@@ -222,7 +222,8 @@ def test_nobody_is_asked_to_opt_in_soon_after_an_opt_out(one, people, tmp_path):
         found = shown(one, californian, "--as-of", day, *known)["personalised_offers"]
         assert (found["permitted"], found["overruled"]) == (True, signals)
     other = next(who for who, regime in people.items() if regime == "ccpa" and who != californian)
-    record(one, other, "opted_out", "--occurred-at", SAID)
+    # Whoever withdraws a consent to be sold or shared has opted out of it.
+    record(one, other, "withdrawn", "--purpose", "personalised_offers", "--occurred-at", SAID)
     for landed in (False, True):  # what waits in the inbox is among it
         if landed:
             land(one)
