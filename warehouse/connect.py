@@ -6,9 +6,8 @@ Does not belong here: SQL about rows.
 """
 
 import os
-import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -19,10 +18,9 @@ import duckdb
 
 from warehouse import keys, written_with
 from warehouse.aside import folder_locked, hidden
-from warehouse.clear import IN_CLEAR, in_clear
+from warehouse.clear import in_clear
 from warehouse.errors import (
     DAMAGED,
-    HELD,
     MISSING,
     NO_FILE,
     AssentError,
@@ -35,6 +33,7 @@ from warehouse.errors import (
 )
 from warehouse.extension import extension
 from warehouse.home import Home
+from warehouse.refused import HeldError, explained
 from warehouse.sql import identifier, quoted
 
 # What DuckDB writes beside a database file while it works on it.
@@ -292,35 +291,44 @@ def _let_be_there(stores: Sequence[Store]) -> None:
     for store in stores:
         if store.read_only:
             require_file(store)
-    for store in reversed(stores):
-        while not (store.path.exists() or store.path.name.startswith(".")):
-            _make(store)
+    while missing := [
+        s for s in reversed(stores) if not (s.path.exists() or s.path.name.startswith("."))
+    ]:
+        _make({hidden(store.path): store for store in missing})
 
 
-def _make(store: Store) -> None:
-    """Make a file aside, with what it begins with, then let it take its name.
+def _make(asides: Mapping[Path, Store]) -> None:
+    """Make files aside, each with what it begins with, then let them take their names in order.
 
     DuckDB writes a new file's headers one by one, under its name: half of them is as good as a
-    damaged file. What it wrote beside one that was lost isn't of this one, and goes.
+    damaged file.
     """
-    aside = hidden(store.path)
     try:
         with _begun() as connection:
-            secure(connection, [aside], files=False)
-            _attached(connection, store, aside, last=True)
-            for statement in store.begun_with:
-                connection.execute(statement)
-            connection.execute(f"checkpoint {store.alias}")
-        # A run may have cleared what is aside, a restore have brought the file.
-        with folder_locked(store.path.parent), suppress(FileNotFoundError, FileExistsError):
-            if not store.path.exists():
-                for end in COMPANIONS[1:]:
-                    store.path.with_name(store.path.name + end).unlink(missing_ok=True)
-                aside.chmod(0o600)
-                os.link(aside, store.path)
+            secure(connection, list(asides), files=False)
+            for aside, store in asides.items():
+                _attached(connection, store, aside, last=True)
+                for statement in store.begun_with:
+                    connection.execute(statement)
+                connection.execute(f"detach {store.alias}")  # which writes all of it
+        for aside, store in asides.items():
+            _take_name(aside, store.path)
     finally:
-        for end in COMPANIONS:
-            aside.with_name(aside.name + end).unlink(missing_ok=True)
+        for path in (aside.with_name(aside.name + end) for aside in asides for end in COMPANIONS):
+            path.unlink(missing_ok=True)
+
+
+def _take_name(aside: Path, path: Path) -> None:
+    """Let a new file take its name; what DuckDB wrote beside one that was lost isn't of this one.
+
+    Meanwhile a run may have cleared what is aside, or a restore have brought the file.
+    """
+    with folder_locked(path.parent), suppress(FileNotFoundError, FileExistsError):
+        if not path.exists():
+            for end in COMPANIONS[1:]:
+                path.with_name(path.name + end).unlink(missing_ok=True)
+            aside.chmod(0o600)
+            os.link(aside, path)
 
 
 def _since(began: float) -> float:
@@ -342,8 +350,8 @@ def _attached(
         try:
             connection.execute(f"attach {quoted(path)} as {store.alias}{given}")
         except duckdb.Error as error:
-            wrong = _explained(store, error)
-            if isinstance(wrong, _HeldError) and not last:
+            wrong = explained(store.path, store.key_name, error, published=store.published)
+            if isinstance(wrong, HeldError) and not last:
                 return False
             if not isinstance(wrong, KeyMissingError):
                 break
@@ -354,38 +362,6 @@ def _attached(
     if wrong:
         raise wrong
     return False
-
-
-class _HeldError(UsageError):
-    """Another process holds the file."""
-
-    rule = HELD
-
-
-def _explained(store: Store, error: duckdb.Error) -> AssentError:
-    """Turn DuckDB's message, which may quote the statement, into one clear line."""
-    name, message = store.path.name, str(error)
-    if isinstance(error, duckdb.OutOfMemoryException):
-        return UsageError(f"there isn't enough memory to open {name}",
-                          "give more with ASSENT_MEMORY (for instance 8GB)")  # fmt: skip
-    if in_clear() and "encrypted" in message.lower():
-        return UsageError(f"{name} is encrypted, but {IN_CLEAR} is set", f"unset {IN_CLEAR}")
-    if "encryption key" in message.lower() or "cannot open encrypted" in message.lower():
-        return keys.unfitting(store.path, store.key_name, published=store.published)
-    if "set lock on file" in message.lower():
-        return _HeldError(
-            f"another process holds {name}", "wait for it to end; `assent status` reads the rest"
-        )
-    refused = re.search(
-        r'(Cannot open|Could not (?:read from|write|truncate)) file "[^"]*": (.+)', message
-    )
-    if refused:  # by the operating system
-        done = "opened" if "write" not in refused[1] else "written"
-        return UsageError(
-            f"{store.path} can't be {done}: {refused[2]}",
-            "check its owner and mode, and that its disk has room and can be written",
-        )
-    return damaged({name: store.published})
 
 
 def _begun() -> duckdb.DuckDBPyConnection:

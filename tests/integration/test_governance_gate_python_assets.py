@@ -29,7 +29,7 @@ from warehouse.home import Home
 
 @dg.asset(key=["segmentation", "scores"])
 def scores():
-    (Home.current().root / "scores.csv").write_text("HH-0000001-JRNY,0.7")
+    (Home.current().root / "scores.csv").write_text("a customer,0.7")
 """
 
 

@@ -90,7 +90,7 @@ def test_it_tells_what_is_shown_and_all_that_was_said(small, who, issue, tmp_pat
     words = ("--channel", "phone", "--language", "es", "--wording-hash", "ab12", "--signal", "tcf",
              "--method", "call", "--evidence", "evidence/7")  # fmt: skip
     for action in (("withdrawn", *words), ("granted", "--notice-version", "1", "--purpose",
-                                           "personalised_offers")):  # fmt: skip
+                                           "personalised_offers", "--unprompted")):  # fmt: skip
         assert own.assent("consent", "record", who, *action).status == 0
     shown = {s["purpose"]: s for s in own.assent("consent", "show", who, "--json").json}
     done = issue("a.json", "--unencrypted", of=own)

@@ -139,8 +139,8 @@ def test_who_returned_may_be_admitted_first_where_all_is_begun_anew(returned, ho
 def test_a_kill_while_the_files_are_begun_anew_stops_nothing(returned, home, monkeypatch, before):
     lose_all(home)
     with monkeypatch.context() as killed:
-        killed.setattr(connect, "_make", lambda store, make=connect._make:
-                       1 / 0 if store.alias == before else make(store))  # fmt: skip
+        killed.setattr(connect, "_take_name", lambda aside, path, take=connect._take_name:
+                       1 / 0 if path.stem == before else take(aside, path))  # fmt: skip
         with pytest.raises(ZeroDivisionError):
             load(sources_in(returned), POLICY)
     assert home.salts.exists()

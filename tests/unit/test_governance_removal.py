@@ -99,13 +99,13 @@ def test_what_a_kill_leaves_is_removed_by_the_next_run(landed, monkeypatch):
 
 def test_what_other_layers_hold_stays_whatever_its_columns_are_called(landed):
     with connected(warehouse_store()) as connection:
-        connection.execute("create table landing.loads as select uuid() as offers_by_mail_key")
+        connection.execute("create table landing.others as select uuid() as offers_by_mail_key")
         connection.execute("create schema offers_by_mail")
         connection.execute(
             "create table offers_by_mail.assignments as select uuid() as offers_by_mail_key"
         )
     assert withdraw_removed(OFFERS) == ["offers_by_mail"]
-    assert held()[0] == SHARED | OF_OFFERS | {"loads"}
+    assert held()[0] == SHARED | OF_OFFERS | {"others"}
 
 
 def test_a_file_alone_is_withdrawn(home):

@@ -95,8 +95,8 @@ def test_what_is_left_beside_a_lost_database_is_not_of_the_next(home):
 
 def test_the_database_that_says_that_something_has_landed_is_made_last(home, monkeypatch):
     made = []
-    monkeypatch.setattr(connect, "_make", lambda store, make=connect._make: made.append(
-        store.alias) or make(store))  # fmt: skip
+    monkeypatch.setattr(connect, "_take_name", lambda aside, path, take=connect._take_name:
+                        made.append(path.stem) or take(aside, path))  # fmt: skip
     with connected(warehouse_store(), *identity.stores()) as connection:
         tables = connection.execute("select table_name from duckdb_tables()").fetchall()
     assert made == ["salts", "vault", "warehouse"]
