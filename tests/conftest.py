@@ -34,11 +34,14 @@ SLOW = {
 # Coverage makes what it measures half as long again. These files and folders run what the tests of
 # its own room measure; their fixtures aren't measured either.
 UNMEASURED = SLOW | {
-    "properties", "external", "ui", "test_dbt_isolation", "test_dbt_unit_tests",
+    "external", "properties", "ui", "test_dbt_isolation", "test_dbt_unit_tests",
     "test_governance_backup", "test_governance_bytes", "test_governance_canaries",
-    "test_governance_consent", "test_governance_gate_closes", "test_governance_gate_python_assets",
-    "test_governance_query", "test_governance_rights_erasure", "test_governance_unpublish",
-    "test_orchestration_blocking", "test_orchestration_hostile",
+    "test_governance_consent", "test_governance_custody", "test_governance_expiry",
+    "test_governance_gate_closes", "test_governance_gate_python_assets", "test_governance_query",
+    "test_governance_receipt", "test_governance_rights_erasure", "test_governance_rights_known",
+    "test_governance_rights_notices", "test_governance_rights_rectification",
+    "test_governance_rotation", "test_governance_unpublish", "test_governance_withdrawal",
+    "test_orchestration_blocking", "test_orchestration_graph", "test_orchestration_hostile",
     "test_orchestration_small_segments", "test_orchestration_transform", "test_warehouse_kills",
 }  # fmt: skip
 SETTINGS = ("ASSENT_NOW", "ASSENT_POLICY", "ASSENT_SOURCES", "ASSENT_KEYS", "ASSENT_PRODUCTION",

@@ -141,6 +141,7 @@ def test_what_cant_be_judged_is_said(small, code):
     assert "Traceback" not in done.said
 
 
+@pytest.mark.slow
 def test_both_stop_the_run(small, code, monkeypatch, tmp_path):
     one = small.copy(tmp_path / "home")
     before = (one.home.published / "segmentation.duckdb").read_bytes()

@@ -208,7 +208,9 @@ def test_a_published_file_of_before_is_as_good_as_damaged(one):
         assert "nothing has been written yet" in one.assent(*ASK).err
 
 
-@pytest.mark.parametrize("act", ACTS)
+@pytest.mark.parametrize(
+    "act", ["an erasure", pytest.param("a run", marks=pytest.mark.slow), "a rotation"]
+)
 def test_a_wrong_key_lets_nothing_be_removed(one, act):
     """Supplied by mistake, such as the one that was changed: the file is the right one."""
     with one.entered():

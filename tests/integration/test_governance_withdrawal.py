@@ -110,7 +110,8 @@ def test_every_act_is_recorded_once_and_without_the_subject(story):
 @pytest.mark.parametrize(
     "at",
     [
-        "release.publish_permission", "unpublish.take_out",
+        "unpublish.take_out",
+        pytest.param("release.publish_permission", marks=pytest.mark.slow),
         pytest.param("permission_bound.note", marks=pytest.mark.slow),
     ],
 )  # fmt: skip
@@ -173,6 +174,7 @@ def test_an_inbox_that_is_lost_is_missed(small, tmp_path):
     assert one.assent(*export).json["held_back"] == {}
 
 
+@pytest.mark.slow
 def test_an_older_copy_of_what_is_published_brings_back_nobody_who_withdrew(small, tmp_path):
     """Once that has landed, it waits nowhere else; a run publishes it anew."""
     one = small.copy(tmp_path / "home")

@@ -135,7 +135,7 @@ def shrunk(one, left):
         )
 
 
-@pytest.mark.parametrize(("left", "status"), [(49, 1), (50, 0)])
+@pytest.mark.parametrize(("left", "status"), [(49, 1), pytest.param(50, 0, marks=pytest.mark.slow)])
 def test_a_segment_below_the_smallest_size_is_not_published(small, tmp_path, left, status):
     one = small.copy(tmp_path / "home")
     shrunk(one, left)
