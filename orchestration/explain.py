@@ -66,7 +66,10 @@ def _shares() -> dict[str, str]:
 def _absent(purpose: str, found: Found) -> str:
     if not found.permitted:
         return f"Not processed for {purpose}: {found.rule}."
-    return "In no published segment: nothing bought yet that may be used, or permitted since."
+    return (
+        "In no published segment: nothing bought yet that may be used, or permitted or corrected"
+        " since the last run."
+    )
 
 
 def _place(found: Found, model: "Deciding") -> "Place | None":
