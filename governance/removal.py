@@ -22,7 +22,8 @@ from warehouse.sql import identifier, quoted
 
 # The schemas that hold tables of one purpose, beside the one that bears its name.
 OF_PURPOSES = ("consented", "marts")
-BY_DBT = ("staging", *OF_PURPOSES)
+# Those whose tables dbt doesn't build, beside that of each purpose.
+NOT_BY_DBT = ("landing", "governance")
 
 
 def withdraw_removed(policy: Policy) -> list[str]:
@@ -43,7 +44,9 @@ def withdraw_removed(policy: Policy) -> list[str]:
     return gone
 
 
-def drop_strays(declared: Collection[str] | None = None) -> dict[tuple[str, str], str]:
+def drop_strays(
+    policy: Policy, declared: Collection[tuple[str, str]] | None = None
+) -> dict[tuple[str, str], str]:
     """Drop what dbt has built that no model makes any more, or nobody knows whose rows it holds.
 
     Nothing would take anybody out of it. A model that is put right is built anew.
@@ -51,7 +54,7 @@ def drop_strays(declared: Collection[str] | None = None) -> dict[tuple[str, str]
     Parameters
     ----------
     declared
-        The tables and views that models make, by name; None if that isn't known.
+        The tables and views that models make, by schema and name; None if that isn't known.
 
     Returns
     -------
@@ -61,9 +64,10 @@ def drop_strays(declared: Collection[str] | None = None) -> dict[tuple[str, str]
     if not Home.current().warehouse.exists():
         return {}
     with connected(warehouse_store()) as connection:
-        built, why = _built(connection), discovery.unknown(connection, "warehouse")
+        built = _built(connection, [*NOT_BY_DBT, *policy.purposes])
+        why = discovery.unknown(connection, "warehouse")
         if declared is not None:
-            gone = [place for place in built if place[1] not in declared]
+            gone = [place for place in built if place not in declared]
             why |= dict.fromkeys(gone, "no model makes it any more")
         strays = {place: why[place] for place in built if place in why}
         connection.execute("begin")
@@ -74,14 +78,17 @@ def drop_strays(declared: Collection[str] | None = None) -> dict[tuple[str, str]
     return strays
 
 
-def _built(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], str]:
-    """Return the tables and views that dbt has built, with the kind of each."""
+def _built(
+    connection: duckdb.DuckDBPyConnection, others: Sequence[str]
+) -> dict[tuple[str, str], str]:
+    """Return the tables and views that dbt has built, with the kind of each; no other schemas'."""
     rows = connection.execute(
         "select schema_name, table_name as name, 'table' from duckdb_tables()"
-        " where database_name = 'warehouse' and list_contains($schemas, schema_name)"
+        " where database_name = 'warehouse' and not list_contains($others, schema_name)"
         " union all select schema_name, view_name, 'view' from duckdb_views()"
-        " where database_name = 'warehouse' and list_contains($schemas, schema_name) order by all",
-        {"schemas": list(BY_DBT)},
+        " where database_name = 'warehouse' and not internal"
+        " and not list_contains($others, schema_name) order by all",
+        {"others": list(others)},
     ).fetchall()
     return {(schema, name): kind for schema, name, kind in rows}
 

@@ -12,6 +12,7 @@ import dagster as dg  # noqa: E402
 from orchestration import checks, consent_statistics, jobs, land, published, segments, transform  # noqa: E402
 from orchestration.progress import progress_logger  # noqa: E402
 from orchestration.told import require_told  # noqa: E402
+from orchestration.values import NoValues  # noqa: E402
 from orchestration.writer import Writer  # noqa: E402
 
 defs = dg.Definitions(
@@ -27,7 +28,7 @@ defs = dg.Definitions(
     jobs=[jobs.land, jobs.segment],
     schedules=[jobs.daily],
     sensors=[jobs.new_feed_files, jobs.after_landing],
-    resources={"writer": Writer(), "dbt": transform.dbt_resource()},
+    resources={"writer": Writer(), "dbt": transform.dbt_resource(), "io_manager": NoValues()},
     loggers={"console": progress_logger},
     # One process per run, so that one lock spans it.
     executor=dg.in_process_executor,

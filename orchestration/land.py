@@ -112,7 +112,7 @@ def _take_away(context: dg.AssetExecutionContext) -> str:
     if withdrawn:
         context.log.info(f"withdrawn, for the policy no longer has it: {withdrawn}")
     # Or whoever has to leave couldn't, and no word would be heeded.
-    if strays := ", ".join(map(".".join, drop_strays())):
+    if strays := ", ".join(map(".".join, drop_strays(policy()))):
         context.log.info(f"dropped, as nobody knows whose rows it holds: {strays}")
     return withdrawn
 

@@ -17,6 +17,7 @@ from typing import Any
 from governance.lineage.cache import cached
 from governance.lineage.cache import fingerprint as lineage_key
 from governance.lineage.graph import Lineage
+from governance.lineage.manifest import models_of
 from governance.policy.derive import dbt_vars
 from governance.policy.load import load_policy
 from governance.policy.model import Policy
@@ -27,6 +28,8 @@ from warehouse.keys import without_keys
 
 DBT_PROJECT = PROJECT / "dbt_project"
 SOURCES = ("*.sql", "*.py", "*.yml", "*.yaml")
+# The layer of a model, which is the schema of its table, by the beginning of its name.
+LAYERS = {"stg": "staging", "int": "consented", "mart": "marts"}
 
 
 @cache
@@ -87,10 +90,9 @@ def lineage() -> Lineage:
     return with_python_assets(graph, policy())
 
 
-def makes() -> set[str]:
-    """Return the names of the tables and views that dbt's nodes make, such as models and seeds."""
-    nodes = manifest()["nodes"].values()
-    return {(node.get("alias") or node["name"]).lower() for node in nodes}
+def makes() -> set[tuple[str, str]]:
+    """Return schema and name of the tables and views that models make."""
+    return {(node["schema"], node["alias"]) for node in models_of(manifest()).values()}
 
 
 def _built(content: dict[str, Any]) -> Lineage:
@@ -133,6 +135,20 @@ def _compile(folder: Path) -> None:
             f"dbt can't compile the project: {_said(result.stdout)}",
             "mend the model, macro or file that it names",
         )
+    _require_placed(json.loads(parsed.read_bytes()))
+
+
+def _require_placed(content: dict[str, Any]) -> None:
+    """Refuse a model whose name doesn't tell where its table lies: it would be looked for there."""
+    for name, node in models_of(content).items():
+        layer = LAYERS.get(name.split("_", 1)[0])
+        if (node["name"], node["alias"], node["schema"]) != (name, node["alias"].lower(), layer):
+            raise UsageError(
+                f"the model {node['name']} is of no layer, or its table lies elsewhere"
+                f" ('{node['schema']}.{node['alias']}')",
+                "write its name in lower case, as stg_..., int_... or mart_..., and give it no"
+                f" schema but that of its layer ({', '.join(LAYERS.values())})",
+            )
 
 
 def _said(text: str) -> str:

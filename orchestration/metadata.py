@@ -19,16 +19,15 @@ from governance.lineage.manifest import models_of
 from governance.lineage.render import class_of
 from ingest.landing import TABLES as LANDED
 from orchestration.columns import MEANINGS
-from orchestration.manifest import lineage, manifest, policy
+from orchestration.manifest import LAYERS, lineage, manifest, policy
 from warehouse import catalogue
 
 MADE_FROM, NOTHING = "made from", "no column: counts rows, or is a constant"
-GROUPS = {"stg": "staging", "int": "consented", "mart": "marts"}
 
 
 def layer(name: str) -> str:
     """Return the Dagster group of a dbt model, from its prefix."""
-    return GROUPS[name.split("_", 1)[0]]
+    return LAYERS[name.split("_", 1)[0]]
 
 
 def asset_key(relation: str) -> dg.AssetKey:

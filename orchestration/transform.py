@@ -122,7 +122,7 @@ def transform(
 ) -> Iterator[Any]:
     """Judge the columns against the policy, then build staging, consented rows and marts."""
     refuse(judge_columns(policy(), lineage()))
-    if strays := drop_strays(makes()):
+    if strays := drop_strays(policy(), makes()):
         context.log.info(f"dropped, as no model makes it any more: {len(strays)}")
     with writer.warehouse() as connection:
         clocks = same_day(context, clock_row.read(connection))
@@ -146,7 +146,7 @@ def transform(
     except DagsterDbtCliRuntimeError:
         stopped = _stopped_at()
     ran.end()
-    require_known(drop_strays())
+    require_known(drop_strays(policy()))
     # Reported when dbt has let go of the warehouse, so that rows can be counted.
     with writer.warehouse() as connection:
         yield from [_described(connection, context, event, clocks) for event in built]

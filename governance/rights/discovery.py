@@ -168,7 +168,7 @@ def _fault(keys: Sequence[str], purposes: Collection[str]) -> str:
     strange += others[1:]
     if strange:
         return f"the column {strange[0]} may be a key"
-    return "" if SUBJECT in keys or others else "it has no key of a subject"
+    return "" if SUBJECT in keys or others else "it has no key of a subject, of type uuid"
 
 
 def _of(name: str, purposes: Collection[str]) -> bool:

@@ -270,3 +270,33 @@ def test_such_an_asset_is_refused_before_anything_runs(compiled, tmp_path):
         assert "Landing" not in done.stderr
         assert not one.home.warehouse.exists()
         assert not (one.root / "scores.csv").exists()
+
+
+def test_what_an_asset_returns_is_stored_nowhere(small, tmp_path):
+    """Dagster would pickle it, in clear."""
+    import dagster as dg
+
+    from orchestration.values import NoValues
+
+    @dg.asset
+    def returns_rows():
+        return ["a customer"]
+
+    @dg.asset
+    def tells():
+        return dg.MaterializeResult(metadata={"rows": 1})
+
+    one = small.copy(tmp_path / "home")
+    with one.entered():
+        from orchestration.definitions import defs
+
+        assert isinstance(defs.resources["io_manager"], NoValues)
+        for asset, succeeds in ((tells, True), (returns_rows, False)):
+            done = dg.materialize(
+                [asset], resources={"io_manager": NoValues()}, raise_on_error=False
+            )
+            assert done.success == succeeds
+    (failed,) = [event for event in done.all_events if event.is_step_failure]
+    assert "returns a value" in str(failed.event_specific_data.error)
+    assert "a customer" not in str(failed.event_specific_data.error.message)
+    assert not list((one.home.root / "dagster").rglob("returns_rows*"))

@@ -73,7 +73,14 @@ def test_a_model_is_covered_or_refused_and_never_stands_in_the_way(one, project)
         assert "int_mine.who_key holds subject_key" in done.err
     assert "int_mine" not in tables(one)
 
-    model = add(project, OF_NOBODY, "product_group", "varchar")
+    model = add(project, OF_NOBODY.replace("'table'", "'table', schema='extra'"),
+                "product_group", "varchar")  # fmt: skip
+    for command in ("check", "run"):
+        done = assent(one, project, command)
+        assert done.status == 2, done.said
+        assert "int_mine is of no layer, or its table lies elsewhere ('extra.int_mine')" in done.err
+
+    add(project, OF_NOBODY, "product_group", "varchar")
     done = assent(one, project, "run")
     assert done.status == 2, done.said
     assert "nobody knows whose rows consented.int_mine holds: it has no key" in done.err
