@@ -13,9 +13,9 @@ def test_a_python_model_is_refused_before_anything_runs(compiled, tmp_path, monk
     project = own_project(one, tmp_path)
     monkeypatch.setattr("orchestration.manifest.DBT_PROJECT", project)
     assert one.assent("check").status == 0
-    (project / "models" / "marts" / "stray.py").write_text(MODEL)
+    (project / "models" / "consented" / "int_stray.py").write_text(MODEL)
     done = one.assent("check")
     assert done.status == 1, done.said
-    assert "stray can't be judged: it is a Python model" in done.err
+    assert "int_stray can't be judged: it is a Python model" in done.err
     assert "docs/checks.md" in done.err
     assert "Traceback" not in done.said
