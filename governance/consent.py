@@ -30,8 +30,8 @@ EXPIRED = "consent expired"
 CONSENTED = "consent"
 
 GPC = "gpc"  # Global Privacy Control
-# An opt-out by it.
-SIGNALS = f"(action = 'opted_out' and coalesce(lower(signal) = '{GPC}', false))"
+BY_GPC = f"coalesce(lower(signal) = '{GPC}', false)"
+SIGNALS = f"(action = 'opted_out' and {BY_GPC})"
 
 
 def moment(connection: duckdb.DuckDBPyConnection, clock: datetime) -> datetime:
@@ -63,8 +63,9 @@ def _literal(value: Any) -> str:
 def placed_sql(policy: Policy, subjects: str) -> str:
     """Return the ``select`` of each subject under its regime, with what that makes of its age.
 
-    Yields subject_key, ``STOPS``, regime, outlasts (whether an opt-in outlasts a signal),
-    unasked_months (for which nobody may ask after an opt-out), is_child and asks_consent.
+    Yields subject_key, ``STOPS``, limited_since, regime, outlasts (whether an opt-in outlasts a
+    signal), unasked_months (for which nobody may ask after an opt-out or a limit), is_child and
+    asks_consent.
     """
     places = _rows(
         (
@@ -88,7 +89,8 @@ def placed_sql(policy: Policy, subjects: str) -> str:
         "a(regime, any_age, opt_in_below, outlasts, unasked_months)",
     )
     return f"""
-        select s.subject_key, {", ".join(f"s.{name}" for name in STOPS)}, a.regime, a.outlasts,
+        select s.subject_key, {", ".join(f"s.{name}" for name in STOPS)}, s.limited_since,
+            a.regime, a.outlasts,
             a.unasked_months::integer as unasked_months,
             coalesce(r.own_age, a.any_age) as least_age,
             coalesce(s.age_years < least_age, false) as is_child,
@@ -105,7 +107,9 @@ def heard_sql(policy: Policy, relations: Relations, *, known: str = "$known") ->
     Yields the columns of the events, and ``about`` (the purpose), valid_days, grants, named (names
     the purpose), objects, repeats (a signal that an opt-in overrules: after an earlier signal, the
     subject agreed to the purpose by name, and has denied nothing since), and counts: whether it is
-    neither that, nor a grant on a notice older than is accepted, nor a child's own.
+    neither that, nor a grant on a notice older than is accepted, nor a child's own, nor one that a
+    signal is said to have given: that it ceased is no consent (Cal. Code Regs. tit. 11 §
+    7025(c)(5); GDPR Art. 4(11)).
     """
     return f"with {_heard_tables(policy, relations, known)} select * from heard"
 
@@ -174,7 +178,7 @@ def _told_sql(policy: Policy, events: str, known: str) -> str:
             e.action in ('objected', 'opted_out') as objects,
             {SIGNALS} as signals,
             coalesce(e.action not in {grants} or (
-                e.notice_version >= p.least_notice and (
+                not {BY_GPC} and e.notice_version >= p.least_notice and (
                     e.given_by = {quoted(PARENT)}
                     or e.subject_key not in (select subject_key from placed where is_child)
                 )
@@ -183,9 +187,7 @@ def _told_sql(policy: Policy, events: str, known: str) -> str:
         where e.recorded_at <= {known}
             and coalesce(e.purpose, p.about) = p.about
             and (
-                e.purpose is not null or p.sale_or_share
-                or lower(coalesce(e.signal, '')) <> '{GPC}'
-                or e.action not in {listed(("opted_out", *GRANTS))}
+                e.purpose is not null or p.sale_or_share or not {SIGNALS}
             )
     """
 
@@ -252,9 +254,11 @@ def state_sql(
             when basis then if(objected is null and withdrawn is null, null, granted)
         end as decided_at,
         case when rule = {quoted(CONSENTED)} then granted + to_days(valid_days) end as until,
-        -- However it is said: who withdraws a consent to be sold or shared has opted out of it.
-        if(b.sale_or_share and denied >= coalesce(named, '-infinity'),
-            denied + to_months(placed.unasked_months), null) as asked_from,
+        greatest(
+            -- However it is said: who withdraws a consent to be sold or shared has opted out of it.
+            if(b.sale_or_share and denied >= coalesce(named, '-infinity'), denied, null),
+            if(b.sensitive and placed.limited, placed.limited_since, null)
+        ) + to_months(placed.unasked_months) as asked_from,
         if(asked_from > {at}, asked_from, null) as ask_again_at
     from placed
     join {bases} on b.regime = placed.regime

@@ -6,7 +6,7 @@ Belongs here: the words of the page. Does not belong here: what it tells
 
 from xml.etree.ElementTree import Element, SubElement
 
-from governance import consent_words
+from governance import consent, consent_words
 from governance.consent_record import Event, Receipt, Record
 from governance.page import add, begun, bullets, clock, facts, moment, table, written
 from governance.policy.words import DENIALS
@@ -159,6 +159,8 @@ def _effect(event: Event, record: Record) -> str:
         return "on record; something else decides"
     if event.action in DENIALS:
         return "doesn't count: a signal that you overruled by opting in since an earlier one"
+    if (event.signal or "").lower() == consent.GPC:
+        return "doesn't count: that a signal is sent no more is no consent"
     if event.notice_version is None or event.notice_version < record.notice_version:
         return f"doesn't count: notice {record.notice_version} or a later one is needed"
     return "doesn't count: at this age a parent has to agree"

@@ -27,7 +27,8 @@ class Relations:
 
     events: subject_key, action, purpose, occurred_at, recorded_at, notice_version, signal,
     given_by; to tell what decided (``consent.heard_sql``), ``EVIDENCE`` too.
-    subjects: subject_key, jurisdiction, age_years, and ``STOPS``.
+    subjects: subject_key, jurisdiction, age_years, ``STOPS``, and limited_since, from when the use
+    of sensitive data is limited.
     """
 
     events: str
@@ -194,15 +195,21 @@ def _known_now(stops: str, received: str) -> Relations:
 
     ``stops`` is the condition on what has landed, with the column in place of ``{}``.
     """
-    columns = ", ".join(
-        f"""{stops.format(name, name)} or p.subject_key in (
-                select s.subject_key from waiting_requests as w join vault.subjects as s
-                    using (customer_id)
+
+    def waits(name: str) -> str:
+        return f"""waiting_requests as w join vault.subjects as s using (customer_id)
                 where w.type in {listed(_WAITING[name])}
-                    and w.status in {listed(HOLDING_STATES)} and {received}
-            ) as {name}"""
+                    and w.status in {listed(HOLDING_STATES)} and {received}"""
+
+    columns = ", ".join(
+        f"{stops.format(name, name)} or p.subject_key in (select s.subject_key from {waits(name)})"
+        f" as {name}"
         for name in STOPS
     )
+    limited_since = f"""least(
+            case when {stops.format("limited", "limited")} then p.limited_since end,
+            (select min(w.received_at) from {waits("limited")} and s.subject_key = p.subject_key)
+        )"""
     return Relations(
         events=f"""(
             select subject_key, action, purpose, occurred_at, recorded_at, notice_version, signal,
@@ -214,7 +221,8 @@ def _known_now(stops: str, received: str) -> Relations:
                 {", ".join(f"w.{name}" for name in EVIDENCE)}
             from waiting as w join vault.subjects as s using (customer_id)
         )""",
-        subjects=f"(select p.subject_key, p.jurisdiction, p.age_years, {columns}"
+        subjects=f"(select p.subject_key, p.jurisdiction, p.age_years, {columns},"
+        f" {limited_since} as limited_since"
         " from permission.subjects as p)",
     )
 

@@ -6,7 +6,6 @@ here: which rule decides (``governance.consent``), how a page looks (``governanc
 
 from governance import consent
 from governance.policy.model import Policy
-from governance.policy.words import GRANTS
 
 ACTIONS = {
     "granted": "agreed",
@@ -16,7 +15,7 @@ ACTIONS = {
     "opted_out": "opted out",
 }
 EVERYTHING = "all purposes"
-SIGNALLED = "sale and sharing"  # what Global Privacy Control speaks of, on or off
+SIGNALLED = "sale and sharing"  # what Global Privacy Control speaks of
 
 _WHY = {
     consent.HELD: "a request to erase, object or restrict stands, something that was said can't be"
@@ -50,5 +49,5 @@ def why(policy: Policy, purpose: str, rule: str) -> str:
 
 def said(action: str, purpose: str | None, signal: str | None) -> str:
     """Return what an event said, as ``governance.consent`` has it: ``withdrew: all purposes``."""
-    signals = (signal or "").lower() == consent.GPC and action in ("opted_out", *GRANTS)
+    signals = (signal or "").lower() == consent.GPC and action == "opted_out"
     return f"{ACTIONS[action]}: {purpose or (SIGNALLED if signals else EVERYTHING)}"

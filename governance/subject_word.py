@@ -79,23 +79,23 @@ def record(
     given_by
         Who said it, if it wasn't the subject (``GIVERS``).
     unprompted
-        Whether nobody asked the subject to: within the months after an opt-out in which the policy
-        forbids to ask, an opt-in is taken down only then, as far as can be told here.
+        Whether nobody asked the subject to: within the months after an opt-out or a limit in which
+        the policy forbids to ask, an opt-in is taken down only then, as far as can be told here.
 
     Raises
     ------
     RuleBrokenError
         If the subject may not have been asked.
     UsageError
-        If the action or the purpose is unknown, a grant names no notice, or a value is beyond the
-        limits.
+        If the action or the purpose is unknown, a grant names no notice or a signal, or a value is
+        beyond the limits.
     """
     named = {
         "action": acts.known(action, ACTIONS),
         "purpose": acts.known(purpose or "", policy.purposes),
     }
     with acts.acting("consent.record", **named) as act:
-        _require_known(policy, action, purpose, notice_version)
+        _require_known(policy, action, purpose, notice_version, _word(signal))
         identity.require_an_id(customer_id)
         texts = {"method": method, "channel": channel, "language": language,
                  "wording_hash": wording_hash, "evidence_ref": evidence_ref,
@@ -135,8 +135,10 @@ def _require_askable(policy: Policy, customer_id: str, purpose: str | None) -> N
         return
     for state in states:
         if state.ask_again_at and purpose in (None, state.purpose):
+            limited = state.rule == consent.LIMITED
+            said = "limited the use of sensitive data for" if limited else "opted out of"
             raise RuleBrokenError(
-                f"the subject opted out of '{state.purpose}' and may not be asked to opt in before"
+                f"the subject {said} '{state.purpose}' and may not be asked to opt in before"
                 f" {state.ask_again_at} UTC",
                 "if nobody asked, and they came of their own accord, pass --unprompted",
                 rule="consent.asked",
@@ -162,7 +164,7 @@ def _newest_known(clock: datetime) -> datetime:
 
 
 def _require_known(
-    policy: Policy, action: str, purpose: str | None, notice_version: int | None
+    policy: Policy, action: str, purpose: str | None, notice_version: int | None, signal: str | None
 ) -> None:
     if action not in ACTIONS:
         raise UsageError(f"unknown action '{action}'", f"use one of {', '.join(ACTIONS)}")
@@ -170,6 +172,11 @@ def _require_known(
         purpose_named(policy, purpose)
     if action in GRANTS and notice_version is None:
         raise UsageError("a grant needs the notice that was shown", "pass --notice-version")
+    if action in GRANTS and signal == consent.GPC:
+        raise UsageError(
+            f"{consent.GPC} opts out only: that it is sent no more is no consent",
+            "leave out --signal, if the subject agreed by what they did",
+        )
 
 
 def _require_possible(

@@ -71,9 +71,9 @@ class Regime(Part):
     )
     ask_again_after_months: Annotated[int, Field(ge=1, le=120)] | None = Field(
         default=None,
-        description="Months after an opt-out of sale or sharing, in whichever words, in which the "
-        "subject may not be asked to opt in (Cal. Civ. Code 1798.135(c)(4)); without it, they may "
-        "be asked",
+        description="Months after an opt-out of sale or sharing, in whichever words, or after a "
+        "limit that stands, in which the subject may not be asked to opt in (Cal. Civ. Code "
+        "1798.135(c)(4)); without it, they may be asked",
     )
     requests: Requests = Field(
         default=Requests(answer="1 month"),

@@ -280,12 +280,11 @@ BREAKS = {
     "a signal speaks of every purpose": (
         "int_consent_events", "                and known.is_gpc\n", "                and false\n",
     ),
-    "a signal that is off grants every purpose": (
-        "int_consent_events", "(known.affirms or known.action = 'opted_out')\n",
-        "known.action = 'opted_out'\n",
+    "a signal that is off is a consent": (
+        "int_consent_events", "coalesce(lower(events.signal), '') <> 'gpc' as", "true as",
     ),
     "a signal narrows a withdrawal": (
-        "int_consent_events", "(known.affirms or known.action = 'opted_out')\n", "true\n",
+        "int_consent_events", "                known.action = 'opted_out'\n", "true\n",
     ),
     "jurisdictions are matched by their spelling": (
         "int_consent_subjects", "lower(trim(customers.jurisdiction))", "customers.jurisdiction",

@@ -133,14 +133,16 @@ class Oracle:
         """Tell whether an event is about a purpose."""
         if event.purpose is not None:
             return event.purpose == purpose
-        if event.action in ("opted_out", *GRANTS) and (event.signal or "").lower() == "gpc":
+        if event.action == "opted_out" and (event.signal or "").lower() == "gpc":
             return bool(self.purposes()[purpose]["sale_or_share"])
         return True
 
     def counts(self, subject: Subject, event: Event, purpose: str) -> bool:
-        """Tell whether an event counts: no grant on an outdated or unknown notice, or a child's."""
+        """Tell whether an event counts: no grant of a child or a signal, or on an old notice."""
         if event.action not in GRANTS:
             return True
+        if (event.signal or "").lower() == "gpc":
+            return False
         if self.is_minor(subject) and event.given_by != "parent":
             return False
         least = self.purposes()[purpose]["notice_version"]

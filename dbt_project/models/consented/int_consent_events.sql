@@ -25,8 +25,10 @@ known as (
         subjects.opt_in_outlasts_signal,
         events.action in ('granted', 'opted_in') as affirms,
         coalesce(lower(events.signal), '') = 'gpc' as is_gpc,
-        -- A child's own consent counts for nothing; anybody's denial counts.
-        not subjects.under_age or coalesce(events.given_by, 'subject') = 'parent' as may_affirm
+        -- A child's own consent counts for nothing, nor does that a signal is sent no more;
+        -- anybody's denial counts.
+        (not subjects.under_age or coalesce(events.given_by, 'subject') = 'parent')
+        and coalesce(lower(events.signal), '') <> 'gpc' as may_affirm
     from events
     inner join clocks on events.recorded_at <= clocks.known_at
     inner join subjects on events.subject_key = subjects.subject_key
@@ -58,10 +60,10 @@ inner join purposes
         known.purpose = purposes.purpose
         or (
             known.purpose is null
-            -- Global Privacy Control speaks of sale and sharing, on or off; any other word without
-            -- a purpose, and a withdrawal or objection that came with the signal, covers all.
+            -- Global Privacy Control speaks of sale and sharing; any other word without a purpose,
+            -- and a withdrawal or objection that came with the signal, covers all.
             and not (
-                (known.affirms or known.action = 'opted_out')
+                known.action = 'opted_out'
                 and known.is_gpc
                 and not purposes.sale_or_share
             )
