@@ -18,7 +18,7 @@ from warehouse.clock import now, utc_naive
 from warehouse.connect import connected, warehouse_store
 from warehouse.home import Home
 from warehouse.publish import published_purposes, withdraw
-from warehouse.sql import identifier, quoted
+from warehouse.sql import identifier
 
 # The schemas that hold tables of one purpose, beside the one that bears its name.
 OF_PURPOSES = ("consented", "marts")
@@ -64,7 +64,9 @@ def drop_strays(
     if not Home.current().warehouse.exists():
         return {}
     with connected(warehouse_store()) as connection:
-        built = _built(connection, [*NOT_BY_DBT, *policy.purposes])
+        others = (*NOT_BY_DBT, *policy.purposes)
+        made = catalogue.relations(connection, "warehouse")
+        built = {place: found for place, found in made.items() if place[0] not in others}
         why = discovery.unknown(connection, "warehouse")
         if declared is not None:
             gone = [place for place in built if place not in declared]
@@ -72,25 +74,10 @@ def drop_strays(
         strays = {place: why[place] for place in built if place in why}
         connection.execute("begin")
         for schema, name in strays:
-            kind = built[schema, name]
+            kind = built[schema, name].kind
             connection.execute(f"drop {kind} {identifier(schema)}.{identifier(name)}")
         connection.execute("commit")
     return strays
-
-
-def _built(
-    connection: duckdb.DuckDBPyConnection, others: Sequence[str]
-) -> dict[tuple[str, str], str]:
-    """Return the tables and views that dbt has built, with the kind of each; no other schemas'."""
-    rows = connection.execute(
-        "select schema_name, table_name as name, 'table' from duckdb_tables()"
-        " where database_name = 'warehouse' and not list_contains($others, schema_name)"
-        " union all select schema_name, view_name, 'view' from duckdb_views()"
-        " where database_name = 'warehouse' and not internal"
-        " and not list_contains($others, schema_name) order by all",
-        {"others": list(others)},
-    ).fetchall()
-    return {(schema, name): kind for schema, name, kind in rows}
 
 
 def _gone(policy: Policy, with_keys: Sequence[str]) -> list[str]:
@@ -99,7 +86,7 @@ def _gone(policy: Policy, with_keys: Sequence[str]) -> list[str]:
 
 def _with_keys(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """Return the purposes that subjects have keys for."""
-    if ("landing", "purpose_keys") not in _with_columns(connection, ["purpose", "purpose_key"]):
+    if not catalogue.columns(connection, "landing", "purpose_keys"):
         return []
     rows = connection.execute("select distinct purpose from landing.purpose_keys").fetchall()
     return [purpose for (purpose,) in rows]
@@ -107,34 +94,21 @@ def _with_keys(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 def _drop(connection: duckdb.DuckDBPyConnection, purposes: Sequence[str]) -> None:
     """Drop what is keyed by a purpose's own key, and the keys themselves."""
+    made = catalogue.relations(connection, "warehouse")
+    own = {
+        place: found.kind for place, found in made.items() for purpose in purposes
+        if f"{purpose}_key" in found.columns and place[0] in (*OF_PURPOSES, purpose)
+    }  # fmt: skip
     connection.execute("begin")
-    for purpose in purposes:
-        for (schema, name), kind in _with_columns(connection, [f"{purpose}_key"]).items():
-            if schema in (*OF_PURPOSES, purpose):
-                connection.execute(f"drop {kind} {identifier(schema)}.{identifier(name)}")
-        for (schema, name), kind in _with_columns(connection, ["purpose", "purpose_key"]).items():
-            if kind == "table":
-                connection.execute(
-                    f"delete from {identifier(schema)}.{identifier(name)}"
-                    f" where purpose = {quoted(purpose)}"
-                )
+    for (schema, name), found in made.items():
+        if found.kind == "table" and {"purpose", "purpose_key"} <= found.columns.keys():
+            connection.execute(
+                f"delete from {identifier(schema)}.{identifier(name)}"
+                " where list_contains($purposes, purpose)",
+                {"purposes": list(purposes)},
+            )
+    for (schema, name), kind in own.items():
+        connection.execute(f"drop {kind} {identifier(schema)}.{identifier(name)}")
     if catalogue.columns(connection, "landing", "loads"):
         leaving.note_lying(connection, utc_naive(now()), leaving.NO_PURPOSE)
     connection.execute("commit")
-
-
-def _with_columns(
-    connection: duckdb.DuckDBPyConnection, columns: Sequence[str]
-) -> dict[tuple[str, str], str]:
-    """Return the tables and views of the warehouse that have all of some columns, with the kind."""
-    rows = connection.execute(
-        "select c.schema_name, c.table_name, if(any_value(v.view_name) is null, 'table', 'view')"
-        " from duckdb_columns() as c left join duckdb_views() as v"
-        " on v.database_name = c.database_name and v.schema_name = c.schema_name"
-        " and v.view_name = c.table_name"
-        " where c.database_name = 'warehouse' and not c.internal"
-        " and list_contains(?, c.column_name) group by all having count(*) = ?"
-        " order by all",
-        [list(columns), len(columns)],
-    ).fetchall()
-    return {(schema, name): kind for schema, name, kind in rows}

@@ -4,6 +4,8 @@ Belongs here: look-ups in DuckDB's own catalogue, on a connection's current stor
 that is attached. Does not belong here: rows.
 """
 
+from dataclasses import dataclass
+
 import duckdb
 
 NUMBERS = (
@@ -36,6 +38,36 @@ def columns(
         {"database": database, "schema": schema, "table": table},
     ).fetchall()
     return dict(rows)
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A table or a view (``kind``), and its columns with their types, in order."""
+
+    kind: str
+    columns: dict[str, str]
+
+
+def relations(
+    connection: duckdb.DuckDBPyConnection, database: str
+) -> dict[tuple[str, str], Relation]:
+    """Return the tables and views of a database by schema and name, in order; no temporary ones."""
+    rows = connection.execute(
+        "with named as ("
+        " select schema_name, table_name, 'table' as kind from duckdb_tables()"
+        " where database_name = $database and not temporary"
+        " union all select schema_name, view_name, 'view' from duckdb_views()"
+        " where database_name = $database and not internal and not temporary)"
+        " select schema_name, table_name, kind,"
+        " list(column_name order by column_index), list(data_type order by column_index)"
+        " from named join duckdb_columns() using (schema_name, table_name)"
+        " where database_name = $database group by all order by all",
+        {"database": database},
+    ).fetchall()
+    return {
+        (schema, name): Relation(kind, dict(zip(names, types, strict=True)))
+        for schema, name, kind, names, types in rows
+    }
 
 
 def is_number(kind: str) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import duckdb
 
 from governance import identity
+from warehouse import catalogue
 from warehouse.errors import UsageError
 from warehouse.sql import identifier, quoted
 
@@ -131,14 +132,11 @@ def mark(
 
 def _keyed(connection: duckdb.DuckDBPyConnection, database: str) -> Keyed:
     """Return the tables of a database, by schema and name, with the columns that may be keys."""
-    rows = connection.execute(
-        "select c.schema_name, c.table_name, coalesce(list(c.column_name order by c.column_index)"
-        " filter (c.data_type like '%UUID%'), [])"
-        " from duckdb_columns() as c join duckdb_tables() as t using (database_name, table_oid)"
-        " where c.database_name = ? and not t.temporary group by all order by all",
-        [database],
-    ).fetchall()
-    return {(schema, table): keys for schema, table, keys in rows}
+    return {
+        place: [name for name, kind in found.columns.items() if "UUID" in kind]
+        for place, found in catalogue.relations(connection, database).items()
+        if found.kind == "table"
+    }
 
 
 def _unknown(keyed: Keyed, purposes: Collection[str]) -> dict[tuple[str, str], str]:
