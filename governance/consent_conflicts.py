@@ -7,12 +7,11 @@ lie (``handover``).
 
 import hashlib
 import json
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from governance import acts, consent, handover, identity, inbox
+from governance import consent, handover, identity, inbox
 from governance.consent import heard_sql, placed_sql
 from governance.consent_relations import KNOWN_NOW, Relations
 from governance.consent_relations import listed as in_sql
@@ -108,23 +107,20 @@ def write(
     UsageError
         If the file can't be written there, there is no key, or nothing has been published.
     """
-    with ExitStack() as aside:
-        with acts.acting("consent.conflicts") as act:
-            target = handover.target(to, FORMATS, "a list of customers", encrypted=encrypted)
-            key = handover.key_given(public_key, "your own") if encrypted else None
-            table = _table(policy)
-            kinds, customers = (table.column(name).to_pylist() for name in ("kind", "customer_id"))
-            content, apostrophes = _encoded(table, to.suffix)
-            sealed = handover.sealed(content, key)
-            listed = Listed(
-                to.suffix[1:], encrypted, len(set(customers)), kinds.count(OVERRULED),
-                kinds.count(EARLY), kinds.count(UNASKED), apostrophes,
-                hashlib.sha256(sealed).hexdigest(),
-            )  # fmt: skip
-            act |= asdict(listed)
-            put = aside.enter_context(handover.set_aside(target, sealed))
-        # Only now: no list leaves without its act.
-        put()
+    with handover.handing_over("consent.conflicts") as (act, hand_over):
+        target = handover.target(to, FORMATS, "a list of customers", encrypted=encrypted)
+        key = handover.key_given(public_key, "your own") if encrypted else None
+        table = _table(policy)
+        kinds, customers = (table.column(name).to_pylist() for name in ("kind", "customer_id"))
+        content, apostrophes = _encoded(table, to.suffix)
+        sealed = handover.sealed(content, key)
+        listed = Listed(
+            to.suffix[1:], encrypted, len(set(customers)), kinds.count(OVERRULED),
+            kinds.count(EARLY), kinds.count(UNASKED), apostrophes,
+            hashlib.sha256(sealed).hexdigest(),
+        )  # fmt: skip
+        act |= asdict(listed)
+        hand_over(target, sealed)
     return listed
 
 

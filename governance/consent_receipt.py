@@ -7,13 +7,12 @@ known of the subject (``governance.subject_consent``), the records' shape
 
 import hashlib
 import secrets
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from governance import acts, consent_page, evidence, handover
+from governance import consent_page, evidence, handover
 from governance.consent_record import Data, Effect, Event, Receipt, Receiver, Record
 from governance.policy.model import Policy
 from governance.subject_consent import Account, Heard, State, account
@@ -58,24 +57,21 @@ def issue(
     UsageError
         If no subject has that id, the file can't be written there, or there is no key.
     """
-    with ExitStack() as aside:
-        with acts.acting("consent.receipt") as act:
-            target = handover.target(to, FORMATS, "a receipt", encrypted=encrypted)
-            key = handover.key_given(public_key) if encrypted else None
-            found = account(policy, customer_id)
-            act["subject_key"] = found.key
-            receipt = filled(policy, found)
-            content = handover.sealed(_encoded(receipt, to.suffix), key)
-            issued = Issued(
-                receipt.receipt_id, to.suffix[1:], encrypted, len(receipt.records),
-                sum(record.permitted for record in receipt.records),
-                len({heard.event.event_id for heard in found.heard}),
-                hashlib.sha256(content).hexdigest(),
-            )  # fmt: skip
-            act |= asdict(issued)
-            put = aside.enter_context(handover.set_aside(target, content))
-        # Only now: no copy leaves without its act.
-        put()
+    with handover.handing_over("consent.receipt") as (act, hand_over):
+        target = handover.target(to, FORMATS, "a receipt", encrypted=encrypted)
+        key = handover.key_given(public_key) if encrypted else None
+        found = account(policy, customer_id)
+        act["subject_key"] = found.key
+        receipt = filled(policy, found)
+        content = handover.sealed(_encoded(receipt, to.suffix), key)
+        issued = Issued(
+            receipt.receipt_id, to.suffix[1:], encrypted, len(receipt.records),
+            sum(record.permitted for record in receipt.records),
+            len({heard.event.event_id for heard in found.heard}),
+            hashlib.sha256(content).hexdigest(),
+        )  # fmt: skip
+        act |= asdict(issued)
+        hand_over(target, content)
     return issued
 
 

@@ -104,17 +104,15 @@ def export(
         "purpose": acts.known(purpose, policy.purposes),
         "recipient": acts.known(recipient, policy.recipients),
     }
-    with ExitStack() as aside, ExitStack() as taken_back:
-        with acts.acting("export", **named) as act:
+    with ExitStack() as taken_back:
+        with handover.handing_over("export", **named) as (act, hand_over):
             kept.require_as_far()
             manifest, content, target = _prepared(
                 policy, segment, purpose, recipient, to, taken_back, encrypted=encrypted
             )
             act |= {k: v for k, v in vars(manifest).items() if k not in acts.OURS}
             _write_manifest(manifest, taken_back)
-            put = aside.enter_context(handover.set_aside(target, content))
-        # Only now: no file leaves without its act.
-        put()
+            hand_over(target, content)
         taken_back.pop_all()
     return manifest
 

@@ -9,10 +9,11 @@ import errno
 import os
 import secrets
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from governance import acts
 from governance.policy.checks_law import is_age_key
 from governance.policy.model import Policy
 from warehouse import keys
@@ -161,6 +162,33 @@ def key_given(key: str | None, whose: str = "the subject's own") -> str:
             rule="subject.public_key",
         )
     return key
+
+
+@contextmanager
+def handing_over(
+    name: str, **named: Any
+) -> Iterator[tuple[dict[str, Any], Callable[[Path, bytes], None]]]:
+    """Record an act that hands files over; yield it, and what takes each file with its content.
+
+    Only once the act is on record are they put in their places: nothing leaves without it. Of an
+    act that fails none is.
+
+    Parameters
+    ----------
+    name, named
+        As of :func:`governance.acts.acting`.
+
+    Raises
+    ------
+    UsageError
+        If a file can't be written there.
+    """
+    with ExitStack() as aside:
+        puts: list[Callable[[], None]] = []
+        with acts.acting(name, **named) as act:
+            yield act, lambda *file: puts.append(aside.enter_context(set_aside(*file)))
+        for put in puts:
+            put()
 
 
 @contextmanager

@@ -8,11 +8,10 @@ receipt of an answer. Does not belong here: what an answer tells (``access``, ``
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from governance import acts, handover
+from governance import handover
 from governance.policy.model import Policy
 from governance.rights import access, explanation, portability, receipt
 from governance.rights.answer import Answer, Meanings
@@ -90,27 +89,24 @@ def fulfil(
             )
         return [rectify(policy, request, changes)]
     began = time.monotonic()
-    with ExitStack() as aside:
-        with acts.acting(
-            "rights.answer", type=request.type, request_id=request.number,
-            subject_key=request.subject_key,
-        ) as act:  # fmt: skip
-            folder = _folder_for(request, to)
-            key = handover.key_given(public_key) if encrypted else None
-            answer = ANSWERS[request.type](policy, request, beside, meanings)
-            files = {
-                handover.target(folder / name, FORMATS, "an answer", encrypted=encrypted):
-                    handover.sealed(content, key)
-                for name, content in answer.files.items()
-            }  # fmt: skip
-            puts = [aside.enter_context(handover.set_aside(*file)) for file in files.items()]
-            told = _receipt(request, answer, files, encrypted=encrypted, began=began)
-            act |= {"files": told["files"], "rows": told["rows_found"], "encrypted": encrypted}
-        # Only now: nothing is handed over without its act.
-        for put in puts:
-            put()
-        # Killed before, the request stands, and can be fulfilled anew.
-        note_step(request, "fulfilled", receipt=told, answer=told["answer_id"])
+    with handover.handing_over(
+        "rights.answer", type=request.type, request_id=request.number,
+        subject_key=request.subject_key,
+    ) as (act, hand_over):  # fmt: skip
+        folder = _folder_for(request, to)
+        key = handover.key_given(public_key) if encrypted else None
+        answer = ANSWERS[request.type](policy, request, beside, meanings)
+        files = {
+            handover.target(folder / name, FORMATS, "an answer", encrypted=encrypted):
+                handover.sealed(content, key)
+            for name, content in answer.files.items()
+        }  # fmt: skip
+        for file in files.items():
+            hand_over(*file)
+        told = _receipt(request, answer, files, encrypted=encrypted, began=began)
+        act |= {"files": told["files"], "rows": told["rows_found"], "encrypted": encrypted}
+    # Killed before, the request stands, and can be fulfilled anew.
+    note_step(request, "fulfilled", receipt=told, answer=told["answer_id"])
     return [told]
 
 
