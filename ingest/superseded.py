@@ -29,8 +29,7 @@ def remember(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
     """Remember what the rows of a feed say, before they are cleared to be read again."""
     loads = f"select load_id from landing.loads where feed = {quoted(plan.feed)}"
     connection.execute(
-        f"create or replace temp table {_BEFORE} as"
-        f" select distinct said from ({_said(plan)} where load_id in ({loads}))"
+        f"create or replace temp table {_BEFORE} as {_said(plan)} where load_id in ({loads})"
     )
 
 
