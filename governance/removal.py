@@ -47,14 +47,16 @@ def withdraw_removed(policy: Policy) -> list[str]:
 def drop_strays(
     policy: Policy, declared: Collection[tuple[str, str]] | None = None
 ) -> dict[tuple[str, str], str]:
-    """Drop what dbt has built that no model makes any more, or nobody knows whose rows it holds.
+    """Drop what dbt has built that no model makes, or nobody knows whose rows it holds.
 
-    Nothing would take anybody out of it. A model that is put right is built anew.
+    Nothing would take anybody out of it, or out of all its rows. A model that is put right is built
+    anew.
 
     Parameters
     ----------
     declared
-        The tables and views that models make, by schema and name; None if that isn't known.
+        The tables and views that models make, by schema and name; None where that isn't known, and
+        there is no time to look at rows, either (a landing).
 
     Returns
     -------
@@ -69,8 +71,9 @@ def drop_strays(
         built = {place: found for place, found in made.items() if place[0] not in others}
         why = discovery.unknown(connection, "warehouse")
         if declared is not None:
+            why |= discovery.ownerless(connection, {schema for schema, _ in built})
             gone = [place for place in built if place not in declared]
-            why |= dict.fromkeys(gone, "no model makes it any more")
+            why |= dict.fromkeys(gone, "no model makes it")
         strays = {place: why[place] for place in built if place in why}
         connection.execute("begin")
         for schema, name in strays:

@@ -194,7 +194,8 @@ def planned_words(
     """Return the plan for words that Assent recorded itself, in our own columns and in UTC.
 
     None of them is from the future: they were judged when they were recorded, by a clock that may
-    have been ahead, and a word counts as of the newest that is known by then, if that was.
+    have been ahead, and a word counts as of the newest that is known by then, if that was. Nor is
+    any of an unknown purpose: the policy had it when the word was recorded, and may have it again.
     """
     from ingest.connectors.python import arrow_source
 
@@ -202,7 +203,8 @@ def planned_words(
     columns = {n: n for n in contract.names if n in data.schema.names}
     times = [n for n in columns if contract.column(n).type == TIME]
     newest = max(moment for n in times for moment in data[n].to_pylist())
-    rules = replace(rules, now=max(rules.now, newest))
+    named = set(data["purpose"].drop_null().to_pylist()) if "purpose" in columns else set()
+    rules = replace(rules, now=max(rules.now, newest), purposes=(*rules.purposes, *sorted(named)))
     declaration = FeedSource.model_validate(
         {
             "connector": "python", "provenance": "recorded by Assent", "time_zone": "UTC",

@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,8 @@ from warehouse.home import PROJECT, Home, policy_path
 from warehouse.keys import without_keys
 
 DBT_PROJECT = PROJECT / "dbt_project"
-SOURCES = ("*.sql", "*.py", "*.yml", "*.yaml")
+# What dbt or Python leaves in the project's folder, if they are run by hand there.
+LEFT = ("target", "logs", "__pycache__")
 # The layer of a model, which is the schema of its table, by the beginning of its name.
 LAYERS = {"stg": "staging", "int": "consented", "mart": "marts"}
 
@@ -46,11 +48,19 @@ def variables() -> str:
 def fingerprint() -> str:
     """Return a hash over everything that the compiled project depends on."""
     digest = hashlib.sha256(variables().encode())
-    files = (p for pattern in SOURCES for p in DBT_PROJECT.rglob(pattern))
-    for path in sorted(p for p in files if "target" not in p.parts and "logs" not in p.parts):
+    for path in sorted(_project_files()):
         digest.update(str(path.relative_to(DBT_PROJECT)).encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def _project_files() -> Iterator[Path]:
+    """Return every file that dbt may read: of any kind, in linked folders too, as dbt follows."""
+    for folder, folders, files in os.walk(DBT_PROJECT, followlinks=True):
+        at = Path(folder)
+        if at == DBT_PROJECT:
+            folders[:] = [name for name in folders if name not in LEFT]
+        yield from (at / name for name in files if (at / name).is_file())
 
 
 def manifest_path() -> Path:
@@ -141,6 +151,11 @@ def _compile(folder: Path) -> None:
 def _require_placed(content: dict[str, Any]) -> None:
     """Refuse a model whose name doesn't tell where its table lies: it would be looked for there."""
     for name, node in models_of(content).items():
+        if node.get("version") is not None:
+            raise UsageError(
+                f"the model {name} has versions, which share its name",
+                "give each a name of its own, and no versions",
+            )
         layer = LAYERS.get(name.split("_", 1)[0])
         if (node["name"], node["alias"], node["schema"]) != (name, node["alias"].lower(), layer):
             raise UsageError(

@@ -146,7 +146,7 @@ def transform(
     except DagsterDbtCliRuntimeError:
         stopped = _stopped_at()
     ran.end()
-    require_known(drop_strays(policy()))
+    require_known(drop_strays(policy(), makes()))
     # Reported when dbt has let go of the warehouse, so that rows can be counted.
     with writer.warehouse() as connection:
         yield from [_described(connection, context, event, clocks) for event in built]

@@ -32,6 +32,7 @@ STEPS = {
 def begin_writing() -> list[str]:
     """Make the state fit to be written, and say what that took; the caller holds the lock."""
     done = [f"finished what an earlier run had begun: {kind}" for kind in journal.complete(STEPS)]
+    restore.require_none_begun()
     restore.clear()
     aside.clear(keys.folder())
     backup.clear()

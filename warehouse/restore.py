@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from warehouse.errors import UsageError
 from warehouse.home import PASSING, RECORDS, Home
 from warehouse.journal import Step, begin, sync_folder
 
@@ -35,6 +36,26 @@ def clear() -> None:
     """Remove what a killed restore left aside; the caller holds the writer's lock."""
     for leftover in Home.current().root.glob(f"{ASIDE}*"):
         shutil.rmtree(leftover, ignore_errors=True)
+
+
+def require_none_begun() -> None:
+    """Refuse a home where a restore was stopped before anything was put in its place.
+
+    Whoever begins anew in it would land again whom the list that was to come says is erased.
+
+    Raises
+    ------
+    UsageError
+        If nothing has landed there, and something lies aside.
+    """
+    home = Home.current()
+    begun = next(home.root.glob(f"{ASIDE}*"), None)
+    if begun and not home.written:
+        raise UsageError(
+            "a restore was stopped here before anything was put in its place",
+            f"give `assent restore` once more; to begin anew without it, remove {begun}",
+            rule="restore.begun",
+        )
 
 
 def move_in(ready: Home) -> None:

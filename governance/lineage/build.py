@@ -19,6 +19,7 @@ from governance.lineage.manifest import (
     macros_of,
     models_of,
     operations_of,
+    stores,
     tests_of,
     unread_of,
 )
@@ -29,6 +30,7 @@ from governance.lineage.scope import Table, UnreadableError
 TEST = "test_"  # so dbt calls the macro of a generic test, which is no part of a model
 DECIDED = "the SQL that runs may be another than the one that is judged"
 RUNS = "it runs statements while SQL is being written"
+KEEPS = "it keeps the rows that it finds (store_failures), which no erasure reaches"
 
 
 def build(manifest: Mapping[str, Any], sources: Mapping[str, Sequence[str]] = SOURCES) -> Lineage:
@@ -183,6 +185,9 @@ class _Project:
         tests = {n["name"]: n.get("raw_code", "") for n in tests_of(self.manifest)}
         tests |= {name: text for name, text in macros.items() if name.startswith(TEST)}
         others |= {name: RUNS for name, text in tests.items() if is_dynamic(text)}
+        others |= {
+            node["name"]: KEEPS for node in tests_of(self.manifest) if stores(node)
+        }  # fmt: skip
         for name in sorted(macros.keys() - tests.keys() - others.keys()):
             if why := self._asked(macros[name]):
                 others[name] = why[0]

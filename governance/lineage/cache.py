@@ -20,6 +20,7 @@ from governance.lineage.manifest import (
     macros_of,
     models_of,
     operations_of,
+    stores,
     tests_of,
     unread_of,
 )
@@ -50,7 +51,9 @@ def fingerprint(manifest: Mapping[str, Any], sources: Mapping[str, Sequence[str]
             [source.get(key) for key in ("database", "schema", "identifier", "name")]
             for source in manifest.get("sources", {}).values()
         ],
-        "tests": [[node.get("name"), node.get("raw_code")] for node in tests_of(manifest)],
+        "tests": [
+            [node.get("name"), node.get("raw_code"), stores(node)] for node in tests_of(manifest)
+        ],
         "operations": [node.get("raw_code") for node in operations_of(manifest)],
         "macros": macros_of(manifest),
         "sources": {name: list(columns) for name, columns in sources.items()},

@@ -10,6 +10,7 @@ Node = Mapping[str, Any]
 
 # Kinds of nodes that are read, or that dbt only compiles.
 READ = ("model", "operation", "test", "unit_test", "analysis")
+DBT_OWN = ("dbt", "dbt_duckdb")  # packages that come with dbt
 # What dbt looks for by a prefix; how schemas are named says nothing about columns.
 OVERRIDES, SCHEMA_NAME = ("materialization_", "default__", "duckdb__"), "generate_schema_name"
 
@@ -42,6 +43,11 @@ def unread_of(manifest: Mapping[str, Any]) -> dict[str, str]:
     own = [n for n in macros_of(manifest) if n in theirs or n.startswith(OVERRIDES)]
     found = dict.fromkeys(own, "it takes the place of a macro of dbt: what it writes isn't read")
     nodes = [*manifest.get("nodes", {}).values(), *manifest.get("functions", {}).values()]
+    packages = {str(part.get("package_name")) for part in (*macros, *nodes)}
+    found |= dict.fromkeys(
+        packages - {project, *DBT_OWN},
+        "it is an installed package, and only the project's own code is read",
+    )
     for node in nodes:
         if node["resource_type"] not in READ:
             found[node["name"]] = f"it is a {node['resource_type']}, and only models are followed"
@@ -52,6 +58,11 @@ def tests_of(manifest: Mapping[str, Any]) -> list[Node]:
     """Return the data tests."""
     nodes = manifest.get("nodes", {}).values()
     return [node for node in nodes if node["resource_type"] == "test"]
+
+
+def stores(test: Node) -> bool:
+    """Tell whether a data test keeps the rows that it finds, as a table."""
+    return bool(test.get("config", {}).get("store_failures"))
 
 
 def hooks_of(node: Node) -> list[str]:

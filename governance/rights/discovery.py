@@ -16,7 +16,7 @@ from warehouse import catalogue
 from warehouse.errors import UsageError
 from warehouse.sql import identifier, quoted
 
-Keyed = dict[tuple[str, str], list[str]]  # tables with the columns that may be keys
+Keyed = dict[tuple[str, str], dict[str, str]]  # tables with the columns that may be keys, typed
 
 SUBJECT = "subject_key"
 PURPOSE_KEYS = ("landing", "purpose_keys")
@@ -24,6 +24,8 @@ LEAVING = "leaving"  # temporary table of keys: subject_key, purpose, purpose_ke
 
 # Of categories and product groups that reveal something, each once: it goes with its last row.
 SPECIAL_VALUES = "consented.int_transactions_special_values"
+KEY = "UUID"  # the type of a key
+OF_A_FILE = "main."  # what a file of one kind says of itself; the warehouse has nothing there
 # What holds no row of a subject: notes of the feeds, clocks, verdicts, aggregates, facts of a file.
 HOLDS_NOBODY = frozenset(
     {
@@ -80,11 +82,8 @@ def holders(connection: duckdb.DuckDBPyConnection, database: str) -> list[Holder
         If a table has no key and isn't known to hold nobody, or a key that no purpose has.
     """
     keyed = _keyed(connection, database)
-    require_known(_unknown(keyed, _purposes(connection, database, keyed)))
-    return [
-        Holder(database, schema, table, SUBJECT if SUBJECT in keys else keys[0])
-        for (schema, table), keys in keyed.items() if keys
-    ]  # fmt: skip
+    require_known(_unknown(keyed, _purposes(connection, database, keyed), database))
+    return _holders(keyed, database)
 
 
 def require_known(found: Mapping[tuple[str, str], str]) -> None:
@@ -104,7 +103,30 @@ def unknown(connection: duckdb.DuckDBPyConnection, database: str) -> dict[tuple[
     They have no key, or one that no purpose has.
     """
     keyed = _keyed(connection, database)
-    return _unknown(keyed, _purposes(connection, database, keyed))
+    return _unknown(keyed, _purposes(connection, database, keyed), database)
+
+
+def ownerless(
+    connection: duckdb.DuckDBPyConnection, schemas: Collection[str]
+) -> dict[tuple[str, str], str]:
+    """Return the tables of the warehouse, in some schemas, with a row that is nobody's, and why.
+
+    Its key is null, or no subject has it there, be it that it is of another purpose: whosever the
+    row is, nothing would take it out with them.
+    """
+    keyed = _keyed(connection, "warehouse")
+    if PURPOSE_KEYS not in keyed:
+        return {}
+    unknown = _unknown(keyed, _purposes(connection, "warehouse", keyed), "warehouse")
+    told = {place: keys for place, keys in keyed.items() if place not in unknown}
+    found = {}
+    for holder in _holders(told, "warehouse"):
+        if holder.schema in schemas and _has_ownerless(connection, holder):
+            found[holder.schema, holder.table] = (
+                f"in some row {holder.key} is empty, or the key of no subject"
+                + (f" for {holder.purpose}" if holder.purpose else "")
+            )
+    return found
 
 
 def alias_of(purpose: str) -> str:
@@ -133,17 +155,39 @@ def mark(
 def _keyed(connection: duckdb.DuckDBPyConnection, database: str) -> Keyed:
     """Return the tables of a database, by schema and name, with the columns that may be keys."""
     return {
-        place: [name for name, kind in found.columns.items() if "UUID" in kind]
+        place: {name: kind for name, kind in found.columns.items() if KEY in kind}
         for place, found in catalogue.relations(connection, database).items()
         if found.kind == "table"
     }
 
 
-def _unknown(keyed: Keyed, purposes: Collection[str]) -> dict[tuple[str, str], str]:
+def _holders(keyed: Keyed, database: str) -> list[Holder]:
+    return [
+        Holder(database, schema, table, SUBJECT if SUBJECT in keys else next(iter(keys)))
+        for (schema, table), keys in keyed.items() if keys
+    ]  # fmt: skip
+
+
+def _has_ownerless(connection: duckdb.DuckDBPyConnection, holder: Holder) -> bool:
+    of, key = (
+        ("true", SUBJECT) if holder.purpose is None
+        else (f"purpose = {quoted(holder.purpose)}", "purpose_key")
+    )  # fmt: skip
+    found = connection.execute(
+        f"select 1 from {holder.name} as t anti join"
+        f" (select {key} as owner from {'.'.join(PURPOSE_KEYS)} where {of}) as k"
+        f" on t.{identifier(holder.key)} = k.owner limit 1"
+    ).fetchone()
+    return found is not None
+
+
+def _unknown(keyed: Keyed, purposes: Collection[str], database: str) -> dict[tuple[str, str], str]:
     faults = {table: _fault(keys, purposes) for table, keys in keyed.items()}
-    return {
-        table: why for table, why in faults.items() if why and ".".join(table) not in HOLDS_NOBODY
-    }
+    known = {
+        name for name in HOLDS_NOBODY
+        if database != "warehouse" or not name.startswith(OF_A_FILE)
+    }  # fmt: skip
+    return {table: why for table, why in faults.items() if why and ".".join(table) not in known}
 
 
 def _purposes(connection: duckdb.DuckDBPyConnection, database: str, keyed: Keyed) -> set[str]:
@@ -155,12 +199,14 @@ def _purposes(connection: duckdb.DuckDBPyConnection, database: str, keyed: Keyed
     return {purpose for (purpose,) in rows}
 
 
-def _fault(keys: Sequence[str], purposes: Collection[str]) -> str:
+def _fault(keys: Mapping[str, str], purposes: Collection[str]) -> str:
     """Return why it can't be told by which of its keys a table's rows are found; empty if it can.
 
     Beside the subject's key there may be that of the row's purpose; any other might be somebody
-    else's.
+    else's, and those within a list or a structure are found by nothing.
     """
+    if within := [name for name, kind in keys.items() if kind != KEY]:
+        return f"the column {within[0]} may hold keys within {keys[within[0]]}"
     others = [name for name in keys if name not in (SUBJECT, "purpose_key")]
     strange = others if SUBJECT in keys else [n for n in others if not _of(n, purposes)]
     strange += others[1:]

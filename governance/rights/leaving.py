@@ -8,7 +8,7 @@ writing files anew without what was deleted (``warehouse.rewrite``).
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import duckdb
 
@@ -23,6 +23,7 @@ from governance.rights.discovery import (
     mark,
 )
 from governance.rights.published import leave_published
+from warehouse import catalogue
 from warehouse.connect import connected, warehouse_store
 from warehouse.sql import quoted
 
@@ -32,6 +33,8 @@ VALUED = ("category", "product_group")  # attributes of them that may hold speci
 ERASURE, RETENTION, NO_PURPOSE = "erasure", "retention", "no_purpose"
 RECTIFICATION = "rectification"
 CORRECTION = "correction"  # by a feed
+REWRITTEN = "governance.rewritten"  # holds when the files were last written anew (``purge``)
+TICK = timedelta(microseconds=1)
 # Of a load: that it read nothing, and notes what has left.
 NOTE = f"(rows_read = 0 and source in ({', '.join(map(quoted, REMOVALS))}))"
 
@@ -151,6 +154,7 @@ def note_removal(
     emptied
         Whether the rows stay and only lose values.
     """
+    at = _after_purge(connection, at)
     gone, lost = ("0", "count(*)") if emptied else ("count(*)", "0")
     # What a process of the fifth schema version left when it was killed is finished before the
     # state is brought up, which adds this.
@@ -185,6 +189,7 @@ def note_lying(connection: duckdb.DuckDBPyConnection, at: datetime, why: str) ->
     why
         One of ``REMOVALS``.
     """
+    at = _after_purge(connection, at)
     connection.execute(
         "insert into warehouse.landing.loads by name select"
         " max(load_id) + 1 as load_id, max_by(feed, load_id) as feed,"
@@ -195,3 +200,22 @@ def note_lying(connection: duckdb.DuckDBPyConnection, at: datetime, why: str) ->
         " having count(*) > 0 and count(*) filter (source = $why and loaded_at = $at) = 0",
         {"at": at, "why": why},
     )
+
+
+def rewritten_at(connection: duckdb.DuckDBPyConnection) -> datetime | None:
+    """Return when the warehouse was last written anew, UTC without a zone; None if it never was."""
+    schema, table = REWRITTEN.split(".")
+    if not catalogue.columns(connection, schema, table, "warehouse"):
+        return None
+    found: datetime = connection.execute(f'select "at" from warehouse.{REWRITTEN}').fetchall()[0][0]
+    return found
+
+
+def _after_purge(connection: duckdb.DuckDBPyConnection, at: datetime) -> datetime:
+    """Return when a removal is noted: after the last purge, as it is, whatever the clock says.
+
+    A clock may stand still or be set back; a removal that seems to come before the purge would
+    never be purged.
+    """
+    purged = rewritten_at(connection)
+    return at if purged is None else max(at, purged + TICK)

@@ -12,7 +12,7 @@ import duckdb
 from governance import acts, identity, inbox, release
 from governance.policy.model import Policy
 from governance.rights import expiry, kept, notices
-from governance.rights.leaving import NOTE
+from governance.rights.leaving import NOTE, REWRITTEN, rewritten_at
 from warehouse import catalogue
 from warehouse.clock import now, utc_naive
 from warehouse.connect import connected, published_store, require_file, warehouse_store
@@ -20,8 +20,6 @@ from warehouse.errors import UsageError
 from warehouse.home import Home
 from warehouse.publish import published_purposes, without_damaged
 from warehouse.rewrite import rewrite
-
-TABLE = "governance.rewritten"
 
 
 def purge(policy: Policy) -> None:
@@ -62,7 +60,9 @@ def write_anew() -> None:
     kept.rewrite()
     with connected(warehouse_store()) as connection:
         connection.execute("create schema if not exists governance")
-        connection.execute(f"create or replace table {TABLE} as select ?::timestamp as at", [at])
+        connection.execute(
+            f"create or replace table {REWRITTEN} as select ?::timestamp as at", [at]
+        )
 
 
 def due(policy: Policy) -> bool:
@@ -93,12 +93,3 @@ def first_removal(connection: duckdb.DuckDBPyConnection) -> datetime | None:
             {"since": since},
         ).fetchall()[0]
     return min((moment for moment in found if moment is not None), default=None)
-
-
-def rewritten_at(connection: duckdb.DuckDBPyConnection) -> datetime | None:
-    """Return when the warehouse was last written anew, UTC without a zone; None if it never was."""
-    schema, table = TABLE.split(".")
-    if not catalogue.columns(connection, schema, table):
-        return None
-    found: datetime = connection.execute(f'select "at" from {TABLE}').fetchall()[0][0]
-    return found

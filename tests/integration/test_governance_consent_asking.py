@@ -1,4 +1,4 @@
-"""From when somebody who denied may be asked to opt in, and what a signal can't say.
+"""From when somebody who denied may be asked to opt in, and which of their words count.
 
 Ann is in California; offers are sold, here, and use sensitive data.
 """
@@ -13,7 +13,7 @@ from governance.consent_conflicts import write
 from governance.release import publish_permission
 from governance.subject_consent import account, show
 from governance.subject_word import record
-from ingest.load import load_feeds
+from ingest.load import load_feeds, load_inbox
 from tests.support.feeds import (
     EVENTS,
     UTC_POLICY,
@@ -30,6 +30,7 @@ OFFERED = UTC_POLICY.purposes[OFFERS].model_copy(update={"sensitive": True})
 POLICY = UTC_POLICY.model_copy(update={"purposes": {**UTC_POLICY.purposes, OFFERS: OFFERED}})
 LIMITED = datetime(2024, 2, 29, 9)
 YEAR_LATER = datetime(2025, 2, 28, 9)
+NOW = datetime.fromisoformat("2024-06-25T12:00:00Z")
 
 
 @pytest.fixture(autouse=True)
@@ -50,8 +51,7 @@ def land(folder, *signals, where="US-CA"):
         customers=declared("customers"),
         consent_events=declared("consent_events", columns=written),
     )
-    now = datetime.fromisoformat("2024-06-25T12:00:00Z")
-    load_feeds(sources, POLICY, now=now, recorded=(waiting := inbox.waiting()))
+    load_feeds(sources, POLICY, now=NOW, recorded=(waiting := inbox.waiting()))
     inbox.drop(waiting)
     publish_permission(POLICY)
 
@@ -118,3 +118,14 @@ def test_that_a_signal_is_sent_no_more_is_no_consent(tmp_path, where, purpose):
     assert OFFERS in {one.purpose for one in heard}
     with pytest.raises(UsageError, match="no consent"):
         record(POLICY, "ann", "opted_in", purpose=OFFERS, notice_version=9, signal=" Gpc")
+
+
+def test_a_word_that_landed_while_its_purpose_was_gone_counts_when_that_is_back(tmp_path):
+    land(tmp_path)
+    record(POLICY, "ann", "opted_out", purpose=OFFERS)
+    others = {name: body for name, body in POLICY.purposes.items() if name != OFFERS}
+    load_inbox(POLICY.model_copy(update={"purposes": others}), waiting := inbox.waiting(), now=NOW)
+    inbox.drop(waiting)
+    assert inbox.waiting().consent_events.num_rows == 0
+    land(tmp_path)
+    assert state().rule == consent.OBJECTED

@@ -57,6 +57,23 @@ def test_it_is_due_at_half_of_the_days_and_not_before(tmp_path, monkeypatch):
     assert ask("select count(*) from landing.transactions") == [(1,)]
 
 
+@pytest.mark.parametrize("hours", [0, -30])
+def test_what_goes_after_it_is_noted_after_it_whatever_the_clock_says(tmp_path, monkeypatch, hours):
+    fill(tmp_path)
+    load(sources_in(tmp_path))
+    at(monkeypatch, 3)
+    purge.purge(POLICY)
+    moment = (REMOVED + timedelta(days=3, hours=hours)).replace(tzinfo=None)
+    with connected(warehouse_store()) as connection:
+        assert purge.first_removal(connection) is None
+        superseded.note_lying(connection, moment)
+        assert purge.first_removal(connection) is not None
+    at(monkeypatch, 18)
+    assert not purge.due(POLICY)
+    at(monkeypatch, 19)
+    assert purge.due(POLICY)
+
+
 def test_words_that_wait_outlive_it(tmp_path, monkeypatch):
     fill(tmp_path)
     load(sources_in(tmp_path))

@@ -19,6 +19,21 @@ OF_NOBODY = """
 select product_group, count(*) as lines from {{ ref('stg_transactions__transactions') }}
 group by product_group
 """
+LISTED = OF_SUBJECT.replace(
+    "select subject_key, count", "select [subject_key] as subject_key, count"
+)
+LEFT_JOIN = """
+{{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail') }}
+select c.subject_key, t.quantity::bigint as lines
+from {{ ref('stg_transactions__transactions') }} as t
+left join {{ ref('stg_customers__customers') }} as c
+    on t.subject_key = c.subject_key and c.jurisdiction = 'US-CA'
+"""
+OF_ANOTHER = """
+{{ config(materialized='table') }}
+select purpose_key as segmentation_key, 1::bigint as lines
+from {{ ref('stg_landing__purpose_keys') }}
+"""
 CONTRACT = """
 models:
   - name: int_mine
@@ -29,10 +44,10 @@ models:
 """
 
 
-@pytest.fixture(scope="module")
-def project(tmp_path_factory):
+@pytest.fixture
+def project(tmp_path):
     """A copy of ours, as somebody has who adds to it."""
-    folder = tmp_path_factory.mktemp("own") / "project"
+    folder = tmp_path / "project"
     ignored = shutil.ignore_patterns(".*", "target", "logs", "docs")
     return shutil.copytree(PROJECT, folder, ignore=ignored)
 
@@ -100,3 +115,65 @@ def test_a_model_is_covered_or_refused_and_never_stands_in_the_way(one, project)
     model.with_name("_mine.yml").unlink()
     assert assent(one, project, "run").status == 0
     assert "int_mine" not in tables(one)
+
+
+@pytest.mark.parametrize(
+    ("sql", "key", "kind", "why"),
+    [
+        (LISTED, "subject_key", "'uuid[]'", "subject_key may hold keys within UUID[]"),
+        (LEFT_JOIN, "subject_key", "uuid", "in some row subject_key is empty, or the key of no"),
+        (OF_ANOTHER, "segmentation_key", "uuid", "the key of no subject for segmentation"),
+    ],
+    ids=["list", "empty", "another purpose"],
+)
+def test_a_model_with_rows_that_no_erasure_finds_is_refused_and_leaves_nothing(
+    one, project, sql, key, kind, why
+):
+    model = add(project, sql, key, kind)
+    done = assent(one, project, "run")
+    assert done.status == 2, done.said
+    assert why in done.err
+    assert "int_mine" not in tables(one)
+    model.unlink()
+    model.with_name("_mine.yml").unlink()
+    assert assent(one, project, "run").status == 0
+
+
+MODELS = "dbt_project/models/consented"
+PACKAGE = "dbt_project/dbt_packages/theirs/dbt_project.yml"
+HOOK = "create or replace table warehouse.main.segments as select 1 as x"
+
+
+@pytest.mark.parametrize(
+    ("files", "why"),
+    [
+        ({f"{MODELS}/target/int_mine.sql": RENAMED}, "int_mine.who_key holds subject_key"),
+        ({"dbt_project/seeds/crm_list.csv": "email\nsomebody@example.org\n"},
+         "crm_list can't be judged: it is a seed"),
+        ({"dbt_project/packages.yml": "packages: [{local: dbt_packages/theirs}]",
+          PACKAGE: f"name: theirs\nversion: 1.0.0\non-run-end: [\"{HOOK}\"]\n"},
+         "theirs can't be judged: it is an installed package"),
+        ({"dbt_project/tests/own.sql": "{{ config(group='pipeline', store_failures=true) }}"
+          " select subject_key from {{ ref('stg_transactions__transactions') }} where false"},
+         "own can't be judged: it keeps the rows that it finds"),
+        ({f"{MODELS}/int_mine_v1.sql": "{{ config(contract={'enforced': false}) }}" + OF_SUBJECT,
+          f"{MODELS}/_mine.yml": "models: [{name: int_mine, versions: [{v: 1}]}]"},
+         "the model int_mine has versions, which share its name"),
+    ],
+    ids=["folder", "seed", "package", "stored failures", "versions"],
+)  # fmt: skip
+def test_what_is_added_is_seen_wherever_it_lies_and_is_gone_with_its_files(
+    one, project, files, why
+):
+    places = [project / name for name in files]
+    for place, text in zip(places, files.values(), strict=True):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text)
+    done = assent(one, project, "check")
+    assert done.status in (1, 2), done.said
+    assert why in done.err
+    for place in places:
+        place.unlink()
+        while not any(place.parent.iterdir()):
+            (place := place.parent).rmdir()
+    assert assent(one, project, "check").status == 0

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from orchestration.writing import begin_writing
 from warehouse import journal, restore
 from warehouse.connect import connected, warehouse_store
 from warehouse.errors import UsageError
@@ -94,3 +95,14 @@ def test_what_receipts_are_checked_with_comes_back_where_it_is_gone(home):
         fill(ready.root, NEW)
         restore.move_in(ready)
     assert found(home)["receipts"] == "there"
+
+
+def test_nobody_begins_anew_where_a_restore_was_stopped(home):
+    restore.require_none_begun()
+    (home.root / f"{restore.ASIDE}1").mkdir(parents=True)
+    with pytest.raises(UsageError, match="give `assent restore` once more"):
+        begin_writing()
+    with connected(warehouse_store()):
+        pass
+    begin_writing()  # a state that was here is as it was
+    assert not list(home.root.glob(f"{restore.ASIDE}*"))
