@@ -20,13 +20,15 @@ from governance import clocks as clock_row
 from governance.clocks import Clocks
 from governance.gate import judge_columns, judge_features, judge_mart, refuse
 from governance.policy.words import FITTED_ON, SEGMENT_PURPOSE
+from governance.unkeyed import require_unkeyed
 from models.features import MIX
 from orchestration import fairness
-from orchestration.columns import share_sql
+from orchestration.columns import BACKTEST, MART, share_sql
 from orchestration.common import BY_DAY, OWNERS, about, same_day, unrepeated
 from orchestration.feeds import absent_columns
 from orchestration.manifest import lineage, policy
 from orchestration.metadata import columns_of
+from orchestration.values import refuse_value
 from orchestration.writer import Writer
 from warehouse import catalogue
 from warehouse.errors import UsageError
@@ -139,6 +141,18 @@ class Door:
         )
         mixes = [None if mix is None else dict(mix) for mix in table.column("mix").to_pylist()]
         return pd.Series(mixes, index=table.column("key").to_pylist(), dtype=object)
+
+    def categories(self) -> list[str]:
+        """Return the names of the categories in the marts of the purpose.
+
+        They may be told, in whatever shape a feed names them (``governance.unkeyed``).
+        """
+        found: set[str] = set()
+        for mart in (MART, BACKTEST) if self.purpose == SEGMENT_PURPOSE else ():
+            if MIX in catalogue.columns(_BEHIND[self], "marts", mart):
+                names = f"select distinct unnest(map_keys({MIX})) from marts.{identifier(mart)}"
+                found |= {name for (name,) in _BEHIND[self].execute(names).fetchall()}
+        return sorted(found)
 
     def judge(self, *, excused: bool) -> "Callable[[Recipe, pd.Series], str] | None":
         """Return who says whether a candidate's segments are fair (``orchestration.fairness``)."""
@@ -266,6 +280,8 @@ def asset(
 ) -> Callable[[Compute], dg.AssetsDefinition]:
     """Make an asset of a function that is given the door of its purpose, and nothing else.
 
+    What it tells is kept in clear by Dagster, so no key of a subject may be in it.
+
     Parameters
     ----------
     described
@@ -281,9 +297,22 @@ def asset(
                 # A run of Python alone has met no gate yet (``orchestration.transform``).
                 refuse(judge_columns(policy(), lineage()))
                 clocks = same_day(context, clock_row.read(connection))
-                return compute(Door(connection, purpose, clocks))
+                door = Door(connection, purpose, clocks)
+                return _unkeyed(f"{purpose}/{name}", compute(door), door)
 
         definition: dg.AssetsDefinition = opened
         return definition
 
     return made
+
+
+def _unkeyed(asset: str, told: dg.MaterializeResult, door: Door) -> dg.MaterializeResult:
+    """Return what an asset tells, if no key of a subject is in its metadata or tags.
+
+    A generator is none: what it would tell, it would tell later, and nobody would have looked.
+    """
+    if told is not None and not isinstance(told, dg.MaterializeResult):
+        refuse_value(asset)
+    # By its text: whatever a value holds, at any depth, is in there.
+    require_unkeyed(f"the metadata of {asset}", repr(told), door.categories)
+    return told

@@ -16,6 +16,7 @@ from governance.clocks import Clocks
 from governance.policy.load import policy_hash
 from governance.policy.words import SEGMENT_PURPOSE
 from governance.sealed import require_own, seal, unsealed
+from governance.unkeyed import Words, require_unkeyed
 from models.features import MIX, MIX_PREFIX
 from orchestration.feeds import absent_columns
 from orchestration.manifest import policy
@@ -66,11 +67,17 @@ def place() -> Path:
     return folder(found["folder"])
 
 
-def point_to(facts: dict[str, Any]) -> None:
+def point_to(facts: dict[str, Any], words: Words = tuple) -> None:
     """Make a stored model the one in force; ``facts`` name its folder.
 
     The folder of the last model before it whose segments were published is kept as ``previous``.
+
+    Raises
+    ------
+    RuleBrokenError
+        If a key of a subject is among the facts (``governance.unkeyed``, as for ``words``).
     """
+    require_unkeyed("what is noted of the model", json.dumps(facts, default=str), words)
     before = record() or {}
     again = before.get("folder") == facts["folder"]
     was_published = bool(before) and before.get("published", True)  # earlier versions kept no note
@@ -153,18 +160,41 @@ def plots(names: Iterable[str]) -> dict[str, str]:
     return {name: path.read_text(encoding="utf-8") for name, path in drawn.items() if path.exists()}
 
 
-def show(texts: Mapping[str, str], past: date | None) -> None:
+def describe(name: str, texts: Mapping[str, str], words: Words = tuple) -> None:
+    """Put the card and the plots of a fit beside its model, by name of the file.
+
+    Raises
+    ------
+    RuleBrokenError
+        If a key of a subject is in any (``governance.unkeyed``, as for ``words``).
+    """
+    _put(folder(name), texts, words)
+
+
+def show(texts: Mapping[str, str], past: date | None, words: Words = tuple) -> None:
     """Put aggregates beside the model in force, those of a past day in a folder of it.
 
     What was there and isn't shown any more goes.
+
+    Raises
+    ------
+    RuleBrokenError
+        If a key of a subject is in any (``governance.unkeyed``, as for ``words``).
     """
     folder_of = place() / past.isoformat() if past else place()
     folder_of.mkdir(mode=0o700, exist_ok=True)
     for old in (path for pattern in SHOWN for path in folder_of.glob(pattern)):
         if old.name not in texts:
             old.unlink()
+    _put(folder_of, texts, words)
+
+
+def _put(where: Path, texts: Mapping[str, str], words: Words) -> None:
+    """Write texts into a folder in clear, if none of them names anybody: else none of them."""
     for name, text in texts.items():
-        write_durably(folder_of / name, text.encode())
+        require_unkeyed(f"{SEGMENT_PURPOSE}/{name}", f"{name}\n{text}", words)
+    for name, text in texts.items():
+        write_durably(where / name, text.encode())
 
 
 def typical() -> dict[int, dict[str, float]]:

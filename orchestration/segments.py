@@ -22,7 +22,6 @@ from orchestration.common import RETRY, SEGMENT_KINDS, code_version, provenance
 from orchestration.door import Door, asset
 from orchestration.manifest import policy
 from warehouse.errors import RuleBrokenError, UsageError
-from warehouse.journal import write_durably
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -185,7 +184,6 @@ def _keep(
 
     clocks = marts.clocks
     name = f"{clocks.as_of}-{store.fingerprint(fitted)[:8]}"
-    place = model_store.folder(name)
     smallest = policy().thresholds.smallest_segment
     model_store.keep(fitted, name)
     text = model_card.model_card(
@@ -194,10 +192,9 @@ def _keep(
         report=report,
         facts={"purpose": SEGMENT_PURPOSE, **provenance(clocks)},
     )
-    write_durably(place / "model_card.md", text.encode())
-    drawn = plots.explained(report), plots.selection(choice.table, smallest)
-    for plot, figure in zip(DRAWN, drawn, strict=True):
-        write_durably(place / f"{plot}.svg", plots.svg(figure).encode())
+    figures = plots.explained(report), plots.selection(choice.table, smallest)
+    drawn = {f"{plot}.svg": plots.svg(figure) for plot, figure in zip(DRAWN, figures, strict=True)}
+    model_store.describe(name, {"model_card.md": text, **drawn}, marts.categories)
     marts.note_fitted(name, current)
     model_store.point_to(
         {
@@ -207,7 +204,8 @@ def _keep(
             "segments": len(fitted.ids),
             "recipe": choice.recipe.title(),
             "features": choice.recipe.features,
-        }
+        },
+        marts.categories,
     )
 
 
@@ -282,8 +280,9 @@ def segments(marts: Door) -> MaterializeResult:
             "drift": dict(sorted(zip(shifts["feature"], shifts["index"].round(2), strict=True))),
         },
         past=clocks.past,
+        words=marts.categories,
     )
-    model_store.show(texts, clocks.past)
+    model_store.show(texts, clocks.past, marts.categories)
     postponed = {"next aggregates": found.postponed} if found.postponed else {}
     return MaterializeResult(
         metadata={

@@ -4,7 +4,7 @@ Belongs here: the place of Dagster's storage of values, which would pickle them.
 here: how rows are kept (``orchestration.door``).
 """
 
-from typing import Any
+from typing import Any, NoReturn
 
 import dagster as dg
 
@@ -23,15 +23,25 @@ class NoValues(dg.IOManager):
             If it returns anything, of which nothing has been stored.
         """
         if obj is not None:
-            raise UsageError(
-                f"{context.get_asset_identifier()[-1]} returns a value, which would be stored in"
-                " clear where no erasure looks",
-                "keep rows by the door, and return dg.MaterializeResult(metadata=...) (docs/"
-                'checks.md, "Adding a Python asset")',
-            )
+            refuse_value(context.get_asset_identifier()[-1])
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Refuse an asset that asks for another's value: none is stored."""
         raise UsageError(
             "an asset's value was asked for, and none is stored", "read a mart by the door"
         )
+
+
+def refuse_value(asset: str) -> NoReturn:
+    """Refuse what an asset returns beside metadata.
+
+    Raises
+    ------
+    UsageError
+        Always.
+    """
+    raise UsageError(
+        f"{asset} returns a value, which would be stored in clear where no erasure looks",
+        "keep rows by the door, and return dg.MaterializeResult(metadata=...) (docs/"
+        'checks.md, "Adding a Python asset")',
+    )
