@@ -18,15 +18,17 @@ CALLS = frozenset(
     | {"globals", "locals"}
 )
 # What reads or writes a file, unpickles or runs text, whatever it is a name of: pandas.read_csv,
-# Path.read_text, numpy.load, scipy.io.loadmat. By how the names begin.
+# Path.read_text, numpy.load, scipy.io.loadmat, Path.write_text, print_png. By how the names begin.
 FILES = (
-    "read_", "open", "save", "fetch_", "eval", "query",
+    "read_", "open", "save", "fetch_", "eval", "query", "write", "dump_", "print_",
     "load_", "loadtxt", "loadmat", "loadarff",
     "fromfile", "tofile", "fromregex", "genfromtxt", "memmap", "DataSource", "Npz", "FileIO",
     "HDFStore", "Excel", "imread", "imsave", "mmread", "mmwrite", "whosmat", "netcdf", "wavfile",
     "Fortran", "hb_read", "hb_write", "readsav", "pickle", "joblib",
 )  # fmt: skip
-FILES_BY_NAME = frozenset({"load", "dump"})
+# Of names of files, too, rows could be made. Not `rename` and `replace`: a frame has these as well.
+FILES_BY_NAME = frozenset({"load", "dump", "touch", "mkdir", "symlink_to", "hardlink_to"})
+NO_FILES = frozenset({"writeable"})  # whether an array may be changed
 # Of what begins with `to_` the others write files: to_csv, to_pickle, to_parquet.
 OUT, INTO_VALUES = (
     "to_",
@@ -77,7 +79,7 @@ def _told(
     told = [
         (line, f"imports {name}")
         for line, name in _imports(tree)
-        if _is_private(name) or not _within(name, may_import)
+        if _is_private(name) or name.endswith(".*") or not _within(name, may_import)
         or (_of_files(name.rpartition(".")[2]) and name not in may_import)
     ]  # fmt: skip
     told += [(line, f"calls {name}") for line, name, whole in _calls(tree) if whole not in own]
@@ -123,7 +125,7 @@ def _names(tree: ast.Module, tables: Collection[str]) -> Iterator[tuple[int, str
 
 
 def _of_files(name: str) -> bool:
-    if name in FILES_BY_NAME or name.startswith(FILES):
+    if name in FILES_BY_NAME or (name.startswith(FILES) and name not in NO_FILES):
         return True
     return name.startswith(OUT) and name not in INTO_VALUES
 

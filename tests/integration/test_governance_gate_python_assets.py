@@ -118,6 +118,31 @@ def test_a_feature_that_no_mart_may_have(small, monkeypatch, name):
         (SEGMENTS, "import dagster", "imports dagster"),
         (SEGMENTS, "from models.cards import _mixes", "imports models.cards._mixes"),
         (FEATURES, "def f(frame): return frame.eval('@marts')", "calls eval"),
+        (SEGMENTS, "def f(place): place.write_text('a customer')", "calls write_text"),
+        (SEGMENTS, "def f(place): place.write_bytes(b'a customer')", "calls write_bytes"),
+        (SEGMENTS, "def f(place): (place / 'a customer').touch()", "calls touch"),
+        (SEGMENTS, "def f(place): (place / 'a customer').mkdir()", "calls mkdir"),
+        (SEGMENTS, "from pathlib import Path", "imports pathlib.Path"),
+        (SEGMENTS, "import warehouse.journal", "imports warehouse.journal"),
+        (
+            SEGMENTS,
+            "from warehouse.journal import write_durably",
+            "imports warehouse.journal.write_durably",
+        ),
+        (
+            SEGMENTS,
+            "from orchestration.model_store import write_durably",
+            "imports orchestration.model_store.write_durably",
+        ),
+        (SEGMENTS, "f = evidence.write_durably", "calls write_durably"),
+        (SEGMENTS, "from pandas import *", "imports pandas.*"),
+        (FEATURES, "from zipfile import ZipFile", "imports zipfile.ZipFile"),
+        (FEATURES, "def f(figure): figure.canvas.print_png('x')", "calls print_png"),
+        (
+            FEATURES,
+            "import sklearn\nf = sklearn.datasets.dump_svmlight_file",
+            "calls dump_svmlight_file",
+        ),
     ],
 )
 def test_code_that_reads_past_the_door(traced, code, file, line, said):
@@ -126,6 +151,27 @@ def test_code_that_reads_past_the_door(traced, code, file, line, said):
     last = len((code / file).read_text().splitlines())
     model = columns.with_python_assets(*traced).relations[columns.MODEL]
     assert f"{file}, line {last}, {said}" in model.unread
+
+
+def test_code_in_a_folder_below_is_read(traced, code):
+    own = code / "models" / "own"
+    (own / "deep").mkdir(parents=True)
+    (own / "__init__.py").write_text("import duckdb\n")
+    (own / "deep" / "scores.py").write_text("import duckdb\n")
+    unread = columns.with_python_assets(*traced).relations[columns.MODEL].unread
+    assert "models/own/__init__.py, line 1, imports duckdb" in unread
+    assert "models/own/deep/scores.py, line 1, imports duckdb" in unread
+    assert {"models", "models.own", "models.own.deep.scores"} <= columns.code_modules()
+
+
+def test_what_leaves_no_file_is_no_false_alarm(traced, code):
+    with (code / FEATURES).open("a") as source:
+        source.write(
+            "\ndef f(frame, text):\n"
+            "    print(frame.rename(columns={}).replace(1, 2), text.replace('a', 'b'))\n"
+            "    frame.to_numpy().flags.writeable = False\n"
+        )
+    assert columns.with_python_assets(*traced).relations[columns.MODEL].unread == ()
 
 
 def test_what_cant_be_judged_is_said(small, code):
@@ -164,8 +210,10 @@ def judged(small):
         from orchestration.definitions import defs
         from orchestration.told import untold
 
-        def judge(*assets, **others):
-            merged = dg.Definitions.merge(defs, dg.Definitions(assets=assets, **others))
+        def judge(*assets, but=None, **others):
+            ours = [a for a in defs.assets if but is None or dg.AssetKey(but) not in a.keys]
+            first = dg.Definitions(assets=ours, resources=defs.resources)
+            merged = dg.Definitions.merge(first, dg.Definitions(assets=assets, **others))
             return {f.asset: f.what for f in untold(merged)}
 
         yield judge
@@ -221,6 +269,38 @@ def test_an_asset_by_the_door_is_read_where_its_code_is(judged, monkeypatch):
     assert list(found) == ["segmentation.scores"]
     assert "its code is in orchestration.extra" in found["segmentation.scores"]
     assert "nobody has told" not in found["segmentation.scores"]
+
+
+FILES = dg.FilesystemIOManager()
+
+
+@pytest.mark.parametrize(
+    ("described", "resources", "place"),
+    [
+        ({"io_manager_key": "files"}, {"files": FILES}, "files"),
+        ({"io_manager_def": FILES}, {}, "segmentation__model__io_manager"),
+        ({"resource_defs": {"io_manager": dg.fs_io_manager}}, {}, "io_manager of its own"),
+    ],
+)
+def test_an_asset_whose_values_would_be_stored(judged, described, resources, place):
+    """Told about and read as it is: only where its value goes is wrong."""
+    model = made_in("orchestration.segments", ["segmentation", "model"], **described)
+    assert judged(model, resources=resources, but=["segmentation", "model"]) == {
+        "segmentation.model": f"would have values stored in clear, where no erasure looks: {place}"
+    }
+
+
+@pytest.mark.parametrize("others", [{}, {"io_manager": FILES}])
+def test_definitions_that_would_store_values(small, others):
+    with small.entered():
+        from orchestration.definitions import defs
+        from orchestration.told import untold
+
+        resources = {n: r for n, r in defs.resources.items() if n != "io_manager"} | others
+        (found,) = untold(dg.Definitions(assets=defs.assets, resources=resources))
+    assert "would store values of assets in clear" in found.what
+    assert found.place == "orchestration/definitions.py"
+    assert "NoValues()" in found.remedy
 
 
 def test_what_holds_nothing_may_be_added(judged):
