@@ -1,6 +1,7 @@
 """Which assets the column gate and the rights know of; Dagster loads no others.
 
-Belongs here: whether somebody has told what an asset holds, and whether its code is read or ours.
+Belongs here: whether somebody has told what an asset holds, whether its code is read or ours, and
+whether what it returns would be stored.
 Does not belong here: what columns are made from (``orchestration.columns``), reading code
 (``governance.lineage.reach``).
 
@@ -22,6 +23,7 @@ from governance.findings import RULE, Finding
 from orchestration.columns import code_modules, names_of_python_assets
 from orchestration.manifest import lineage, policy
 from orchestration.metadata import asset_key
+from orchestration.values import NoValues
 from warehouse.errors import PolicyGapError
 
 # Of ours, the modules whose assets read more than the door hands out: they are what is known.
@@ -31,6 +33,12 @@ OURS = frozenset(
 )
 DBT = "orchestration.transform"  # its assets are models, each of which the gate judges
 
+STORES_NOTHING = "io_manager"  # Dagster's default place of values, which ours refuses to be
+DEFINED = "orchestration/definitions.py"
+NO_PLACE = (
+    f"give no io manager but `{STORES_NOTHING}`, which is NoValues() in {DEFINED}: rows are kept by"
+    ' the door (docs/checks.md, "Adding a Python asset")'
+)
 REMEDY = (
     'take it out of orchestration/definitions.py, or tell about it as docs/checks.md, "Adding a'
     ' Python asset", says'
@@ -64,7 +72,8 @@ def untold(defs: dg.Definitions) -> list[Finding]:
     graph = defs.resolve_asset_graph()
     known = _known_keys()
     read = code_modules() | OURS
-    found = []
+    found = _of_the_place(defs)
+    brought = _brought(defs)
     for key in sorted(graph.get_all_asset_keys()):
         definition = graph.get(key).assets_def
         if not definition.is_executable:
@@ -78,7 +87,34 @@ def untold(defs: dg.Definitions) -> list[Finding]:
         if why:
             what = f"can't be judged: {', and '.join(why)}"
             found.append(Finding("gap", RULE, "", ".".join(key.path), (), what, REMEDY))
+        if places := sorted(_places(definition) | brought.get(key, set())):
+            what = f"would have values stored in clear, where no erasure looks: {', '.join(places)}"
+            found.append(Finding("gap", RULE, "", ".".join(key.path), (), what, NO_PLACE))
     return found
+
+
+def _of_the_place(defs: dg.Definitions) -> list[Finding]:
+    """Return a gap if what assets return is stored by anything but what stores nothing."""
+    place = (defs.resources or {}).get(STORES_NOTHING)
+    if isinstance(place, NoValues):
+        return []
+    kind = "no io manager of ours" if place is None else type(place).__name__
+    what = f"has {kind} as `{STORES_NOTHING}`, which would store values of assets in clear"
+    return [Finding("gap", RULE, "", DEFINED, (), what, NO_PLACE)]
+
+
+def _places(definition: dg.AssetsDefinition) -> set[str]:
+    """Return the io managers of an asset, of all its steps, by which values would be stored."""
+    steps = definition.node_def.iterate_op_defs()
+    keys = {output.io_manager_key for step in steps for output in step.output_defs}
+    return keys - {STORES_NOTHING}
+
+
+def _brought(defs: dg.Definitions) -> dict[dg.AssetKey, set[str]]:
+    """Return what assets bring in the default's place: it wins over that of the definitions."""
+    made = [a for a in defs.assets or () if isinstance(a, dg.AssetsDefinition)]
+    own = f"{STORES_NOTHING} of its own"
+    return {key: {own} for a in made if STORES_NOTHING in a.resource_defs for key in a.keys}
 
 
 def _known_keys() -> set[dg.AssetKey]:
