@@ -63,7 +63,8 @@ def record(
 ) -> Recorded:
     """Put a subject's word into the inbox, if a run could land it.
 
-    A subject that isn't known yet may be: the event applies when it appears.
+    A subject that isn't known yet may be: the event applies when it appears. So may a denial of a
+    purpose that the policy has no more: it counts if that comes back.
 
     Parameters
     ----------
@@ -145,6 +146,22 @@ def _require_askable(policy: Policy, customer_id: str, purpose: str | None) -> N
             )
 
 
+def _was_known(purpose: str) -> bool:
+    """Tell whether words that have landed name a purpose, which the policy may have no more.
+
+    A denial of one is taken down: it may come back. A misspelt one never was.
+    """
+    try:
+        with connected(published_store(PERMISSION, alias="permission")) as connection:
+            return bool(
+                connection.execute(
+                    "select 1 from permission.consent_events where purpose = ? limit 1", [purpose]
+                ).fetchall()
+            )
+    except AssentError:
+        return False
+
+
 def _newest_known(clock: datetime) -> datetime:
     """Return the moment a word counts as recorded: never before what is known already.
 
@@ -168,7 +185,7 @@ def _require_known(
 ) -> None:
     if action not in ACTIONS:
         raise UsageError(f"unknown action '{action}'", f"use one of {', '.join(ACTIONS)}")
-    if purpose is not None:
+    if purpose is not None and (action in GRANTS or not _was_known(purpose)):
         purpose_named(policy, purpose)
     if action in GRANTS and notice_version is None:
         raise UsageError("a grant needs the notice that was shown", "pass --notice-version")

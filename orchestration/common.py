@@ -116,6 +116,7 @@ def same_day(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext,
     if context.has_partition_key and day_of(context) != clocks.as_of:
         raise UsageError(
             f"the warehouse stands at {clocks.as_of}, not at {day_of(context)}",
-            f"materialise landing/clocks and what follows it for {day_of(context)}",
+            "`assent run` does all; in the UI, materialise landing/clocks and what follows it for"
+            f" {day_of(context)}",
         )
     return clocks

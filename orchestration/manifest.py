@@ -32,6 +32,7 @@ DBT_PROJECT = PROJECT / "dbt_project"
 LEFT = ("target", "logs", "__pycache__")
 # The layer of a model, which is the schema of its table, by the beginning of its name.
 LAYERS = {"stg": "staging", "int": "consented", "mart": "marts"}
+KINDS = ("table", "view", "incremental", "ephemeral")  # what dbt may make of a model
 
 
 @cache
@@ -155,6 +156,13 @@ def _require_placed(content: dict[str, Any]) -> None:
             raise UsageError(
                 f"the model {name} has versions, which share its name",
                 "give each a name of its own, and no versions",
+            )
+        config = node["config"]
+        if config.get("database") or config["materialized"] not in KINDS:
+            raise UsageError(
+                f"the model {name} would be built in another file, or as something else than"
+                f" {', '.join(KINDS)}",
+                "take `database` out of its config, and give it one of these as `materialized`",
             )
         layer = LAYERS.get(name.split("_", 1)[0])
         if (node["name"], node["alias"], node["schema"]) != (name, node["alias"].lower(), layer):

@@ -32,7 +32,7 @@ STEPS = {
 def begin_writing() -> list[str]:
     """Make the state fit to be written, and say what that took; the caller holds the lock."""
     done = [f"finished what an earlier run had begun: {kind}" for kind in journal.complete(STEPS)]
-    restore.require_none_begun()
+    Home.current().require_no_restore_begun()
     restore.clear()
     aside.clear(keys.folder())
     backup.clear()

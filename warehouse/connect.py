@@ -273,6 +273,7 @@ def require_file(store: Store) -> None:
             f"{store.path} is missing", "put it back; docs/operating.md says under Backup what to"
             " do without it", rule=MISSING,
         )  # fmt: skip
+    Home.current().require_no_restore_begun()
     raise UsageError(
         f"nothing has been written yet: {store.path.name}", "run `assent run`", rule=NO_FILE
     )

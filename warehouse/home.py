@@ -24,6 +24,7 @@ PASSING = (
     "published", "dbt", "spill", "running", "journal", "restoring", "inbox.mark", "published.keys",
     "damaged",
 )  # fmt: skip
+RESTORING = ".restoring."  # how a folder is called where a restore makes ready; nobody looks there
 # What only grows: a restore takes nothing away from it.
 RECORDS = ("audit", "releases", "receipts", "dagster")
 
@@ -178,6 +179,24 @@ class Home:
     def written(self) -> bool:
         """Whether anything has landed here, by what that leaves: what is missing then is lost."""
         return self.warehouse.exists() or any(self.published.glob("*.duckdb"))
+
+    def require_no_restore_begun(self) -> None:
+        """Refuse a home where a restore was stopped before anything was put in its place.
+
+        Whoever began anew in it would land again whom the list that was to come says is erased.
+
+        Raises
+        ------
+        UsageError
+            If nothing has landed here, and something lies aside.
+        """
+        begun = next(self.root.glob(f"{RESTORING}*"), None)
+        if begun and not self.written:
+            raise UsageError(
+                "a restore was stopped here before anything was put in its place",
+                f"give `assent restore` once more; to begin anew without it, remove {begun}",
+                rule="restore.begun",
+            )
 
     def published_file(self, purpose: str) -> Path:
         """Return the published file of one purpose."""

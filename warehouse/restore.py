@@ -12,19 +12,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from warehouse.errors import UsageError
-from warehouse.home import PASSING, RECORDS, Home
+from warehouse.home import PASSING, RECORDS, RESTORING, Home
 from warehouse.journal import Step, begin, sync_folder
 
 KIND = "restore"
-ASIDE = ".restoring."  # nobody else looks there
 
 
 @contextmanager
 def aside() -> Iterator[Home]:
     """Yield an empty home to make a state ready in; it is gone at the end, unless moved in."""
     clear()
-    home = Home(Home.current().root / f"{ASIDE}{secrets.token_hex(4)}")
+    home = Home(Home.current().root / f"{RESTORING}{secrets.token_hex(4)}")
     home.root.mkdir(mode=0o700)
     try:
         yield home
@@ -34,28 +32,8 @@ def aside() -> Iterator[Home]:
 
 def clear() -> None:
     """Remove what a killed restore left aside; the caller holds the writer's lock."""
-    for leftover in Home.current().root.glob(f"{ASIDE}*"):
+    for leftover in Home.current().root.glob(f"{RESTORING}*"):
         shutil.rmtree(leftover, ignore_errors=True)
-
-
-def require_none_begun() -> None:
-    """Refuse a home where a restore was stopped before anything was put in its place.
-
-    Whoever begins anew in it would land again whom the list that was to come says is erased.
-
-    Raises
-    ------
-    UsageError
-        If nothing has landed there, and something lies aside.
-    """
-    home = Home.current()
-    begun = next(home.root.glob(f"{ASIDE}*"), None)
-    if begun and not home.written:
-        raise UsageError(
-            "a restore was stopped here before anything was put in its place",
-            f"give `assent restore` once more; to begin anew without it, remove {begun}",
-            rule="restore.begun",
-        )
 
 
 def move_in(ready: Home) -> None:

@@ -6,13 +6,14 @@ doesn't name, and going on without the newest. Does not belong here: the restore
 lists is the newer (``kept``).
 """
 
+from dataclasses import replace
 from datetime import datetime
 
 from governance import acts, identity, kept_bound
 from governance.marks import Mark
 from governance.rights import kept
 from governance.rights.published import note
-from warehouse.connect import connected, whole
+from warehouse.connect import connected, require_file, whole
 from warehouse.errors import DAMAGED, UsageError
 from warehouse.home import Home
 
@@ -90,8 +91,15 @@ def _erased_since(moment: datetime) -> list[str]:
 
 
 def begin_anew() -> None:
-    """Let the others take whatever file there is, or none, for their own."""
+    """Let the others take whatever file there is, or none, for their own.
+
+    Raises
+    ------
+    UsageError
+        If nothing has been written, so that none is lost.
+    """
     vault, _ = identity.stores()
+    require_file(replace(vault, read_only=True))
     with connected(vault) as connection:
         connection.execute("drop table if exists vault.kept")
     note([])

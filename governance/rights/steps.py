@@ -153,6 +153,10 @@ def require_open(request: Request, step: str = "") -> None:
     if request.takes(step):
         return
     mend = "open a new one"
+    if request.status == "fulfilled":
+        mend = (
+            f"`assent rights show {request.request_id} --json` prints its receipt; for more, {mend}"
+        )
     if request.stands:
         lift = f"`{_lift(request)}` ends it, `" if request.type == RESTRICTION else "`"
         mend = (

@@ -347,9 +347,11 @@ def new_kept() -> None:
     from governance import acts
     from governance.rights import kept_lost
     from orchestration.writing import holding_the_lock
+    from warehouse.home import Home
 
     # What a killed process left may wait for just this: it is finished by the next command.
     with holding_the_lock("rights new-kept"), acts.acting("rights.new_kept"):
+        Home.current().require_no_restore_begun()
         kept_lost.begin_anew()
     click.echo("begun; whoever was erased has to be erased again when a feed brings them")
 

@@ -129,3 +129,16 @@ def test_a_word_that_landed_while_its_purpose_was_gone_counts_when_that_is_back(
     assert inbox.waiting().consent_events.num_rows == 0
     land(tmp_path)
     assert state().rule == consent.OBJECTED
+
+
+def test_a_purpose_that_is_gone_can_be_denied_and_not_agreed_to(tmp_path):
+    land(tmp_path)
+    record(POLICY, "ann", "opted_in", purpose=OFFERS, notice_version=9)
+    land(tmp_path)
+    others = {name: body for name, body in POLICY.purposes.items() if name != OFFERS}
+    without = POLICY.model_copy(update={"purposes": others})
+    for action, purpose in (("opted_in", OFFERS), ("withdrawn", f"{OFFERS}_")):
+        with pytest.raises(UsageError, match="no such purpose"):
+            record(without, "ann", action, purpose=purpose, notice_version=9)
+    record(without, "ann", "withdrawn", purpose=OFFERS)
+    assert state().rule == consent.WITHDRAWN

@@ -346,3 +346,9 @@ def test_a_lost_warehouse_is_said_to_be_missing_by_a_backup(small, tmp_path, opt
     assert "nothing has landed" not in done.err
     assert not one.home.warehouse.exists()
     assert not [path for path in tmp_path.iterdir() if "of-less" in path.name]
+
+
+def test_no_list_is_begun_anew_where_nothing_has_been_written(home):
+    with pytest.raises(UsageError, match="nothing has been written yet"):
+        kept_lost.begin_anew()
+    assert not home.vault.exists()

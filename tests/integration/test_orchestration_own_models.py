@@ -159,8 +159,11 @@ HOOK = "create or replace table warehouse.main.segments as select 1 as x"
         ({f"{MODELS}/int_mine_v1.sql": "{{ config(contract={'enforced': false}) }}" + OF_SUBJECT,
           f"{MODELS}/_mine.yml": "models: [{name: int_mine, versions: [{v: 1}]}]"},
          "the model int_mine has versions, which share its name"),
+        ({f"{MODELS}/int_mine.sql": "{{ config(contract={'enforced': false}) }}"
+          + OF_SUBJECT.replace("'table'", "'external'")},
+         "the model int_mine would be built in another file"),
     ],
-    ids=["folder", "seed", "package", "stored failures", "versions"],
+    ids=["folder", "seed", "package", "stored failures", "versions", "external"],
 )  # fmt: skip
 def test_what_is_added_is_seen_wherever_it_lies_and_is_gone_with_its_files(
     one, project, files, why

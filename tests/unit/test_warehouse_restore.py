@@ -7,8 +7,9 @@ import pytest
 
 from orchestration.writing import begin_writing
 from warehouse import journal, restore
-from warehouse.connect import connected, warehouse_store
+from warehouse.connect import connected, require_file, warehouse_store
 from warehouse.errors import UsageError
+from warehouse.home import RESTORING
 
 OLD = {
     "inbox": "old", "warehouse.duckdb": "old", "warehouse.duckdb.wal": "old", "artefacts/2": "old",
@@ -98,11 +99,13 @@ def test_what_receipts_are_checked_with_comes_back_where_it_is_gone(home):
 
 
 def test_nobody_begins_anew_where_a_restore_was_stopped(home):
-    restore.require_none_begun()
-    (home.root / f"{restore.ASIDE}1").mkdir(parents=True)
+    home.require_no_restore_begun()
+    (home.root / f"{RESTORING}1").mkdir(parents=True)
     with pytest.raises(UsageError, match="give `assent restore` once more"):
         begin_writing()
+    with pytest.raises(UsageError, match="give `assent restore` once more"):
+        require_file(warehouse_store())
     with connected(warehouse_store()):
         pass
     begin_writing()  # a state that was here is as it was
-    assert not list(home.root.glob(f"{restore.ASIDE}*"))
+    assert not list(home.root.glob(f"{RESTORING}*"))
