@@ -82,7 +82,7 @@ def conflicts_sql(policy: Policy, relations: Relations, *, known: str) -> str:
                 (select max(o.until) from unasked as o
                     where o.subject_key = g.subject_key and o.about = g.about
                     and o.occurred_at <= g.occurred_at and g.occurred_at < o.until) as until
-            from heard as g where g.grants and g.named
+            from heard as g where g.grants and g.named and g.counts
         )
         where until is not null
     """

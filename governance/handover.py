@@ -1,7 +1,7 @@
 """Files for a recipient: where they may lie, what seals them, and writing them.
 
-Belongs here: what every file that leaves has in common, whatever it holds. Does not belong here:
-what an export, a receipt or an answer consists of (``governance.export``,
+Belongs here: what every file that leaves has in common, whatever it holds: its act comes first.
+Does not belong here: what an export, a receipt or an answer consists of (``governance.export``,
 ``governance.consent_receipt``, ``governance.rights``).
 """
 

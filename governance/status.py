@@ -167,13 +167,7 @@ def _forget(connection: duckdb.DuckDBPyConnection, policy: Policy, named: Collec
         return
     kept = {rule: verdict for rule, verdict in known.items() if rule not in named}
     found = _now(policy, kept, date.fromisoformat(written["as_of"]))
-    rules_of = {"rules": [asdict(verdict) for verdict in found]}
-    evidence.show(evidence.STATUS, written | rules_of, words=lambda: _naming_groups(found))
-
-
-def _naming_groups(found: Iterable[Verdict]) -> list[str]:
-    """Return the words that name groups of a protected column: a feed may call these by ids."""
-    return [verdict.why for verdict in found if verdict.rule.startswith("bias.")]
+    evidence.show(evidence.STATUS, written | {"rules": [asdict(verdict) for verdict in found]})
 
 
 def _standing_rules(policy: Policy) -> list[str]:
@@ -261,12 +255,12 @@ def _show(
     connection: duckdb.DuckDBPyConnection, policy: Policy, clocks: Clocks, about: Mapping[str, Any]
 ) -> None:
     """Write the verdicts where anyone may read them (``governance.evidence``)."""
-    found = verdicts(connection, policy, clocks)
+    found = [asdict(verdict) for verdict in verdicts(connection, policy, clocks)]
     written = {
         "as_of": clocks.as_of, "known_at": clocks.known_at, "policy_hash": policy_hash(policy),
-        **about, "written_at": now().isoformat(), "rules": [asdict(verdict) for verdict in found],
+        **about, "written_at": now().isoformat(), "rules": found,
     }  # fmt: skip
-    evidence.show(evidence.STATUS, written, past=clocks.past, words=lambda: _naming_groups(found))
+    evidence.show(evidence.STATUS, written, past=clocks.past)
 
 
 def shown(policy: Policy) -> dict[str, Any]:

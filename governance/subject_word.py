@@ -136,11 +136,9 @@ def _require_askable(policy: Policy, customer_id: str, purpose: str | None) -> N
         return
     for state in states:
         if state.ask_again_at and purpose in (None, state.purpose):
-            limited = state.rule == consent.LIMITED
-            said = "limited the use of sensitive data for" if limited else "opted out of"
             raise RuleBrokenError(
-                f"the subject {said} '{state.purpose}' and may not be asked to opt in before"
-                f" {state.ask_again_at} UTC",
+                f"the subject opted out of '{state.purpose}', or limited it, and may not be asked"
+                f" to opt in before {state.ask_again_at} UTC",
                 "if nobody asked, and they came of their own accord, pass --unprompted",
                 rule="consent.asked",
             )

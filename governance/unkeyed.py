@@ -1,49 +1,53 @@
 """Texts that are kept in clear, for good, name nobody: no key of a subject stands in them.
 
-Belongs here: finding in a text what has the shape of a key, and refusing it. Does not belong here:
-which texts are kept so (``evidence``, ``orchestration.door``, ``orchestration.model_store``).
+Belongs here: finding in a text the keys that subjects have, and refusing it. Does not belong here:
+which texts are kept so (``orchestration.door``, ``orchestration.model_store``).
 
 No erasure looks into such texts. What isn't keyed (a list of one figure per subject) can't be told
-from figures over many; whoever writes it is told in docs/checks.md.
+from figures over many; whoever writes it is told in docs/checks.md. Ids of anything else, such as
+what a company calls its categories, may have the shape of a key: only keys are refused.
 """
 
 import re
-from collections.abc import Callable, Collection
+
+import duckdb
 
 from warehouse.errors import RuleBrokenError
 
-KEY = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-
-Words = Callable[[], Collection[str]]
+SHAPE = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 
 
-def require_unkeyed(where: str, text: str, words: Words = tuple) -> None:
-    """Refuse a text in which anything has the shape of a key of a subject (of a UUID).
+def require_unkeyed(connection: duckdb.DuckDBPyConnection, where: str, text: str) -> None:
+    """Refuse a text in which any subject's key stands, with hyphens or without.
 
     Parameters
     ----------
+    connection
+        To the warehouse; asked only if anything has the shape of a key.
     where
         What is called so in the message, which repeats no key: it may be kept in clear itself.
     text
         All of what is to be kept.
-    words
-        Asked only if anything has that shape: the words of feeds that are told on purpose, such
-        as names of categories, which a company may have made so.
 
     Raises
     ------
     RuleBrokenError
-        If there is any other.
+        If there is any.
     """
-    found = {key.lower() for key in KEY.findall(text)}
-    if found:
-        found -= {key.lower() for word in words() for key in KEY.findall(word)}
-    if found:
-        where = KEY.sub("...", where)  # the name of a file, too
-        many = "a text" if len(found) == 1 else f"{len(found)} texts"
+    shaped = {found.replace("-", "").lower() for found in SHAPE.findall(text)}
+    if not shaped:
+        return
+    ((keys,),) = connection.execute(
+        "with shaped as (select unnest($shaped)::uuid as key) select count(distinct key)"
+        " from shaped join landing.purpose_keys on key in (subject_key, purpose_key)",
+        {"shaped": sorted(shaped)},
+    ).fetchall()
+    if keys:
+        where = SHAPE.sub("...", where)  # the name of a file, too
+        many = "the key of a subject" if keys == 1 else f"{keys} keys of subjects"
         raise RuleBrokenError(
-            f"{where} would hold {many} of the shape of a subject's key (a UUID), in clear, where"
-            " no erasure looks: only counts over many subjects belong there",
+            f"{where} would hold {many}, in clear, where no erasure looks: only counts over many"
+            " subjects belong there",
             "keep rows by the door (`marts.keep`), and tell counts (docs/checks.md, "
             '"Adding a Python asset")',
         )

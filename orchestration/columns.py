@@ -40,7 +40,7 @@ MAY_IMPORT = (
     "matplotlib", "numpy", "pandas", "scipy", "sklearn", "skops", "threadpoolctl",
     "dagster.MarkdownMetadataValue", "dagster.MaterializeResult", "dagster.MetadataValue",
     "expectations.schemas", "governance.aging.present_day", "governance.clocks.Clocks",
-    "governance.evidence", "governance.policy", "models",
+    "governance.evidence.SEGMENTS", "governance.evidence.label", "governance.policy", "models",
     "orchestration.columns.BACKTEST", "orchestration.columns.MART", "orchestration.common.RETRY",
     "orchestration.common.SEGMENT_KINDS", "orchestration.common.code_version",
     "orchestration.common.provenance", "orchestration.door.Door", "orchestration.door.asset",

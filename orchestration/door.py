@@ -7,6 +7,7 @@ attribute of what is handed out lead to one. Does not belong
 here: what is made of a frame (``orchestration.segments``), what is fair (``expectations``).
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,7 +16,7 @@ from weakref import WeakKeyDictionary
 import dagster as dg
 import duckdb
 
-from governance import aggregates, status
+from governance import aggregates, evidence, status
 from governance import clocks as clock_row
 from governance.clocks import Clocks
 from governance.gate import judge_columns, judge_features, judge_mart, refuse
@@ -23,7 +24,7 @@ from governance.policy.words import FITTED_ON, SEGMENT_PURPOSE
 from governance.unkeyed import require_unkeyed
 from models.features import MIX
 from orchestration import fairness
-from orchestration.columns import BACKTEST, MART, share_sql
+from orchestration.columns import share_sql
 from orchestration.common import BY_DAY, OWNERS, about, same_day, unrepeated
 from orchestration.feeds import absent_columns
 from orchestration.manifest import lineage, policy
@@ -142,17 +143,20 @@ class Door:
         mixes = [None if mix is None else dict(mix) for mix in table.column("mix").to_pylist()]
         return pd.Series(mixes, index=table.column("key").to_pylist(), dtype=object)
 
-    def categories(self) -> list[str]:
-        """Return the names of the categories in the marts of the purpose.
+    def require_unkeyed(self, where: str, text: str) -> None:
+        """Refuse a text that would be kept in clear and names anybody (``governance.unkeyed``)."""
+        require_unkeyed(_BEHIND[self], where, text)
 
-        They may be told, in whatever shape a feed names them (``governance.unkeyed``).
+    def tell(self, name: str, facts: dict[str, Any]) -> None:
+        """Leave facts where anyone may read them (``governance.evidence``), if they name nobody.
+
+        Raises
+        ------
+        RuleBrokenError
+            If a key of a subject is among them; what was told before stays.
         """
-        found: set[str] = set()
-        for mart in (MART, BACKTEST) if self.purpose == SEGMENT_PURPOSE else ():
-            if MIX in catalogue.columns(_BEHIND[self], "marts", mart):
-                names = f"select distinct unnest(map_keys({MIX})) from marts.{identifier(mart)}"
-                found |= {name for (name,) in _BEHIND[self].execute(names).fetchall()}
-        return sorted(found)
+        self.require_unkeyed(f"evidence/{name}.json", f"{name}\n{json.dumps(facts, default=str)}")
+        evidence.show(name, facts, past=self.clocks.past)
 
     def judge(self, *, excused: bool) -> "Callable[[Recipe, pd.Series], str] | None":
         """Return who says whether a candidate's segments are fair (``orchestration.fairness``)."""
@@ -297,8 +301,8 @@ def asset(
                 # A run of Python alone has met no gate yet (``orchestration.transform``).
                 refuse(judge_columns(policy(), lineage()))
                 clocks = same_day(context, clock_row.read(connection))
-                door = Door(connection, purpose, clocks)
-                return _unkeyed(f"{purpose}/{name}", compute(door), door)
+                told = compute(Door(connection, purpose, clocks))
+                return _unkeyed(connection, f"{purpose}/{name}", told)
 
         definition: dg.AssetsDefinition = opened
         return definition
@@ -306,7 +310,9 @@ def asset(
     return made
 
 
-def _unkeyed(asset: str, told: dg.MaterializeResult, door: Door) -> dg.MaterializeResult:
+def _unkeyed(
+    connection: duckdb.DuckDBPyConnection, asset: str, told: dg.MaterializeResult
+) -> dg.MaterializeResult:
     """Return what an asset tells, if no key of a subject is in its metadata or tags.
 
     A generator is none: what it would tell, it would tell later, and nobody would have looked.
@@ -314,5 +320,5 @@ def _unkeyed(asset: str, told: dg.MaterializeResult, door: Door) -> dg.Materiali
     if told is not None and not isinstance(told, dg.MaterializeResult):
         refuse_value(asset)
     # By its text: whatever a value holds, at any depth, is in there.
-    require_unkeyed(f"the metadata of {asset}", repr(told), door.categories)
+    require_unkeyed(connection, f"the metadata of {asset}", repr(told))
     return told

@@ -28,8 +28,9 @@ from warehouse.home import PROJECT, Home, policy_path
 from warehouse.keys import without_keys
 
 DBT_PROJECT = PROJECT / "dbt_project"
-# What dbt or Python leaves in the project's folder, if they are run by hand there.
-LEFT = ("target", "logs", "__pycache__")
+READ = (".sql", ".py", ".yml", ".yaml", ".csv", ".md")  # files that dbt reads, besides:
+IGNORED = ".dbtignore"
+LEFT = ("target", "logs")  # what dbt leaves in the project's folder, if it is run by hand there
 # The layer of a model, which is the schema of its table, by the beginning of its name.
 LAYERS = {"stg": "staging", "int": "consented", "mart": "marts"}
 KINDS = ("table", "view", "incremental", "ephemeral")  # what dbt may make of a model
@@ -56,12 +57,14 @@ def fingerprint() -> str:
 
 
 def _project_files() -> Iterator[Path]:
-    """Return every file that dbt may read: of any kind, in linked folders too, as dbt follows."""
+    """Return every file that dbt may read, in linked folders too, as dbt follows links."""
     for folder, folders, files in os.walk(DBT_PROJECT, followlinks=True):
         at = Path(folder)
         if at == DBT_PROJECT:
             folders[:] = [name for name in folders if name not in LEFT]
-        yield from (at / name for name in files if (at / name).is_file())
+        for path in (at / name for name in files):
+            if (path.suffix.lower() in READ or path.name == IGNORED) and path.is_file():
+                yield path
 
 
 def manifest_path() -> Path:

@@ -6,7 +6,7 @@ fitting (``orchestration.segments``), the format of a stored model (``models.sto
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
@@ -16,7 +16,6 @@ from governance.clocks import Clocks
 from governance.policy.load import policy_hash
 from governance.policy.words import SEGMENT_PURPOSE
 from governance.sealed import require_own, seal, unsealed
-from governance.unkeyed import Words, require_unkeyed
 from models.features import MIX, MIX_PREFIX
 from orchestration.feeds import absent_columns
 from orchestration.manifest import policy
@@ -33,6 +32,8 @@ MODEL_FILE = "model.skops.sealed"
 DECIDING = "deciding.json.sealed"  # what decides of the model, for whoever explains
 SEALED = ".sealed"  # what an earlier version left lacks it
 TYPICAL = "typical.json"  # the median of every feature, by segment
+# What refuses a text that names anybody, told where it would be kept: ``Door.require_unkeyed``.
+Judge = Callable[[str, str], None]
 SHOWN = ("segment_*.md", "sizes.svg", "profiles.svg", "bias.json", TYPICAL)
 
 
@@ -67,7 +68,7 @@ def place() -> Path:
     return folder(found["folder"])
 
 
-def point_to(facts: dict[str, Any], words: Words = tuple) -> None:
+def point_to(facts: dict[str, Any], require_unkeyed: Judge) -> None:
     """Make a stored model the one in force; ``facts`` name its folder.
 
     The folder of the last model before it whose segments were published is kept as ``previous``.
@@ -75,9 +76,9 @@ def point_to(facts: dict[str, Any], words: Words = tuple) -> None:
     Raises
     ------
     RuleBrokenError
-        If a key of a subject is among the facts (``governance.unkeyed``, as for ``words``).
+        If a key of a subject is among the facts.
     """
-    require_unkeyed("what is noted of the model", json.dumps(facts, default=str), words)
+    require_unkeyed("what is noted of the model", json.dumps(facts, default=str))
     before = record() or {}
     again = before.get("folder") == facts["folder"]
     was_published = bool(before) and before.get("published", True)  # earlier versions kept no note
@@ -160,18 +161,19 @@ def plots(names: Iterable[str]) -> dict[str, str]:
     return {name: path.read_text(encoding="utf-8") for name, path in drawn.items() if path.exists()}
 
 
-def describe(name: str, texts: Mapping[str, str], words: Words = tuple) -> None:
+def describe(name: str, texts: Mapping[str, str], require_unkeyed: Judge) -> None:
     """Put the card and the plots of a fit beside its model, by name of the file.
 
     Raises
     ------
     RuleBrokenError
-        If a key of a subject is in any (``governance.unkeyed``, as for ``words``).
+        If a key of a subject is in any; then none of them is put there.
     """
-    _put(folder(name), texts, words)
+    _judge(texts, require_unkeyed)
+    _put(folder(name), texts)
 
 
-def show(texts: Mapping[str, str], past: date | None, words: Words = tuple) -> None:
+def show(texts: Mapping[str, str], past: date | None, require_unkeyed: Judge) -> None:
     """Put aggregates beside the model in force, those of a past day in a folder of it.
 
     What was there and isn't shown any more goes.
@@ -179,20 +181,23 @@ def show(texts: Mapping[str, str], past: date | None, words: Words = tuple) -> N
     Raises
     ------
     RuleBrokenError
-        If a key of a subject is in any (``governance.unkeyed``, as for ``words``).
+        If a key of a subject is in any; then none of them is put there.
     """
+    _judge(texts, require_unkeyed)
     folder_of = place() / past.isoformat() if past else place()
     folder_of.mkdir(mode=0o700, exist_ok=True)
     for old in (path for pattern in SHOWN for path in folder_of.glob(pattern)):
         if old.name not in texts:
             old.unlink()
-    _put(folder_of, texts, words)
+    _put(folder_of, texts)
 
 
-def _put(where: Path, texts: Mapping[str, str], words: Words) -> None:
-    """Write texts into a folder in clear, if none of them names anybody: else none of them."""
+def _judge(texts: Mapping[str, str], require_unkeyed: Judge) -> None:
     for name, text in texts.items():
-        require_unkeyed(f"{SEGMENT_PURPOSE}/{name}", f"{name}\n{text}", words)
+        require_unkeyed(f"{SEGMENT_PURPOSE}/{name}", f"{name}\n{text}")
+
+
+def _put(where: Path, texts: Mapping[str, str]) -> None:
     for name, text in texts.items():
         write_durably(where / name, text.encode())
 

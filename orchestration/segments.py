@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dagster import MarkdownMetadataValue, MaterializeResult, MetadataValue
 
-from governance import evidence
+from governance.evidence import SEGMENTS, label
 from governance.policy.load import policy_hash
 from governance.policy.words import BIAS_PURPOSE, SEGMENT_PURPOSE
 from models.features import MIX_PREFIX
@@ -194,7 +194,7 @@ def _keep(
     )
     figures = plots.explained(report), plots.selection(choice.table, smallest)
     drawn = {f"{plot}.svg": plots.svg(figure) for plot, figure in zip(DRAWN, figures, strict=True)}
-    model_store.describe(name, {"model_card.md": text, **drawn}, marts.categories)
+    model_store.describe(name, {"model_card.md": text, **drawn}, marts.require_unkeyed)
     marts.note_fitted(name, current)
     model_store.point_to(
         {
@@ -205,7 +205,7 @@ def _keep(
             "recipe": choice.recipe.title(),
             "features": choice.recipe.features,
         },
-        marts.categories,
+        marts.require_unkeyed,
     )
 
 
@@ -269,8 +269,8 @@ def segments(marts: Door) -> MaterializeResult:
         fits=schemas.segments(), as_of=as_of,
     )  # fmt: skip
     shifts = drift.population_stability(fitted.reference, matrix(frame, fitted.recipe.features))
-    evidence.show(
-        evidence.SEGMENTS,
+    marts.tell(
+        SEGMENTS,
         {
             "as_of": as_of,
             "postponed": found.postponed,
@@ -279,10 +279,8 @@ def segments(marts: Door) -> MaterializeResult:
             # Finer figures of two days, or their order, would say who has come or left since.
             "drift": dict(sorted(zip(shifts["feature"], shifts["index"].round(2), strict=True))),
         },
-        past=clocks.past,
-        words=marts.categories,
     )
-    model_store.show(texts, clocks.past, marts.categories)
+    model_store.show(texts, clocks.past, marts.require_unkeyed)
     postponed = {"next aggregates": found.postponed} if found.postponed else {}
     return MaterializeResult(
         metadata={
@@ -303,7 +301,7 @@ def _described(
     """Return what a release shows: cards, plots, and the same as tables, by name of the file."""
     from models import cards, effects, plots
 
-    smallest, remark = policy().thresholds.smallest_segment, evidence.label() or ""
+    smallest, remark = policy().thresholds.smallest_segment, label() or ""
     found = cards.build_cards(frame, fitted, smallest=smallest, remark=remark)
     typical = effects.typical(frame, assigned, fitted.recipe.features, smallest=smallest)
     return {
@@ -322,7 +320,7 @@ def _undescribed(fitted: "SegmentModel") -> dict[str, str]:
     """Return what is shown of segments that no release is of: their names."""
     from models import cards
 
-    texts = cards.undescribed(fitted, evidence.label() or "")
+    texts = cards.undescribed(fitted, label() or "")
     rows = [
         {"segment": segment, "name": fitted.name_of(segment), "line": cards.NOT_DESCRIBED,
          "subjects": None, "share": None} for segment in texts

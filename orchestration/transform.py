@@ -122,8 +122,8 @@ def transform(
 ) -> Iterator[Any]:
     """Judge the columns against the policy, then build staging, consented rows and marts."""
     refuse(judge_columns(policy(), lineage()))
-    if strays := drop_strays(policy(), makes()):
-        context.log.info(f"dropped, as no model makes it any more: {len(strays)}")
+    for place, why in drop_strays(policy(), makes()).items():
+        context.log.info(f"dropped {'.'.join(place)}: {why}")
     with writer.warehouse() as connection:
         clocks = same_day(context, clock_row.read(connection))
         status.reset(connection, policy(), clocks, about())

@@ -194,7 +194,8 @@ class Home:
         if begun and not self.written:
             raise UsageError(
                 "a restore was stopped here before anything was put in its place",
-                f"give `assent restore` once more; to begin anew without it, remove {begun}",
+                "give `assent restore` once more, unless it is going on now; to begin anew without"
+                f" it, remove {begun}",
                 rule="restore.begun",
             )
 

@@ -25,6 +25,7 @@ LEAVING = "leaving"  # temporary table of keys: subject_key, purpose, purpose_ke
 # Of categories and product groups that reveal something, each once: it goes with its last row.
 SPECIAL_VALUES = "consented.int_transactions_special_values"
 KEY = "UUID"  # the type of a key
+OWNERLESS = "no subject's key in some row, or empty"  # what is told of a table with such rows
 OF_A_FILE = "main."  # what a file of one kind says of itself; the warehouse has nothing there
 # What holds no row of a subject: notes of the feeds, clocks, verdicts, aggregates, facts of a file.
 HOLDS_NOBODY = frozenset(
@@ -91,8 +92,10 @@ def require_known(found: Mapping[tuple[str, str], str]) -> None:
     for table, why in found.items():
         raise UsageError(
             f"nobody knows whose rows {'.'.join(table)} holds: {why}",
-            "key it by subject_key or by its purpose's key; if it holds nobody's rows, say so in"
-            " governance/rights/discovery.py",
+            "leave such rows out (an inner join, say), and give each row its own subject's key"
+            if why.endswith(OWNERLESS)
+            else "key it by subject_key or by its purpose's key, in a model; if it holds nobody's"
+            " rows, say so in governance/rights/discovery.py",
             rule="rights.discovery",
         )
 
@@ -123,8 +126,8 @@ def ownerless(
     for holder in _holders(told, "warehouse"):
         if holder.schema in schemas and _has_ownerless(connection, holder):
             found[holder.schema, holder.table] = (
-                f"in some row {holder.key} is empty, or the key of no subject"
-                + (f" for {holder.purpose}" if holder.purpose else "")
+                f"{holder.key} is {'' if holder.purpose is None else f'for {holder.purpose} '}"
+                f"{OWNERLESS}"
             )
     return found
 

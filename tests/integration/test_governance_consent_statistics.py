@@ -6,11 +6,11 @@ from datetime import date, datetime, timedelta
 import duckdb
 import pytest
 
-from governance import consent_statistics, evidence, unrecorded
+from governance import consent_statistics, unrecorded
 from governance.clocks import last_instant
 from governance.consent_statistics import Count
 from models import plots
-from orchestration.consent_statistics import drawn, show
+from orchestration.consent_statistics import drawn
 from tests.support import checked
 from tests.support.checked import AS_OF, S
 
@@ -122,16 +122,6 @@ def test_the_plot_is_the_same_each_time_and_shows_what_is_there(warehouse):
     assert drawn == plots.svg(plots.consents(facts[::-1]))
     assert drawn != plots.svg(plots.consents(facts[: len(facts) // 2]))
     assert plots.svg(plots.consents([])).startswith("<?xml")
-
-
-def test_a_channel_may_be_called_by_an_id(warehouse, home):
-    """As keys of subjects are, which evidence refuses."""
-    channel = "0f8fad5b-d9cb-469f-a165-70867728950e"
-    warehouse.execute(
-        "update landing.consent_events set channel = ? where channel = 'web'", [channel]
-    )
-    show(consent_statistics.as_facts(stood(warehouse)))
-    assert channel in str(evidence.shown(evidence.CONSENT)["counts"])
 
 
 def test_the_plot_is_drawn_when_what_it_shows_has_changed(warehouse, home):

@@ -1,13 +1,13 @@
 """What an asset by the door tells stays in Dagster's history: no key of a subject is in there."""
 
-from uuid import NAMESPACE_URL, uuid5
+from uuid import NAMESPACE_URL, uuid4, uuid5
 
 import dagster as dg
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from governance.unkeyed import KEY
+from governance.unkeyed import SHAPE
 from tests.support.installation import own_feeds
 
 
@@ -47,20 +47,19 @@ def later(marts):
     yield dg.MaterializeResult(metadata=dict(keys_of(marts)))
 
 
+def in_evidence(marts):
+    marts.tell("scores", {"visits": keys_of(marts)})
+    return dg.MaterializeResult()
+
+
 def as_counts(marts):
-    assert set(marts.categories()) == {
-        category for mix in marts.frame("mart_segmentation", marts.clocks.as_of, mix="whole")[
-            "category_mix"
-        ].dropna() for category in mix
-    }  # fmt: skip
+    marts.tell("scores", {"subjects": 40})
     return dg.MaterializeResult(metadata={"subjects": 40, "preview": {"visits": [3, 5]}})
 
 
-def as_a_category(marts):
+def as_an_id(marts):
     """A company may call its categories by ids; and who tells one tells no subject."""
-    (key, *_) = keys_of(marts)
-    marts.categories = lambda: [key]
-    return dg.MaterializeResult(metadata={"features": f"visits, mix:{key}"})
+    return dg.MaterializeResult(metadata={"features": f"visits, mix:{uuid4()}"})
 
 
 @pytest.fixture(scope="module")
@@ -88,12 +87,15 @@ def made(small, tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "compute", [as_json, as_markdown, as_a_table, as_a_name, as_tags, as_plain_values]
+    "compute",
+    [as_json, as_markdown, as_a_table, as_a_name, as_tags, as_plain_values, in_evidence],
 )
 def test_keys_are_refused(made, small, compute):
     succeeded, error, told = made(compute)
     assert not succeeded
-    assert "the metadata of segmentation/scores would hold" in error
+    where = "evidence/" if compute is in_evidence else "the metadata of segmentation/"
+    assert f"{where}scores" in error
+    assert "would hold 3 keys of subjects" in error
     assert "only counts over many subjects belong there" in error
     assert names_nobody(small, told)
 
@@ -105,8 +107,8 @@ def test_what_would_be_told_later_is_refused(made, small):
     assert names_nobody(small, told)
 
 
-@pytest.mark.parametrize("compute", [as_counts, as_a_category])
-def test_counts_and_categories_are_told(made, compute):
+@pytest.mark.parametrize("compute", [as_counts, as_an_id])
+def test_counts_and_ids_of_other_things_are_told(made, compute):
     succeeded, error, told = made(compute)
     assert succeeded, error
     assert "visits" in told
@@ -122,7 +124,7 @@ def test_a_company_whose_categories_are_ids_is_served(small, tmp_path):
         pyarrow.parquet.write_table(sold.set_column(place, "category", pa.array(ids)), path)
     one.run()
     told = [path.read_text() for path in one.home.artefacts.rglob("segment_*.md")]
-    assert any(KEY.search(card) for card in told)
+    assert any(SHAPE.search(card) for card in told)
 
 
 def names_nobody(one, told):

@@ -121,8 +121,13 @@ def test_a_model_is_covered_or_refused_and_never_stands_in_the_way(one, project)
     ("sql", "key", "kind", "why"),
     [
         (LISTED, "subject_key", "'uuid[]'", "subject_key may hold keys within UUID[]"),
-        (LEFT_JOIN, "subject_key", "uuid", "in some row subject_key is empty, or the key of no"),
-        (OF_ANOTHER, "segmentation_key", "uuid", "the key of no subject for segmentation"),
+        (LEFT_JOIN, "subject_key", "uuid", "subject_key is no subject's key in some row, or empty"),
+        (
+            OF_ANOTHER,
+            "segmentation_key",
+            "uuid",
+            "is for segmentation no subject's key in some row",
+        ),
     ],
     ids=["list", "empty", "another purpose"],
 )

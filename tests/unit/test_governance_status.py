@@ -12,7 +12,6 @@ from governance.clocks import Clocks
 from governance.policy.load import load_policy
 from governance.policy.model import Override
 from governance.policy.rules import rules
-from warehouse.errors import RuleBrokenError
 from warehouse.home import PROJECT
 
 POLICY = load_policy(PROJECT / "policy.yaml")
@@ -22,7 +21,6 @@ NOW = Clocks(
 PAST = replace(NOW, as_of=date(2024, 1, 1), as_of_end=datetime(2024, 1, 1, 23, 59))
 ABOUT = {"code_version": "x"}
 SIZE, FRESH = "size.segmentation", "freshness.transactions"
-BIAS = next(rule.id for rule in rules(POLICY) if rule.kind == "bias")
 
 
 def result(rule, observed, **changes):
@@ -55,18 +53,6 @@ def test_a_run_for_a_past_day_leaves_the_current_verdicts_alone(connection):
     status.reset(connection, POLICY, NOW, ABOUT)
     assert standing(connection, NOW)[SIZE].status == "not judged"
     assert standing(connection, NOW)[FRESH].status == "holds"
-
-
-def test_a_group_may_be_called_by_an_id_and_nothing_else_may(connection):
-    """No key of a subject is shown; a feed may call its regions by ids."""
-    named = "'0f8fad5b-d9cb-469f-a165-70867728950e' is represented in segment 2"
-    status.put(connection, POLICY, [result(BIAS, 3, why=named)], NOW, ABOUT)
-    status.forget(connection, POLICY, "segmentation", ["size"], NOW, ABOUT)
-    shown = {rule["rule"]: rule["why"] for rule in status.shown(POLICY)["rules"]}
-    assert shown[BIAS] == named
-    other = named.replace("0f8f", "1f8f")
-    with pytest.raises(RuleBrokenError):
-        status.put(connection, POLICY, [result(SIZE, 3, why=other)], NOW, ABOUT)
 
 
 def test_a_newer_day_or_event_is_not_judged_by_an_older_verdict(connection):
