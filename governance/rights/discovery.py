@@ -178,7 +178,7 @@ def _has_ownerless(connection: duckdb.DuckDBPyConnection, holder: Holder) -> boo
     )  # fmt: skip
     found = connection.execute(
         f"select 1 from {holder.name} as t anti join"
-        f" (select {key} as owner from {'.'.join(PURPOSE_KEYS)} where {of}) as k"
+        f" (select {key} as owner from landing.purpose_keys where {of}) as k"
         f" on t.{identifier(holder.key)} = k.owner limit 1"
     ).fetchone()
     return found is not None
