@@ -80,6 +80,8 @@ def unknown_jurisdiction(data: Data) -> Problems:
 def unknown_age(data: Data) -> Problems:
     """Find a regime of unknown places under which a child decides earlier than under another."""
     name = data.get("unknown_jurisdiction")
+    if not isinstance(name, str):  # told by what it has to be
+        return
     for key in ("age_of_consent", "opt_in_below"):
         ages = {r: _protected(block, key) for r, block in blocks(data, "regimes")}
         eldest = max(ages, key=ages.__getitem__, default="")

@@ -7,6 +7,7 @@ import functools
 import io
 from datetime import date, timedelta
 
+import pytest
 from hypothesis import HealthCheck, assume, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -102,6 +103,14 @@ def test_any_value_anywhere_is_taken_or_refused_by_name(path, value):
     if policy is not None:
         dbt_vars(policy)
         rules(policy)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("value", [{}, []])
+def test_a_mapping_or_a_list_anywhere_is_taken_or_refused_by_name(value):
+    """Every place, as drawing them meets few of those that are looked up in something."""
+    for path in PATHS:
+        judged(as_yaml(changed(path, value)))
 
 
 @CHECKED
