@@ -13,7 +13,7 @@ from governance.policy.columns import purpose_named
 from governance.policy.model import Policy
 from governance.policy.words import ACTIONS, GRANTS, PERMISSION
 from governance.rights import suppressed
-from warehouse.clock import now, utc_naive
+from warehouse.clock import TICK, now, utc_naive
 from warehouse.connect import connected, published_store
 from warehouse.errors import (
     DAMAGED,
@@ -25,7 +25,6 @@ from warehouse.errors import (
 )
 
 WORDS = ("channel", "language", "wording_hash", "signal")  # on one line; the others are free
-TICK = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,14 @@ from the data (``governance.clocks``).
 """
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from warehouse.errors import UsageError
 from warehouse.home import production
 
 VARIABLE = "ASSENT_NOW"
+TICK = timedelta(microseconds=1)  # the least by which one moment comes after another
 # Years within which a clock may be set: what is counted from it stays a date.
 FIRST_YEAR, LAST_YEAR = 1970, 2999
 

@@ -8,7 +8,7 @@ writing files anew without what was deleted (``warehouse.rewrite``).
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import duckdb
 
@@ -24,6 +24,7 @@ from governance.rights.discovery import (
 )
 from governance.rights.published import leave_published
 from warehouse import catalogue
+from warehouse.clock import TICK
 from warehouse.connect import connected, warehouse_store
 from warehouse.sql import quoted
 
@@ -34,7 +35,6 @@ ERASURE, RETENTION, NO_PURPOSE = "erasure", "retention", "no_purpose"
 RECTIFICATION = "rectification"
 CORRECTION = "correction"  # by a feed
 REWRITTEN = "governance.rewritten"  # holds when the files were last written anew (``purge``)
-TICK = timedelta(microseconds=1)
 # Of a load: that it read nothing, and notes what has left.
 NOTE = f"(rows_read = 0 and source in ({', '.join(map(quoted, REMOVALS))}))"
 

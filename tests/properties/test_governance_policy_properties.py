@@ -109,8 +109,8 @@ def test_any_value_anywhere_is_taken_or_refused_by_name(path, value):
 @pytest.mark.parametrize("value", [{}, []])
 def test_a_mapping_or_a_list_anywhere_is_taken_or_refused_by_name(value):
     """Every place, as drawing them meets few of those that are looked up in something."""
-    for path in PATHS:
-        judged(as_yaml(changed(path, value)))
+    taken = [path for path in PATHS if judged(as_yaml(changed(path, value))) is not None]
+    assert len(taken) < len(PATHS) / 2
 
 
 @CHECKED

@@ -57,11 +57,16 @@ def test_so_is_a_file_that_is_called_by_one_and_the_message_repeats_it_not(judge
 
 
 def test_ids_of_anything_else_and_hashes_are_let_pass(judge):
-    judge("x", f"mix:{uuid4()}, ticket {uuid4().hex}, sha256:{64 * 'a'}")
+    others = f"mix:{uuid4()}, ticket {uuid4().hex}, sha256:{64 * 'a'}"
+    assert judge("x", others) is None
+    with pytest.raises(RuleBrokenError):  # positive control
+        judge("x", f"{others} {KEY}")
 
 
 def test_nobody_is_asked_if_nothing_has_the_shape():
-    require_unkeyed(None, "x", "model 2024-03-20-5e884898")
+    assert require_unkeyed(None, "x", "model 2024-03-20-5e884898") is None
+    with pytest.raises(AttributeError):  # positive control: there is nobody to ask
+        require_unkeyed(None, "x", KEY)
 
 
 def test_what_is_put_beside_a_model_is_refused_whole(home, judge):
