@@ -20,7 +20,6 @@ from governance.consent_relations import RESTRICTED
 from governance.policy.model import Policy
 from governance.policy.rules import Rule
 from governance.policy.words import OF_LANDING, PERMISSION_ATTRIBUTES
-from governance.rights.leaving import NOTE
 from warehouse.catalogue import columns
 
 # The day by which each landing table's rows age. Consent events and requests are left out: they
@@ -83,26 +82,17 @@ def _oldest_landed(
 
 
 def purge(
-    connection: duckdb.DuckDBPyConnection, rule: Rule, today: date,
-    rewritten_at: datetime | None, removed_from_kept: datetime | None,
-) -> Result:  # fmt: skip
-    """Judge how long deleted rows have lain in the files since.
+    connection: duckdb.DuckDBPyConnection, rule: Rule, today: date, lying_since: datetime | None
+) -> Result:
+    """Judge how long deleted rows have lain in the files.
 
-    A row that SQL no longer sees stays in the file until that is written anew. Landing notes every
-    removal as a load that read nothing.
+    A row that SQL no longer sees stays in the file until that is written anew.
     """
     if not columns(connection, "landing", "loads"):
         return unjudged(rule)
-    (first,) = one(
-        connection,
-        f"select min(loaded_at) from landing.loads where {NOTE}"
-        " and ($since::timestamp is null or loaded_at > $since)",
-        since=rewritten_at,
-    )
-    removed = [moment for moment in (first, removed_from_kept) if moment is not None]
-    if not removed:
+    if lying_since is None:
         return result(rule, "holds", 0, "no row has been removed since the file was last rewritten")
-    day = min(removed).date()
+    day = lying_since.date()
     return aged(rule, day, today, f"rows removed on {day} may still be in the file")
 
 

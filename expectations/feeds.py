@@ -46,12 +46,11 @@ def check_feeds(
     now: datetime,
     manifest: dict[str, Any] | None = None,
     lineage: Lineage | None = None,
-    rewritten_at: datetime | None = None,
+    lying_since: datetime | None = None,
     in_clear: Sequence[str] | None = None,
     oldest_salts: datetime | None = None,
     oldest_kept: Mapping[str, datetime] | None = None,
     oldest_in_vault: Mapping[str, date] | None = None,
-    removed_from_kept: datetime | None = None,
     acknowledged: Collection[Asked] = (),
     extended: Collection[Asked] = (),
     holds: Collection[Asked] = (),
@@ -70,8 +69,8 @@ def check_feeds(
         dbt's manifest; without it nobody has looked at the exposures.
     lineage
         The column lineage; without it nobody has looked at what decides permission.
-    rewritten_at
-        When the files were last written anew without what had been deleted, UTC without a zone.
+    lying_since
+        Since when deleted rows lie in the files, UTC without a zone; None if none do.
     in_clear
         The files that aren't encrypted; without it nobody has looked.
     oldest_salts
@@ -82,8 +81,6 @@ def check_feeds(
     oldest_in_vault
         By table of the vault, from when the oldest counts that it holds of a customer's row, but of
         subjects under a restriction; without it nobody has looked.
-    removed_from_kept
-        Since when rows that left ``kept`` may lie in it still, UTC without a zone; None if none do.
     acknowledged
         The requests whose subject was told that they have arrived.
     extended
@@ -114,9 +111,7 @@ def check_feeds(
         custody.retention(
             connection, catalogue["custody.retention"], clocks, restricted, oldest_in_vault
         ),
-        custody.purge(
-            connection, catalogue["custody.purge"], today, rewritten_at, removed_from_kept
-        ),
+        custody.purge(connection, catalogue["custody.purge"], today, lying_since),
         *custody.kept(catalogue, policy, clocks, oldest_kept),
         _encryption(catalogue["encryption.files"], in_clear),
         custody.salt_backups(catalogue["custody.salt_backups"], today, oldest_salts),

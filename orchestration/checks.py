@@ -23,7 +23,7 @@ from governance.gate import judge_columns
 from governance.policy.rules import KINDS, Rule, rules
 from governance.policy.words import FEEDS, HOLDING_STATES, SEGMENT_PURPOSE
 from governance.rights import custody, expiry
-from governance.rights.leaving import rewritten_at
+from governance.rights.purge import first_removal
 from governance.rights.notices import notices
 from governance.rights.requests import listing
 from models.markdown import escaped
@@ -174,9 +174,8 @@ def judge_feeds(connection: duckdb.DuckDBPyConnection) -> tuple[Clocks, list[Res
     }
     results = judge(
         connection, policy(), clocks, now=now(), manifest=manifest(), lineage=lineage(),
-        rewritten_at=(written := rewritten_at(connection)), in_clear=files_in_clear(),
+        lying_since=first_removal(connection), in_clear=files_in_clear(),
         oldest_salts=oldest_salts(), oldest_kept=expiry.oldest(connection, clocks.as_of),
-        removed_from_kept=expiry.first_removal(written),
         acknowledged={(r.subject_key, r.request_id, r.type) for r in asked if r.acknowledged},
         extended={(r.subject_key, r.request_id, r.type) for r in asked if r.extended},
         holds={(r.subject_key, r.request_id, r.type) for r in asked if r.is_hold},

@@ -102,10 +102,11 @@ def finish(payload: Mapping[str, Any]) -> None:
             "select customer_id from vault.readmitted join vault.subjects using (subject_key)"
             f" where subject_key in (select subject_key from {LEAVING})"
         ).fetchall()
+    noted = leaving.noted_at(at)
     with kept.opened() as connection:
         proofs.keep(connection, words, dict.fromkeys(subjects, payload["left_by"]), at)
         for (customer_id,) in returned:  # else the door would stop them again
-            suppressed.end(connection, customer_id, at)
+            suppressed.end(connection, customer_id, noted)
     leaving.leave(subjects, at, leaving.NO_PURPOSE)
     kept.require_newest()  # notes that it has come further: an older copy isn't taken for this one
 

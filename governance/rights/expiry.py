@@ -23,8 +23,7 @@ from governance import acts, identity, inbox
 from governance.clocks import Clocks, last_instant
 from governance.consent_relations import RESTRICTED, requests_sql
 from governance.policy.model import Policy
-from governance.rights import kept
-from governance.rights.leaving import ERASURE
+from governance.rights import kept, leaving
 from governance.rights.published import note_kept
 from warehouse.catalogue import columns
 from warehouse.clock import now, utc_naive
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 
 SUPPRESSED = "suppressed"
 # By table: of which type the request is that a row is kept of; a proof, of the subject's leaving.
-_OF_REQUESTS = {"steps": "type", "proofs": f"'{ERASURE}'", "receipts": "type"}
+_OF_REQUESTS = {"steps": "type", "proofs": f"'{leaving.ERASURE}'", "receipts": "type"}
 
 
 def _of_request(table: str) -> str:
@@ -80,7 +79,7 @@ def let_expire(policy: Policy, clocks: Clocks) -> dict[str, int]:
     """
     if not Home.current().kept.exists():
         return {}
-    words = words_known()
+    words, at = words_known(), leaving.noted_at(utc_naive(now()))
     with kept.opened() as connection:
         _prepare(connection, words, clocks.newest_day)
         old = {table: _too_old(policy, table, clocks.newest_day) for table in AGES}
@@ -92,7 +91,7 @@ def let_expire(policy: Policy, clocks: Clocks) -> dict[str, int]:
         if not found:
             return {}
         with acts.acting("custody.evidence", as_of=clocks.newest_day, tables=sorted(found)):
-            _delete(connection, {table: old[table] for table in found})
+            _delete(connection, {table: old[table] for table in found}, at)
     kept.require_newest()  # notes that it has come further: an older copy isn't taken for this one
     note_kept()
     return found
@@ -169,17 +168,17 @@ def kept_until(
     return found
 
 
-def first_removal(since: datetime | None) -> datetime | None:
-    """Return since when removed rows may lie in the file; None if none were removed after that."""
+def removed_since(since: datetime | None) -> list[datetime | None]:
+    """Return when the first and the last row left after a moment (None: ever), if any did."""
     if not Home.current().kept.exists():
-        return None
+        return []
     with kept.opened() as connection:
-        found: datetime | None = connection.execute(
-            'select min("at") from kept.removals'
+        found = connection.execute(
+            'select min("at"), max("at") from kept.removals'
             " where \"at\" > coalesce($since, timestamp '-infinity')",
             {"since": since},
-        ).fetchall()[0][0]
-    return found
+        ).fetchall()[0]
+    return [*found]
 
 
 def removals() -> list[dict[str, Any]]:
@@ -292,7 +291,9 @@ def _too_old(policy: Policy, table: str, as_of: date) -> str:
     return f"(select position from ({_free(table)}) where moment <= timestamp '{until}')"
 
 
-def _delete(connection: duckdb.DuckDBPyConnection, old: Mapping[str, str]) -> None:
+def _delete(
+    connection: duckdb.DuckDBPyConnection, old: Mapping[str, str], at: datetime
+) -> None:
     connection.execute("begin")
     for table, which in old.items():  # how old a row is depends on the rows of others
         connection.execute(f"create or replace temp table old_{table} as from {which}")
@@ -301,7 +302,7 @@ def _delete(connection: duckdb.DuckDBPyConnection, old: Mapping[str, str]) -> No
         come = "max(come)" if table == SUPPRESSED else "null"
         connection.execute(
             f"insert into kept.removals select ?, ?, count(*), {come} {these}",
-            [utc_naive(now()), table],
+            [at, table],
         )
         connection.execute(f"delete {these}")
     connection.execute("commit")

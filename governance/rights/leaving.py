@@ -62,7 +62,11 @@ def leave(subjects: Sequence[str], at: datetime, why: str) -> None:
 def delete_marked(
     connection: duckdb.DuckDBPyConnection, tables: Sequence[Holder], at: datetime, why: str
 ) -> None:
-    """Delete the rows of those in the temporary table of keys from tables of the warehouse."""
+    """Delete the rows of those in the temporary table of keys from tables of the warehouse.
+
+    Of some there is no row of a feed, as they are in quarantine alone, or have returned and nothing
+    of theirs has landed: what the vault loses of them lies in files, too.
+    """
     connection.execute("begin")
     connection.execute(
         "update warehouse.landing.quarantine set resolved_at = coalesce(resolved_at, ?),"
@@ -72,6 +76,7 @@ def delete_marked(
     )
     for table in tables:
         delete(connection, table, table.of_leaving, at=at, why=why)
+    note_lying(connection, at, why)
     connection.execute("commit")
 
 
@@ -177,8 +182,8 @@ def note_removal(
 def note_lying(connection: duckdb.DuckDBPyConnection, at: datetime, why: str) -> None:
     """Note that what is no row of a feed, and has left, may lie in files: the days to purge begin.
 
-    Such as what a rectification replaced, or a feed. Done again with the same moment, it is noted
-    once; where nothing has landed there is nothing to purge.
+    Such as what a rectification replaced, or a feed. Of one moment it is noted once, if not with
+    the rows of feeds that left then; where nothing has landed there is nothing to purge.
 
     Parameters
     ----------
@@ -209,6 +214,15 @@ def rewritten_at(connection: duckdb.DuckDBPyConnection) -> datetime | None:
         return None
     found: datetime = connection.execute(f'select "at" from warehouse.{REWRITTEN}').fetchall()[0][0]
     return found
+
+
+def noted_at(at: datetime) -> datetime:
+    """Return when a removal from another file than the warehouse, which isn't open, is noted."""
+    store = warehouse_store(read_only=True)
+    if not store.path.exists():
+        return at
+    with connected(store) as connection:
+        return _after_purge(connection, at)
 
 
 def _after_purge(connection: duckdb.DuckDBPyConnection, at: datetime) -> datetime:

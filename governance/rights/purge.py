@@ -59,6 +59,7 @@ def write_anew() -> None:
     rewrite([warehouse_store(), *identity.stores(), *published])
     kept.rewrite()
     with connected(warehouse_store()) as connection:
+        at = max([at, *_removals(connection)])  # by whatever clock they were noted
         connection.execute("create schema if not exists governance")
         connection.execute(
             f"create or replace table {REWRITTEN} as select ?::timestamp as at", [at]
@@ -68,7 +69,8 @@ def write_anew() -> None:
 def due(policy: Policy) -> bool:
     """Tell whether deleted rows have lain in the files for half of the days that they may.
 
-    Whoever is asked every day has the other half to try again in.
+    Whoever is asked every day has the other half to try again in. How long rows have lain there
+    that were deleted by a clock that was days ahead, nobody knows.
     """
     if not Home.current().warehouse.exists():
         return False
@@ -76,20 +78,26 @@ def due(policy: Policy) -> bool:
         first = first_removal(connection)
     if first is None:
         return False
-    return (utc_naive(now()) - first).days >= policy.custody.purge_within_days // 2
+    days = (utc_naive(now()) - first).days
+    return days < -1 or days >= policy.custody.purge_within_days // 2
 
 
 def first_removal(connection: duckdb.DuckDBPyConnection) -> datetime | None:
-    """Return since when deleted rows lie in the files, UTC without a zone; None if none do.
+    """Return since when deleted rows lie in the files, UTC without a zone; None if none do."""
+    return min(_removals(connection), default=None)
+
+
+def _removals(connection: duckdb.DuckDBPyConnection) -> list[datetime]:
+    """Return when what lies in the files still was deleted: the first and the last moment, if any.
 
     Landing notes every removal as a load that read nothing, ``kept`` by itself.
     """
     since = rewritten_at(connection)
-    found = [expiry.first_removal(since)]
-    if catalogue.columns(connection, "landing", "loads"):
+    found = expiry.removed_since(since)
+    if catalogue.columns(connection, "landing", "loads", "warehouse"):
         found += connection.execute(
-            f"select min(loaded_at) from landing.loads where {NOTE}"
+            f"select min(loaded_at), max(loaded_at) from warehouse.landing.loads where {NOTE}"
             " and loaded_at > coalesce($since, timestamp '-infinity')",
             {"since": since},
         ).fetchall()[0]
-    return min((moment for moment in found if moment is not None), default=None)
+    return [moment for moment in found if moment is not None]

@@ -63,7 +63,10 @@ def is_suppressed(customer_id: str) -> bool:
 
 
 def end(connection: duckdb.DuckDBPyConnection, customer_id: str, at: datetime) -> None:
-    """Let go the entry of a customer; a state from before that erasure isn't taken any more."""
+    """Let go the entry of a customer; a state from before that erasure isn't taken any more.
+
+    ``at`` is when that is noted (``leaving.noted_at``).
+    """
     this = f"from kept.suppressed where handle = '{kept.handle_of(connection, customer_id)}'"
     connection.execute("begin")
     connection.execute(f"insert into kept.removals select ?, 'suppressed', 1, come {this}", [at])

@@ -1,13 +1,19 @@
 """When files are written anew by themselves, and that waiting words outlive it."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from governance import inbox, release
+from governance.clocks import Clocks
 from governance.removal import withdraw_removed
-from governance.rights import purge
+from governance.rights import expiry, kept, purge
+from governance.rights.erasure import erase
 from governance.rights.leaving import note_removal
+from governance.rights.opening import open_request
+from governance.rights.readmission import readmit
+from governance.rights.requests import find
+from governance.rights.steps import take_step
 from governance.rotation import rotate
 from ingest import superseded
 from ingest.feeds import removals
@@ -72,6 +78,68 @@ def test_what_goes_after_it_is_noted_after_it_whatever_the_clock_says(tmp_path, 
     assert not purge.due(POLICY)
     at(monkeypatch, 19)
     assert purge.due(POLICY)
+
+
+@pytest.mark.parametrize("hours", [0, -30])
+def test_so_is_what_expires_of_what_is_kept(tmp_path, monkeypatch, hours):
+    fill(tmp_path)
+    load(sources_in(tmp_path))
+    at(monkeypatch, 3)
+    with kept.opened(first=True) as connection:
+        kept.add_step(connection, "zoe", ("A-1", "access"), "fulfilled",
+                      at=datetime(2001, 1, 1), actor="t")  # fmt: skip
+    purge.purge(POLICY)
+    assert lies_since() is None
+    at(monkeypatch, 3, hours=hours)
+    moment, day = datetime(2024, 7, 1), date(2024, 6, 30)
+    assert expiry.let_expire(POLICY, Clocks(day, moment, moment, day)) == {"steps": 1}
+    assert lies_since() is not None
+
+
+def test_what_went_by_a_clock_that_was_ahead_is_due_at_once(tmp_path, monkeypatch):
+    fill(tmp_path)
+    load(sources_in(tmp_path))
+    at(monkeypatch, 400)
+    purge.purge(POLICY)
+    at(monkeypatch, 0)
+    assert not purge.due(POLICY)
+    for _ in range(2):  # and once it is purged, it is so until more goes
+        with connected(warehouse_store()) as connection:
+            superseded.note_lying(connection, REMOVED.replace(tzinfo=None))
+        assert purge.due(POLICY)
+        purge.purge(POLICY)
+        assert not purge.due(POLICY)
+
+
+@pytest.mark.parametrize("who", ["set aside", "returned"])
+def test_who_has_no_row_of_a_feed_leaves_the_disk_in_time(tmp_path, home, monkeypatch, who):
+    """Such as a customer whose only row is in quarantine, or who has returned a moment ago."""
+    monkeypatch.setenv("ASSENT_IN_CLEAR", "1")
+    at(monkeypatch, -1)
+    fill(tmp_path, transactions=[sale(), sale(customer_id="BAD-77351", occurred_at="no date")])
+    load(sources := sources_in(tmp_path), recorded=inbox.waiting())
+    release.publish_permission(POLICY)
+    if who == "returned":
+        erased("BAD-77351")
+        readmit("BAD-77351", evidence="a letter")
+    purge.purge(POLICY)
+    assert lies_since() is None
+    assert in_bytes(home, "BAD-77351") == {"vault.duckdb"}  # positive control
+    at(monkeypatch, 0)
+    erased("BAD-77351")
+    assert lies_since() == REMOVED.replace(tzinfo=None)
+    at(monkeypatch, 15)
+    assert purge.due(POLICY)
+    purge.purge(POLICY)
+    assert in_bytes(home, "BAD-77351") == set()
+    load(sources, now=REMOVED + timedelta(days=15))
+    assert not purge.due(POLICY)
+
+
+def erased(who):
+    number = open_request(who, "erasure").request_id
+    take_step(POLICY, number, "verified", method="by letter")
+    erase([find(number)])
 
 
 def test_words_that_wait_outlive_it(tmp_path, monkeypatch):
