@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-from warehouse.clock import utc_naive
+from warehouse.clock import TICK, utc_naive
 from warehouse.errors import UsageError
 
 # The columns of ``landing.clocks``: type and meaning.
@@ -68,7 +68,7 @@ def last_instant(day: date, time_zone: str) -> datetime:
     """
     try:
         midnight = datetime.combine(day + timedelta(days=1), time(), ZoneInfo(time_zone))
-        return utc_naive(midnight.astimezone(UTC) - timedelta(microseconds=1))
+        return utc_naive(midnight.astimezone(UTC) - TICK)
     except OverflowError:
         raise UsageError(
             f"{day} is no day that can be asked for", "ask for one that the feeds may know of"

@@ -18,6 +18,7 @@ from warehouse.connect import connected, published_store
 from warehouse.errors import (
     DAMAGED,
     NO_FILE,
+    RESTORE_BEGUN,
     AssentError,
     KeyMissingError,
     RuleBrokenError,
@@ -144,10 +145,12 @@ def _require_askable(policy: Policy, customer_id: str, purpose: str | None) -> N
 
 
 def _was_known(purpose: str) -> bool:
-    """Tell whether words that have landed name a purpose, which the policy may have no more.
+    """Tell whether a word that has landed, or waits, names a purpose that the policy has no more.
 
     A denial of one is taken down: it may come back. A misspelt one never was.
     """
+    if purpose in inbox.waiting().consent_events["purpose"].to_pylist():
+        return True
     try:
         with connected(published_store(PERMISSION, alias="permission")) as connection:
             return bool(
@@ -171,7 +174,7 @@ def _newest_known(clock: datetime) -> datetime:
             waiting.register(connection)
             return consent.moment(connection, clock)
     except AssentError as error:
-        if error.rule not in (KeyMissingError.rule, NO_FILE, DAMAGED):
+        if error.rule not in (KeyMissingError.rule, NO_FILE, RESTORE_BEGUN, DAMAGED):
             raise
         recorded: list[datetime] = waiting.consent_events["recorded_at"].to_pylist()
         return max([clock, *recorded])

@@ -9,12 +9,15 @@ what a company calls its categories, may have the shape of a key: only keys are 
 """
 
 import re
+from base64 import b64decode
 
 import duckdb
 
 from warehouse.errors import RuleBrokenError
 
 SHAPE = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
+ANYWHERE = re.compile(f"(?=({SHAPE.pattern}))", re.IGNORECASE)  # after other such letters, too
+ENCODED = re.compile(r";base64,([0-9A-Za-z+/]+=*)")  # a picture within a text
 
 
 def require_unkeyed(connection: duckdb.DuckDBPyConnection, where: str, text: str) -> None:
@@ -34,12 +37,13 @@ def require_unkeyed(connection: duckdb.DuckDBPyConnection, where: str, text: str
     RuleBrokenError
         If there is any.
     """
-    shaped = {found.replace("-", "").lower() for found in SHAPE.findall(text)}
+    shaped = {found.replace("-", "").lower() for found in ANYWHERE.findall(_decoded(text))}
     if not shaped:
         return
     ((keys,),) = connection.execute(
-        "with shaped as (select unnest($shaped)::uuid as key) select count(distinct key)"
-        " from shaped join landing.purpose_keys on key in (subject_key, purpose_key)",
+        "select count(*) from (select unnest($shaped)::uuid as key) where key in"
+        " (select subject_key from landing.purpose_keys union all"
+        " select purpose_key from landing.purpose_keys)",
         {"shaped": sorted(shaped)},
     ).fetchall()
     if keys:
@@ -51,3 +55,9 @@ def require_unkeyed(connection: duckdb.DuckDBPyConnection, where: str, text: str
             "keep rows by the door (`marts.keep`), and tell counts (docs/checks.md, "
             '"Adding a Python asset")',
         )
+
+
+def _decoded(text: str) -> str:
+    """Return a text with what is encoded within it, such as an SVG as metadata, behind it."""
+    found = [encoded[: len(encoded) // 4 * 4] for encoded in ENCODED.findall(text)]
+    return "\n".join([text, *(b64decode(one).decode(errors="replace") for one in found)])

@@ -23,8 +23,8 @@ from governance.gate import judge_columns
 from governance.policy.rules import KINDS, Rule, rules
 from governance.policy.words import FEEDS, HOLDING_STATES, SEGMENT_PURPOSE
 from governance.rights import custody, expiry
-from governance.rights.purge import first_removal
 from governance.rights.notices import notices
+from governance.rights.purge import first_removal
 from governance.rights.requests import listing
 from models.markdown import escaped
 from orchestration import ran

@@ -140,6 +140,7 @@ def without_values(kind: str, text: str) -> str:
 
 DAMAGED = "damaged"
 NO_FILE = "no file"  # nothing has been written yet
+RESTORE_BEGUN = "restore.begun"  # nor that, and a restore that was stopped lies there
 MISSING = "missing"  # it was written, and is lost
 HELD = "held"  # another process has it
 WRITTEN_ANEW = "`assent run` writes published files anew"

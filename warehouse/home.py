@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
-from warehouse.errors import UsageError
+from warehouse.errors import RESTORE_BEGUN, UsageError
 
 PROJECT = Path(__file__).resolve().parent.parent
 ROOMS = ("orchestration", "ingest", "warehouse", "models", "expectations", "governance")
@@ -196,7 +196,7 @@ class Home:
                 "a restore was stopped here before anything was put in its place",
                 "give `assent restore` once more, unless it is going on now; to begin anew without"
                 f" it, remove {begun}",
-                rule="restore.begun",
+                rule=RESTORE_BEGUN,
             )
 
     def published_file(self, purpose: str) -> Path:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from governance.policy.places import under_gdpr
 from governance.policy.plain import Data, Problems, at, blocks, mapping, one_of, words
 from governance.policy.problems import Path, Problem, nearest, shown
-from governance.policy.words import BUILT_IN_PURPOSES, KEYS_OF_LANDING, REQUEST_TYPES
+from governance.policy.words import BUILT_IN_PURPOSES, KEYS_OF_LANDING, REQUEST_TYPES, SCHEMAS
 
 
 def time_zone(data: Data) -> Problems:
@@ -155,6 +155,12 @@ def names(data: Data) -> Problems:
             yield Problem(
                 ("purposes", purpose),
                 f"the name is taken: `{purpose}_key` is a key of landing, and of no purpose",
+                "choose another name",
+            )
+        if purpose in SCHEMAS:
+            yield Problem(
+                ("purposes", purpose),
+                f"the name is taken: the schema {purpose} holds tables of all purposes",
                 "choose another name",
             )
         for column in mapping(block.get("columns")):

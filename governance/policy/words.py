@@ -39,6 +39,9 @@ PERMISSION = "permission"  # whose file holds what decides it
 BUILT_IN_PURPOSES = ("custody", PERMISSION)
 # Landing's own keys are called so (`subject_key`): a purpose of that name would share one.
 KEYS_OF_LANDING = ("subject", "row", "purpose")
+# Of the warehouse: a purpose's own tables lie in the schema of its name, which is none of these.
+SCHEMAS = ("staging", "consented", "marts", "landing", "governance", "main", "temp",
+           "information_schema", "pg_catalog")  # fmt: skip
 SEGMENT_PURPOSE = "segmentation"  # whose subjects are put into segments
 FITTED_ON = "fitted_on"  # the table of its results that tells whom the model in force is of
 BIAS_PURPOSE = "bias_monitoring"  # the only one that may see protected attributes

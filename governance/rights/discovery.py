@@ -166,9 +166,14 @@ def _keyed(connection: duckdb.DuckDBPyConnection, database: str) -> Keyed:
 
 def _holders(keyed: Keyed, database: str) -> list[Holder]:
     return [
-        Holder(database, schema, table, SUBJECT if SUBJECT in keys else next(iter(keys)))
+        Holder(database, schema, table, _key_of(keys))
         for (schema, table), keys in keyed.items() if keys
     ]  # fmt: skip
+
+
+def _key_of(keys: Collection[str]) -> str:
+    """Return by which of a table's keys its rows are found: the subject's, or its purpose's."""
+    return SUBJECT if SUBJECT in keys else min(keys, key=lambda name: name == "purpose_key")
 
 
 def _has_ownerless(connection: duckdb.DuckDBPyConnection, holder: Holder) -> bool:

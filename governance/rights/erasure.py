@@ -12,7 +12,7 @@ GDPR Art. 17; Cal. Civ. Code 1798.105.
 import json
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -26,7 +26,7 @@ from governance.rights.requests import Request
 from governance.rights.steps import require_open, require_verified
 from warehouse import journal
 from warehouse.catalogue import columns
-from warehouse.clock import now, utc_naive
+from warehouse.clock import TICK, now, utc_naive
 from warehouse.connect import Store, published_store, warehouse_store
 from warehouse.errors import UsageError
 from warehouse.journal import Step
@@ -112,7 +112,7 @@ def _moment(requests: Sequence[Request]) -> datetime:
             "select max(since) from vault.readmitted where list_contains(?, subject_key)",
             [[r.subject_key for r in requests]],
         ).fetchall()
-    return max(present, returned + timedelta(microseconds=1)) if returned else present
+    return max(present, returned + TICK) if returned else present
 
 
 @without_damaged

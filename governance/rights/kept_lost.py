@@ -96,11 +96,13 @@ def begin_anew() -> None:
     Raises
     ------
     UsageError
-        If nothing has been written, so that none is lost.
+        If none is lost, as nothing has been written, or the vault is.
     """
     vault, _ = identity.stores()
-    require_file(replace(vault, read_only=True))
-    with connected(vault) as connection:
-        connection.execute("drop table if exists vault.kept")
+    if Home.current().written or not kept_bound.is_lost():  # a hold comes before anything lands
+        require_file(replace(vault, read_only=True))
+    if vault.path.exists():
+        with connected(vault) as connection:
+            connection.execute("drop table if exists vault.kept")
     note([])
     Home.current().kept_mark.unlink(missing_ok=True)

@@ -10,8 +10,8 @@ has left (``replay``), bringing files back (``governance.backup``), whom a restr
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple, cast
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from uuid import UUID
 
 import duckdb
@@ -26,11 +26,14 @@ from governance.policy.words import (
     STOPPING_REQUESTS,
     TAKEN_BACK,
 )
-from governance.rights import kept
+from governance.rights import kept, suppressed
 from governance.rights.rectification import RECTIFICATION
 from governance.rights.requests import OPEN, RESTRICTION, day_everywhere
-from warehouse.clock import now, utc_naive
+from warehouse.clock import TICK, now, utc_naive
 from warehouse.connect import warehouse_store
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _HANDLE = kept.handle_sql("customer_id", "($secret::blob)")
 _WORDS = """(
@@ -187,7 +190,7 @@ class Said(NamedTuple):
         A word that ends a request, such as one of a feed that has yet to land, ends what was
         received no later than itself; and the time to answer runs from when it was received.
         """
-        return (self.received_at if self.unanswered else self.said_at) + timedelta(microseconds=1)
+        return (self.received_at if self.unanswered else self.said_at) + TICK
 
 
 def _said(requests: Sequence[tuple[str, str, str]]) -> dict[tuple[str, str, str], Said]:
@@ -258,18 +261,32 @@ def _missing(state_of: datetime, opened: Collection[str]) -> list[str]:
             f" or (type in {listed(STOPPING_REQUESTS)} and ended_by in {listed(HOLDING_STATES)})"
             f" or (type = 'objection' and ended_by not in {listed(TAKEN_BACK)})"
             " or coalesce(corrected_at >= $of, false))"
-            " and handle not in (select handle from kept.suppressed)"
             f" from {_TAKEN} where regexp_full_match(request_id, $ours)",
             {"of": state_of, "ours": kept.OURS},
         ).fetchall()
-        secret = kept.secret_of(file)
-    stand = {tuple(of) for *of, stands in rows if stands}
+    secret, suppressed_ones = suppressed.entries()
     without_steps = {*opened} - {number for _, number, *_ in rows}
     with _opened() as connection:
+        erased = _erased(connection, secret, suppressed_ones)
+        stand = {tuple(of) for *of, stands in rows if stands and of[0] not in erased}
         numbers = {number for _, number, _ in stand} | without_steps
         worded = _worded(connection, secret, numbers)
     known = {number for _, number, _ in worded}
     return sorted({number for _, number, _ in stand - worded} | (without_steps - known))
+
+
+def _erased(
+    connection: duckdb.DuckDBPyConnection, secret: bytes, entries: "pa.Table"
+) -> set[UUID]:
+    """Return the handles of who was erased and hasn't returned."""
+    if not entries.num_rows:  # nor need the vault know yet who has returned
+        return set()
+    connection.register("entries", entries)
+    rows = connection.execute(
+        suppressed.standing("entries", "($secret::blob)"), {"secret": secret}
+    ).fetchall()
+    connection.unregister("entries")
+    return {handle for (handle,) in rows}
 
 
 @contextmanager

@@ -155,7 +155,8 @@ def require_open(request: Request, step: str = "") -> None:
     mend = "open a new one"
     if request.status == "fulfilled":
         mend = (
-            f"`assent rights show {request.request_id} --json` prints its receipt; for more, {mend}"
+            f"`assent rights show {request.request_id} --json` prints its receipt, if it has"
+            f" one; for more, {mend}"
         )
     if request.stands:
         lift = f"`{_lift(request)}` ends it, `" if request.type == RESTRICTION else "`"

@@ -24,6 +24,7 @@ from tests.support.feeds import (
     write_csv,
 )
 from warehouse.errors import RuleBrokenError, UsageError
+from warehouse.home import RESTORING
 
 OFFERS = "personalised_offers"
 OFFERED = UTC_POLICY.purposes[OFFERS].model_copy(update={"sensitive": True})
@@ -131,10 +132,18 @@ def test_a_word_that_landed_while_its_purpose_was_gone_counts_when_that_is_back(
     assert state().rule == consent.OBJECTED
 
 
-def test_a_purpose_that_is_gone_can_be_denied_and_not_agreed_to(tmp_path):
+def test_a_denial_is_taken_down_where_a_restore_was_stopped(home):
+    (home.root / f"{RESTORING}1").mkdir()
+    record(POLICY, "ann", "withdrawn")
+    assert inbox.waiting().consent_events["action"].to_pylist() == ["withdrawn"]
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_purpose_that_is_gone_can_be_denied_and_not_agreed_to(tmp_path, waits):
     land(tmp_path)
     record(POLICY, "ann", "opted_in", purpose=OFFERS, notice_version=9)
-    land(tmp_path)
+    if not waits:
+        land(tmp_path)
     others = {name: body for name, body in POLICY.purposes.items() if name != OFFERS}
     without = POLICY.model_copy(update={"purposes": others})
     for action, purpose in (("opted_in", OFFERS), ("withdrawn", f"{OFFERS}_")):

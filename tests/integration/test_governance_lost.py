@@ -348,6 +348,18 @@ def test_a_lost_warehouse_is_said_to_be_missing_by_a_backup(small, tmp_path, opt
     assert not [path for path in tmp_path.iterdir() if "of-less" in path.name]
 
 
+def test_a_list_that_is_lost_before_anything_has_landed_is_begun_anew(home):
+    """Such as one that a legal hold began."""
+    with kept.opened():
+        pass
+    home.kept.unlink()
+    with pytest.raises(UsageError, match="rights new-kept"), kept.opened():
+        pass
+    kept_lost.begin_anew()
+    with kept.opened() as connection:
+        assert connection.execute("select count(*) from kept.suppressed").fetchall() == [(0,)]
+
+
 def test_no_list_is_begun_anew_where_nothing_has_been_written(home):
     with pytest.raises(UsageError, match="nothing has been written yet"):
         kept_lost.begin_anew()

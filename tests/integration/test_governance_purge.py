@@ -8,12 +8,8 @@ from governance import inbox, release
 from governance.clocks import Clocks
 from governance.removal import withdraw_removed
 from governance.rights import expiry, kept, purge
-from governance.rights.erasure import erase
 from governance.rights.leaving import note_removal
-from governance.rights.opening import open_request
 from governance.rights.readmission import readmit
-from governance.rights.requests import find
-from governance.rights.steps import take_step
 from governance.rotation import rotate
 from ingest import superseded
 from ingest.feeds import removals
@@ -23,6 +19,7 @@ from tests.support.feeds import (
     POLICY,
     ask,
     declared,
+    erase,
     fill,
     load,
     sale,
@@ -120,13 +117,13 @@ def test_who_has_no_row_of_a_feed_leaves_the_disk_in_time(tmp_path, home, monkey
     load(sources := sources_in(tmp_path), recorded=inbox.waiting())
     release.publish_permission(POLICY)
     if who == "returned":
-        erased("BAD-77351")
+        erase("BAD-77351")
         readmit("BAD-77351", evidence="a letter")
     purge.purge(POLICY)
     assert lies_since() is None
     assert in_bytes(home, "BAD-77351") == {"vault.duckdb"}  # positive control
     at(monkeypatch, 0)
-    erased("BAD-77351")
+    erase("BAD-77351")
     assert lies_since() == REMOVED.replace(tzinfo=None)
     at(monkeypatch, 15)
     assert purge.due(POLICY)
@@ -134,12 +131,6 @@ def test_who_has_no_row_of_a_feed_leaves_the_disk_in_time(tmp_path, home, monkey
     assert in_bytes(home, "BAD-77351") == set()
     load(sources, now=REMOVED + timedelta(days=15))
     assert not purge.due(POLICY)
-
-
-def erased(who):
-    number = open_request(who, "erasure").request_id
-    take_step(POLICY, number, "verified", method="by letter")
-    erase([find(number)])
 
 
 def test_words_that_wait_outlive_it(tmp_path, monkeypatch):

@@ -4,10 +4,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from governance import inbox
+from governance import inbox, release
 from governance.consent_relations import requests_sql
 from governance.rights import kept, recall
-from tests.support.feeds import NOW, ask, declared, fill, load, sources_in
+from governance.rights.opening import open_request
+from governance.rights.readmission import readmit
+from governance.rights.steps import take_step
+from tests.support.feeds import NOW, POLICY, ask, declared, erase, fill, load, sources_in
 
 RECEIVED, FULFILLED = datetime(2024, 5, 1, 10), datetime(2024, 6, 10, 12)
 BACKUP = datetime(2024, 6, 1)
@@ -98,3 +101,20 @@ def test_a_request_is_missing_though_the_state_has_another_type_under_its_number
     inbox.add("rights_requests", {"customer_id": "ann", "request_id": "A-0000000001",
               "type": "access", "received_at": RECEIVED, "status": "open"})  # fmt: skip
     assert recall.recall(BACKUP, ()).missing == ()
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_one_of_who_has_returned_is_missing_too_but_none_of_the_erased(sources, monkeypatch, again):
+    """They are on the list of the erased still, which their return beats."""
+    load(sources, recorded=inbox.waiting())
+    release.publish_permission(POLICY)
+    monkeypatch.setenv("ASSENT_NOW", (BACKUP - timedelta(days=2)).isoformat())
+    erase("ann")
+    readmit("ann", evidence="a letter")
+    monkeypatch.setenv("ASSENT_NOW", FULFILLED.isoformat())
+    number = open_request("ann", "objection").request_id
+    take_step(POLICY, number, "acknowledged")
+    if again:
+        erase("ann")
+    inbox.forget(["ann"])  # as a state from before has none of it
+    assert recall.recall(BACKUP, ()).missing == (() if again else (number,))

@@ -1,6 +1,6 @@
 """What an asset by the door tells stays in Dagster's history: no key of a subject is in there."""
 
-from uuid import NAMESPACE_URL, uuid4, uuid5
+from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 import dagster as dg
 import pyarrow as pa
@@ -8,6 +8,7 @@ import pyarrow.parquet
 import pytest
 
 from governance.unkeyed import SHAPE
+from orchestration.segments import picture
 from tests.support.installation import own_feeds
 
 
@@ -29,6 +30,11 @@ def as_markdown(marts):
 def as_a_table(marts):
     rows = [dg.TableRecord({"who": key}) for key in keys_of(marts)]
     return dg.MaterializeResult(metadata={"preview": dg.MetadataValue.table(rows)})
+
+
+def as_a_picture(marts):
+    svg = "".join(f"<text>visits{UUID(key).hex}</text>" for key in keys_of(marts))
+    return dg.MaterializeResult(metadata={"plot": picture(f"<svg>{svg}</svg>")})
 
 
 def as_a_name(marts):
@@ -88,7 +94,8 @@ def made(small, tmp_path_factory):
 
 @pytest.mark.parametrize(
     "compute",
-    [as_json, as_markdown, as_a_table, as_a_name, as_tags, as_plain_values, in_evidence],
+    [as_json, as_markdown, as_a_table, as_a_picture, as_a_name, as_tags, as_plain_values,
+     in_evidence],
 )
 def test_keys_are_refused(made, small, compute):
     succeeded, error, told = made(compute)

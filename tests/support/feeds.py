@@ -16,6 +16,10 @@ from governance import identity
 from governance.policy.load import load_policy
 from governance.policy.model import Policy
 from governance.policy.words import FEEDS
+from governance.rights import erasure as rights_erasure
+from governance.rights.opening import open_request
+from governance.rights.requests import find
+from governance.rights.steps import take_step
 from ingest.load import LoadReport, load_feeds
 from ingest.model import Sources
 from ingest.sources import parse_sources
@@ -102,6 +106,13 @@ def fill(folder: Path, **rows: Sequence[Sequence[Any]]) -> None:
 def load(sources: Sources, policy: Policy = UTC_POLICY, **options: Any) -> LoadReport:
     """Load at the tests' moment."""
     return load_feeds(sources, policy, **({"now": NOW} | options))
+
+
+def erase(customer_id: str) -> None:
+    """Erase a customer now, as somebody verified who asks."""
+    number = open_request(customer_id, "erasure").request_id
+    take_step(POLICY, number, "verified", method="by letter")
+    rights_erasure.erase([find(number)])
 
 
 def ask(query: str) -> list[tuple[Any, ...]]:

@@ -117,6 +117,10 @@ POISONS = {
             "`subject_key` is a key of landing", "choose another name",
         ),
         (
+            "  recipes:\n", "  ^marts:\n", "purposes.marts",
+            "the schema marts holds tables of all purposes", "choose another name",
+        ),
+        (
             "value_total: [", "^as_of: [", "purposes.segmentation.columns.as_of",
             "the name is taken", "choose another name",
         ),

@@ -62,6 +62,8 @@ def keyed():
         ("select subject_key, 1 as x from landing.purpose_keys", False),
         ("select distinct on (purpose) purpose_key as offers_key, 1 as x"
          " from landing.purpose_keys where purpose = 'offers'", False),
+        ("select purpose_key, purpose_key as offers_key from landing.purpose_keys"
+         " where purpose = 'offers'", False),
         ("select subject_key, 1 as x from landing.purpose_keys union all select null, 2", True),
         ("select uuid() as subject_key", True),
         ("select purpose_key as offers_key from landing.purpose_keys", True),
