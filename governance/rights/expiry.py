@@ -291,9 +291,7 @@ def _too_old(policy: Policy, table: str, as_of: date) -> str:
     return f"(select position from ({_free(table)}) where moment <= timestamp '{until}')"
 
 
-def _delete(
-    connection: duckdb.DuckDBPyConnection, old: Mapping[str, str], at: datetime
-) -> None:
+def _delete(connection: duckdb.DuckDBPyConnection, old: Mapping[str, str], at: datetime) -> None:
     connection.execute("begin")
     for table, which in old.items():  # how old a row is depends on the rows of others
         connection.execute(f"create or replace temp table old_{table} as from {which}")

@@ -275,9 +275,7 @@ def _missing(state_of: datetime, opened: Collection[str]) -> list[str]:
     return sorted({number for _, number, _ in stand - worded} | (without_steps - known))
 
 
-def _erased(
-    connection: duckdb.DuckDBPyConnection, secret: bytes, entries: "pa.Table"
-) -> set[UUID]:
+def _erased(connection: duckdb.DuckDBPyConnection, secret: bytes, entries: "pa.Table") -> set[UUID]:
     """Return the handles of who was erased and hasn't returned."""
     if not entries.num_rows:  # nor need the vault know yet who has returned
         return set()

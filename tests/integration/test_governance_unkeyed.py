@@ -94,8 +94,16 @@ def made(small, tmp_path_factory):
 
 @pytest.mark.parametrize(
     "compute",
-    [as_json, as_markdown, as_a_table, as_a_picture, as_a_name, as_tags, as_plain_values,
-     in_evidence],
+    [
+        as_json,
+        as_markdown,
+        as_a_table,
+        as_a_picture,
+        as_a_name,
+        as_tags,
+        as_plain_values,
+        in_evidence,
+    ],
 )
 def test_keys_are_refused(made, small, compute):
     succeeded, error, told = made(compute)
