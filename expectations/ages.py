@@ -1,8 +1,8 @@
 """Retention: how old the oldest value behind a mart is.
 
 Belongs here: the age of each attribute that a purpose may use, measured where its values are: the
-rows that the mart is made from, the mart itself, and for what a customer says of itself, the day
-on which landing recorded it. Does not belong here: the age of landing's own rows (``feeds``).
+rows that the marts are made from, the marts themselves, and for what a customer says of itself, the
+day on which landing recorded it. Does not belong here: the age of landing's own rows (``feeds``).
 
 Ages are counted to the end of ``as_of``, from the beginning of the day on which something
 happened: on the day itself it is 1 day old. At most 400 days means 400 days and no more. Snapshots
@@ -12,8 +12,9 @@ An age is told only where it is over its limit: that of the oldest value is one 
 when that one leaves.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date
+from typing import NamedTuple
 
 import duckdb
 
@@ -29,21 +30,41 @@ from warehouse.catalogue import columns, tables
 from warehouse.sql import identifier, quoted
 
 ROWS = ("baskets", "categories")  # the shorter relation first
+Oldest = tuple[date | None, str]  # a day, and the table whose it is
+
+
+class Mart(NamedTuple):
+    """What is known of a mart, which is keyed by `as_of` and its purpose's key.
+
+    ``whole`` is whether each build writes all of it: then no value is of an older one.
+    """
+
+    columns: Collection[str]
+    whole: bool
+
+
+Marts = Mapping[str, Mart]  # by name
 
 
 def check_retention(
-    connection: duckdb.DuckDBPyConnection, policy: Policy, clocks: Clocks, purpose: str
-) -> Iterator[Result]:
-    """Judge ``retention.<purpose>.<attribute>`` for every attribute; needs ``proof_lawful``."""
+    connection: duckdb.DuckDBPyConnection, policy: Policy, clocks: Clocks, purpose: str,
+    marts: Marts,
+) -> Iterator[Result]:  # fmt: skip
+    """Judge ``retention.<purpose>.<attribute>`` for every attribute; needs ``proof_lawful``.
+
+    Over all marts of the purpose: one that nobody publishes keeps nothing longer, either.
+    """
     catalogue = by_id(policy)
-    of_rows = _oldest_row(connection, policy, clocks, purpose)
+    of_rows = _oldest_row(connection, policy, clocks, purpose, marts)
     for attribute in purpose_named(policy, purpose).attributes:
         rule = catalogue[f"retention.{purpose}.{attribute}"]
         undated = 0
         if attribute in TRANSACTION_ATTRIBUTES:
-            oldest = of_rows
+            oldest, where = of_rows
         else:
-            oldest, undated = _oldest_record(connection, policy, clocks, purpose, attribute)
+            (oldest, where), undated = _oldest_record(
+                connection, policy, clocks, purpose, attribute, marts
+            )
         age = _age(oldest, clocks)
         if undated:
             why = f"of {undated} values nobody knows how old they are"
@@ -51,7 +72,7 @@ def check_retention(
         elif age is None:
             yield result(rule, "holds", None, "the mart holds no value of it")
         elif age > rule.limit:
-            why = f"the oldest value is from {oldest}: {age} days old"
+            why = f"the oldest value is from {oldest}: {age} days old, as {where} has it"
             yield result(rule, "broken", age, why)
         else:
             yield result(rule, "holds", None, "the oldest value is young enough")
@@ -77,68 +98,84 @@ def oldest_of_snapshot(policy: Policy, purpose: str, mart: Collection[str]) -> s
 
 
 def _oldest_row(
-    connection: duckdb.DuckDBPyConnection, policy: Policy, clocks: Clocks, purpose: str
-) -> date | None:
-    """Return the day of the oldest transaction behind a mart.
+    connection: duckdb.DuckDBPyConnection, policy: Policy, clocks: Clocks, purpose: str,
+    marts: Marts,
+) -> Oldest:  # fmt: skip
+    """Return the day of the oldest transaction behind the marts, and which table tells of it.
 
     A row of transactions carries all of its columns, so that one day speaks for each of them. A
     mart's own word counts beside that of the rows it is made from: older snapshots may outlive
     these.
     """
-    mart = columns(connection, "marts", f"mart_{purpose}")
-    days = [
-        f"select min(as_of - {column}::integer) from marts.mart_{purpose}"
-        for column in ("tenure_days", "recency_days")
-        if column in mart and "as_of" in mart
-    ]
-    days.append(
-        f"select min({oldest_of_snapshot(policy, purpose, mart)}) from marts.mart_{purpose}"
-        f" where as_of < date {quoted(clocks.as_of)}"
-    )
-    days += [
-        # Of rows, only those older than what is known already: mostly none, so none are read.
-        f"select min(event_day) from consented.int_{purpose}_{rows}"
-        " where event_day < coalesce($oldest, date 'infinity')"
-        for rows in ROWS
-        if "event_day" in columns(connection, "consented", f"int_{purpose}_{rows}")
-    ]
+    days = []
+    for mart, (names, whole) in marts.items():
+        named, table = f"marts.{mart}", f"marts.{identifier(mart)}"
+        days += [
+            (named, f"select min(as_of - {column}::integer) from {table}")
+            for column in ("tenure_days", "recency_days")
+            if column in names
+        ]
+        shown = any(_showing(policy, purpose, a, names) for a in TRANSACTION_ATTRIBUTES)
+        if shown and not whole:
+            oldest_then = oldest_of_snapshot(policy, purpose, names)
+            older = f"where as_of < date {quoted(clocks.as_of)}"
+            days.append((named, f"select min({oldest_then}) from {table} {older}"))
+    for rows in ROWS:
+        table = f"consented.int_{purpose}_{rows}"
+        if "event_day" in columns(connection, *table.split(".")):
+            # Only those older than what is known already: mostly none, so none are read.
+            older = "where event_day < coalesce($oldest, date 'infinity')"
+            days.append((table, f"select min(event_day) from {table} {older}"))
     oldest: date | None = None
-    for query in days:
-        (oldest,) = one(connection, f"select least($oldest, ({query})::date)", oldest=oldest)
-    return oldest
+    where = ""
+    for table, query in days:
+        (found,) = one(connection, f"select least($oldest, ({query})::date)", oldest=oldest)
+        oldest, where = found, where if found == oldest else table
+    return oldest, where
 
 
 def _oldest_record(
     connection: duckdb.DuckDBPyConnection, policy: Policy, clocks: Clocks, purpose: str,
-    attribute: str,
-) -> tuple[date | None, int]:  # fmt: skip
-    """Return the oldest day on which landing recorded an attribute that the mart shows.
+    attribute: str, marts: Marts,
+) -> tuple[Oldest, int]:  # fmt: skip
+    """Return the oldest day on which landing recorded an attribute that the marts show.
 
     A value in an older snapshot may have been corrected since: it may be from the first day that
     the purpose could see then.
 
     Returns
     -------
-    day
-        None if the mart shows no value of it.
+    oldest
+        No day if they show no value of it.
     undated : int
         Values of which nobody knows the day.
     """
-    mart, key = columns(connection, "marts", f"mart_{purpose}"), f"{purpose}_key"
-    shown = [
-        f"m.{identifier(column)} is not null"
-        for column, attributes in allowed_columns(policy, purpose).items()
-        if attribute in attributes and column in mart
-    ]
-    if not shown or key not in mart or "customers" not in tables(connection, "landing"):
-        return None, 0
+    oldest: Oldest = (None, "")
+    undated, key = 0, identifier(f"{purpose}_key")
     days = purpose_named(policy, purpose).attributes[attribute].retention_days
-    then = f"case when m.as_of < date {quoted(clocks.as_of)} then m.as_of - {days - 1} end"
-    day, undated = one(
-        connection,
-        f"select min(least(c.recorded_on, {then})), count(*) filter (c.recorded_on is null)"
-        f" from marts.mart_{purpose} as m left join {LAWFUL} as l on l.key = m.{identifier(key)}"
-        " left join landing.customers as c on c.subject_key = l.subject_key"
-        f" where {' or '.join(shown)}",
-    )
-    return day, int(undated)
+    older = f"case when m.as_of < date {quoted(clocks.as_of)} then m.as_of - {days - 1} end"
+    for mart, (names, whole) in marts.items():
+        showing = _showing(policy, purpose, attribute, names)
+        shown = [f"m.{identifier(column)} is not null" for column in showing]
+        if not shown or "customers" not in tables(connection, "landing"):
+            continue
+        day, unknown = one(
+            connection,
+            f"select min(least(c.recorded_on, {'null' if whole else older})),"
+            " count(*) filter (c.recorded_on is null)"
+            f" from marts.{identifier(mart)} as m left join {LAWFUL} as l on l.key = m.{key}"
+            " left join landing.customers as c on c.subject_key = l.subject_key"
+            f" where {' or '.join(shown)}",
+        )
+        undated += int(unknown)
+        if day is not None and (oldest[0] is None or day < oldest[0]):
+            oldest = day, f"marts.{mart}"
+    return oldest, undated
+
+
+def _showing(policy: Policy, purpose: str, attribute: str, names: Collection[str]) -> list[str]:
+    """Return which of a mart's columns tell of an attribute."""
+    return [
+        column for column, attributes in allowed_columns(policy, purpose).items()
+        if attribute in attributes and column in names
+    ]  # fmt: skip

@@ -12,7 +12,7 @@ from decimal import ROUND_FLOOR, Decimal
 import duckdb
 
 from expectations import gx, proof
-from expectations.ages import check_retention, oldest_of_snapshot
+from expectations.ages import Mart, check_retention, oldest_of_snapshot
 from expectations.fill import Fill, least_share, partial
 from expectations.gx import Outcome
 from expectations.result import Result, Status, Table, by_id, result, unjudged
@@ -62,6 +62,7 @@ def check_mart(
     *,
     findings: Sequence[Finding] = (),
     absent: Collection[str] = frozenset(),
+    whole: Collection[str] = frozenset(),
 ) -> list[Result]:
     """Judge every rule of a purpose over its marts.
 
@@ -75,6 +76,8 @@ def check_mart(
         are left aside.
     absent
         Columns of the mart whose source no feed maps: left out of completeness, and listed.
+    whole
+        The marts of which each build writes all; of the others, rows may be of older ones.
 
     Returns
     -------
@@ -101,7 +104,7 @@ def check_mart(
         return [
             _minimisation(mart, findings),
             _permission(mart),
-            *check_retention(connection, policy, clocks, purpose),
+            *check_retention(connection, policy, clocks, purpose, _dated(mart, whole)),
             *_special_values(mart),
             _completeness(mart),
             _reconciliation(mart),
@@ -114,6 +117,15 @@ def _keyed(mart: _Mart) -> bool:
     """Tell whether the mart is there, with keys of their type; without, nothing can be asked."""
     types = mart.tables.get(mart.name, {})
     return all(types.get(key) == type_ for key, type_ in _keys(mart).items())
+
+
+def _dated(mart: _Mart, whole: Collection[str]) -> dict[str, Mart]:
+    """Return the marts that have the keys, which are all but those that break minimisation."""
+    keys = _keys(mart).items()
+    return {
+        table: Mart(types, whole=table in whole)
+        for table, types in mart.tables.items() if keys <= types.items()
+    }  # fmt: skip
 
 
 def _keys(mart: _Mart) -> dict[str, str]:

@@ -20,6 +20,7 @@ from governance.aging import present_day
 from governance.backup import oldest_salts
 from governance.clocks import Clocks
 from governance.gate import judge_columns
+from governance.lineage.manifest import built_whole
 from governance.policy.rules import KINDS, Rule, rules
 from governance.policy.words import FEEDS, HOLDING_STATES, SEGMENT_PURPOSE
 from governance.rights import custody, expiry
@@ -136,7 +137,7 @@ def _mart_check(purpose: str) -> dg.AssetChecksDefinition:
             clocks = clock_row.read(connection)
             results = check_mart(
                 connection, policy(), clocks, purpose, findings=findings,
-                absent=absent_columns(purpose),
+                absent=absent_columns(purpose), whole=built_whole(manifest()),
             )  # fmt: skip
             status.put(connection, policy(), results, clocks, about())
         for kind, found in _by_kind(results).items():

@@ -167,6 +167,11 @@ def _require_placed(content: dict[str, Any]) -> None:
                 f" {', '.join(KINDS)}",
                 "take `database` out of its config, and give it one of these as `materialized`",
             )
+        if config.get("incremental_strategy") == "microbatch":
+            raise UsageError(
+                f"the model {name} is built in batches; what ran then, dbt puts on no record",
+                "give it another `incremental_strategy`, such as append, or make it a table",
+            )
         layer = LAYERS.get(name.split("_", 1)[0])
         if (node["name"], node["alias"], node["schema"]) != (name, node["alias"].lower(), layer):
             raise UsageError(

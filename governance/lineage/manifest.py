@@ -21,6 +21,14 @@ def models_of(manifest: Mapping[str, Any]) -> dict[str, Node]:
     return {node["name"].lower(): node for node in nodes if node["resource_type"] == "model"}
 
 
+def built_whole(manifest: Mapping[str, Any]) -> set[str]:
+    """Return the models of which each build writes all, so that no row is of an older one."""
+    return {
+        name for name, node in models_of(manifest).items()
+        if node["config"]["materialized"] != "incremental"
+    }  # fmt: skip
+
+
 def classes_of(node: Node) -> dict[str, str]:
     """Return the classes that a model's YAML gives its columns."""
     columns = node.get("columns", {}).items()

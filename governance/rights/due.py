@@ -21,6 +21,9 @@ from governance.rights.requests import OPEN, Request
 LATE, SOON, IN_TIME = "late", "soon", "in time"
 
 
+TO_ACKNOWLEDGE = ", to acknowledge"  # ends the kind of what is due where that is to tell of it
+
+
 class Due(NamedTuple):
     """What is due next of one request: by when, under which regime, and of what kind it is."""
 
@@ -44,6 +47,17 @@ class Outlook:
     def late(self) -> list[Due]:
         """Those whose last day is past."""
         return [due for due in self.dues if self.of(due) == LATE]
+
+    @property
+    def mend(self) -> str:
+        """What is to be done about those that are late."""
+        mends = "answer those whose `due` says so"
+        if any(due.kind.endswith(TO_ACKNOWLEDGE) for due in self.late):
+            mends += (
+                "; those that are late by `acknowledge_by` alone, tell their subjects that they"
+                " have arrived: `assent rights acknowledge`"
+            )
+        return mends
 
     @property
     def soon(self) -> list[Due]:
@@ -98,7 +112,7 @@ def next_due(
     dates = due_dates(policy, regime, kind, received_at, extended=longer)
     due = [Due(dates.answer_by, regime, kind)]
     if dates.acknowledge_by and not acknowledged and _opened_here(number):
-        due.append(Due(dates.acknowledge_by, regime, f"{kind}, to acknowledge"))
+        due.append(Due(dates.acknowledge_by, regime, f"{kind}{TO_ACKNOWLEDGE}"))
     return min(due)
 
 

@@ -114,8 +114,8 @@ def _unsaid(error: click.ClickException, typed: list[str]) -> str:
     words = {part for word in typed for part in (word, *word.split("=", 1)) if part}
     for word in sorted(words - _names(getattr(error, "ctx", None)), key=len, reverse=True):
         for form in dict.fromkeys((repr(word), repr(word)[1:-1], word)):
-            shape = re.escape(form)
-            said = re.sub(rf"(?<!\w){shape}(?!\w)", re.escape(masked(word)), said)
+            # A shape has no backslash, which would mean something there.
+            said = re.sub(rf"(?<!\w){re.escape(form)}(?!\w)", masked(word), said)
     return said
 
 

@@ -111,12 +111,7 @@ def list_(everything: bool, as_json: bool) -> None:
                    "acknowledged", "acknowledge_by", "answer_by", "due"]  # fmt: skip
         print_table("", columns, [[row[name] for name in columns] for row in shown])
     if stands.late:
-        raise RuleBrokenError(
-            stands.why,
-            "answer those whose `due` says so, or tell their subjects that they have arrived:"
-            " `assent rights acknowledge`",
-            rule="rights.due",
-        )
+        raise RuleBrokenError(stands.why, stands.mend, rule="rights.due")
     if stands.soon:
         click.echo(stands.why, err=as_json)
 

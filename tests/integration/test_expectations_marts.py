@@ -165,6 +165,15 @@ POISON = {
         f"retention.{OFF}.household_size", "insert into marts.mart_offers by name select * replace"
         f" (date '2024-06-29' as as_of) from marts.mart_offers where offers_key = {key(0, OFF)}",
     ),
+    "an older snapshot of a second mart": (
+        f"retention.{OFF}.value", "create table marts.mart_offers_weekly as select date"
+        f" '2024-06-29' as as_of, {key(0, OFF)} as offers_key, value_8w from marts.mart_offers",
+    ),
+    "an attribute in an older snapshot of a second mart": (
+        f"retention.{OFF}.household_size", "create table marts.mart_offers_weekly as select date"
+        f" '2024-06-29' as as_of, {key(0, OFF)} as offers_key, household_size_band"
+        " from marts.mart_offers",
+    ),
     "a row older than its retention": (
         f"retention.{OFF}.value", "insert into consented.int_offers_baskets by name"
         " select offers_key, date '2024-05-01' as event_day, 1 as lines, 0 as value"
@@ -367,6 +376,22 @@ def test_a_mart_that_was_not_built_is_not_judged(warehouse: duckdb.DuckDBPyConne
     assert found.pop("minimisation.offers").status == "broken"
     assert {(r.status, r.why) for r in found.values()} == {("not judged", NOT_RUN)}
     assert len(found) == 7
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_what_each_build_writes_whole_is_as_young_as_what_it_is_made_from(
+    warehouse: duckdb.DuckDBPyConnection, whole: bool
+) -> None:
+    """Such as what was known some weeks before, by which a segmentation is judged."""
+    warehouse.execute(
+        f"create table marts.mart_offers_backtest as select date '2024-06-29' as as_of,"
+        f" {key(0, OFF)} as offers_key, value_8w, household_size_band from marts.mart_offers"
+    )
+    found = results(warehouse, OFF, whole=["mart_offers_backtest"] if whole else [])
+    for attribute in ("value", "household_size"):
+        rule = found[f"retention.{OFF}.{attribute}"]
+        assert (rule.status == "holds") is whole
+        assert ("as marts.mart_offers_backtest has it" in rule.why) is not whole
 
 
 def test_an_unknown_purpose(warehouse: duckdb.DuckDBPyConnection) -> None:

@@ -93,6 +93,7 @@ def test_the_list_warns_before_the_last_day_and_fails_after_it(one, californian)
         assert said in (done.err if status else done.out)
         assert said in as_json.err
         assert ("1 of 1 open requests" in done.said) == bool(said)
+        assert ("rights acknowledge" in done.err) == (status == 1 and day == acknowledge)
 
     listed(acknowledge, -8, "in time", 0)
     listed(acknowledge, -7, "soon", 0, f"due by {acknowledge}")

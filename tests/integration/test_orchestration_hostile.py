@@ -143,3 +143,14 @@ def test_hostile_arguments_are_refused_or_kept_and_never_repeated(one, tmp_path,
     clear = [path for path in files(one.root)
              if any(CANARY.encode() in content for content in contents(path))]  # fmt: skip
     assert clear == []
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [("rights partly A-1 --jsn", "No such option --aaa"),
+     ("consent show C1 --as-of 2024-01-01T10", "9999-99-99a99 does not match the format"),
+     ("rights fulfil A-1 --public-key a --\\1", "No such option --?9")],
+)  # fmt: skip
+def test_what_was_mistyped_is_told_by_its_shape(compiled, command, said):
+    done = compiled.assent(*command.split())
+    assert (done.status, said in done.err) == (2, True), done.err

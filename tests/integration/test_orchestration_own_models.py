@@ -167,8 +167,13 @@ HOOK = "create or replace table warehouse.main.segments as select 1 as x"
         ({f"{MODELS}/int_mine.sql": "{{ config(contract={'enforced': false}) }}"
           + OF_SUBJECT.replace("'table'", "'external'")},
          "the model int_mine would be built in another file"),
+        ({f"{MODELS}/int_mine.sql": "{{ config(contract={'enforced': false}) }}"
+          + OF_SUBJECT.replace("'table'", "'incremental', incremental_strategy='microbatch',"
+                               " event_time='as_of', batch_size='day', begin='2024-01-01'")},
+         "the model int_mine is built in batches"),
     ],
-    ids=["folder", "seed", "package", "stored failures", "versions", "external"],
+    ids=["folder", "seed", "package", "stored failures", "versions", "external",
+         "microbatch"],
 )  # fmt: skip
 def test_what_is_added_is_seen_wherever_it_lies_and_is_gone_with_its_files(
     one, project, files, why
