@@ -188,6 +188,7 @@ def test_case_is_covered(on_the_project: dict[str, str], case: str) -> None:
     assert set(NAMED_CASES[case]) <= set(on_the_project)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BREAKS)
 def test_broken_rule_fails_its_case(on_broken_projects: list[dict[str, str]], name: str) -> None:
     case = BREAKS[name][-1]

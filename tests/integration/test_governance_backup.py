@@ -270,6 +270,7 @@ def test_where_the_salts_are_lost_a_separate_backup_is_asked_for(told, tmp_path,
     assert (done.status, done.json["erased_again"]) == (0, 1), done.said
 
 
+@pytest.mark.slow
 def test_a_damaged_inbox_is_put_aside_and_hinders_no_restore(told, tmp_path):
     one, folder, who, _ = copied(told, tmp_path)
     assert one.assent("consent", "record", max(one.members()), "withdrawn").status == 0
@@ -300,7 +301,10 @@ def test_a_damaged_inbox_is_put_aside_and_hinders_no_restore(told, tmp_path):
     assert "what waited in the damaged inbox has to be recorded again" in done.err
 
 
-@pytest.mark.parametrize("lost", ["damaged", "older", "missing"])
+@pytest.mark.parametrize(
+    "lost",
+    ["damaged", *(pytest.param(lost, marks=pytest.mark.slow) for lost in ("older", "missing"))],
+)
 def test_a_lost_list_of_the_erased_is_replaced_by_the_separate_backup(told, tmp_path, lost):
     one, folder, who, _ = copied(told, tmp_path)
     there = lost != "missing"

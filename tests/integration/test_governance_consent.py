@@ -203,6 +203,7 @@ def test_an_objection_to_direct_marketing_outlasts_its_refusal(told):
     assert (offers["permitted"], offers["rule"]) == (False, consent.NO_MARKETING)
 
 
+@pytest.mark.slow
 def test_nobody_is_asked_to_opt_in_soon_after_an_opt_out(one, people, tmp_path):
     californian = next(who for who, regime in people.items() if regime == "ccpa")
     opt_in = ("opted_in", "--purpose", "personalised_offers", "--notice-version", "2")

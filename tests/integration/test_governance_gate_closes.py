@@ -69,6 +69,7 @@ def test_a_column_in_sql(small, tmp_path, monkeypatch):
     }
 
 
+@pytest.mark.slow
 def test_sql_that_only_a_run_would_write(compiled, tmp_path, monkeypatch):
     one = compiled.fresh(tmp_path / "home")
     project = own_project(one, tmp_path)
@@ -90,6 +91,7 @@ def test_sql_that_only_a_run_would_write(compiled, tmp_path, monkeypatch):
     assert "Traceback" not in done.said
 
 
+@pytest.mark.slow
 def test_a_column_that_a_model_is_fed_with(small, tmp_path):
     one = small.copy(tmp_path / "home")
     for path in (one.home.artefacts / "segmentation").iterdir():

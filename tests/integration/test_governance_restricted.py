@@ -147,6 +147,7 @@ def test_a_hold_stops_them_to_its_last_day_everywhere(tmp_path, monkeypatch):
     assert len(erased()) == 1
 
 
+@pytest.mark.slow
 def test_a_hold_of_which_an_older_state_has_no_word_stops_them_and_is_put_back(tmp_path):
     land(tmp_path)
     number = hold("ann", reason="claim 7", until=date(2025, 1, 1)).request_id
@@ -198,6 +199,7 @@ def test_no_row_of_a_feed_changes_a_hold(tmp_path, status):
     assert reasons("rights_requests") == {}
 
 
+@pytest.mark.slow
 def test_a_hold_of_somebody_who_was_erased_is_lifted(tmp_path):
     """Its word was stopped at the door: `kept` alone has it, and needs nobody's number."""
     land(tmp_path)
@@ -235,6 +237,7 @@ def test_a_lifted_hold_is_not_put_back(tmp_path):
     assert len(erased()) == 1
 
 
+@pytest.mark.slow
 def test_a_landing_lifts_a_hold_whose_last_day_has_ended(tmp_path, monkeypatch):
     """Of two of one customer's, one ends."""
     land(tmp_path)

@@ -60,6 +60,7 @@ def test_words_that_wait_are_proven_and_counted_by_an_erasure(tmp_path):
     assert left.rights_requests.num_rows == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["inbox.drop", "leaving.leave"])
 def test_they_are_kept_once_by_an_erasure_that_is_killed(tmp_path, monkeypatch, where):
     """Before they are forgotten, and after."""

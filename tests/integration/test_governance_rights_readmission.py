@@ -70,6 +70,7 @@ def story(small, tmp_path_factory):
     return one, folder / "feeds", who, before, key
 
 
+@pytest.mark.slow
 def test_a_feed_that_delivers_old_rows_again_brings_none_back(story):
     one, _, who, before, key = story
     assert min(before.values()) >= 0

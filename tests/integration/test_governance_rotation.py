@@ -247,6 +247,7 @@ def test_a_file_that_can_not_be_written_anew_keeps_its_key(one):
     assert opened(one)
 
 
+@pytest.mark.slow
 def test_what_is_published_while_both_keys_are_known_is_under_the_new_one(one):
     """Nothing turns back: what is written anew is written with the new key."""
     second = secrets.token_hex(32)

@@ -172,7 +172,14 @@ def code_that_ends_the_process(one, folder):
 
 
 @pytest.mark.parametrize(
-    "harm", [broken_file, misspelt_key, unlisted_attribute, code_that_ends_the_process]
+    "harm",
+    [
+        broken_file,
+        *(
+            pytest.param(harm, marks=pytest.mark.slow)
+            for harm in (misspelt_key, unlisted_attribute, code_that_ends_the_process)
+        ),
+    ],
 )
 def test_a_broken_feed_keeps_nobody_published(small, tmp_path, harm):
     one = own_feeds(small.copy(tmp_path / "home"), tmp_path / "feeds")

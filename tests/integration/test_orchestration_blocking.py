@@ -135,7 +135,8 @@ def shrunk(one, left):
         )
 
 
-@pytest.mark.parametrize(("left", "status"), [(49, 1), pytest.param(50, 0, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("left", "status"), [(49, 1), (50, 0)])
 def test_a_segment_below_the_smallest_size_is_not_published(small, tmp_path, left, status):
     one = small.copy(tmp_path / "home")
     shrunk(one, left)
@@ -150,6 +151,7 @@ def test_a_segment_below_the_smallest_size_is_not_published(small, tmp_path, lef
     assert one.assent("status").status == status
 
 
+@pytest.mark.slow
 def test_verdicts_under_another_policy_count_for_nothing(small, tmp_path):
     """A rule may have been tightened: what held there was not judged here."""
     one = small.copy(tmp_path / "home", policy=policy_with(tmp_path, ("drift: 0.25", "drift: 0.2")))

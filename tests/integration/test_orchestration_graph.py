@@ -229,6 +229,7 @@ def test_what_was_refused_is_tried_again_once_something_has_changed(defs, small,
         assert look(defs, cursor) == ([], cursor)
 
 
+@pytest.mark.slow
 def test_files_that_are_put_back_as_they_were_ask_for_landing_again(defs, small, tmp_path):
     one = own_feeds(small.copy(tmp_path / "home"), tmp_path / "feeds")
     with one.entered():

@@ -224,6 +224,7 @@ def test_people_see_the_same_lineage_in_a_table(materialised):
     assert shown > 200
 
 
+@pytest.mark.slow
 def test_a_run_that_only_assigns_shows_the_model_as_its_fit_did(small, materialised, tmp_path):
     one = small.copy(tmp_path / "home")
     one.run("--select", 'key:"segmentation/model"')

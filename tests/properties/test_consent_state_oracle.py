@@ -160,6 +160,7 @@ def test_the_event_that_decided_is_the_one_that_the_oracle_comes_to() -> None:
     checked(misattributed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("whole", "broken"),
     [

@@ -126,6 +126,7 @@ def test_an_engineer_finds_groups_an_asset_its_lineage_and_a_passed_check(copied
         assert "In Progress" not in browser.find_element(By.TAG_NAME, "body").text
 
 
+@pytest.mark.slow
 def test_an_auditor_can_look_but_start_nothing(copied, browser):
     with served(copied, "--read-only") as address:
         browser.get(f"{address}/assets/marts/mart_segmentation")
