@@ -2,6 +2,8 @@
 
 import shutil
 
+import pytest
+
 from tests.support.installation import own_project
 
 MART = "models/marts/mart_segmentation.sql"

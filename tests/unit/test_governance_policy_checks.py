@@ -104,21 +104,14 @@ POISONS = {
         ),
     ],
     "names": [
-        (
-            "  recipes:\n", "  ^permission:\n", "purposes.permission",
-            "the purpose 'permission' is built in", "choose another name",
-        ),
-        (
-            "  recipes:\n", "  ^custody:\n", "purposes.custody",
-            "the purpose 'custody' is built in", "choose another name",
-        ),
-        (
-            "  recipes:\n", "  ^subject:\n", "purposes.subject",
-            "`subject_key` is a key of landing", "choose another name",
-        ),
-        (
-            "  recipes:\n", "  ^marts:\n", "purposes.marts",
-            "the schema marts holds tables of all purposes", "choose another name",
+        *(
+            ("  recipes:\n", f"  ^{name}:\n", f"purposes.{name}", fault, "choose another name")
+            for name, fault in (
+                ("permission", "the purpose 'permission' is built in"),
+                ("custody", "the purpose 'custody' is built in"),
+                ("subject", "`subject_key` is a key of landing"),
+                ("marts", "the schema marts holds tables of all purposes"),
+            )
         ),
         (
             "value_total: [", "^as_of: [", "purposes.segmentation.columns.as_of",
