@@ -38,7 +38,7 @@ SLOW = {
 UNMEASURED = SLOW | {
     "external", "properties", "ui", "test_dbt_isolation", "test_dbt_unit_tests",
     "test_governance_backup", "test_governance_bytes", "test_governance_canaries",
-    "test_governance_consent", "test_governance_custody", "test_governance_expiry",
+    "test_governance_consent",
     "test_governance_gate_closes", "test_governance_gate_python_assets",
     "test_governance_query", "test_governance_receipt", "test_governance_rights_erasure",
     "test_governance_rights_notices", "test_governance_rights_rectification",

@@ -195,5 +195,6 @@ def test_broken_rule_fails_its_case(on_broken_projects: list[dict[str, str]], na
     assert [found[case] for found in on_broken_projects if case in found] == ["fail"]
 
 
+@pytest.mark.slow
 def test_untouched_rule_passes_on_broken_projects(on_broken_projects: list[dict[str, str]]) -> None:
     assert {found[UNTOUCHED] for found in on_broken_projects} == {"pass"}

@@ -5,6 +5,8 @@ import shutil
 import dagster as dg
 import pytest
 
+from tests.support.story import look_back
+
 NOON = "2024-12-30 12:00"  # later than any event of the feeds
 
 
@@ -60,17 +62,23 @@ def test_the_next_run_removes_the_one_and_brings_the_other(story):
     assert held_back(seen) == {}  # no member any more
 
 
-def test_a_past_day_brings_nobody_back(story):
-    seen = story.steps["run for the past"]
-    assert seen.done.status == 0, seen.done.said
-    assert seen.more["past mart"]
-    assert seen.more["past mart"] <= story.steps["run"].in_mart - {story.newcomer}
-    assert story.who not in seen.more["past mart"]
+@pytest.fixture(scope="module")
+def past(story, tmp_path_factory):
+    return look_back(story, tmp_path_factory.mktemp("past"))
 
 
-def test_the_summary_of_a_past_day_is_about_that_day(story):
+@pytest.mark.slow
+def test_a_past_day_brings_nobody_back(story, past):
+    assert past.done.status == 0, past.done.said
+    assert past.more["past mart"]
+    assert past.more["past mart"] <= story.steps["run"].in_mart - {story.newcomer}
+    assert story.who not in past.more["past mart"]
+
+
+@pytest.mark.slow
+def test_the_summary_of_a_past_day_is_about_that_day(story, past):
     """And says that the model is of another; feeds and the policy are no day's."""
-    said = story.steps["run for the past"].done.out
+    said = past.done.out
     assert "A past day, 2024-11-30: nothing is published of it." in said
     assert "Permission (as of 2024-11-30" in said
     assert "Segments (as of 2024-11-30)" in said
@@ -82,8 +90,9 @@ def test_the_summary_of_a_past_day_is_about_that_day(story):
     assert "segments explain" in story.steps["run"].done.out
 
 
-def test_a_past_day_replaces_nothing_of_the_current_state(story):
-    before, seen = story.steps["run"], story.steps["run for the past"]
+@pytest.mark.slow
+def test_a_past_day_replaces_nothing_of_the_current_state(story, past):
+    before, seen = story.steps["run"], past
     same = {name for name in seen.published if name != "permission.duckdb"}  # that is of today
     assert {n: seen.published[n] for n in same} == {n: before.published[n] for n in same}
     # Feeds, too, are landed anew; what they say is the same.

@@ -26,6 +26,7 @@ def failed(small, tmp_path_factory):
     return one, one.assent("run", "--select", PARTS)
 
 
+@pytest.mark.slow
 def test_the_model_that_fails_is_named(failed):
     _, done = failed
     assert done.status == 1
@@ -34,6 +35,7 @@ def test_the_model_that_fails_is_named(failed):
     assert "Traceback" not in done.said
 
 
+@pytest.mark.slow
 def test_what_it_failed_on_is_nowhere_in_clear(failed, tmp_path):
     one, done = failed
     search = Search({CANARY})

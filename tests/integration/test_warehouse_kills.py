@@ -171,7 +171,13 @@ def require_whole(one, told, message):
         assert times_known(one, told.withdrew) == 1, message
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if KILLS or name == "erasure" else pytest.param(name, marks=pytest.mark.slow)
+        for name in NAMES
+    ],
+)
 def test_it_is_completed_whenever_it_is_killed(name, small, told, tmp_path):
     act = ACTS[name]
     before = told.one if act.state == "told" else small

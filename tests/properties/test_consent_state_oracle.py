@@ -209,6 +209,7 @@ def test_readers_judge_at_no_moment_before_what_is_known(where: str, said: timed
     assert moment(connection, newest + timedelta(hours=1)) == newest + timedelta(hours=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("whole", "broken"),
     [

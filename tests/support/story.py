@@ -108,12 +108,19 @@ def play(small: Installation, folder: Path) -> Story:
     one = replace(one, policy=policy_with(folder, ("overrides: []", OVERRIDE)))
     after("run", one.assent("run", **late), **late)
 
-    done = one.assent("run", "--as-of", PAST, "--select", PUBLISHED, **late)
-    seen = after("run for the past", done, **late)
-    seen.more["past mart"] = _past_mart(one)
-    seen.more["past status"] = json.loads((one.home.evidence / PAST / "status.json").read_bytes())
     story.installation = one
     return story
+
+
+def look_back(story: Story, folder: Path) -> Seen:
+    """Run for a past day, on a copy of the installation as it is in the end."""
+    assert story.installation is not None
+    one = story.installation.copy(folder / "home")
+    done = one.assent("run", "--as-of", PAST, "--select", PUBLISHED, ASSENT_NOW=MUCH_LATER)
+    seen = _seen(one, done)
+    seen.more["past mart"] = _past_mart(one)
+    seen.more["past status"] = json.loads((one.home.evidence / PAST / "status.json").read_bytes())
+    return seen
 
 
 def _one_who_left(one: Installation) -> str:
