@@ -108,7 +108,7 @@ def test_what_went_by_a_clock_that_was_ahead_is_due_at_once(tmp_path, monkeypatc
         assert not purge.due(POLICY)
 
 
-@pytest.mark.parametrize("who", ["set aside", "returned"])
+@pytest.mark.parametrize("who", ["set aside", pytest.param("returned", marks=pytest.mark.slow)])
 def test_who_has_no_row_of_a_feed_leaves_the_disk_in_time(tmp_path, home, monkeypatch, who):
     """Such as a customer whose only row is in quarantine, or who has returned a moment ago."""
     monkeypatch.setenv("ASSENT_IN_CLEAR", "1")

@@ -103,7 +103,7 @@ def test_a_request_is_missing_though_the_state_has_another_type_under_its_number
     assert recall.recall(BACKUP, ()).missing == ()
 
 
-@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("again", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_one_of_who_has_returned_is_missing_too_but_none_of_the_erased(sources, monkeypatch, again):
     """They are on the list of the erased still, which their return beats."""
     load(sources, recorded=inbox.waiting())

@@ -161,6 +161,7 @@ def test_work_that_was_killed_is_finished(story, monkeypatch):
     assert not list(one.home.journal.iterdir())
 
 
+@pytest.mark.slow
 def test_a_number_that_comes_anew_isnt_ended_by_what_was_corrected_before(story, monkeypatch):
     """Killed before the vault knew, the new request stands."""
     one, folder, who, *_ = story
@@ -193,6 +194,7 @@ def test_any_command_finishes_all_of_a_correction(story, monkeypatch):
         assert connection.execute(ages).fetchall()[0][0] > 0
 
 
+@pytest.mark.slow
 def test_who_receives_the_old_value_meanwhile_is_told(story, monkeypatch):
     """An export frees the vault before its file is there; a correction waits for no more."""
     one, folder, *_ = story

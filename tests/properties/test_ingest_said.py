@@ -47,6 +47,7 @@ DENIAL = ("ann", "withdrawn", "2024-05-01 10:00:00")
 GRANTS: Words = [("bob", "granted", "2024-05-01 10:00:00"), ("cyd", "granted", DENIAL[2])]
 
 
+@pytest.mark.slow
 @tried(12)
 @given(before=files, after=st.one_of(files, st.just([])))
 @example(before=[DENIAL], after=GRANTS)
