@@ -19,6 +19,7 @@ from warehouse.home import PROJECT, ROOMS
 from warehouse.lock import waits_told
 
 ANSWERING = {"explain", "export", "query"}  # and, of the groups, consent and rights
+WITHOUT_PANDAS = {"consent", "rights"}
 
 
 @click.group(
@@ -41,8 +42,17 @@ def _register() -> None:
         assent.add_command(command)
 
 
+def program() -> None:
+    """Be the program ``assent``: run the command line of this process, and exit with its status."""
+    if WITHOUT_PANDAS & {*sys.argv[1:2]}:
+        # DuckDB loads it at the first parameter, to tell whether that is a value of pandas: a fifth
+        # of what these commands take, none of which has any.
+        sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]  # not to be imported
+    main()
+
+
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit with its status."""
+    """Run a command line, by default this process's, and exit with its status."""
     # Most of a short command is loading modules, none of which is garbage: to look for some as
     # often as Python does by itself takes a fifteenth of its time.
     gc.set_threshold(50_000)
