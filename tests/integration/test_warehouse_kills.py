@@ -59,8 +59,9 @@ ACTS = {
     "dbt": Act(("run", "--select", MARTS), among=STARTING),
     "publishing": Act(("run", "--select", "key:release/published_churn_prevention"), "small"),
     "erasure": Act(("rights", "fulfil"), request="leaves"),
+    # Purged once more if it was killed early: each time is noted, by a clock that stands here.
     "rectification": Act(("rights", "fulfil", "--changes", "{folder}/changes.json"),
-                         request="corrects"),
+                         request="corrects", counts=("governance.rewritten",)),
     "rewriting": Act(("rights", "purge")),
     "rotation": Act(("keys", "rotate")),
     "restore": Act(("restore", "--from", "{folder}/state")),
