@@ -19,8 +19,6 @@ from governance.rights.kept import OURS
 from governance.rights.requests import OPEN, Request
 
 LATE, SOON, IN_TIME = "late", "soon", "in time"
-
-
 TO_ACKNOWLEDGE = ", to acknowledge"  # ends the kind of what is due where that is to tell of it
 
 
