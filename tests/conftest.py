@@ -3,13 +3,13 @@
 import json
 import os
 import shutil
-from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support import measuring
 from tests.support.examples import register
 from tests.support.installation import Demo, Installation, feeds, policy_with
 from tests.support.shared import once
@@ -35,7 +35,7 @@ SLOW = {
     "test_warehouse_left_states",
 }  # fmt: skip
 # Coverage makes what it measures half as long again. These files and folders run what the tests of
-# its own room measure; their fixtures aren't measured either.
+# its own room measure; their fixtures aren't measured either, but for those that all share.
 UNMEASURED = SLOW | {
     "external", "properties", "ui", "test_dbt_isolation", "test_dbt_unit_tests",
     "test_governance_backup", "test_governance_bytes", "test_governance_canaries",
@@ -55,8 +55,9 @@ MEMORY, ENOUGH = Path("/dev/shm"), 8 << 30  # noqa: S108  # bytes; a whole sessi
 register()  # before Hypothesis looks for the profile that it is called with
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Keep what tests write in memory, where there is room: their many small files sync often."""
+    config.pluginmanager.register(measuring)  # of a folder's own hooks, shared fixtures call none
     if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
@@ -71,19 +72,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.unmeasured)
         if "properties" in place:
             item.add_marker(pytest.mark.property)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Measure no coverage of what is unmeasured; its fixtures, the greatest part, are meant too."""
-    plugin = item.config.pluginmanager.getplugin("_cov")
-    if not plugin or not plugin.cov_controller or not item.get_closest_marker("unmeasured"):
-        return (yield)
-    plugin.cov_controller.pause()
-    try:
-        return (yield)
-    finally:
-        plugin.cov_controller.resume()
 
 
 @pytest.fixture
