@@ -20,8 +20,9 @@ TESTS = Path(__file__).parent
 # it does single tests of other files that are marked.
 SLOW = {
     "test_dbt_incremental", "test_docs_rights_on_the_demo", "test_examples_cdnow_run",
-    "test_governance_backup_killed", "test_governance_bulk", "test_governance_custody_vault",
-    "test_governance_gate_what_ran", "test_governance_kept_newest", "test_governance_lapse",
+    "test_governance_backup_killed", "test_governance_bulk", "test_governance_bytes",
+    "test_governance_custody_vault", "test_governance_gate_what_ran",
+    "test_governance_kept_newest", "test_governance_lapse",
     "test_governance_lost", "test_governance_rights_fitted", "test_governance_rights_known",
     "test_governance_rights_moments", "test_governance_rights_notices_owed",
     "test_governance_rights_numbers", "test_governance_rights_pending",
@@ -38,12 +39,13 @@ SLOW = {
 # its own room measure; their fixtures aren't measured either, but for those that all share.
 UNMEASURED = SLOW | {
     "external", "properties", "ui", "test_dbt_isolation", "test_dbt_unit_tests",
-    "test_governance_backup", "test_governance_bytes", "test_governance_canaries",
-    "test_governance_consent",
+    "test_governance_backup", "test_governance_canaries", "test_governance_consent",
+    "test_governance_consent_asking", "test_governance_custody", "test_governance_expiry",
     "test_governance_gate_closes", "test_governance_gate_python_assets",
     "test_governance_query", "test_governance_receipt", "test_governance_rights_erasure",
     "test_governance_rights_notices", "test_governance_rights_rectification",
     "test_governance_rotation", "test_governance_unpublish", "test_governance_withdrawal",
+    "test_ingest_added", "test_ingest_undone",
     "test_orchestration_blocking", "test_orchestration_graph", "test_orchestration_hostile",
     "test_orchestration_transform", "test_warehouse_kills",
 }  # fmt: skip
