@@ -17,7 +17,8 @@ from warehouse.errors import RuleBrokenError
 
 SHAPE = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 ANYWHERE = re.compile(f"(?=({SHAPE.pattern}))", re.IGNORECASE)  # after other such letters, too
-ENCODED = re.compile(r";base64,([0-9A-Za-z+/]+=*)")  # a picture within a text
+# A picture within a text, be it wrapped over lines.
+ENCODED = re.compile(r";base64,([0-9A-Za-z+/\s]+)", re.IGNORECASE)
 
 
 def require_unkeyed(connection: duckdb.DuckDBPyConnection, where: str, text: str) -> None:
@@ -59,5 +60,12 @@ def require_unkeyed(connection: duckdb.DuckDBPyConnection, where: str, text: str
 
 def _decoded(text: str) -> str:
     """Return a text with what is encoded within it, such as an SVG as metadata, behind it."""
-    found = [encoded[: len(encoded) // 4 * 4] for encoded in ENCODED.findall(text)]
-    return "\n".join([text, *(b64decode(one).decode(errors="replace") for one in found)])
+    found = [re.sub(r"\s", "", encoded) for encoded in ENCODED.findall(text)]
+    return "\n".join([text, *(_plain(one) for one in found)])
+
+
+def _plain(encoded: str) -> str:
+    """Return what base64 says, whether its end is filled up or not; a lone last letter is none."""
+    if len(encoded) % 4 == 1:
+        encoded = encoded[:-1]
+    return b64decode(encoded + "==").decode(errors="replace")

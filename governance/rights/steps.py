@@ -111,26 +111,29 @@ def _require_told_beforehand(request: Request, step: str, told: str | None) -> N
     """Refuse to end a restriction of which nobody says how its subject was told (Art. 18(3)).
 
     It stops everything from when it is opened, so refusing it ends it, too. Who refuses another
-    request tells its subject with the answer.
+    request tells its subject with the answer; of a legal hold, nobody has to be told.
     """
-    if step != "refused" or bool(told) == (request.type == RESTRICTION):
+    if step not in ("refused", LIFTED) or request.is_hold:
+        return
+    if bool(told) == (request.type == RESTRICTION):
         return
     if told:
         raise UsageError(
             "only of a restriction it is noted how the subject was told of the refusal beforehand",
             "leave out --told",
         )
+    also = ", its ground and where to complain" if step == "refused" else ""
     raise UsageError(
-        "a restriction stops everything from when it is opened: refusing it ends that, of which"
-        " the subject has to be told beforehand (GDPR Art. 18(3))",
-        "tell the subject of the refusal, its ground and where to complain; `--told ...` notes how",
+        "a restriction stops everything from when it is opened: this ends that, of which the"
+        " subject has to be told beforehand (GDPR Art. 18(3))",
+        f"tell the subject of it{also}; `--told ...` notes how",
         rule="request.untold",
     )
 
 
 def _lift(request: Request) -> str:
-    """Return the command that lifts a restriction."""
-    return f"assent rights lift {request.request_id} --told ..."
+    """Return the command that lifts a restriction, or a legal hold."""
+    return f"assent rights lift {request.request_id}{'' if request.is_hold else ' --told ...'}"
 
 
 def _require_extendable(policy: Policy, request: Request) -> None:

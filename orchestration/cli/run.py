@@ -40,7 +40,7 @@ def run(as_of: datetime | None, select: str | None) -> None:
     day = as_of.date().isoformat() if as_of else newest
     click.echo(f"Segmenting, as of {day}", err=True)
     outcome = run_job("segment", partition=day, select=select)
-    _succeed(outcome)
+    _succeed(outcome, parts=bool(select))
     print_summary(past=date.fromisoformat(day) if day != newest else None)
 
 
@@ -58,7 +58,7 @@ def _require_possible(day: date) -> None:
         )
 
 
-def _succeed(outcome: Any) -> None:
+def _succeed(outcome: Any, *, parts: bool = False) -> None:
     """Raise what a run failed with, as one error with the highest claim."""
     if outcome.success:
         return
@@ -70,6 +70,10 @@ def _succeed(outcome: Any) -> None:
         )
     text = "\n".join(dict.fromkeys(str(error) for error in errors))
     broken = any(isinstance(error, RuleBrokenError) for error in errors)
+    if broken and parts:
+        text += (
+            "\n  -> first run `assent run` whole: what wasn't selected is as an earlier run made it"
+        )
     raise (RuleBrokenError if broken else UsageError)(text)
 
 

@@ -316,3 +316,17 @@ def test_what_is_typical_is_what_was_released(small, who, tmp_path):
                      f" (select min(segmentation_key) {others} group by segment_id)")  # fmt: skip
     assert len(one.members()) < len(small.members())
     assert one.assent("explain", who, "--json").json == before
+
+
+def test_where_the_model_has_to_be_read_a_customer_is_told_all_the_same(small, who, tmp_path):
+    """As the program does it, which leaves out what most commands on rights do without."""
+    from orchestration import model_store
+
+    one = small.copy(tmp_path / "home")
+    for file in one.home.artefacts.glob(f"segmentation/*/{model_store.DECIDING}*"):
+        file.unlink()
+    number = one.assent("rights", "open", who, "explanation", "--json").json["request_id"]
+    assert one.assent("rights", "verify", number, "--method", "by letter").status == 0
+    done = one.process("rights", "fulfil", number, "--unencrypted", "--to", str(tmp_path))
+    assert done.status == 0, done.said
+    assert (tmp_path / "explanation.html").exists()

@@ -97,6 +97,7 @@ def test_a_denial_that_moves_no_clock_is_judged_anew(small, tmp_path):
     done = one.assent("run", "--select", f'key:"landing/clocks" or {RELEASE}')
     assert done.status == 1, done.said
     assert "permission.segmentation: not judged" in done.err
+    assert "first run `assent run` whole" in done.err
     with one.warehouse() as connection:
         assert connection.execute(assigned).fetchall() == before
     assert who not in one.in_mart()

@@ -1,0 +1,45 @@
+"""Leaving out what a library loads unasked.
+
+Belongs here: refusing such an import. Does not belong here: which commands do without (``main``).
+"""
+
+import sys
+from collections.abc import Sequence
+from dis import opmap
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import FrameType, ModuleType
+
+
+class LeftOut(MetaPathFinder):
+    """Lets a module be imported by statements of Python alone.
+
+    DuckDB imports pandas at the first parameter, to tell whether that is a value of it, and pyarrow
+    does at the first array; both do without. To their compiled code it isn't installed, then;
+    whoever writes `import pandas` gets it.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Refuse the module unless a statement asks for it; leave all others to who comes next.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            If compiled code asks for it.
+        """
+        if fullname == self.name and not _stated():
+            raise ModuleNotFoundError(f"{fullname} is left out", name=fullname)
+        return None
+
+
+def _stated() -> bool:
+    """Tell whether the import under way is a statement: what is executed there, or a call."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame and frame.f_code.co_filename.startswith("<frozen importlib"):
+        frame = frame.f_back
+    return frame is not None and frame.f_code.co_code[frame.f_lasti] == opmap["IMPORT_NAME"]
