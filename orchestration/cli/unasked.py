@@ -17,22 +17,25 @@ class LeftOut(MetaPathFinder):
     DuckDB imports pandas at the first parameter, to tell whether that is a value of it, and pyarrow
     does at the first array; both do without. To their compiled code it isn't installed, then;
     whoever writes `import pandas` gets it.
+
+    DuckDB asks again for every value: of very many, to refuse takes longer than to load it once.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, times: int = 2_000) -> None:
+        self.name, self.times = name, times
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Refuse the module unless a statement asks for it; leave all others to who comes next.
+        """Refuse the module, so many times, unless a statement asks; leave others to who is next.
 
         Raises
         ------
         ModuleNotFoundError
             If compiled code asks for it.
         """
-        if fullname == self.name and not _stated():
+        if fullname == self.name and self.times and not _stated():
+            self.times -= 1
             raise ModuleNotFoundError(f"{fullname} is left out", name=fullname)
         return None
 

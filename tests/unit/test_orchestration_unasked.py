@@ -46,3 +46,8 @@ def test_a_statement_gets_it_and_compiled_code_takes_its_values_then():
         "assert connection.execute('select a + ? as a from frame', [1]).df()['a'].to_list() == [2]"
     )
     assert done(code).stdout == "True\n"
+
+
+def test_of_very_many_values_it_is_loaded_once():
+    many = "assert connection.execute('select len(?)', [[*range(3_000)]]).fetchall() == [(3_000,)]"
+    assert done(many).stdout == "True\n"
