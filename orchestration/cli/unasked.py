@@ -5,7 +5,7 @@ Belongs here: refusing such an import. Does not belong here: which commands do w
 
 import sys
 from collections.abc import Sequence
-from dis import opmap
+from dis import get_instructions, opmap
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import FrameType, ModuleType
@@ -34,15 +34,21 @@ class LeftOut(MetaPathFinder):
         ModuleNotFoundError
             If compiled code asks for it.
         """
-        if fullname == self.name and self.times and not _stated():
+        if fullname == self.name and self.times and not _stated(fullname):
             self.times -= 1
             raise ModuleNotFoundError(f"{fullname} is left out", name=fullname)
         return None
 
 
-def _stated() -> bool:
-    """Tell whether the import under way is a statement: what is executed there, or a call."""
+def _stated(module: str) -> bool:
+    """Tell whether the import under way is a statement that names a module, or what is within it.
+
+    A statement may load compiled code, too, which asks for more while it is loaded.
+    """
     frame: FrameType | None = sys._getframe(2)
     while frame and frame.f_code.co_filename.startswith("<frozen importlib"):
         frame = frame.f_back
-    return frame is not None and frame.f_code.co_code[frame.f_lasti] == opmap["IMPORT_NAME"]
+    if frame is None or frame.f_code.co_code[frame.f_lasti] != opmap["IMPORT_NAME"]:
+        return False
+    named = (i.argval for i in get_instructions(frame.f_code) if i.offset == frame.f_lasti)
+    return bool(next(named).partition(".")[0] == module)

@@ -11,12 +11,14 @@ LEFT_OUT = """
 import sys
 from orchestration.cli.unasked import LeftOut
 sys.meta_path.insert(0, LeftOut("pandas"))
-import duckdb, pyarrow
+import duckdb, pyarrow, pyarrow.compute
 connection = duckdb.connect()
 """
+SCAN = "connection.register('found', pyarrow.table({'a': [1]}))\n"  # by a module of pyarrow's
 COMPILED = {
     "a parameter": "assert connection.execute('select ?', [1]).fetchall() == [(1,)]",
     "an array": "assert len(pyarrow.array(['a'])) == 1",
+    "a data set": f"{SCAN}assert connection.execute('select a from found').fetchall() == [(1,)]",
     "a table": "assert pyarrow.table({'a': [1]}).filter(pyarrow.compute.field('a') == 1).num_rows",
 }
 
@@ -25,7 +27,7 @@ def done(code: str, *, left_out: bool = True) -> "subprocess.CompletedProcess[st
     """Run some lines of Python, and tell in the end whether pandas is loaded."""
     code = f"{LEFT_OUT if left_out else LEFT_OUT.replace('sys.meta_path', '#')}\n{code}\n"
     return subprocess.run(
-        [sys.executable, "-c", f"import pyarrow.compute\n{code}print('pandas' in sys.modules)"],
+        [sys.executable, "-c", f"{code}print('pandas' in sys.modules)"],
         cwd=PROJECT, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
