@@ -47,5 +47,8 @@ def test_a_key_is_refused(connection, text):
 
 
 @pytest.mark.parametrize("end", ["", "A", "A===", "AAAAA===", "AAAAA", "ab=====", " words follow"])
-def test_what_holds_none_is_kept_however_it_ends(connection, end):
-    require_unkeyed(connection, "the asset a", f"{uuid4()} data:x;base64,{end}")
+def test_what_holds_none_is_kept_however_it_ends_and_hides_no_key_beside_it(connection, end):
+    none = f"{uuid4()} data:x;base64,{end}"
+    require_unkeyed(connection, "the asset a", none)
+    with pytest.raises(RuleBrokenError, match="the key of a subject"):
+        require_unkeyed(connection, "the asset a", f"{KEY} {none}")
