@@ -28,7 +28,8 @@ def built_whole(manifest: Mapping[str, Any]) -> set[str]:
     """Return the models of which no row is of an older build.
 
     An incremental model keeps what older builds wrote, one that reads itself may, and so may what
-    is made from either; but from rows that have a day of their own (`event_day`), that is judged.
+    is made from either; but from rows that have a day of their own (`event_day`), that is judged:
+    of the purposes' own baskets and categories (``expectations.ages``), and of no other model.
     """
     models = models_of(manifest)
     names = {node["unique_id"]: name for name, node in models.items()}
