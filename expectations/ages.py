@@ -26,10 +26,10 @@ from governance.clocks import Clocks
 from governance.policy.columns import allowed_columns, purpose_named
 from governance.policy.model import Policy
 from governance.policy.words import TRANSACTION_ATTRIBUTES
-from warehouse.catalogue import columns, tables
+from warehouse.catalogue import relations, tables
 from warehouse.sql import identifier, quoted
 
-ROWS = ("baskets", "categories")  # the shorter relation first
+DAY = "event_day"  # of a row of transactions, in every model that brings them to a purpose
 Oldest = tuple[date | None, str]  # a day, and the table whose it is
 
 
@@ -120,18 +120,47 @@ def _oldest_row(
             oldest_then = oldest_of_snapshot(policy, purpose, names)
             older = f"where as_of < date {quoted(clocks.as_of)}"
             days.append((named, f"select min({oldest_then}) from {table} {older}"))
-    for rows in ROWS:
-        table = f"consented.int_{purpose}_{rows}"
-        if "event_day" in columns(connection, *table.split(".")):
-            # Only those older than what is known already: mostly none, so none are read.
-            older = "where event_day < coalesce($oldest, date 'infinity')"
-            days.append((table, f"select min(event_day) from {table} {older}"))
+    for table, quoted_table in _dated(connection, purpose):
+        # Only those older than what is known already: mostly none, so none are read.
+        older = f"where {DAY} < coalesce($oldest, date 'infinity')"
+        days.append((table, f"select min({DAY}) from {quoted_table} {older}"))
     oldest: date | None = None
     where = ""
     for table, query in days:
         (found,) = one(connection, f"select least($oldest, ({query})::date)", oldest=oldest)
         oldest, where = found, where if found == oldest else table
     return oldest, where
+
+
+def uncovered(connection: duckdb.DuckDBPyConnection, purpose: str) -> int:
+    """Return how many rows a purpose has from before a consent that doesn't cover them.
+
+    Of transactions, behind its marts; needs ``proof_lawful``.
+    """
+    (any_since,) = one(connection, f"select count(*) from {LAWFUL} where since is not null")
+    if not any_since:
+        return 0
+    counts = [
+        one(
+            connection,
+            f"select count(*) from {table} as r join {LAWFUL} as l"
+            f" on l.key = r.{identifier(f'{purpose}_key')} where r.{DAY} <= l.since",
+        )[0]
+        for _, table in _dated(connection, purpose)
+    ]
+    return sum(counts)
+
+
+def _dated(connection: duckdb.DuckDBPyConnection, purpose: str) -> list[tuple[str, str]]:
+    """Return the relations with rows of transactions for a purpose, each also as SQL.
+
+    All of them: the column gate lets none bring rows to a purpose without their day and its key.
+    """
+    return [
+        (f"{schema}.{name}", f"{identifier(schema)}.{identifier(name)}")
+        for (schema, name), found in relations(connection).items()
+        if schema != "marts" and {DAY, f"{purpose}_key"} <= found.columns.keys()
+    ]
 
 
 def _oldest_record(

@@ -12,7 +12,7 @@ from decimal import ROUND_FLOOR, Decimal
 import duckdb
 
 from expectations import gx, proof
-from expectations.ages import Mart, check_retention, oldest_of_snapshot
+from expectations.ages import Mart, check_retention, oldest_of_snapshot, uncovered
 from expectations.fill import Fill, least_share, partial
 from expectations.gx import Outcome
 from expectations.result import Result, Status, Table, by_id, result, unjudged
@@ -221,11 +221,12 @@ def _is_figure(type_: str) -> bool:
 
 
 def _permission(mart: _Mart) -> Result:
-    """Judge whether every subject of every mart may be in it."""
+    """Judge whether every subject of every mart may be in it, with the data behind them."""
     rule = by_id(mart.policy)[f"permission.{mart.purpose}"]
     outcomes = mart.found("permission")
     failed = [o for o in outcomes if o.failed] or len(outcomes) < len(mart.tables)
     unlawful = sum(o.unexpected or 0 for o in outcomes)
+    unlawful += uncovered(mart.connection, mart.purpose)
     least = mart.policy.thresholds.bias.smallest_group
     found = {(reason, "yes" if permitted else "no"): subjects
              for reason, permitted, subjects in proof.reasons(mart.connection)}  # fmt: skip

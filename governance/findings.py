@@ -139,6 +139,13 @@ _WORDINGS = {
         f"chooses, joins or groups rows by {{made}} ({{detail}}), {_LOST}",
         _TAKE_IT,
     ),
+    "undated": _Wording(
+        "violation",
+        "reads rows of {detail} without their `event_day` and key, or adds them up: nobody could"
+        " tell how old they are, or whether a consent covers them",
+        "take them row by row through `permitted_rows` (dbt_project/macros/permission.sql), and add"
+        " them up in a model that reads that one",
+    ),
     "unread": _Wording(
         "gap",
         "can't be judged: {detail}",

@@ -15,11 +15,12 @@ called so, in every model (``keying``).
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from governance.dated import SPECIAL_VALUES, undated
 from governance.findings import Finding, refuse, worded
 from governance.keying import judge_keys
 from governance.lineage.graph import UNKNOWN, Form, Lineage, Made, Ref, Relation, Use
 from governance.lineage.landing import LANDING, Meaning, meaning
-from governance.lineage.marts import MART, mart_purpose
+from governance.lineage.marts import MART, PERMITTED, behind, mart_purpose, marts_of
 from governance.policy.columns import allowed_columns, purpose_named
 from governance.policy.model import Policy
 
@@ -29,14 +30,12 @@ CONSENT = "int_consent_"
 AS_OF = "as_of"
 
 # What the other models may know of permission, and what it was decided from stays behind it.
-PERMITTED = "int_consent_permitted"
 OUTCOMES = frozenset(
     {"subject_key", "purpose", "purpose_key", "permitted", "permitted_now", "consented_on"}
 )
 
 # Values that reveal a special category are found and left out for every purpose: a condition on
 # them reads these attributes so that they enter nothing.
-SPECIAL_VALUES = "int_transactions_special_values"
 LEFT_OUT_BY = frozenset({"category", "product_group"})
 
 
@@ -112,13 +111,16 @@ class _Judge:
 
     def findings(self) -> Iterator[Finding]:
         """Return all findings of the purpose."""
-        marts = [r for r in self._mine("model") if r.name.startswith(MART)]
+        marts = marts_of(self.policy, self.lineage, self.purpose)
         for mart in marts:
             for column in mart.columns:
                 yield from self._column(mart.name, column)
         yield from self._absent(marts)
-        for model in [*_behind(self.lineage, marts), *_of_kind(self.lineage, "operation")]:
+        models = behind(self.lineage, marts)
+        for model in [*models, *_of_kind(self.lineage, "operation")]:
             yield from self._rows(model)
+        for found in undated(self.lineage, models, self.purpose):
+            yield self._word("undated", found.model, "", [], found.source)
         for model in _astray(self.lineage):
             for why in model.unread:
                 yield self._word("unread", model.name, "", [], why)
@@ -269,24 +271,11 @@ def _of_kind(lineage: Lineage, kind: str) -> list[Relation]:
     return [relation for relation in lineage.relations.values() if relation.kind == kind]
 
 
-def _behind(lineage: Lineage, marts: Iterable[Relation]) -> list[Relation]:
-    """Return marts and the models that they read, as far as the door of permission."""
-    reached: dict[str, Relation] = {}
-    waiting = [mart.name for mart in marts]
-    while waiting:
-        name = waiting.pop()
-        relation = lineage.relations.get(name)
-        if relation and relation.kind == "model" and name not in (PERMITTED, *reached):
-            reached[name] = relation
-            waiting += lineage.parents(name)
-    return [reached[name] for name in sorted(reached)]
-
-
 def _astray(lineage: Lineage) -> list[Relation]:
     """Return models that can't be read and that no mart reads: they may touch any table."""
     models = _of_kind(lineage, "model")
     marts = [model for model in models if model.name.startswith(MART)]
-    judged = {model.name for model in _behind(lineage, marts)}
+    judged = {model.name for model in behind(lineage, marts)}
     return [
         m for m in models if m.unread and m.name not in judged and not m.name.startswith(CONSENT)
     ]

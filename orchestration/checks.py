@@ -20,7 +20,7 @@ from governance.aging import present_day
 from governance.backup import oldest_salts
 from governance.clocks import Clocks
 from governance.gate import judge_columns
-from governance.lineage.manifest import built_whole
+from governance.lineage.keeping import built_whole
 from governance.policy.rules import KINDS, Rule, rules
 from governance.policy.words import FEEDS, HOLDING_STATES, SEGMENT_PURPOSE
 from governance.rights import custody, expiry

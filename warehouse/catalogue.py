@@ -49,19 +49,22 @@ class Relation:
 
 
 def relations(
-    connection: duckdb.DuckDBPyConnection, database: str
+    connection: duckdb.DuckDBPyConnection, database: str | None = None
 ) -> dict[tuple[str, str], Relation]:
-    """Return the tables and views of a database by schema and name, in order; no temporary ones."""
+    """Return the tables and views of a database by schema and name, in order; no temporary ones.
+
+    ``database`` is the alias of an attached one; by default the current.
+    """
     rows = connection.execute(
-        "with named as ("
+        "with of as (select coalesce($database, current_database()) as name), named as ("
         " select schema_name, table_name, 'table' as kind from duckdb_tables()"
-        " where database_name = $database and not temporary"
+        " where database_name = (select name from of) and not temporary"
         " union all select schema_name, view_name, 'view' from duckdb_views()"
-        " where database_name = $database and not internal and not temporary)"
+        " where database_name = (select name from of) and not internal and not temporary)"
         " select schema_name, table_name, kind,"
         " list(column_name order by column_index), list(data_type order by column_index)"
         " from named join duckdb_columns() using (schema_name, table_name)"
-        " where database_name = $database group by all order by all",
+        " where database_name = (select name from of) group by all order by all",
         {"database": database},
     ).fetchall()
     return {

@@ -11,6 +11,7 @@ from typing import Any
 from governance.lineage.graph import Form, Lineage, Made, Ref, Relation, Use
 from governance.lineage.hidden import expanded, hidden_uses, is_dynamic
 from governance.lineage.jinja import asked
+from governance.lineage.keeping import BASKETS, CARRIES, unjudged
 from governance.lineage.landing import SOURCES
 from governance.lineage.manifest import (
     Node,
@@ -113,7 +114,9 @@ class _Project:
         name = self.by_place.get(parts[-2:])
         if name is None or (self.databases and not {*parts[:-2]} <= self.databases):
             return None
-        if name in self.begun and name not in self.done:  # an incremental model reads itself
+        if name in self.begun and name not in self.done:
+            if name != BASKETS:
+                raise UnreadableError(CARRIES)
             columns = tuple(self.models[name].get("columns", ()))
         else:
             relation = self.done[name] if name in self.done else self.model(name)
@@ -154,7 +157,8 @@ class _Project:
         uses = tuple(dict.fromkeys([*relation.uses, *found.uses]))
         texts = (node.get("raw_code") or "", *hooks_of(node))
         unread = (*relation.unread, *found.unread, *self._asked(*texts))
-        return replace(relation, uses=uses, unread=unread)
+        unread += tuple(unjudged(relation.name, node, macros))
+        return replace(relation, uses=uses, unread=tuple(dict.fromkeys(unread)))
 
     def _asked(self, *texts: str) -> tuple[str, ...]:
         """Return why texts in Jinja may write other SQL when they run, if they may."""

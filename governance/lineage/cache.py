@@ -29,6 +29,7 @@ from warehouse.journal import write_durably
 _OF_A_MODEL = (
     "database", "schema", "alias", "language", "compiled_code", "raw_code", "depends_on",
 )  # fmt: skip
+_CONFIGURED = ("materialized", "incremental_strategy")
 
 
 def fingerprint(manifest: Mapping[str, Any], sources: Mapping[str, Sequence[str]] = SOURCES) -> str:
@@ -43,6 +44,7 @@ def fingerprint(manifest: Mapping[str, Any], sources: Mapping[str, Sequence[str]
                 list(node.get("columns", ())),
                 classes_of(node),
                 hooks_of(node),
+                *(node.get("config", {}).get(key) for key in _CONFIGURED),
             ]
             for name, node in models_of(manifest).items()
         },

@@ -8,7 +8,7 @@ Deny by default: what isn't known to be the same in every run counts as decided 
 (``target``, ``flags``, ``execute``, ``env_var``, ``modules``, ``run_query``, ...).
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import cache
 
 from jinja2 import Environment, TemplateError, meta, nodes
@@ -47,6 +47,25 @@ def asked(text: str, macros: Collection[str], project: str = "") -> list[str]:
         return ["what can't be parsed"]
 
 
+def names_itself(text: str, macros: Mapping[str, str]) -> bool:
+    """Return whether a model names its own table, or calls a macro of the project that does.
+
+    What stands in a text within it is left out: hooks, which `config` is given as such.
+    """
+    waiting, read = [text], set[str]()
+    while waiting:
+        try:
+            tree = _environment().parse(waiting.pop())
+        except TemplateError:  # which is a gap
+            continue
+        if any(name.name == TABLE for name in tree.find_all(nodes.Name)):
+            return True
+        called = {_last_name(call.node) for call in tree.find_all(nodes.Call)}
+        waiting += [macros[name] for name in (called & macros.keys()) - read]
+        read |= called
+    return False
+
+
 def without_parameters(text: str) -> str:
     """Return a macro without the names of its parameters, but for those that are keywords too.
 
@@ -81,6 +100,10 @@ def _by_chance(applied: nodes.Filter) -> bool:
     """Return whether a filter is given the name of the one that picks: `map('random')`."""
     named = [a.value for a in applied.args if isinstance(a, nodes.Const)]
     return CHANCE in named
+
+
+def _last_name(node: nodes.Node) -> str:
+    return str(getattr(node, "name", "") or getattr(node, "attr", ""))
 
 
 def _is_name(node: nodes.Node | None, name: str) -> bool:

@@ -3,7 +3,6 @@
 Belongs here: look-ups in the manifest's JSON. Does not belong here: reading SQL (``query``).
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,42 +13,12 @@ READ = ("model", "operation", "test", "unit_test", "analysis")
 DBT_OWN = ("dbt", "dbt_duckdb")  # packages that come with dbt
 # What dbt looks for by a prefix; how schemas are named says nothing about columns.
 OVERRIDES, SCHEMA_NAME = ("materialization_", "default__", "duckdb__"), "generate_schema_name"
-DAY = "event_day"  # of a row, whenever it was written
-ITSELF = re.compile(r"\{[{%][^}]*\bthis\b")
 
 
 def models_of(manifest: Mapping[str, Any]) -> dict[str, Node]:
     """Return the models of a manifest by name."""
     nodes = manifest.get("nodes", {}).values()
     return {node["name"].lower(): node for node in nodes if node["resource_type"] == "model"}
-
-
-def built_whole(manifest: Mapping[str, Any]) -> set[str]:
-    """Return the models of which no row is of an older build.
-
-    An incremental model keeps what older builds wrote, one that reads itself may, and so may what
-    is made from either; but from rows that have a day of their own (`event_day`), that is judged:
-    of the purposes' own baskets and categories (``expectations.ages``), and of no other model.
-    """
-    models = models_of(manifest)
-    names = {node["unique_id"]: name for name, node in models.items()}
-    keeping = [name for name, node in models.items() if _keeps_older(node)]
-    older = set(keeping)
-    while keeping:
-        kept = keeping.pop()
-        if DAY in models[kept].get("columns", {}):
-            continue
-        children = {
-            name for name, node in models.items()
-            if kept in map(names.get, node.get("depends_on", {}).get("nodes", ()))
-        }  # fmt: skip
-        keeping += children - older
-        older |= children
-    return set(models) - older
-
-
-def _keeps_older(node: Node) -> bool:
-    return node["config"]["materialized"] == "incremental" or bool(ITSELF.search(node["raw_code"]))
 
 
 def classes_of(node: Node) -> dict[str, str]:

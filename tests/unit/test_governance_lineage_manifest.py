@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from governance.lineage.manifest import built_whole
+from governance.lineage.keeping import built_whole
 
 Manifest = dict[str, Any]
 
