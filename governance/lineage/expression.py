@@ -140,8 +140,8 @@ def _within_group(node: exp.WithinGroup, scope: Scope) -> Made:
 
 
 def _window(node: exp.Window, scope: Scope) -> Made:
-    made = made_from(node.this, scope)
-    return combined([made, *_over(node, scope)])
+    made = combined([made_from(node.this, scope), *_over(node, scope)])
+    return Made(made.refs, aggregate=True)  # it looks at other rows, even for one value: `lag`
 
 
 def _over(window: exp.Window, scope: Scope) -> Iterator[Made]:

@@ -47,7 +47,7 @@ class Made:
     refs : mapping of Ref to Form
         The columns it is made from, each in the nearest form in which it occurs.
     aggregate : bool
-        Whether an aggregate is involved at all; ``count(*)`` is one without any columns.
+        Whether an aggregate or a window is involved; ``count(*)`` is one without any columns.
     """
 
     refs: Mapping[Ref, Form] = field(default_factory=dict)

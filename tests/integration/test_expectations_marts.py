@@ -184,6 +184,14 @@ POISON = {
         " select segmentation_key, date '2024-03-22' as event_day, 'DELI' as category, 0 as value"
         " from marts.mart_segmentation limit 1",
     ),
+    "a row older than its retention in a model that somebody added": (
+        f"retention.{S}.category", "create table consented.int_segmentation_log as"
+        " select segmentation_key, date '2024-03-22' as event_day from marts.mart_segmentation",
+    ),
+    "data from before the consent in a model that somebody added": (
+        f"permission.{OFF}", "create view consented.int_offers_lines as"
+        f" select {key(5, OFF)} as offers_key, date '2024-05-31' as event_day",
+    ),
     "a mart that remembers more than its rows": (
         f"retention.{S}.occurred_at", "update marts.mart_segmentation set tenure_days = 99"
         " where as_of = date '2024-06-29'",
@@ -260,7 +268,7 @@ POISON = {
         f"reconciliation.marts.{S}", "update marts.mart_segmentation"
         f" set value_total = value_total + 0.01 where segmentation_key = {key(0, S)}",
     ),
-    "data from before the consent": (
+    "amounts from before the consent": (
         f"reconciliation.marts.{OFF}", "insert into consented.int_offers_baskets by name select"
         f" {key(5, OFF)} as offers_key, date '2024-06-01' as event_day, 1 as lines, 5 as value",
     ),

@@ -23,7 +23,7 @@ LISTED = OF_SUBJECT.replace(
     "select subject_key, count", "select [subject_key] as subject_key, count"
 )
 LEFT_JOIN = """
-{{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail') }}
+{{ config(materialized='table') }}
 select c.subject_key, t.quantity::bigint as lines
 from {{ ref('stg_transactions__transactions') }} as t
 left join {{ ref('stg_customers__customers') }} as c

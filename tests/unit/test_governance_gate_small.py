@@ -26,10 +26,14 @@ def judged(policy: Policy, project: Manifest) -> list[Finding]:
 SMALL = {
     "stg_t": "select * from landing.transactions",
     "stg_k": "select * from landing.purpose_keys",
+    "int_rows": (
+        "select t.subject_key, t.event_day, t.basket_id, t.row_key,"
+        " k.purpose_key as segmentation_key"
+        " from m.stg_t as t join m.stg_k as k using (subject_key)"
+    ),
     "mart_segmentation": (
-        "select (select as_of from landing.clocks) as as_of, k.purpose_key as segmentation_key,"
-        " max(t.event_day) as recency_days from m.stg_t as t join m.stg_k as k using (subject_key)"
-        " group by k.purpose_key"
+        "select (select as_of from landing.clocks) as as_of, t.segmentation_key,"
+        " max(t.event_day) as recency_days from m.int_rows as t group by t.segmentation_key"
     ),
 }
 
@@ -93,7 +97,9 @@ def test_the_key_of_a_subject_is_called_so_in_every_model(
 
 
 def test_raw_where_aggregated_is_asked_for(small: Policy) -> None:
-    project = manifest(SMALL | {"mart_segmentation_x": "select basket_id as visits from m.stg_t"})
+    project = manifest(
+        SMALL | {"mart_segmentation_x": "select basket_id as visits from m.int_rows"}
+    )
     found = judged(small, edited(project, "mart_segmentation", ("max(t.event_day)", "t.event_day")))
     assert {(f.asset, f.column, f.kind) for f in found} == {
         ("mart_segmentation", "recency_days", "violation"),
@@ -144,6 +150,55 @@ def test_what_dbt_runs_beside_the_models_is_judged(small: Policy) -> None:
     assert {(f.kind, f.attributes) for f in found} == {("gap", ()), ("violation", ("age_years",))}
 
 
+def rows(**columns: str) -> str:
+    made = {"event_day": "t.event_day", "segmentation_key": "k.purpose_key"} | columns
+    listed = ", ".join(f"{sql} as {name}" for name, sql in made.items() if sql)
+    return f"select {listed} from m.stg_t as t join m.stg_k as k using (subject_key)"
+
+
+LAST = "max(t.event_day) over (partition by t.subject_key)"
+PASSED = "select t.subject_key, t.event_day, t.basket_id from m.stg_t as t"
+
+
+@pytest.mark.parametrize(
+    ("models", "found"),
+    [
+        ({"int_rows": rows()}, []),
+        ({"int_rows": rows(basket_id="t.basket_id || '!'")}, []),
+        ({"int_rows": rows(event_day="")}, ["int_rows"]),
+        ({"int_rows": rows(event_day=LAST)}, ["int_rows"]),
+        ({"int_rows": rows(basket_id="count(*) over (partition by t.subject_key)")}, ["int_rows"]),
+        ({"int_rows": rows(basket_id="lag(t.basket_id) over (order by t.event_day)")},
+         ["int_rows"]),
+        ({"int_rows": rows(segmentation_key="", churn_prevention_key="k.purpose_key")},
+         ["int_rows"]),
+        ({"int_passed": PASSED, "int_rows": rows().replace("m.stg_t", "m.int_passed")}, []),
+        ({"int_passed": f"{PASSED} group by all having count(*) > 1",
+          "int_rows": rows(basket_id="t.basket_id").replace("m.stg_t", "m.int_passed")}, []),
+        ({"int_passed": PASSED.replace("t.basket_id", "count(*) as lines") + " group by all",
+          "int_rows": rows(basket_id="t.lines").replace("m.stg_t", "m.int_passed")},
+         ["int_passed"]),
+        ({"int_popular": "select basket_id, count(*) as times from m.stg_t group by all",
+          "mart_segmentation": SMALL["mart_segmentation"].replace(
+              "m.int_rows as t", "m.int_rows as t join m.int_popular as p using (basket_id)")},
+         ["int_popular"]),
+        ({"mart_segmentation": SMALL["mart_segmentation"].replace(
+            "m.int_rows as t", "m.int_rows as t where t.subject_key in (select subject_key from"
+            " m.stg_t where basket_id > '')")}, ["mart_segmentation"]),
+        ({"mart_segmentation": SMALL["mart_segmentation"].replace(
+            "m.int_rows as t", "landing.transactions as t join m.int_rows using (subject_key)")},
+         ["mart_segmentation"]),
+    ],
+)  # fmt: skip
+def test_transactions_reach_a_purpose_row_by_row_with_their_day(
+    small: Policy, models: dict[str, str], found: list[str]
+) -> None:
+    """Or nobody could judge how old they are."""
+    told = [f for f in judged(small, manifest(SMALL | models)) if "how old they are" in f.what]
+    assert [f.asset for f in told] == found
+    assert {(f.kind, f.rule) for f in told} <= {("violation", "minimisation.segmentation")}
+
+
 def test_rows_from_nowhere_are_a_gap(small: Policy) -> None:
     project = manifest(SMALL)
     visits = (" as recency_days", " as recency_days, (select count(*) from x.y) as visits")
@@ -156,9 +211,10 @@ def test_an_attribute_that_nothing_read_has_is_said_to_be_missing_there(small: P
     models = SMALL | {
         "stg_t": "select subject_key, event_day from landing.transactions",
         "int_t": "select t.*, t.basket_id from m.stg_t as t where t.basket_id <> ''",
-        "mart_segmentation": SMALL["mart_segmentation"]
-        .replace(" as recency_days", " as recency_days, count(distinct t.basket_id) as visits")
-        .replace("m.stg_t", "m.int_t"),
+        "int_rows": SMALL["int_rows"].replace("m.stg_t", "m.int_t"),
+        "mart_segmentation": SMALL["mart_segmentation"].replace(
+            " as recency_days", " as recency_days, count(distinct t.basket_id) as visits"
+        ),
     }
     found = {(f.kind, f.place, f.what) for f in judged(small, manifest(models))}
     assert found == {
@@ -241,7 +297,7 @@ def test_ways_around(small: Policy, sql: str, said: str) -> None:
         " as recency_days", " as recency_days, count(distinct t.basket_id) as visits"
     )
     models = {
-        "stg_t": SMALL["stg_t"], "stg_k": SMALL["stg_k"], "mart": inner,
+        **SMALL, "mart": inner,
         "stg_c": "select * from landing.customers", "mart_segmentation": "select * from m.mart",
     }  # fmt: skip
     assert judged(small, manifest(models)) == []

@@ -77,12 +77,6 @@ def test_json_and_back(chain: Lineage) -> None:
     assert more != chain
 
 
-def test_a_model_that_reads_itself_has_an_end() -> None:
-    first = manifest({"m1": "select x from landing.t union all select x from m.m1"})
-    first["nodes"]["model.assent.m1"]["columns"] = {"x": {}}
-    assert build(first, SOURCE).origins("m1", "x") == {X}
-
-
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
