@@ -184,14 +184,6 @@ POISON = {
         " select segmentation_key, date '2024-03-22' as event_day, 'DELI' as category, 0 as value"
         " from marts.mart_segmentation limit 1",
     ),
-    "a row older than its retention in a model that somebody added": (
-        f"retention.{S}.category", "create table consented.int_segmentation_log as"
-        " select segmentation_key, date '2024-03-22' as event_day from marts.mart_segmentation",
-    ),
-    "data from before the consent in a model that somebody added": (
-        f"permission.{OFF}", "create view consented.int_offers_lines as"
-        f" select {key(5, OFF)} as offers_key, date '2024-05-31' as event_day",
-    ),
     "a mart that remembers more than its rows": (
         f"retention.{S}.occurred_at", "update marts.mart_segmentation set tenure_days = 99"
         " where as_of = date '2024-06-29'",
@@ -268,7 +260,7 @@ POISON = {
         f"reconciliation.marts.{S}", "update marts.mart_segmentation"
         f" set value_total = value_total + 0.01 where segmentation_key = {key(0, S)}",
     ),
-    "amounts from before the consent": (
+    "data from before the consent": (
         f"reconciliation.marts.{OFF}", "insert into consented.int_offers_baskets by name select"
         f" {key(5, OFF)} as offers_key, date '2024-06-01' as event_day, 1 as lines, 5 as value",
     ),
@@ -384,22 +376,6 @@ def test_a_mart_that_was_not_built_is_not_judged(warehouse: duckdb.DuckDBPyConne
     assert found.pop("minimisation.offers").status == "broken"
     assert {(r.status, r.why) for r in found.values()} == {("not judged", NOT_RUN)}
     assert len(found) == 7
-
-
-@pytest.mark.parametrize("whole", [False, True])
-def test_what_each_build_writes_whole_is_as_young_as_what_it_is_made_from(
-    warehouse: duckdb.DuckDBPyConnection, whole: bool
-) -> None:
-    """Such as what was known some weeks before, by which a segmentation is judged."""
-    warehouse.execute(
-        f"create table marts.mart_offers_backtest as select date '2024-06-29' as as_of,"
-        f" {key(0, OFF)} as offers_key, value_8w, household_size_band from marts.mart_offers"
-    )
-    found = results(warehouse, OFF, whole=["mart_offers_backtest"] if whole else [])
-    for attribute in ("value", "household_size"):
-        rule = found[f"retention.{OFF}.{attribute}"]
-        assert (rule.status == "holds") is whole
-        assert ("as marts.mart_offers_backtest has it" in rule.why) is not whole
 
 
 def test_an_unknown_purpose(warehouse: duckdb.DuckDBPyConnection) -> None:

@@ -144,7 +144,24 @@ def test_a_model_with_rows_that_no_erasure_finds_is_refused_and_leaves_nothing(
     assert assent(one, project, "run").status == 0
 
 
-MODELS = "dbt_project/models/consented"
+MODELS, MARTS = "dbt_project/models/consented", "dbt_project/models/marts"
+SUMS = """
+select {{ as_of() }} as as_of, permitted.purpose_key as churn_prevention_key,
+    sum(value) as value_8w
+from {{ ref('stg_transactions__transactions') }} as landed
+inner join {{ ref('int_consent_permitted') }} as permitted
+    on landed.subject_key = permitted.subject_key
+where permitted.purpose = 'churn_prevention' and permitted.permitted
+group by all
+"""
+EVER = """
+select {{ as_of() }} as as_of, rows.churn_prevention_key, sum(rows.value) as value_8w
+from {{ ref('int_churn_prevention_baskets') }} as rows
+{% if is_incremental() %}
+left join {{ this }} as before on before.churn_prevention_key = rows.churn_prevention_key
+{% endif %}
+group by all
+"""
 PACKAGE = "dbt_project/dbt_packages/theirs/dbt_project.yml"
 HOOK = "create or replace table warehouse.main.segments as select 1 as x"
 
@@ -171,9 +188,18 @@ HOOK = "create or replace table warehouse.main.segments as select 1 as x"
           + OF_SUBJECT.replace("'table'", "'incremental', incremental_strategy='microbatch',"
                                " event_time='as_of', batch_size='day', begin='2024-01-01'")},
          "the model int_mine is built in batches"),
+        ({f"{MODELS}/int_mine.sql": "{{ config(contract={'enforced': false}) }}"
+          + OF_SUBJECT.replace("'table'", "'incremental'")},
+         "int_mine can't be judged: it is incremental, which only marts may be"),
+        ({f"{MARTS}/mart_churn_prevention_sums.sql": "{{ config(contract={'enforced': false}) }}"
+          + SUMS},
+         "mart_churn_prevention_sums reads rows of stg_transactions__transactions without"),
+        ({f"{MARTS}/mart_churn_prevention_ever.sql": "{{ config(materialized='incremental',"
+          " contract={'enforced': false}) }}" + EVER},
+         "mart_churn_prevention_ever can't be judged: it reads itself"),
     ],
     ids=["folder", "seed", "package", "stored failures", "versions", "external",
-         "microbatch"],
+         "microbatch", "log", "mart of landed rows", "mart that carries on"],
 )  # fmt: skip
 def test_what_is_added_is_seen_wherever_it_lies_and_is_gone_with_its_files(
     one, project, files, why
