@@ -276,7 +276,7 @@ def of_several_types(kinds: Iterable[str]) -> UsageError:
 # How a request stands that has several words, of the newest: what releases, then what has ended.
 RANK = ("withdrawn", "refused", "lifted", "fulfilled", "partial", OPEN)
 _LISTED = f"""
-    with words as (
+    with said as materialized (
         select s.customer_id, s.subject_key, r.request_id, r.type, r.received_at, r.status,
             r.channel
         from permission.rights_requests as r join vault.subjects as s using (subject_key)
@@ -284,6 +284,12 @@ _LISTED = f"""
         select w.customer_id, s.subject_key, w.request_id, w.type, w.received_at, w.status,
             w.channel
         from waiting_requests as w left join vault.subjects as s using (customer_id)
+    ),
+    words as (
+        select * from said
+        where customer_id = coalesce($id, customer_id)
+            and ($numbers::varchar[] is null or customer_id in
+                (select customer_id from said where list_contains($numbers, request_id)))
     )
     select request_id, type, any_value(r.received_at) as received_at,
         first(w.status order by w.received_at desc,
@@ -295,8 +301,5 @@ _LISTED = f"""
     from words as w join {requests_sql("words", "customer_id")} as r
         using (customer_id, request_id, type)
     left join permission.subjects as p on p.subject_key = w.subject_key
-    where customer_id = coalesce($id, customer_id)
-        and ($numbers::varchar[] is null or customer_id in
-            (select customer_id from words where list_contains($numbers, request_id)))
     group by customer_id, request_id, type order by received_at, request_id, type
 """
