@@ -56,11 +56,11 @@ def check_retention(
     """
     catalogue = by_id(policy)
     of_rows = _oldest_row(connection, policy, clocks, purpose, marts)
+    without_day = _without_day(connection, purpose)
     for attribute in purpose_named(policy, purpose).attributes:
         rule = catalogue[f"retention.{purpose}.{attribute}"]
-        undated = 0
         if attribute in TRANSACTION_ATTRIBUTES:
-            oldest, where = of_rows
+            (oldest, where), undated = of_rows, without_day
         else:
             (oldest, where), undated = _oldest_record(
                 connection, policy, clocks, purpose, attribute, marts
@@ -132,6 +132,14 @@ def _oldest_row(
     return oldest, where
 
 
+def _without_day(connection: duckdb.DuckDBPyConnection, purpose: str) -> int:
+    """Return how many rows of transactions have no day, such as after a join that met nothing."""
+    counts = [f"(select count(*) from {table} where {DAY} is null)"
+              for _, table in _dated(connection, purpose)]  # fmt: skip
+    (rows,) = one(connection, f"select {' + '.join(counts) or '0'}")
+    return int(rows)
+
+
 def uncovered(connection: duckdb.DuckDBPyConnection, purpose: str) -> int:
     """Return how many rows a purpose has from before a consent that doesn't cover them.
 
@@ -159,7 +167,7 @@ def _dated(connection: duckdb.DuckDBPyConnection, purpose: str) -> list[tuple[st
     return [
         (f"{schema}.{name}", f"{identifier(schema)}.{identifier(name)}")
         for (schema, name), found in relations(connection).items()
-        if schema != "marts" and {DAY, f"{purpose}_key"} <= found.columns.keys()
+        if schema != "marts" and {DAY, f"{purpose}_key"} <= {name.lower() for name in found.columns}
     ]
 
 

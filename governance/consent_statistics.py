@@ -15,6 +15,7 @@ import duckdb
 
 from governance import unrecorded
 from governance.clocks import Clocks, last_instant
+from governance.consent import BY_GPC
 from governance.policy.model import Policy
 from governance.policy.words import GRANTS
 from warehouse.sql import quoted
@@ -167,6 +168,8 @@ def _counted(connection: duckdb.DuckDBPyConnection, policy: Policy, month: date)
                 ) as last
             from landing.consent_events
             where recorded_at > ? and recorded_at <= ?
+                -- A signal only denies: a grant that bears one was said by nobody.
+                and not (action in ({listed}) and {BY_GPC})
             group by all
         )
         select purpose, last.word, last.channel, regime, count(*)

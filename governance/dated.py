@@ -12,7 +12,7 @@ whatever is made from them is as young as they are.
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from governance.lineage.graph import Form, Lineage, Ref, Relation
+from governance.lineage.graph import Form, Lineage, Made, Ref, Relation
 from governance.lineage.keeping import BASKETS
 
 DAY, SUBJECT = "event_day", "subject_key"
@@ -21,10 +21,10 @@ SPECIAL_VALUES = "int_transactions_special_values"  # words, without a subject
 
 
 class Undated(NamedTuple):
-    """A model that reads transactions, from ``source``, and loses their day or key."""
+    """A model whose rows of transactions nobody could judge, and what it does to them."""
 
     model: str
-    source: str
+    why: str
 
 
 def undated(lineage: Lineage, models: Iterable[Relation], purpose: str) -> Iterator[Undated]:
@@ -45,18 +45,21 @@ def undated(lineage: Lineage, models: Iterable[Relation], purpose: str) -> Itera
         source = waiting.pop()
         for model in [m for m in unjudged.values() if source in lineage.parents(m.name)]:
             del unjudged[model.name]
-            if not _row_by_row(lineage, model) or not {SUBJECT, f"{purpose}_key"} & set(
-                model.columns
-            ):
-                yield Undated(model.name, source)
+            if why := _why(lineage, model, key):
+                yield Undated(model.name, f"{source}, but {why}")
             elif key not in model.columns:  # not yet of the purpose
                 waiting.append(model.name)
 
 
-def _row_by_row(lineage: Lineage, model: Relation) -> bool:
-    """Tell whether a model has the rows that it reads, with their day; or those of a visit."""
-    if lineage.forms(model.name, DAY) != {Ref(LANDED, DAY): Form.RAW}:
-        return False
-    return model.name == BASKETS or not any(
-        made.aggregate or set(made.refs.values()) - {Form.RAW} for made in model.columns.values()
-    )
+def _why(lineage: Lineage, model: Relation, key: str) -> str:
+    """Return what a model lacks of the rows that it reads, if anything; one may add up visits."""
+    day = model.columns.get(DAY, Made())
+    if not day.copied or lineage.origins(model.name, DAY) != {Ref(LANDED, DAY)}:
+        return f"has no {DAY} as it landed"
+    if not {SUBJECT, key} & model.columns.keys():
+        return f"has neither {SUBJECT} nor {key}"
+    if model.name == BASKETS:
+        return ""
+    made = model.columns.items()
+    beyond = [name for name, m in made if m.aggregate or set(m.refs.values()) - {Form.RAW}]
+    return f"makes {', '.join(beyond)} from several of them" if beyond else ""

@@ -141,15 +141,15 @@ _WORDINGS = {
     ),
     "undated": _Wording(
         "violation",
-        "reads rows of {detail} without their `event_day` and key, or adds them up: nobody could"
-        " tell how old they are, or whether a consent covers them",
+        "reads rows of {detail}: nobody could tell how old they are, or whether a consent covers"
+        " them",
         "take them row by row through `permitted_rows` (dbt_project/macros/permission.sql), and add"
-        " them up in a model that reads that one",
+        " them up in a model that reads that one (which is no ephemeral one)",
     ),
     "unread": _Wording(
         "gap",
         "can't be judged: {detail}",
-        "write it so that its columns can be told (docs/checks.md)",
+        "write it otherwise (docs/checks.md: What the gate can't read)",
     ),
     "input": _Wording(
         "violation",

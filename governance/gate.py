@@ -120,7 +120,7 @@ class _Judge:
         for model in [*models, *_of_kind(self.lineage, "operation")]:
             yield from self._rows(model)
         for found in undated(self.lineage, models, self.purpose):
-            yield self._word("undated", found.model, "", [], found.source)
+            yield self._word("undated", found.model, "", [], found.why)
         for model in _astray(self.lineage):
             for why in model.unread:
                 yield self._word("unread", model.name, "", [], why)

@@ -123,7 +123,10 @@ class _Project:
             columns = tuple(relation.columns)
             if relation.unread:
                 return Table("", {}, unknown=name)
-        refs = {column.lower(): Made({Ref(name, column.lower()): Form.RAW}) for column in columns}
+        refs = {
+            column: Made({Ref(name, column): Form.RAW}, copied=True)
+            for column in (column.lower() for column in columns)
+        }
         return Table("", refs)
 
     def _places(self) -> Iterator[tuple[tuple[str, ...], str]]:

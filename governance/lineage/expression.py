@@ -5,6 +5,7 @@ belong here: looking up names (``scope``), clauses of a query (``query``).
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from sqlglot import exp
 
@@ -13,6 +14,7 @@ from governance.lineage.graph import Form, Made, Ref, combined
 from governance.lineage.scope import Scope, UnreadableError
 
 # What holds names that are no columns.
+_COPYING = (exp.Column, exp.Alias, exp.Paren)
 _NO_VALUES = (exp.DataType, exp.TableAlias, exp.Var, exp.Literal)
 
 
@@ -27,6 +29,13 @@ def made_from(node: exp.Expr, scope: Scope) -> Made:
     UnreadableError
         If it holds something whose columns can't be told.
     """
+    if _to_day(node):
+        return made_from(node.this, scope)
+    made = _made_from(node, scope)
+    return made if isinstance(node, _COPYING) else replace(made, copied=False)
+
+
+def _made_from(node: exp.Expr, scope: Scope) -> Made:
     for kind, reader in _READERS:
         if isinstance(node, kind):
             return reader(node, scope)
@@ -40,7 +49,12 @@ def made_from(node: exp.Expr, scope: Scope) -> Made:
         return lifted(inner, form)
     if collects(node):
         return _collected(inner)
-    return Made(inner.refs, inner.aggregate or is_aggregate(node))
+    return replace(inner, aggregate=inner.aggregate or is_aggregate(node))
+
+
+def _to_day(node: exp.Expr) -> bool:
+    """Return whether an expression takes something for a date: a day stays the same."""
+    return isinstance(node, exp.Cast) and node.to.this == exp.DType.DATE
 
 
 def lifted(made: Made, form: Form) -> Made:

@@ -48,21 +48,24 @@ class Made:
         The columns it is made from, each in the nearest form in which it occurs.
     aggregate : bool
         Whether an aggregate or a window is involved; ``count(*)`` is one without any columns.
+    copied : bool
+        Whether it is the value of a column as it stands (of ``union all``, of one column each).
     """
 
     refs: Mapping[Ref, Form] = field(default_factory=dict)
     aggregate: bool = False
+    copied: bool = False
 
 
 def combined(parts: Iterable[Made]) -> Made:
     """Return what a value is made from that mixes others."""
     refs: dict[Ref, Form] = {}
-    aggregate = False
+    aggregate, parts = False, list(parts)
     for part in parts:
         aggregate = aggregate or part.aggregate
         for ref, form in part.refs.items():
             refs[ref] = min(form, refs.get(ref, form))
-    return Made(refs, aggregate)
+    return Made(refs, aggregate, copied=bool(parts) and all(part.copied for part in parts))
 
 
 @dataclass(frozen=True)
@@ -265,6 +268,7 @@ def _plain(relation: Relation) -> dict[str, Any]:
         "columns": {
             name: {
                 "aggregate": made.aggregate,
+                "copied": made.copied,
                 "refs": [[*ref, int(form)] for ref, form in sorted(made.refs.items())],
             }
             for name, made in relation.columns.items()
@@ -281,6 +285,7 @@ def _relation(name: str, block: Mapping[str, Any]) -> Relation:
         column: Made(
             {Ref(model, source): Form(form) for model, source, form in made["refs"]},
             made["aggregate"],
+            made["copied"],
         )
         for column, made in block["columns"].items()
     }

@@ -19,7 +19,7 @@ BASKETS = "int_transactions_baskets"
 # A row is written whole, or left with its `as_of`. None is dbt-duckdb's own choice: delete+insert.
 WHOLE_ROWS = (None, "append", "delete+insert")
 
-KEEPS = "it is incremental, which only marts may be: what it keeps of earlier builds has no `as_of`"
+KEEPS = "it is incremental, which only marts may be: nobody judges rows of earlier builds in others"
 CARRIES = "it reads itself: of what it carries on from earlier builds nobody knows how old it is"
 
 

@@ -5,7 +5,7 @@ Belongs here: CTEs, set operations, the clauses of a select. Does not belong her
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import sqlglot
 from sqlglot import exp
@@ -221,7 +221,7 @@ def _labelled(node: exp.Select, projections: list[_Projection]) -> dict[str, Mad
         grouped = groups_nothing(projection.node) if keys is None else bool(keys & texts)
         if grouped:
             refs = {ref: max(form, Form.LABEL) for ref, form in made.refs.items()}
-            made = Made(refs, made.aggregate)
+            made = replace(made, refs=refs)
         # DuckDB numbers columns of the same name; here they are one, made from both.
         earlier = columns.get(projection.name, made)
         columns[projection.name] = combined([earlier, made])
@@ -283,7 +283,7 @@ def _grouping(
 def _without_labels(made: Made) -> Made:
     """Return a finished column: outside of the query, the label of a group is a value as it is."""
     forms = {ref: Form.RAW if form == Form.LABEL else form for ref, form in made.refs.items()}
-    return Made(forms, made.aggregate)
+    return replace(made, refs=forms)
 
 
 def _use(clause: str, parts: Iterable[Made]) -> list[Use]:

@@ -4,7 +4,7 @@ Belongs here: counting the times that the policy gives to a regime, as the law c
 belong here: the times themselves (the policy), which requests are open, the present moment.
 """
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -15,6 +15,8 @@ from holidays import HolidayBase, country_holidays
 from governance.policy.model import Policy
 from governance.policy.regime import Requests, Times
 from warehouse.errors import UsageError
+
+DAY, FRIDAY = timedelta(days=1), 4
 
 
 class DueDates(NamedTuple):
@@ -127,17 +129,40 @@ def _end(received: date, periods: list[str], counted: Requests) -> date:
         total[unit.removesuffix("s")] += int(number)
     calendar = _calendar(counted.holidays)
     last: date = received + relativedelta(months=total["month"], days=total["day"])
-    if total["business day"]:
-        last = calendar.get_nth_working_day(last, total["business day"])
-    if counted.ends_on_working_day:
-        last = calendar.get_nth_working_day(last, 0)
-    return last
+    for _ in range(total["business day"]):
+        last = calendar.from_(last + DAY)
+    return calendar.from_(last) if counted.ends_on_working_day else last
 
 
 @cache
-def _calendar(code: str | None) -> HolidayBase:
-    """Return the working days of a country or a subdivision; without one all but weekends."""
-    if code is None:
-        return HolidayBase()
-    country, _, subdivision = code.partition("-")
-    return country_holidays(country, subdiv=subdivision or None)
+def _calendar(code: str | None) -> "_Calendar":
+    return _Calendar(code)
+
+
+class _Calendar:
+    """The working days of a country or a subdivision; without one all but weekends.
+
+    A holiday that a calendar moves from a Saturday to the Friday before makes no time longer: in
+    California only that of 11 November is moved so (Cal. Gov. Code § 6701), while its calendar has
+    the federal ones, and elsewhere a time that is a day shorter is in time, too.
+    """
+
+    def __init__(self, code: str | None) -> None:
+        country, _, subdivision = (code or "").partition("-")
+        kept, on_its_day = (
+            country_holidays(country, subdiv=subdivision or None, observed=observed)
+            if code else HolidayBase()
+            for observed in (True, False)
+        )  # fmt: skip
+        self._kept: HolidayBase = kept
+        self._on_its_day: HolidayBase = on_its_day
+
+    def from_(self, day: date) -> date:
+        """Return the first working day that isn't before a day."""
+        while not (self._kept.is_working_day(day) or self._is_moved_ahead(day)):
+            day += DAY
+        return day
+
+    def _is_moved_ahead(self, day: date) -> bool:
+        moved = day in self._kept and self._on_its_day.is_working_day(day)
+        return moved and day.weekday() == FRIDAY and day + DAY in self._on_its_day

@@ -158,7 +158,7 @@ def mark(
 def _keyed(connection: duckdb.DuckDBPyConnection, database: str) -> Keyed:
     """Return the tables of a database, by schema and name, with the columns that may be keys."""
     return {
-        place: {name: kind for name, kind in found.columns.items() if KEY in kind}
+        place: {name.lower(): kind for name, kind in found.columns.items() if KEY in kind}
         for place, found in catalogue.relations(connection, database).items()
         if found.kind == "table"
     }

@@ -39,6 +39,25 @@ def test_rows_of_a_model_that_somebody_added_are_judged_by_their_day(
     assert verdict(warehouse, f"permission.{PURPOSE}").status == permission
 
 
+def test_names_in_capitals_are_the_same(warehouse):
+    day = "date '2024-04-30' as EVENT_DAY"
+    warehouse.execute(
+        f"create view consented.int_offers_log as select '{OF_LATE}'::uuid as OFFERS_KEY, {day}"
+    )
+    assert verdict(warehouse, f"retention.{PURPOSE}.value").status == "broken"
+    assert verdict(warehouse, f"permission.{PURPOSE}").status == "broken"
+
+
+def test_of_rows_without_a_day_nobody_knows_how_old_they_are(warehouse):
+    day = "null::date as event_day"
+    warehouse.execute(
+        f"create view consented.int_offers_log as select '{OF_LATE}'::uuid as offers_key, {day}"
+    )
+    found = verdict(warehouse, f"retention.{PURPOSE}.value")
+    assert (found.status, found.observed) == ("broken", None)
+    assert "of 1 values nobody knows how old they are" in found.why
+
+
 @pytest.mark.parametrize("whole", [False, True])
 def test_what_each_build_writes_whole_is_as_young_as_what_it_is_made_from(warehouse, whole):
     """Such as what was known some weeks before, by which a segmentation is judged."""

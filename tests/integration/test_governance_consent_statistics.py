@@ -63,6 +63,18 @@ def test_a_month_is_told_by_purpose_channel_and_regime(warehouse):
     }
 
 
+def test_a_grant_that_a_signal_is_said_to_have_given_is_no_word(warehouse):
+    """It counts for nothing: nobody agreed by it. A denial by a signal is one."""
+    warehouse.execute("update landing.consent_events set signal = 'GPC' where channel = 'web'"
+                      " or action = 'withdrawn'")  # fmt: skip
+    found = {(c.word, c.by, c.value): c.subjects for c in stood(warehouse)
+             if c.purpose == "no purpose named"}  # fmt: skip
+    assert {key: n for key, n in found.items() if key[1] == "channel"} == {
+        ("granted", "channel", "shop"): 36, ("granted", "channel", "phone"): 12,
+        ("denied", "channel", "shop"): 12,
+    }  # fmt: skip
+
+
 def test_who_has_a_basis_is_counted_in_whole_groups(warehouse):
     found = {(c.month, c.word, c.value): c.subjects for c in stood(warehouse)
              if c.purpose == "segmentation"}  # fmt: skip

@@ -70,6 +70,8 @@ def test_without_the_block_it_is_one_month_wherever_it_ends() -> None:
         ("2024-03-29", "2024-04-15", "2024-05-13", "2024-06-27"),  # past Cesar Chavez Day, observed
         ("2024-11-22", "2024-12-10", "2025-01-06", "2025-02-20"),  # Thanksgiving and the day after
         ("2024-06-01", "2024-06-14", "2024-07-16", "2024-08-30"),  # received on a Saturday
+        # 4 July is a Saturday: that Friday is a federal holiday, and none of California's.
+        ("2026-07-01", "2026-07-15", "2026-08-15", "2026-09-29"),
     ],
 )
 def test_days_as_california_counts_them(
