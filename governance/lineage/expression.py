@@ -13,8 +13,8 @@ from governance.lineage.functions import aggregates_to, collects, is_aggregate, 
 from governance.lineage.graph import Form, Made, Ref, combined
 from governance.lineage.scope import Scope, UnreadableError
 
+_COPYING = (exp.Column, exp.Alias, exp.Paren)  # what leaves a value as it is
 # What holds names that are no columns.
-_COPYING = (exp.Column, exp.Alias, exp.Paren)
 _NO_VALUES = (exp.DataType, exp.TableAlias, exp.Var, exp.Literal)
 
 

@@ -49,7 +49,7 @@ class Made:
     aggregate : bool
         Whether an aggregate or a window is involved; ``count(*)`` is one without any columns.
     copied : bool
-        Whether it is the value of a column as it stands (of ``union all``, of one column each).
+        Whether it is the value of a column as it stands; in a union, of one in each part.
     """
 
     refs: Mapping[Ref, Form] = field(default_factory=dict)
