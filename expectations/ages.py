@@ -29,7 +29,7 @@ from governance.policy.words import TRANSACTION_ATTRIBUTES
 from warehouse.catalogue import relations, tables
 from warehouse.sql import identifier, quoted
 
-DAY = "event_day"  # of a row of transactions, in every model that brings them to a purpose
+DAY = "event_day"  # of a row of transactions (``governance.dated``)
 Oldest = tuple[date | None, str]  # a day, and the table whose it is
 
 
@@ -56,19 +56,19 @@ def check_retention(
     """
     catalogue = by_id(policy)
     of_rows = _oldest_row(connection, policy, clocks, purpose, marts)
-    without_day = _without_day(connection, purpose)
+    of_no_day = _undated(connection, purpose)
     for attribute in purpose_named(policy, purpose).attributes:
         rule = catalogue[f"retention.{purpose}.{attribute}"]
         if attribute in TRANSACTION_ATTRIBUTES:
-            (oldest, where), undated = of_rows, without_day
+            (oldest, where), undated = of_rows, of_no_day
         else:
-            (oldest, where), undated = _oldest_record(
+            (oldest, where), values = _oldest_record(
                 connection, policy, clocks, purpose, attribute, marts
             )
+            undated = f"{values} values" if values else ""
         age = _age(oldest, clocks)
         if undated:
-            why = f"of {undated} values nobody knows how old they are"
-            yield result(rule, "broken", None, why)
+            yield result(rule, "broken", None, f"of {undated} nobody knows how old they are")
         elif age is None:
             yield result(rule, "holds", None, "the mart holds no value of it")
         elif age > rule.limit:
@@ -132,18 +132,25 @@ def _oldest_row(
     return oldest, where
 
 
-def _without_day(connection: duckdb.DuckDBPyConnection, purpose: str) -> int:
-    """Return how many rows of transactions have no day, such as after a join that met nothing."""
-    counts = [f"(select count(*) from {table} where {DAY} is null)"
-              for _, table in _dated(connection, purpose)]  # fmt: skip
-    (rows,) = one(connection, f"select {' + '.join(counts) or '0'}")
-    return int(rows)
+def _undated(connection: duckdb.DuckDBPyConnection, purpose: str) -> str:
+    """Return how many rows of which relation have no day, or nobody's key, in words; if any."""
+    key = identifier(f"{purpose}_key")
+    for name, table in _dated(connection, purpose):
+        # Apart: a condition of one column is answered by what DuckDB knows of it.
+        (rows,) = one(
+            connection,
+            f"select (select count(*) from {table} where {DAY} is null)"
+            f" + (select count(*) from {table} where {key} is null)",
+        )
+        if rows:
+            return f"{rows} rows of {name}, without {DAY} or key,"
+    return ""
 
 
 def uncovered(connection: duckdb.DuckDBPyConnection, purpose: str) -> int:
-    """Return how many rows a purpose has from before a consent that doesn't cover them.
+    """Return how many rows behind the marts are from before a consent that doesn't cover them.
 
-    Of transactions, behind its marts; needs ``proof_lawful``.
+    Of transactions, with those that are nobody's; needs ``proof_lawful``.
     """
     (any_since,) = one(connection, f"select count(*) from {LAWFUL} where since is not null")
     if not any_since:
@@ -151,8 +158,9 @@ def uncovered(connection: duckdb.DuckDBPyConnection, purpose: str) -> int:
     counts = [
         one(
             connection,
-            f"select count(*) from {table} as r join {LAWFUL} as l"
-            f" on l.key = r.{identifier(f'{purpose}_key')} where r.{DAY} <= l.since",
+            f"select count(*) from {table} as r left join {LAWFUL} as l"
+            f" on l.key = r.{identifier(f'{purpose}_key')}"
+            f" where l.key is null or r.{DAY} <= l.since",
         )[0]
         for _, table in _dated(connection, purpose)
     ]
@@ -162,7 +170,7 @@ def uncovered(connection: duckdb.DuckDBPyConnection, purpose: str) -> int:
 def _dated(connection: duckdb.DuckDBPyConnection, purpose: str) -> list[tuple[str, str]]:
     """Return the relations with rows of transactions for a purpose, each also as SQL.
 
-    All of them: the column gate lets none bring rows to a purpose without their day and its key.
+    By their columns: the column gate lets no other model bring rows of transactions to a purpose.
     """
     return [
         (f"{schema}.{name}", f"{identifier(schema)}.{identifier(name)}")

@@ -226,7 +226,7 @@ def _permission(mart: _Mart) -> Result:
     outcomes = mart.found("permission")
     failed = [o for o in outcomes if o.failed] or len(outcomes) < len(mart.tables)
     unlawful = sum(o.unexpected or 0 for o in outcomes)
-    unlawful += uncovered(mart.connection, mart.purpose)
+    early = uncovered(mart.connection, mart.purpose)
     least = mart.policy.thresholds.bias.smallest_group
     found = {(reason, "yes" if permitted else "no"): subjects
              for reason, permitted, subjects in proof.reasons(mart.connection)}  # fmt: skip
@@ -234,12 +234,14 @@ def _permission(mart: _Mart) -> Result:
     facts = {"subjects by basis": Table(("what decided", "permitted", "subjects"), rows)}
     if failed:
         return result(rule, "broken", None, "nobody could tell who is in the mart", **facts)
-    if unlawful:
-        why = (
-            f"{unlawful} rows are of subjects without a basis at both clocks, or from before a"
-            " consent that doesn't cover them, by landing itself"
-        )
-        return result(rule, "broken", unlawful, why, **facts)
+    if unlawful or early:
+        said = (
+            (unlawful, "are of subjects without a basis at both clocks, or from before a consent"
+             " that doesn't cover them, by landing itself"),
+            (early, "behind the marts are from before such a consent, or of nobody"),
+        )  # fmt: skip
+        why = "; ".join(f"{rows} rows {what}" for rows, what in said if rows)
+        return result(rule, "broken", unlawful + early, why, **facts)
     return result(rule, "holds", 0, "every subject has a basis at both clocks, by a second "
                   "derivation from landing", **facts)  # fmt: skip
 

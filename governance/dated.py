@@ -3,20 +3,22 @@
 Belongs here: refusing models on the way from landing to a mart that lose the day of a row before
 the purpose has it. Does not belong here: how old the rows are (``expectations.ages``).
 
-How old a figure is, and whether a consent covers it, can be told only from the rows that it is made
-from. So they reach a purpose as rows: the model that joins them to permission has the purpose's key
-and `event_day`, both as they landed, and adds nothing up. Its rows are judged after each build;
-whatever is made from them is as young as they are.
+How old a figure is, and whether a consent covers it, can be told only from the rows that it is
+made from. So they reach a purpose as rows: the model that joins them to permission has the
+purpose's key and `event_day`, both as they landed, and copies all else: what is computed could be
+computed from other rows. Its rows are judged after each build; what is made from them is as young.
 """
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from governance.lineage.graph import Form, Lineage, Made, Ref, Relation
+from governance.lineage.graph import Lineage, Ref, Relation
 from governance.lineage.keeping import BASKETS
+from governance.lineage.marts import MART
 
 DAY, SUBJECT = "event_day", "subject_key"
 LANDED = "landing.transactions"
+KEYS = Ref("landing.purpose_keys", "purpose_key")
 SPECIAL_VALUES = "int_transactions_special_values"  # words, without a subject
 
 
@@ -52,14 +54,28 @@ def undated(lineage: Lineage, models: Iterable[Relation], purpose: str) -> Itera
 
 
 def _why(lineage: Lineage, model: Relation, key: str) -> str:
-    """Return what a model lacks of the rows that it reads, if anything; one may add up visits."""
-    day = model.columns.get(DAY, Made())
-    if not day.copied or lineage.origins(model.name, DAY) != {Ref(LANDED, DAY)}:
+    """Return why the rows that a model reads can't be judged in it, if so."""
+    if model.name.startswith(MART):
+        return "is a mart"
+    if not _as_landed(lineage, Ref(model.name, DAY), Ref(LANDED, DAY)):
         return f"has no {DAY} as it landed"
-    if not {SUBJECT, key} & model.columns.keys():
+    if key in model.columns:
+        if not _as_landed(lineage, Ref(model.name, key), KEYS):
+            return f"has no {key} as it landed"
+    elif SUBJECT not in model.columns:
         return f"has neither {SUBJECT} nor {key}"
-    if model.name == BASKETS:
+    if model.name == BASKETS:  # which adds up the rows of a visit
         return ""
-    made = model.columns.items()
-    beyond = [name for name, m in made if m.aggregate or set(m.refs.values()) - {Form.RAW}]
-    return f"makes {', '.join(beyond)} from several of them" if beyond else ""
+    changed = [
+        name for name, m in model.columns.items() if not m.copied and (m.refs or m.aggregate)
+    ]
+    return f"computes {', '.join(changed)}" if changed else ""
+
+
+def _as_landed(lineage: Lineage, column: Ref, landed: Ref) -> bool:
+    """Tell whether a column is a landed one, copied by each model on the way."""
+    made = lineage.made(*column)
+    if made is None:
+        return column == landed
+    before = made.refs.keys() - {column}  # the table of baskets may read itself
+    return made.copied and all(_as_landed(lineage, ref, landed) for ref in before)

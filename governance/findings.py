@@ -143,8 +143,8 @@ _WORDINGS = {
         "violation",
         "reads rows of {detail}: nobody could tell how old they are, or whether a consent covers"
         " them",
-        "take them row by row through `permitted_rows` (dbt_project/macros/permission.sql), and add"
-        " them up in a model that reads that one (which is no ephemeral one)",
+        "take them as they are through `permitted_rows` (dbt_project/macros/permission.sql), in a"
+        " view or a table, and compute what is made from them in a model that reads that one",
     ),
     "unread": _Wording(
         "gap",

@@ -111,8 +111,10 @@ class Reader:
         left, right = self.query(node.left, outer), self.query(node.right, outer)
         columns = dict(left.columns)
         if node.args.get("by_name"):
-            for name, made in right.columns.items():
-                columns[name] = combined([columns[name], made]) if name in columns else made
+            # Null, where one of them lacks it.
+            nothing = dict.fromkeys([*left.columns, *right.columns], Made())
+            both = [{**nothing, **side.columns} for side in (left, right)]
+            columns = {name: combined(side[name] for side in both) for name in nothing}
         else:
             # Matched by position; a different count is DuckDB's error to report.
             pairs = zip(left.columns.items(), right.columns.values(), strict=False)

@@ -50,7 +50,7 @@ class Table:
         """Return what a column is made from; None if the table has none of that name."""
         found = self.columns.get(name, self.rest)
         if found is None and self.unknown:
-            return Made({Ref(self.unknown, name): Form.RAW})
+            return Made({Ref(self.unknown, name): Form.RAW}, copied=True)
         return found
 
     @property
@@ -89,7 +89,7 @@ class Scope:
             The name, from the most general part: (table, column), (column, field), ...
         """
         found = self.known(parts)
-        return found or Made({Ref(UNKNOWN, parts[-1]): Form.RAW})
+        return found or Made({Ref(UNKNOWN, parts[-1]): Form.RAW}, copied=True)
 
     def known(self, parts: tuple[str, ...]) -> Made | None:
         """Return what a name is made from, or None if nothing of that name is in reach."""
@@ -116,7 +116,7 @@ class Scope:
             for table in self.tables:
                 if table.alias == parts[i]:
                     made = table.column(parts[i + 1])
-                    return made or Made({Ref(UNKNOWN, parts[i + 1]): Form.RAW})
+                    return made or Made({Ref(UNKNOWN, parts[i + 1]): Form.RAW}, copied=True)
         return None
 
     def _in_unknown(self, parts: tuple[str, ...]) -> Made | None:

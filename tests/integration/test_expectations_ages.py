@@ -48,14 +48,27 @@ def test_names_in_capitals_are_the_same(warehouse):
     assert verdict(warehouse, f"permission.{PURPOSE}").status == "broken"
 
 
-def test_of_rows_without_a_day_nobody_knows_how_old_they_are(warehouse):
-    day = "null::date as event_day"
-    warehouse.execute(
-        f"create view consented.int_offers_log as select '{OF_LATE}'::uuid as offers_key, {day}"
-    )
+@pytest.mark.parametrize(
+    "columns",
+    [f"'{OF_LATE}'::uuid as offers_key, null::date as event_day",
+     "null::uuid as offers_key, date '2024-06-20' as event_day"],
+)  # fmt: skip
+def test_of_rows_without_a_day_or_a_key_nobody_knows_how_old_they_are(warehouse, columns):
+    warehouse.execute(f"create view consented.int_offers_log as select {columns}")
     found = verdict(warehouse, f"retention.{PURPOSE}.value")
     assert (found.status, found.observed) == ("broken", None)
-    assert "of 1 values nobody knows how old they are" in found.why
+    assert found.why.startswith("of 1 rows of consented.int_offers_log, without event_day or key,")
+
+
+def test_rows_of_nobody_are_in_no_consent(warehouse):
+    """Such as by the key of another purpose."""
+    row = (
+        "'00000000-0000-0000-0000-000000000501'::uuid as offers_key, date '2024-06-20' as event_day"
+    )
+    warehouse.execute(f"create view consented.int_offers_log as select {row}")
+    found = verdict(warehouse, f"permission.{PURPOSE}")
+    assert (found.status, found.observed) == ("broken", 1)
+    assert found.why == "1 rows behind the marts are from before such a consent, or of nobody"
 
 
 @pytest.mark.parametrize("whole", [False, True])
