@@ -140,7 +140,7 @@ def _undated(connection: duckdb.DuckDBPyConnection, purpose: str) -> str:
         (rows,) = one(
             connection,
             f"select (select count(*) from {table} where {DAY} is null)"
-            f" + (select count(*) from {table} where {key} is null)",
+            f" + (select count(*) from {table} where {key} is null and {DAY} is not null)",
         )
         if rows:
             return f"{rows} rows of {name}, without {DAY} or key,"
@@ -150,7 +150,8 @@ def _undated(connection: duckdb.DuckDBPyConnection, purpose: str) -> str:
 def uncovered(connection: duckdb.DuckDBPyConnection, purpose: str) -> int:
     """Return how many rows behind the marts are from before a consent that doesn't cover them.
 
-    Of transactions, with those that are nobody's; needs ``proof_lawful``.
+    Of transactions, with those that are nobody's; 0 where each consent covers what is earlier.
+    Needs ``proof_lawful``.
     """
     (any_since,) = one(connection, f"select count(*) from {LAWFUL} where since is not null")
     if not any_since:

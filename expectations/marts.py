@@ -238,7 +238,8 @@ def _permission(mart: _Mart) -> Result:
         said = (
             (unlawful, "are of subjects without a basis at both clocks, or from before a consent"
              " that doesn't cover them, by landing itself"),
-            (early, "behind the marts are from before such a consent, or of nobody"),
+            (early, "behind the marts are from before a consent that doesn't cover them, or of"
+             " nobody"),
         )  # fmt: skip
         why = "; ".join(f"{rows} rows {what}" for rows, what in said if rows)
         return result(rule, "broken", unlawful + early, why, **facts)

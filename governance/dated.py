@@ -4,9 +4,9 @@ Belongs here: refusing models on the way from landing to a mart that lose the da
 the purpose has it. Does not belong here: how old the rows are (``expectations.ages``).
 
 How old a figure is, and whether a consent covers it, can be told only from the rows that it is
-made from. So they reach a purpose as rows: the model that joins them to permission has the
-purpose's key and `event_day`, both as they landed, and copies all else: what is computed could be
-computed from other rows. Its rows are judged after each build; what is made from them is as young.
+made from. So they reach a purpose as rows: the model that joins them to permission has
+`event_day` as it landed, the purpose's key of who is permitted, and copies all else: what is
+computed could be computed from other rows. Its rows are judged after each build.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,11 +14,10 @@ from typing import NamedTuple
 
 from governance.lineage.graph import Lineage, Ref, Relation
 from governance.lineage.keeping import BASKETS
-from governance.lineage.marts import MART
+from governance.lineage.marts import MART, PERMITTED
 
 DAY, SUBJECT = "event_day", "subject_key"
 LANDED = "landing.transactions"
-KEYS = Ref("landing.purpose_keys", "purpose_key")
 SPECIAL_VALUES = "int_transactions_special_values"  # words, without a subject
 
 
@@ -57,11 +56,13 @@ def _why(lineage: Lineage, model: Relation, key: str) -> str:
     """Return why the rows that a model reads can't be judged in it, if so."""
     if model.name.startswith(MART):
         return "is a mart"
-    if not _as_landed(lineage, Ref(model.name, DAY), Ref(LANDED, DAY)):
+    if not _copied(lineage, Ref(model.name, DAY), Ref(LANDED, DAY)):
         return f"has no {DAY} as it landed"
     if key in model.columns:
-        if not _as_landed(lineage, Ref(model.name, key), KEYS):
-            return f"has no {key} as it landed"
+        if not _copied(lineage, Ref(model.name, key), Ref(PERMITTED, "purpose_key")):
+            return f"doesn't take {key} from {PERMITTED} as it is"
+        if not any(Ref(PERMITTED, "permitted") in use.refs for use in model.uses):
+            return f"doesn't ask for `permitted` of {PERMITTED}"
     elif SUBJECT not in model.columns:
         return f"has neither {SUBJECT} nor {key}"
     if model.name == BASKETS:  # which adds up the rows of a visit
@@ -72,10 +73,17 @@ def _why(lineage: Lineage, model: Relation, key: str) -> str:
     return f"computes {', '.join(changed)}" if changed else ""
 
 
-def _as_landed(lineage: Lineage, column: Ref, landed: Ref) -> bool:
+def _copied(lineage: Lineage, column: Ref, landed: Ref) -> bool:
     """Tell whether a column is a landed one, copied by each model on the way."""
-    made = lineage.made(*column)
-    if made is None:
-        return column == landed
-    before = made.refs.keys() - {column}  # the table of baskets may read itself
-    return made.copied and all(_as_landed(lineage, ref, landed) for ref in before)
+    waiting, seen = [column], set[Ref]()
+    while waiting:
+        ref = waiting.pop()
+        if ref == landed or ref in seen:
+            seen.add(ref)
+            continue
+        seen.add(ref)
+        made = lineage.made(*ref)
+        if made is None or not made.copied:
+            return False
+        waiting += made.refs
+    return landed in seen

@@ -6,6 +6,7 @@ here: reading one model's SQL (``query``, ``hidden``), keeping the graph (``cach
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from governance.lineage.graph import Form, Lineage, Made, Ref, Relation, Use
@@ -104,16 +105,21 @@ class _Project:
                 raise UnreadableError("it is a Python model, and only SQL can be followed")
             if not node.get("compiled_code"):
                 raise UnreadableError("it isn't compiled")
-            result = read(node["compiled_code"], self._table)
+            reads = set[str]()
+            result = read(node["compiled_code"], partial(self._table, reads))
         except (UnreadableError, RecursionError) as error:
             why = str(error) if isinstance(error, UnreadableError) else "it is nested too deeply"
             return Relation(name, "model", {}, unread=(why,))
-        return Relation(name, "model", result.columns, result.uses, classes=classes_of(node))
+        return Relation(
+            name, "model", result.columns, result.uses, classes=classes_of(node),
+            reads=frozenset(reads),
+        )  # fmt: skip
 
-    def _table(self, parts: tuple[str, ...]) -> Table | None:
+    def _table(self, reads: set[str], parts: tuple[str, ...]) -> Table | None:
         name = self.by_place.get(parts[-2:])
         if name is None or (self.databases and not {*parts[:-2]} <= self.databases):
             return None
+        reads.add(name)
         if name in self.begun and name not in self.done:
             if name != BASKETS:
                 raise UnreadableError(CARRIES)

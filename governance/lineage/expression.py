@@ -138,7 +138,7 @@ def _query(node: exp.Expr, scope: Scope) -> Made:
     """Read a query inside an expression: its columns; what chooses its rows becomes uses."""
     result = scope.query(node, scope)
     scope.uses += result.uses
-    return combined(result.columns.values())
+    return replace(combined(result.columns.values()), aggregate=True)
 
 
 def _filter(node: exp.Filter, scope: Scope) -> Made:

@@ -47,7 +47,8 @@ class Made:
     refs : mapping of Ref to Form
         The columns it is made from, each in the nearest form in which it occurs.
     aggregate : bool
-        Whether an aggregate or a window is involved; ``count(*)`` is one without any columns.
+        Whether other rows are involved: an aggregate, a window, a query within the expression.
+        ``count(*)`` is one without any columns.
     copied : bool
         Whether it is the value of a column as it stands; in a union, of one in each part.
     """
@@ -93,6 +94,8 @@ class Relation:
         Why something in it can't be read, if so; what can't be read can't be judged.
     purpose : str
         The purpose that a Python asset serves.
+    reads : frozenset of str
+        The relations that its SQL names, be it without a column (``count(*)``).
     classes : mapping
         The class that a dbt model's YAML gives a column. It is for people; nothing is judged by it.
     """
@@ -104,6 +107,7 @@ class Relation:
     unread: tuple[str, ...] = ()
     purpose: str = ""
     classes: Mapping[str, str] = field(default_factory=dict)
+    reads: frozenset[str] = frozenset()
 
 
 class Lineage:
@@ -179,7 +183,7 @@ class Lineage:
         if found is None:
             return frozenset()
         read = {ref.relation for made in found.columns.values() for ref in made.refs}
-        return frozenset(read | {ref.relation for use in found.uses for ref in use.refs})
+        return found.reads | read | {ref.relation for use in found.uses for ref in use.refs}
 
     def ancestors(self, refs: Iterable[Ref]) -> set[Ref]:
         """Return columns and all that they are made from, at any distance."""
@@ -277,6 +281,7 @@ def _plain(relation: Relation) -> dict[str, Any]:
         "unread": list(relation.unread),
         "purpose": relation.purpose,
         "classes": dict(relation.classes),
+        "reads": sorted(relation.reads),
     }
 
 
@@ -294,5 +299,5 @@ def _relation(name: str, block: Mapping[str, Any]) -> Relation:
     )
     return Relation(
         name, block["kind"], columns, uses, tuple(block["unread"]), block["purpose"],
-        block["classes"],
+        block["classes"], frozenset(block["reads"]),
     )  # fmt: skip
