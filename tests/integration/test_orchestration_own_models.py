@@ -1,5 +1,6 @@
 """Models that a user adds: erasure reaches them, or they are refused and leave nothing behind."""
 
+import re
 import shutil
 import subprocess
 
@@ -57,9 +58,10 @@ def one(small, tmp_path_factory):
     return small.copy(tmp_path_factory.mktemp("own-state") / "home")
 
 
-def assent(one, project, *arguments):
+def assent(one, project, *arguments, **variables):
+    environment = one.environment | {"PYTHONPATH": str(project)} | variables
     done = subprocess.run(
-        [COMMAND, *arguments], env=one.environment | {"PYTHONPATH": str(project)}, cwd=project,
+        [COMMAND, *arguments], env=environment, cwd=project,
         capture_output=True, text=True, check=False, timeout=600,
     )  # fmt: skip
     assert "Traceback" not in done.stderr
@@ -144,6 +146,37 @@ def test_a_model_with_rows_that_no_erasure_finds_is_refused_and_leaves_nothing(
     assert assent(one, project, "run").status == 0
 
 
+def added(project, page):
+    """Do to a project what a page tells somebody to do."""
+    for said, text in re.findall(
+        r"<!-- (\S.*?) -->\n```\w+\n(.*?)```", page.read_text(), re.DOTALL
+    ):
+        kind, _, what = said.partition(": ")
+        if kind in ("new", "append"):
+            with (project / what).open("x" if kind == "new" else "a") as file:
+                file.write(text)
+            continue
+        file = project / kind
+        before, heading, after = file.read_text().partition(f"{what}:\n")
+        file.write_text(before + heading + text + after)
+
+
+def test_a_purpose_that_is_added_as_the_page_tells_passes_the_gate(one, project):
+    added(project, PROJECT / "docs" / "adding-a-purpose.md")
+    policy = {"ASSENT_POLICY": str(project / "policy.yaml")}
+    done = assent(one, project, "check", **policy)
+    assert done.status == 0, done.said
+    # Positive control: what it added is judged.
+    mart = project / MARTS / "mart_loyalty_rewards.sql"
+    text = mart.read_text().replace("int_loyalty_rewards_baskets", "int_transactions_baskets")
+    mart.write_text(
+        text.replace("        loyalty_rewards_key,", "        null as loyalty_rewards_key,")
+    )
+    done = assent(one, project, "check", **policy)
+    assert done.status == 1, done.said
+    assert "mart_loyalty_rewards reads rows of int_transactions_baskets, but is a mart" in done.err
+
+
 MODELS, MARTS = "dbt_project/models/consented", "dbt_project/models/marts"
 SUMS = """
 select {{ as_of() }} as as_of, permitted.purpose_key as churn_prevention_key,
@@ -193,7 +226,7 @@ HOOK = "create or replace table warehouse.main.segments as select 1 as x"
          "int_mine can't be judged: it is incremental, which only marts may be"),
         ({f"{MARTS}/mart_churn_prevention_sums.sql": "{{ config(contract={'enforced': false}) }}"
           + SUMS},
-         "mart_churn_prevention_sums reads rows of stg_transactions__transactions without"),
+         "mart_churn_prevention_sums reads rows of stg_transactions__transactions, but is a mart"),
         ({f"{MARTS}/mart_churn_prevention_ever.sql": "{{ config(materialized='incremental',"
           " contract={'enforced': false}) }}" + EVER},
          "mart_churn_prevention_ever can't be judged: it reads itself"),
