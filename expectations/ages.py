@@ -18,9 +18,9 @@ from typing import NamedTuple
 
 import duckdb
 
-from expectations.proof import behaviour_days
+from expectations.proof import OTHERS, behaviour_days
 from expectations.result import Result, by_id, result
-from expectations.sql import one
+from expectations.sql import one, run
 from expectations.suites import LAWFUL
 from governance.clocks import Clocks
 from governance.policy.columns import allowed_columns, purpose_named
@@ -147,25 +147,31 @@ def _undated(connection: duckdb.DuckDBPyConnection, purpose: str) -> str:
     return ""
 
 
-def uncovered(connection: duckdb.DuckDBPyConnection, purpose: str) -> int:
-    """Return how many rows behind the marts are from before a consent that doesn't cover them.
+def unlawful(connection: duckdb.DuckDBPyConnection, purpose: str) -> int:
+    """Return how many rows behind the marts the purpose may not have; needs ``proof_lawful``.
 
-    Of transactions, with those that are nobody's; 0 where each consent covers what is earlier.
-    Needs ``proof_lawful``.
+    Of transactions: those of others than who may be processed at both clocks, and those from before
+    a consent that doesn't cover them.
     """
-    (any_since,) = one(connection, f"select count(*) from {LAWFUL} where since is not null")
-    if not any_since:
-        return 0
-    counts = [
-        one(
-            connection,
-            f"select count(*) from {table} as r left join {LAWFUL} as l"
-            f" on l.key = r.{identifier(f'{purpose}_key')}"
-            f" where l.key is null or r.{DAY} <= l.since",
-        )[0]
-        for _, table in _dated(connection, purpose)
-    ]
-    return sum(counts)
+    key = identifier(f"{purpose}_key")
+    run(
+        connection,
+        f"create or replace temp table {OTHERS} as select purpose_key as key"
+        f" from landing.purpose_keys anti join (from {LAWFUL} where both_clocks) as l"
+        " on l.key = purpose_key",
+    )
+    (early,) = one(connection, f"select count(*) > 0 from {LAWFUL} where since is not null")
+    found = 0
+    for _, table in _dated(connection, purpose):
+        # Apart, and the second only where it can find something: each reads every row.
+        counts = [f"select count(*) from {table} where {key} in (select key from {OTHERS})"]
+        if early:
+            counts.append(
+                f"select count(*) from {table} as r join {LAWFUL} as l on l.key = r.{key}"
+                f" where l.both_clocks and r.{DAY} <= l.since"
+            )
+        found += sum(one(connection, count)[0] for count in counts)
+    return found
 
 
 def _dated(connection: duckdb.DuckDBPyConnection, purpose: str) -> list[tuple[str, str]]:

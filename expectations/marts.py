@@ -12,7 +12,7 @@ from decimal import ROUND_FLOOR, Decimal
 import duckdb
 
 from expectations import gx, proof
-from expectations.ages import Mart, check_retention, oldest_of_snapshot, uncovered
+from expectations.ages import Mart, check_retention, oldest_of_snapshot, unlawful
 from expectations.fill import Fill, least_share, partial
 from expectations.gx import Outcome
 from expectations.result import Result, Status, Table, by_id, result, unjudged
@@ -225,8 +225,8 @@ def _permission(mart: _Mart) -> Result:
     rule = by_id(mart.policy)[f"permission.{mart.purpose}"]
     outcomes = mart.found("permission")
     failed = [o for o in outcomes if o.failed] or len(outcomes) < len(mart.tables)
-    unlawful = sum(o.unexpected or 0 for o in outcomes)
-    early = uncovered(mart.connection, mart.purpose)
+    within = sum(o.unexpected or 0 for o in outcomes)
+    behind = unlawful(mart.connection, mart.purpose)
     least = mart.policy.thresholds.bias.smallest_group
     found = {(reason, "yes" if permitted else "no"): subjects
              for reason, permitted, subjects in proof.reasons(mart.connection)}  # fmt: skip
@@ -234,15 +234,14 @@ def _permission(mart: _Mart) -> Result:
     facts = {"subjects by basis": Table(("what decided", "permitted", "subjects"), rows)}
     if failed:
         return result(rule, "broken", None, "nobody could tell who is in the mart", **facts)
-    if unlawful or early:
+    if within or behind:
         said = (
-            (unlawful, "are of subjects without a basis at both clocks, or from before a consent"
+            (within, "are of subjects without a basis at both clocks, or from before a consent"
              " that doesn't cover them, by landing itself"),
-            (early, "behind the marts are from before a consent that doesn't cover them, or of"
-             " nobody"),
+            (behind, "that the marts are made from are of such subjects, or of such a time"),
         )  # fmt: skip
         why = "; ".join(f"{rows} rows {what}" for rows, what in said if rows)
-        return result(rule, "broken", unlawful + early, why, **facts)
+        return result(rule, "broken", within + behind, why, **facts)
     return result(rule, "holds", 0, "every subject has a basis at both clocks, by a second "
                   "derivation from landing", **facts)  # fmt: skip
 

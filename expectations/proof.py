@@ -24,8 +24,9 @@ from warehouse.catalogue import columns
 from warehouse.sql import identifier, quoted
 
 USABLE = "proof_usable"
+OTHERS = "proof_others"  # keys of anybody, for any purpose, but of who may be processed for one
 INSTANTS = ("as_of", "known")
-TEMPORARY = (LAWFUL, USABLE, *(f"proof_{kind}_{at}" for kind in ("state", "since")
+TEMPORARY = (LAWFUL, USABLE, OTHERS, *(f"proof_{kind}_{at}" for kind in ("state", "since")
                                for at in INSTANTS))  # fmt: skip
 
 

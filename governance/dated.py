@@ -5,8 +5,8 @@ the purpose has it. Does not belong here: how old the rows are (``expectations.a
 
 How old a figure is, and whether a consent covers it, can be told only from the rows that it is
 made from. So they reach a purpose as rows: the model that joins them to permission has
-`event_day` as it landed, the purpose's key of who is permitted, and copies all else: what is
-computed could be computed from other rows. Its rows are judged after each build.
+`event_day` as it landed and the purpose's key, and copies all else: what is computed could be
+computed from other rows. Its rows are judged after each build.
 """
 
 from collections.abc import Iterable, Iterator
@@ -61,8 +61,6 @@ def _why(lineage: Lineage, model: Relation, key: str) -> str:
     if key in model.columns:
         if not _copied(lineage, Ref(model.name, key), Ref(PERMITTED, "purpose_key")):
             return f"doesn't take {key} from {PERMITTED} as it is"
-        if not any(Ref(PERMITTED, "permitted") in use.refs for use in model.uses):
-            return f"doesn't ask for `permitted` of {PERMITTED}"
     elif SUBJECT not in model.columns:
         return f"has neither {SUBJECT} nor {key}"
     if model.name == BASKETS:  # which adds up the rows of a visit

@@ -61,15 +61,24 @@ def test_of_rows_without_a_day_or_a_key_nobody_knows_how_old_they_are(warehouse,
     assert found.why.startswith("of 1 rows of consented.int_offers_log, without event_day or key,")
 
 
-def test_rows_of_nobody_are_in_no_consent(warehouse):
-    """Such as by the key of another purpose."""
+@pytest.mark.parametrize("what", ["table", "view"])
+@pytest.mark.parametrize("number", [8, 36, 17])  # held, withdrawn, never asked
+def test_rows_of_who_may_not_be_processed_are_unlawful_behind_a_mart_too(warehouse, number, what):
+    """Whose figures are put into those of others, for one."""
+    row = f"'{number:030d}02'::uuid as offers_key, date '2024-06-20' as event_day"
+    warehouse.execute(f"create {what} consented.int_offers_log as select {row}")
+    found = verdict(warehouse, f"permission.{PURPOSE}")
+    assert (found.status, found.observed) == ("broken", 1)
+
+
+def test_rows_by_the_key_of_another_purpose_are_unlawful(warehouse):
     row = (
         "'00000000-0000-0000-0000-000000000501'::uuid as offers_key, date '2024-06-20' as event_day"
     )
     warehouse.execute(f"create view consented.int_offers_log as select {row}")
     found = verdict(warehouse, f"permission.{PURPOSE}")
     assert (found.status, found.observed) == ("broken", 1)
-    assert "1 rows behind the marts are from before a consent that doesn't cover them" in found.why
+    assert found.why.startswith("1 rows that the marts are made from are of such subjects")
 
 
 @pytest.mark.parametrize("whole", [False, True])

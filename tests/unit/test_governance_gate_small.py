@@ -188,7 +188,6 @@ PASSED = "select t.subject_key, t.event_day, t.basket_id from m.stg_t as t"
         ({"int_rows": rows(n="exists (select 1 from m.stg_t as x where"
                            " x.subject_key = t.subject_key and x.event_day < t.event_day)")},
          ["int_rows"]),
-        ({"int_rows": rows().replace(" and k.permitted", "")}, ["int_rows"]),
         ({"int_rows": rows().replace("int_consent_permitted", "stg_k")}, ["int_rows"]),
         ({"int_rows": rows(segmentation_key="k.subject_key")}, ["int_rows"]),
         ({"int_rows": rows(event_day="t.occurred_at::date")}, ["int_rows"]),
