@@ -12,11 +12,12 @@ computed from other rows. Its rows are judged after each build.
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from governance.keying import SUBJECT
 from governance.lineage.graph import Lineage, Ref, Relation
 from governance.lineage.keeping import BASKETS
 from governance.lineage.marts import MART, PERMITTED
 
-DAY, SUBJECT = "event_day", "subject_key"
+DAY = "event_day"
 LANDED = "landing.transactions"
 SPECIAL_VALUES = "int_transactions_special_values"  # words, without a subject
 

@@ -124,15 +124,14 @@ class _Judge:
         for model in _astray(self.lineage):
             for why in model.unread:
                 yield self._word("unread", model.name, "", [], why)
-        for asset in self._mine("python"):
+        for asset in self._assets():
             for why in asset.unread:
                 yield self._word("reach", asset.name, "", [], why)
             for column, made in asset.columns.items():
                 yield from self._inputs(asset.name, column, made)
 
-    def _mine(self, kind: str) -> list[Relation]:
-        relations = _of_kind(self.lineage, kind)
-        return [r for r in relations if _purpose_of(self.policy, r) == self.purpose]
+    def _assets(self) -> list[Relation]:
+        return [r for r in _of_kind(self.lineage, "python") if r.purpose == self.purpose]
 
     def _column(self, mart: str, column: str) -> Iterator[Finding]:
         forms = self.lineage.forms(mart, column)
