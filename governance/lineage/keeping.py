@@ -19,7 +19,10 @@ BASKETS = "int_transactions_baskets"
 # A row is written whole, or left with its `as_of`. None is dbt-duckdb's own choice: delete+insert.
 WHOLE_ROWS = (None, "append", "delete+insert")
 
-KEEPS = "it is incremental, which only marts may be: nobody judges rows of earlier builds in others"
+KEEPS = (
+    "it is incremental, which only marts may be, as nobody judges rows of earlier builds in others:"
+    " make it a view or a table"
+)
 CARRIES = "it reads itself: of what it carries on from earlier builds nobody knows how old it is"
 
 
