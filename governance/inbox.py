@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 
@@ -27,8 +27,7 @@ from warehouse.home import Home
 from warehouse.journal import sync_file, sync_folder
 from warehouse.lock import file_lock
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+Word = dict[str, Any]  # `event_id`, and what its feed's ``COLUMNS`` name
 
 # As landing has them (a test holds that), and which of them a word can't lack.
 COLUMNS: dict[FeedName, dict[str, str]] = {
@@ -65,36 +64,48 @@ COLUMNS: dict[FeedName, dict[str, str]] = {
 
 @dataclass(frozen=True)
 class Waiting:
-    """The words that wait, by feed, oldest first: ``event_id`` and its ``COLUMNS``."""
+    """The words that wait, by feed, oldest first.
 
-    consent_events: "pa.Table"
-    rights_requests: "pa.Table"
+    As values of Python: they are few, and every command that looks at a subject needs them, which
+    could do without loading Arrow.
+    """
+
+    consent_events: Sequence[Word]
+    rights_requests: Sequence[Word]
 
     @property
-    def by_feed(self) -> "dict[FeedName, pa.Table]":
-        """The tables that hold a word, by the feed that it lands with."""
+    def by_feed(self) -> dict[FeedName, Sequence[Word]]:
+        """Those of each feed that has any."""
         both = zip(WORD_FEEDS, (self.consent_events, self.rights_requests), strict=True)
-        return {feed: table for feed, table in both if table.num_rows}
+        return {feed: words for feed, words in both if words}
 
-    def of(self, customer_id: str) -> "Waiting":
-        """Return those of one customer, whose id is given as landing writes it."""
-        import pyarrow.compute as pc
-
-        theirs = pc.field("customer_id") == customer_id
-        return Waiting(self.consent_events.filter(theirs), self.rights_requests.filter(theirs))
-
-    def of_any(self, customers: Sequence[str]) -> "Waiting":
+    def of(self, *customers: str) -> "Waiting":
         """Return those of some customers, whose ids are given as landing writes them."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        theirs = pc.field("customer_id").isin(pa.array(list(customers), pa.string()))
-        return Waiting(self.consent_events.filter(theirs), self.rights_requests.filter(theirs))
+        theirs = frozenset(customers)
+        return Waiting(
+            [word for word in self.consent_events if word["customer_id"] in theirs],
+            [word for word in self.rights_requests if word["customer_id"] in theirs],
+        )
 
     def register(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Let SQL read them as ``waiting`` (consent events) and ``waiting_requests``."""
-        connection.register("waiting", self.consent_events)
-        connection.register("waiting_requests", self.rights_requests)
+        put(connection, "waiting", "consent_events", self.consent_events)
+        put(connection, "waiting_requests", "rights_requests", self.rights_requests)
+
+
+def put(
+    connection: duckdb.DuckDBPyConnection, table: str, feed: FeedName, words: Sequence[Word]
+) -> None:
+    """Put words of a feed into a temporary table; a field that a word lacks is null."""
+    kinds = {"event_id": "bigint", **COLUMNS[feed]}
+    listed = ", ".join(
+        f"unnest(${name}::{kind.removesuffix(' not null')}[]) as {name}"
+        for name, kind in kinds.items()
+    )
+    connection.execute(
+        f"create or replace temp table {table} as select {listed}",
+        {name: [word.get(name) for word in words] for name in kinds},
+    )
 
 
 def held() -> AbstractContextManager[Home]:
@@ -174,15 +185,11 @@ def rewrite() -> None:
         aside.unlink(missing_ok=True)
         with _connected(home.inbox, marks.noted(home.inbox_mark)) as connection:
             mark = inbox_mark.made(connection)
-            waiting = {
-                feed: connection.execute(f"select * from inbox.{feed}").to_arrow_table()
-                for feed in COLUMNS
-            }
+            waiting = {feed: _words(connection, feed) for feed in WORD_FEEDS}
         with _connected(aside) as connection:
             for feed, words in waiting.items():
-                connection.register("words", words)
-                connection.execute(f"insert into inbox.{feed} select * from words")
-                connection.unregister("words")
+                put(connection, "words", feed, words)
+                connection.execute(f"insert into inbox.{feed} by name from words")
             inbox_mark.surpass(connection, mark, None)
             connection.execute("checkpoint inbox")
             come = inbox_mark.made(connection)
@@ -217,7 +224,7 @@ def begin_anew() -> None:
         pass
 
 
-def add(feed: FeedName, word: dict[str, Any]) -> int:
+def add(feed: FeedName, word: Word) -> int:
     """Append one word to those of a feed, with the fields of ``COLUMNS``; return its number."""
     columns = COLUMNS[feed]
     with opened() as connection:
@@ -247,12 +254,13 @@ def _changing(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 def waiting() -> Waiting:
     """Return the words that wait."""
     with opened() as connection:
-        return Waiting(
-            *(
-                connection.execute(f"select * from inbox.{feed} order by event_id").to_arrow_table()
-                for feed in WORD_FEEDS
-            )
-        )
+        return Waiting(*(_words(connection, feed) for feed in WORD_FEEDS))
+
+
+def _words(connection: duckdb.DuckDBPyConnection, feed: FeedName) -> list[Word]:
+    names = ("event_id", *COLUMNS[feed])
+    rows = connection.execute(f"select {', '.join(names)} from inbox.{feed} order by event_id")
+    return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
 
 
 def forget(customers: Sequence[str]) -> None:
@@ -324,11 +332,10 @@ def drop(landed: Waiting) -> None:
     if not landed.by_feed:
         return
     with opened() as connection, _changing(connection):
-        for feed, table in landed.by_feed.items():
-            connection.register("landed", table)
+        for feed, words in landed.by_feed.items():
+            put(connection, "landed", feed, words)
             same = " and ".join(
                 f"waits.{name} is not distinct from landed.{name}"
                 for name in ("event_id", *COLUMNS[feed])
             )
             connection.execute(f"delete from inbox.{feed} as waits using landed where {same}")
-            connection.unregister("landed")

@@ -149,7 +149,7 @@ def _was_known(purpose: str) -> bool:
 
     A denial of one is taken down: it may come back. A misspelt one never was.
     """
-    if purpose in inbox.waiting().consent_events["purpose"].to_pylist():
+    if any(word["purpose"] == purpose for word in inbox.waiting().consent_events):
         return True
     try:
         with connected(published_store(PERMISSION, alias="permission")) as connection:
@@ -176,7 +176,7 @@ def _newest_known(clock: datetime) -> datetime:
     except AssentError as error:
         if error.rule not in (KeyMissingError.rule, NO_FILE, RESTORE_BEGUN, DAMAGED):
             raise
-        recorded: list[datetime] = waiting.consent_events["recorded_at"].to_pylist()
+        recorded: list[datetime] = [word["recorded_at"] for word in waiting.consent_events]
         return max([clock, *recorded])
 
 

@@ -12,10 +12,10 @@ purposes that the policy has come to know since.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import duckdb
 
+from governance.inbox import COLUMNS, Word, put
 from governance.policy.model import Policy
 from governance.policy.words import INBOX, FeedName
 from ingest.connectors import candidates, no_file
@@ -189,7 +189,7 @@ def unmet(feed: str, what: str) -> UsageError:
 
 
 def planned_words(
-    connection: duckdb.DuckDBPyConnection, feed: FeedName, data: Any, rules: Rules
+    connection: duckdb.DuckDBPyConnection, feed: FeedName, words: Sequence[Word], rules: Rules
 ) -> Plan:
     """Return the plan for words that Assent recorded itself, in our own columns and in UTC.
 
@@ -200,10 +200,10 @@ def planned_words(
     from ingest.connectors.python import arrow_source
 
     contract, name = CONTRACTS[feed], INBOX[feed]
-    columns = {n: n for n in contract.names if n in data.schema.names}
+    columns = {n: n for n in contract.names if n in COLUMNS[feed]}
     times = [n for n in columns if contract.column(n).type == TIME]
-    newest = max(moment for n in times for moment in data[n].to_pylist())
-    named = set(data["purpose"].drop_null().to_pylist()) if "purpose" in columns else set()
+    newest = max(word[n] for n in times for word in words)
+    named = {word["purpose"] for word in words if word.get("purpose")}
     rules = replace(rules, now=max(rules.now, newest), purposes=(*rules.purposes, *sorted(named)))
     declaration = FeedSource.model_validate(
         {
@@ -211,6 +211,8 @@ def planned_words(
             "identifiers": ("customer_id",), "columns": columns, "greatest_bad_share": 1.0,
         }
     )  # fmt: skip
+    put(connection, "recorded", feed, words)
+    data = connection.execute("from recorded").to_arrow_table()
     source = arrow_source(connection, data, f"feed_{name}", name, tuple(columns))
     projection = projected(connection, contract, declaration, source, rules)
     return Plan(name, contract, declaration, (Part(source, projection, Fingerprint()),), 0, "")

@@ -175,7 +175,7 @@ def finish(payload: dict[str, Any]) -> None:
         ]
     _keep(payload, asked, keep, rows, fits, identified)
     # Those that were read: what comes this very moment is kept by nobody, and the door stops it.
-    inbox.drop(waiting.of_any([customer_id for customer_id, *_ in keep]))
+    inbox.drop(waiting.of(*(customer_id for customer_id, *_ in keep)))
     leaving.leave(subjects, datetime.fromisoformat(payload["at"]), leaving.ERASURE)
     kept.require_newest()
     _sign(payload, time.monotonic() - began)

@@ -236,20 +236,12 @@ def _begun(steps: Sequence[Mapping[str, Any]]) -> datetime:
 
 def _drop_ends(requests: Sequence[tuple[str, str, str]]) -> None:
     """Drop words that wait still and say that these requests have ended: it isn't so any more."""
-    import pyarrow as pa
-
-    waiting = inbox.waiting()
     ends = [
-        word["status"] != OPEN
+        word for word in inbox.waiting().rights_requests
+        if word["status"] != OPEN
         and (word["customer_id"], word["request_id"], word["type"]) in requests
-        for word in waiting.rights_requests.to_pylist()
-    ]
-    inbox.drop(
-        inbox.Waiting(
-            waiting.consent_events.slice(0, 0),
-            waiting.rights_requests.filter(pa.array(ends, pa.bool_())),
-        )
-    )
+    ]  # fmt: skip
+    inbox.drop(inbox.Waiting([], ends))
 
 
 def _missing(state_of: datetime, opened: Collection[str]) -> list[str]:

@@ -152,7 +152,7 @@ def test_words_that_wait_here_wait_on(told, tmp_path):
     for _ in range(2):
         assert restored(one, folder / "state").status == 0
         with one.entered():
-            words = inbox.waiting().consent_events.to_pylist()
+            words = inbox.waiting().consent_events
         assert [word["customer_id"] for word in words] == [other]
     newest = one.home.inbox.read_bytes()
     for folder_of in (tmp_path / "before", folder / "state"):  # neither is put back by hand

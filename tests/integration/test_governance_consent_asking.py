@@ -127,7 +127,7 @@ def test_a_word_that_landed_while_its_purpose_was_gone_counts_when_that_is_back(
     others = {name: body for name, body in POLICY.purposes.items() if name != OFFERS}
     load_inbox(POLICY.model_copy(update={"purposes": others}), waiting := inbox.waiting(), now=NOW)
     inbox.drop(waiting)
-    assert inbox.waiting().consent_events.num_rows == 0
+    assert len(inbox.waiting().consent_events) == 0
     land(tmp_path)
     assert state().rule == consent.OBJECTED
 
@@ -135,7 +135,7 @@ def test_a_word_that_landed_while_its_purpose_was_gone_counts_when_that_is_back(
 def test_a_denial_is_taken_down_where_a_restore_was_stopped(home):
     (home.root / f"{RESTORING}1").mkdir()
     record(POLICY, "ann", "withdrawn")
-    assert inbox.waiting().consent_events["action"].to_pylist() == ["withdrawn"]
+    assert [word["action"] for word in inbox.waiting().consent_events] == ["withdrawn"]
 
 
 @pytest.mark.parametrize("waits", [False, True])

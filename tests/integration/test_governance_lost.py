@@ -155,7 +155,7 @@ def test_an_older_inbox_is_refused_and_the_newest_never(home, tmp_path, monkeypa
         with pytest.raises(ZeroDivisionError):
             say()  # killed after the word was written, and before that was noted
     newest = home.inbox.read_bytes()
-    assert inbox.waiting().consent_events.num_rows == 3
+    assert len(inbox.waiting().consent_events) == 3
     assert home.inbox.read_bytes() == newest
     home.inbox.write_bytes(older)
     with pytest.raises(UsageError, match="inbox isn't the newest"):
@@ -188,7 +188,7 @@ def test_an_inbox_of_an_earlier_version_is_taken_as_it_is(home):
         connection.execute("alter table inbox.consent_events drop column given_by")
         connection.execute("checkpoint inbox")
         home.inbox_mark.unlink()
-    assert inbox.waiting().consent_events.num_rows == 1
+    assert len(inbox.waiting().consent_events) == 1
     assert marks.noted(home.inbox_mark)
 
 
@@ -204,7 +204,7 @@ def test_a_damaged_note_of_the_inbox_is_refused_and_may_be_removed(home, said):
         inbox.waiting()
     assert "remove this file" in str(raised.value)
     home.inbox_mark.unlink()
-    assert inbox.waiting().consent_events.num_rows == 1
+    assert len(inbox.waiting().consent_events) == 1
 
 
 def test_nobody_is_exported_by_an_older_inbox(small, tmp_path):
@@ -238,7 +238,7 @@ def test_a_word_waits_until_the_lost_vault_is_back(small, tmp_path):
     assert done.err.count("\n  -> ") == 1
     assert not one.home.vault.exists()
     with one.entered():
-        assert inbox.waiting().consent_events.num_rows == 1
+        assert len(inbox.waiting().consent_events) == 1
     kept.rename(one.home.vault)
     one.run(*LAND[1:])
     assert who not in one.in_mart()

@@ -61,7 +61,7 @@ def test_it_is_kept_with_the_channel_where_the_backup_knows_it(sources, had_land
     word("fulfilled")  # in the inbox that was here, whose words are taken in
     fulfilled("A-0000000001")
     assert recall.recall(BACKUP, ()).reopened == 1  # once more
-    words = inbox.waiting().rights_requests.to_pylist()
+    words = inbox.waiting().rights_requests
     assert [found["status"] for found in words] == ["open"] * (1 if had_landed else 2)
     load(sources, recorded=inbox.waiting())
     received, is_open, channel = landed()
@@ -84,7 +84,7 @@ def test_a_feed_that_says_it_has_ended_doesnt_end_it_anew(sources, tmp_path):
 
 def test_else_it_is_the_first_step_that_is_kept(sources):
     fulfilled("A-0000000001")
-    found = inbox.waiting().rights_requests.to_pylist()
+    found = inbox.waiting().rights_requests
     assert [(w["received_at"], w["status"]) for w in found] == [
         (FULFILLED - timedelta(days=2), "open")
     ]

@@ -221,7 +221,7 @@ def test_a_hold_of_somebody_who_was_erased_is_lifted(tmp_path):
     with kept.opened() as connection:
         assert connection.execute(f"from {kept.HOLDS}").fetchall() == []
     assert [step["step"] for step in answered(POLICY, number).steps] == [HELD, "lifted"]
-    assert inbox.waiting().rights_requests.num_rows == 0
+    assert len(inbox.waiting().rights_requests) == 0
     with pytest.raises(UsageError, match="has ended: lifted"):
         lift(customer_id="ann")
 

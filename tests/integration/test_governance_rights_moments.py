@@ -80,9 +80,9 @@ def test_a_word_that_comes_while_others_land_stays_whoever_left_meanwhile(tmp_pa
     opened = open_request("bob", "objection")
     record(POLICY, "bob", "withdrawn")
     inbox.drop(landing)
-    (word,) = inbox.waiting().rights_requests.to_pylist()
+    (word,) = inbox.waiting().rights_requests
     assert (word["event_id"], word["request_id"]) == (1, opened.request_id)
-    assert inbox.waiting().consent_events.num_rows == 1
+    assert len(inbox.waiting().consent_events) == 1
     inbox.drop(inbox.waiting())
     assert not inbox.waiting().by_feed
 

@@ -26,7 +26,7 @@ def opened(one):
                 "select (select count(*) from warehouse.landing.transactions),"
                 " (select count(*) from vault.subjects), (select count(*) from salts.salts)"
             ).fetchall()
-        found += [(kept.mark(), inbox.waiting().consent_events.num_rows)]
+        found += [(kept.mark(), len(inbox.waiting().consent_events))]
         for purpose in published_purposes():
             with connected(published_store(purpose)) as connection:
                 found += connection.execute(
@@ -83,7 +83,7 @@ def test_every_file_opens_with_a_new_key_alone(one, tmp_path):
         assert not receipt.holds(signed | {"public_key": signed["signature"]})
         with kept.opened() as connection:
             assert kept.handle_of(connection, "ann") == handle
-        assert inbox.waiting().consent_events.num_rows == 1
+        assert len(inbox.waiting().consent_events) == 1
     place = {name: one.root / name for name in FILES} | {
         "warehouse": one.home.warehouse, "vault": one.home.vault,
         **{f"published_{path.stem}": path for path in one.home.published.glob("*.duckdb")},
@@ -113,7 +113,7 @@ def test_the_key_of_an_older_inbox_stays(one):
     assert {p: p.read_bytes() for p in one.keys.iterdir()} == before
     one.home.inbox.write_bytes(newest)
     with one.entered():
-        assert inbox.waiting().consent_events.num_rows == 1
+        assert len(inbox.waiting().consent_events) == 1
     assert one.assent("keys", "rotate", "inbox").status == 0
 
 

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-import pyarrow as pa
 import pytest
 
 from governance import identity
@@ -287,10 +286,9 @@ def test_neither_what_came_with_a_row_nor_the_inbox_corrects_it(tmp_path, unread
     load(sources)
     with pytest.raises(UsageError, match="consent_events has accepted nothing"):
         resolved(1)
-    word = dict(zip(EVENTS, event(occurred_at=NOW.replace(tzinfo=None)), strict=True))
-    recorded = pa.table({name: [value] for name, value in word.items()})
-    none = pa.table({"customer_id": pa.array([], pa.string())})
-    load(sources, now=NOW + timedelta(days=1), recorded=Waiting(recorded, none))
+    moment = NOW.replace(tzinfo=None)
+    word = dict(zip(EVENTS, event(occurred_at=moment), strict=True)) | {"recorded_at": moment}
+    load(sources, now=NOW + timedelta(days=1), recorded=Waiting([word], []))
     assert ask("select count(*) from landing.consent_events") == [(2,)]
     with pytest.raises(UsageError, match="consent_events has accepted nothing"):
         resolved(1)

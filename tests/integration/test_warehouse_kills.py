@@ -137,7 +137,7 @@ def completed(one, act, told):
 def times_known(one, who):
     """Return how often a withdrawal stands in the inbox and in what has landed, together."""
     with one.entered():
-        waiting = inbox.waiting().consent_events.to_pylist()
+        waiting = inbox.waiting().consent_events
         with identity.opened(warehouse_store(read_only=True)) as connection:
             landed = connection.execute(
                 "select count(*) from vault.subjects join warehouse.landing.consent_events"
