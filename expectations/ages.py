@@ -147,11 +147,11 @@ def _undated(connection: duckdb.DuckDBPyConnection, purpose: str) -> str:
     return ""
 
 
-def unlawful(connection: duckdb.DuckDBPyConnection, purpose: str) -> int:
-    """Return how many rows behind the marts the purpose may not have; needs ``proof_lawful``.
+def unlawful(connection: duckdb.DuckDBPyConnection, purpose: str) -> dict[str, int]:
+    """Return how many rows behind the marts the purpose may not have, by relation, if it has any.
 
     Of transactions: those of others than who may be processed at both clocks, and those from before
-    a consent that doesn't cover them.
+    a consent that doesn't cover them. Needs ``proof_lawful``.
     """
     key = identifier(f"{purpose}_key")
     run(
@@ -161,8 +161,8 @@ def unlawful(connection: duckdb.DuckDBPyConnection, purpose: str) -> int:
         " on l.key = purpose_key",
     )
     (early,) = one(connection, f"select count(*) > 0 from {LAWFUL} where since is not null")
-    found = 0
-    for _, table in _dated(connection, purpose):
+    found = {}
+    for name, table in _dated(connection, purpose):
         # Apart, and the second only where it can find something: each reads every row.
         counts = [f"select count(*) from {table} where {key} in (select key from {OTHERS})"]
         if early:
@@ -170,8 +170,8 @@ def unlawful(connection: duckdb.DuckDBPyConnection, purpose: str) -> int:
                 f"select count(*) from {table} as r join {LAWFUL} as l on l.key = r.{key}"
                 f" where l.both_clocks and r.{DAY} <= l.since"
             )
-        found += sum(one(connection, count)[0] for count in counts)
-    return found
+        found[name] = sum(one(connection, count)[0] for count in counts)
+    return {name: rows for name, rows in found.items() if rows}
 
 
 def _dated(connection: duckdb.DuckDBPyConnection, purpose: str) -> list[tuple[str, str]]:

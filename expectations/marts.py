@@ -235,13 +235,13 @@ def _permission(mart: _Mart) -> Result:
     if failed:
         return result(rule, "broken", None, "nobody could tell who is in the mart", **facts)
     if within or behind:
-        said = (
-            (within, "are of subjects without a basis at both clocks, or from before a consent"
-             " that doesn't cover them, by landing itself"),
-            (behind, "that the marts are made from are of such subjects, or of such a time"),
-        )  # fmt: skip
-        why = "; ".join(f"{rows} rows {what}" for rows, what in said if rows)
-        return result(rule, "broken", within + behind, why, **facts)
+        rows_of = {"its marts": within} | behind if within else behind
+        counted = ", ".join(f"{rows} rows of {name}" for name, rows in rows_of.items())
+        why = (
+            f"{counted} are of subjects without a basis at both clocks, or from before a consent"
+            " that doesn't cover them, by landing itself"
+        )
+        return result(rule, "broken", sum(rows_of.values()), why, **facts)
     return result(rule, "holds", 0, "every subject has a basis at both clocks, by a second "
                   "derivation from landing", **facts)  # fmt: skip
 

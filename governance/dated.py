@@ -57,10 +57,10 @@ def _why(lineage: Lineage, model: Relation, key: str) -> str:
     """Return why the rows that a model reads can't be judged in it, if so."""
     if model.name.startswith(MART):
         return "is a mart"
-    if not _copied(lineage, Ref(model.name, DAY), Ref(LANDED, DAY)):
+    if not lineage.is_copy(Ref(model.name, DAY), Ref(LANDED, DAY)):
         return f"has no {DAY} as it landed"
     if key in model.columns:
-        if not _copied(lineage, Ref(model.name, key), Ref(PERMITTED, "purpose_key")):
+        if not lineage.is_copy(Ref(model.name, key), Ref(PERMITTED, "purpose_key")):
             return f"doesn't take {key} from {PERMITTED} as it is"
     elif SUBJECT not in model.columns:
         return f"has neither {SUBJECT} nor {key}"
@@ -70,19 +70,3 @@ def _why(lineage: Lineage, model: Relation, key: str) -> str:
         name for name, m in model.columns.items() if not m.copied and (m.refs or m.aggregate)
     ]
     return f"computes {', '.join(changed)}" if changed else ""
-
-
-def _copied(lineage: Lineage, column: Ref, landed: Ref) -> bool:
-    """Tell whether a column is a landed one, copied by each model on the way."""
-    waiting, seen = [column], set[Ref]()
-    while waiting:
-        ref = waiting.pop()
-        if ref == landed or ref in seen:
-            seen.add(ref)
-            continue
-        seen.add(ref)
-        made = lineage.made(*ref)
-        if made is None or not made.copied:
-            return False
-        waiting += made.refs
-    return landed in seen

@@ -4,7 +4,7 @@ Belongs here: findings, their wording, refusing them. Does not belong here: find
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from governance.policy.model import Policy
@@ -244,7 +244,8 @@ def refuse(findings: Iterable[Finding]) -> None:
     PolicyGapError
         If the policy says nothing about some of them, and forbids none.
     """
-    found = sorted(findings, key=lambda f: (f.kind != "violation", f.rule, f.asset, f.column))
+    in_order = sorted(findings, key=lambda f: (f.kind != "violation", f.rule, f.asset, f.column))
+    found = _once(in_order)
     if not found:
         return
     violations = sum(f.kind == "violation" for f in found)
@@ -256,6 +257,14 @@ def refuse(findings: Iterable[Finding]) -> None:
     lines = [f"the column gate is closed: {' and '.join(counts)}", *(f"  {f}" for f in found)]
     error = RuleBrokenError if violations else PolicyGapError
     raise error("\n".join(lines), "`assent lineage COLUMN` shows how a column is made")
+
+
+def _once(findings: Iterable[Finding]) -> list[Finding]:
+    """Return each finding once, with all the rules that it breaks."""
+    rules: dict[Finding, list[str]] = {}
+    for found in findings:
+        rules.setdefault(replace(found, rule=""), []).append(found.rule)
+    return [replace(found, rule=", ".join(broken)) for found, broken in rules.items()]
 
 
 def _made(policy: Policy, names: tuple[str, ...]) -> str:

@@ -209,9 +209,12 @@ class _Judge:
         allowed = set(purpose_named(self.policy, self.purpose).attributes)
         if model == SPECIAL_VALUES or any(ref.relation == SPECIAL_VALUES for ref in use.refs):
             allowed |= LEFT_OUT_BY
-        read = {ref: Form.RAW for ref in use.refs if not _is_outcome(ref)}
+        read = {ref: Form.RAW for ref in use.refs if not self._is_outcome(ref)}
         origins = (origin for origin in self.lineage.forms_of(read) if _tells(origin))
         return {_name(origin) for origin in origins if meaning(origin) not in allowed}
+
+    def _is_outcome(self, ref: Ref) -> bool:
+        return any(self.lineage.is_copy(ref, Ref(PERMITTED, outcome)) for outcome in OUTCOMES)
 
     def _inputs(self, asset: str, column: str, made: Made) -> Iterator[Finding]:
         """Judge what a column of a Python asset reads: columns of marts of its purpose."""
@@ -291,10 +294,6 @@ def _read_by(model: Relation) -> Iterator[Ref]:
         yield from made.refs
     for use in model.uses:
         yield from use.refs
-
-
-def _is_outcome(ref: Ref) -> bool:
-    return ref.relation == PERMITTED and ref.column in OUTCOMES
 
 
 def _fits_key(column: str, origin: Ref) -> bool:

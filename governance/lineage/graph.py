@@ -163,6 +163,22 @@ class Lineage:
         """Return the columns of sources (or unknown ones) that a column is made from at last."""
         return frozenset(self.forms(model, column))
 
+    def is_copy(self, column: Ref, of: Ref) -> bool:
+        """Tell whether a column is another, or a copy of it and nothing else by all models between.
+
+        No origin: the other one may be of a model.
+        """
+        waiting, seen = [column], set[Ref]()
+        while waiting:
+            ref = waiting.pop()
+            if ref != of and ref not in seen:
+                made = self.made(*ref)
+                if made is None or not made.copied:
+                    return False
+                waiting += made.refs
+            seen.add(ref)
+        return of in seen
+
     def uses(self, model: str) -> tuple[Use, ...]:
         """Return what a model reads besides the values of its columns: filters, joins, groups."""
         found = self.relations.get(model)

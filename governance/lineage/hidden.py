@@ -31,7 +31,9 @@ _DYNAMIC = re.compile(
 )
 _QUALIFIED = re.compile(r"(?=\b(\w+)\.(\w+))")  # overlapping: database.schema.table
 _BY_PLACE = re.compile(r"#\s*\d")  # a column that no word names
-_HARMLESS = ("delete", "select", "analyze", ";")
+_THIS = re.compile(r"\{\{-?\s*this\s*-?\}\}")
+_ITSELF = "the_model_itself"
+_HARMLESS: tuple[list[str], ...] = ([], ["select"], ["analyze"])
 _DEEPEST = 8  # of macros within macros
 
 
@@ -73,7 +75,7 @@ def hidden_uses(
         text = expanded(hook, macros)
         uses += _named(text, "hook", columns, near)
         if not _only_deletes(text):
-            unread.append("a hook does more than delete")
+            unread.append("a hook does more than delete rows of its own model (`{{ this }}`)")
         if _by_place(text):
             unread.append("a hook names columns by their place (#1)")
     for branch in run_time_branches(written):
@@ -134,14 +136,22 @@ def _by_place(text: str) -> bool:
 
 
 def _only_deletes(text: str) -> bool:
-    """Return whether no statement does more, read as DuckDB reads it: a string may hold `--`."""
+    """Return whether no statement does more than delete rows of the model itself.
+
+    Those of another might be gone before the checks look at them. Read as DuckDB reads it: a string
+    may hold `--`.
+    """
+    sql = _JINJA.sub("x", _THIS.sub(_ITSELF, _NO_SQL.sub(" ", text)))
     try:
-        tokens = sqlglot.tokenize(_JINJA.sub("x", _NO_SQL.sub(" ", text)), read="duckdb")
+        tokens = sqlglot.tokenize(sql, read="duckdb")
     except TokenError:
         return False
-    first = True
+    statements: list[list[str]] = [[]]
     for token in tokens:
-        if first and token.text.lower() not in _HARMLESS:
-            return False
-        first = token.token_type is TokenType.SEMICOLON
-    return True
+        if token.token_type is TokenType.SEMICOLON:
+            statements.append([])
+        else:
+            statements[-1].append(token.text.lower())
+    return all(
+        words[:1] in _HARMLESS or words[:3] == ["delete", "from", _ITSELF] for words in statements
+    )

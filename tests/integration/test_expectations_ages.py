@@ -78,7 +78,7 @@ def test_rows_by_the_key_of_another_purpose_are_unlawful(warehouse):
     warehouse.execute(f"create view consented.int_offers_log as select {row}")
     found = verdict(warehouse, f"permission.{PURPOSE}")
     assert (found.status, found.observed) == ("broken", 1)
-    assert found.why.startswith("1 rows that the marts are made from are of such subjects")
+    assert found.why.startswith("1 rows of consented.int_offers_log are of subjects without")
 
 
 @pytest.mark.parametrize("whole", [False, True])

@@ -5,11 +5,11 @@ import json
 import pytest
 
 from governance.findings import Finding
-from governance.gate import judge_columns, judge_features, refuse
-from governance.lineage.build import build
+from governance.gate import judge_features, refuse
 from governance.policy.load import load_policy
 from governance.policy.model import Policy
-from tests.support.lineage import Manifest, edited, manifest
+from tests.support.gate import SMALL, judged, small_policy
+from tests.support.lineage import edited, manifest
 from warehouse.errors import PolicyGapError, RuleBrokenError, UsageError
 from warehouse.home import PROJECT
 
@@ -19,41 +19,9 @@ def policy() -> Policy:
     return load_policy(PROJECT / "policy.yaml")
 
 
-def judged(policy: Policy, project: Manifest) -> list[Finding]:
-    return judge_columns(policy, build(project))
-
-
-SMALL = {
-    "stg_t": "select * from landing.transactions",
-    "stg_k": "select * from landing.purpose_keys",
-    "int_consent_permitted": (
-        "select subject_key, purpose, purpose_key, true as permitted from m.stg_k"
-    ),
-    "int_rows": (
-        "select t.subject_key, t.event_day, t.basket_id, t.row_key,"
-        " k.purpose_key as segmentation_key"
-        " from m.stg_t as t join m.int_consent_permitted as k using (subject_key)"
-        " where k.purpose = 'segmentation' and k.permitted"
-    ),
-    "mart_segmentation": (
-        "select (select as_of from landing.clocks) as as_of, t.segmentation_key,"
-        " max(t.event_day) as recency_days from m.int_rows as t group by t.segmentation_key"
-    ),
-}
-
-
 @pytest.fixture(scope="module")
-def small(policy: Policy) -> Policy:
-    """A policy of one purpose with one column, and a column of a pseudonym."""
-    purpose = policy.model_dump(by_alias=True, exclude_none=True)["purposes"]["segmentation"]
-    days = {"form": "aggregated", "retention_days": 400}
-    purpose |= {
-        "attributes": {"occurred_at": days, "basket_id": days},
-        "columns": {"recency_days": ("occurred_at",), "visits": ("basket_id",)},
-    }
-    data = policy.model_dump(by_alias=True, exclude_none=True)
-    data |= {"purposes": {"segmentation": purpose}, "recipients": {}, "overrides": ()}
-    return Policy.model_validate(data)
+def small() -> Policy:
+    return small_policy()
 
 
 @pytest.mark.parametrize(
@@ -154,95 +122,6 @@ def test_what_dbt_runs_beside_the_models_is_judged(small: Policy) -> None:
     assert {(f.kind, f.attributes) for f in found} == {("gap", ()), ("violation", ("age_years",))}
 
 
-OF_SMALL = SMALL["int_rows"].removeprefix("select ").partition(" from ")[0]
-
-
-def rows(**columns: str) -> str:
-    made = {"event_day": "t.event_day", "segmentation_key": "k.purpose_key"} | columns
-    listed = ", ".join(f"{sql} as {name}" for name, sql in made.items() if sql)
-    return SMALL["int_rows"].replace(OF_SMALL, listed)
-
-
-LAST = "max(t.event_day) over (partition by t.subject_key)"
-PASSED = "select t.subject_key, t.event_day, t.basket_id from m.stg_t as t"
-
-
-@pytest.mark.parametrize(
-    ("models", "found"),
-    [
-        ({"int_rows": rows()}, []),
-        ({"int_rows": rows(lines="1")}, []),
-        ({"int_rows": rows(basket_id="t.basket_id || '!'")}, ["int_rows"]),
-        ({"int_rows": rows(basket_id="len(array(select x.basket_id from m.stg_t as x"
-                           " where x.subject_key = t.subject_key))")}, ["int_rows"]),
-        ({"int_rows": rows(segmentation_key="null::uuid")}, ["int_rows"]),
-        ({"int_rows": f"{rows(segmentation_key='')} union all by name {rows()}"}, ["int_rows"]),
-        ({"int_passed": PASSED.replace("t.event_day,", "t.event_day, last_day(t.event_day) as m,"),
-          "int_rows": rows(event_day="t.m").replace("m.stg_t", "m.int_passed")}, ["int_passed"]),
-        ({"int_passed": PASSED.replace("t.event_day,", "last_day(t.event_day) as m,"),
-          "int_rows": rows(event_day="t.m").replace("m.stg_t", "m.int_passed")}, ["int_passed"]),
-        ({"int_passed": PASSED, "int_later": "select *, m.later(event_day) as m from m.int_passed",
-          "int_rows": rows(event_day="t.m").replace("m.stg_t", "m.int_later")}, ["int_later"]),
-        ({"int_rows": rows(n="len(array(select 1 from m.stg_t as x"
-                           " where x.subject_key = t.subject_key))")}, ["int_rows"]),
-        ({"int_rows": rows(n="exists (select 1 from m.stg_t as x where"
-                           " x.subject_key = t.subject_key and x.event_day < t.event_day)")},
-         ["int_rows"]),
-        ({"int_rows": rows().replace("int_consent_permitted", "stg_k")}, ["int_rows"]),
-        ({"int_rows": rows(segmentation_key="k.subject_key")}, ["int_rows"]),
-        ({"int_rows": rows(event_day="t.occurred_at::date")}, ["int_rows"]),
-        ({"mart_segmentation": rows()}, ["mart_segmentation"]),
-        ({"mart_segmentation": SMALL["mart_segmentation"].replace(
-            " as recency_days", " as recency_days, (select count(*) from m.stg_t) as visits")},
-         ["mart_segmentation"]),
-        ({"int_transactions_baskets": f"{PASSED} union all select * from m.int_kept",
-          "int_kept": "select * from m.int_transactions_baskets",
-          "int_rows": rows().replace("m.stg_t", "m.int_kept")}, None),
-        ({"int_rows": rows(event_day="")}, ["int_rows"]),
-        ({"int_rows": rows(event_day=LAST)}, ["int_rows"]),
-        ({"int_rows": rows(event_day="last_day(t.event_day)")}, ["int_rows"]),
-        ({"int_rows": rows(event_day="t.event_day + 365")}, ["int_rows"]),
-        ({"int_rows": rows(event_day="coalesce(t.event_day, t.event_day)")}, ["int_rows"]),
-        ({"int_rows": rows(event_day="(t.event_day)::date")}, []),
-        ({"int_rows": f"{rows()} union all {rows()}"}, []),
-        ({"int_rows": f"{rows()} union all {rows(event_day='null::date')}"}, ["int_rows"]),
-        ({"int_rows": f"with r as ({rows()}) select * from r where segmentation_key is not null"},
-         []),
-        ({"int_rows": f"select distinct * from ({rows()}) as r"}, []),
-        ({"int_rows": rows(basket_id="count(*) over (partition by t.subject_key)")}, ["int_rows"]),
-        ({"int_rows": rows(basket_id="lag(t.basket_id) over (order by t.event_day)")},
-         ["int_rows"]),
-        ({"int_rows": rows(segmentation_key="", churn_prevention_key="k.purpose_key")},
-         ["int_rows"]),
-        ({"int_passed": PASSED, "int_rows": rows().replace("m.stg_t", "m.int_passed")}, []),
-        ({"int_passed": f"{PASSED} group by all having count(*) > 1",
-          "int_rows": rows(basket_id="t.basket_id").replace("m.stg_t", "m.int_passed")}, []),
-        ({"int_passed": PASSED.replace("t.basket_id", "count(*) as lines") + " group by all",
-          "int_rows": rows(basket_id="t.lines").replace("m.stg_t", "m.int_passed")},
-         ["int_passed"]),
-        ({"int_popular": "select basket_id, count(*) as times from m.stg_t group by all",
-          "mart_segmentation": SMALL["mart_segmentation"].replace(
-              "m.int_rows as t", "m.int_rows as t join m.int_popular as p using (basket_id)")},
-         ["int_popular"]),
-        ({"mart_segmentation": SMALL["mart_segmentation"].replace(
-            "m.int_rows as t", "m.int_rows as t where t.subject_key in (select subject_key from"
-            " m.stg_t where basket_id > '')")}, ["mart_segmentation"]),
-        ({"mart_segmentation": SMALL["mart_segmentation"].replace(
-            "m.int_rows as t", "landing.transactions as t join m.int_rows using (subject_key)")},
-         ["mart_segmentation"]),
-    ],
-)  # fmt: skip
-def test_transactions_reach_a_purpose_row_by_row_with_their_day(
-    small: Policy, models: dict[str, str], found: list[str] | None
-) -> None:
-    """Or nobody could judge how old they are; None: it is refused for something else."""
-    every = judged(small, manifest(SMALL | models))
-    told = [f for f in every if "how old they are" in f.what]
-    assert [f.asset for f in told] == (found or [])
-    assert every or found is not None
-    assert {(f.kind, f.rule) for f in told} <= {("violation", "minimisation.segmentation")}
-
-
 def test_rows_from_nowhere_are_a_gap(small: Policy) -> None:
     project = manifest(SMALL)
     visits = (" as recency_days", " as recency_days, (select count(*) from x.y) as visits")
@@ -316,6 +195,14 @@ def test_violations_come_before_gaps(policy: Policy) -> None:
     assert text.index("is forbidden") < text.index("is unknown")
     assert "1 violation and 1 gap" in text
     refuse([])
+
+
+def test_what_breaks_the_rule_of_several_purposes_is_told_once() -> None:
+    found = [Finding("gap", f"minimisation.{p}", "", "m", (), "is unread", "mend") for p in "ab"]
+    with pytest.raises(PolicyGapError) as error:
+        refuse(found)
+    assert str(error.value).count("is unread") == 1
+    assert "1 gap\n  minimisation.a, minimisation.b (gap): m is unread" in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,9 @@ class TestHidden:
         [
             "update {{ this }} set total = 1",
             "delete from {{ this }}; insert into {{ this }} select * from x",
+            "delete from {{ this }}; delete from {{ ref('int_p') }}",
+            "delete from {{ this }}_old",
+            'delete from "w"."marts"."mart_p"',
             "{{ prune('p') }}; set variable v = 1",
             "-- delete\nupdate {{ this }} set n = 1",
             "delete from {{ this }} where k in (select #2 from landing.t)",

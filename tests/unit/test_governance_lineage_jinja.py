@@ -71,7 +71,13 @@ LIVE = "{{ 'x' if target.name == 'warehouse' else 'y' }}"
     ("given", "where"),
     [
         (manifest({"m": "select 1 as x"}, raw={"m": f"select 1 as {LIVE}"}), "m"),
-        (manifest({"m": "select 1 as x"}, hooks={"m": [f"delete from t where {LIVE} > 1"]}), "m"),
+        (
+            manifest(
+                {"m": "select 1 as x"},
+                hooks={"m": [f"delete from {{{{ this }}}} where {LIVE} > 1"]},
+            ),
+            "m",
+        ),
         (manifest({"m": "select 1 as x"}, macros={"f": LIVE}), "dbt/f"),
     ],
 )
