@@ -12,16 +12,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import sqlglot
+from jinja2 import TemplateError
 from sqlglot.errors import TokenError
 from sqlglot.tokens import TokenType
 
 from governance.lineage.graph import Ref, Use
-from governance.lineage.jinja import BRANCH, without_parameters
+from governance.lineage.jinja import BRANCH, as_sql, hides_statements, without_parameters
 
 _CALL = re.compile(r"\{\{-?\s*(?:\w+\.)?(\w+)\s*\((.*?)\}\}", re.DOTALL)
 _TAG = re.compile(r"\{%-?\s*(if|elif|else|endif)\b(.*?)-?%\}", re.DOTALL)
-_NO_SQL = re.compile(r"\{%.*?%\}|\{#.*?#\}", re.DOTALL)
-_JINJA = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _REF = re.compile(r"\bref\(\s*['\"](\w+)['\"]")
 _VARIES = re.compile(rf"\b{BRANCH}\b")
 # Reads data while SQL is being written: what it writes isn't known before the run.
@@ -31,7 +30,6 @@ _DYNAMIC = re.compile(
 )
 _QUALIFIED = re.compile(r"(?=\b(\w+)\.(\w+))")  # overlapping: database.schema.table
 _BY_PLACE = re.compile(r"#\s*\d")  # a column that no word names
-_THIS = re.compile(r"\{\{-?\s*this\s*-?\}\}")
 _ITSELF = "the_model_itself"
 _HARMLESS: tuple[list[str], ...] = ([], ["select"], ["analyze"])
 _DEEPEST = 8  # of macros within macros
@@ -74,7 +72,7 @@ def hidden_uses(
     for hook in hooks:
         text = expanded(hook, macros)
         uses += _named(text, "hook", columns, near)
-        if not _only_deletes(text):
+        if hides_statements(hook, macros) or not _only_deletes(text):
             unread.append("a hook does more than delete rows of its own model (`{{ this }}`)")
         if _by_place(text):
             unread.append("a hook names columns by their place (#1)")
@@ -132,7 +130,14 @@ def _named(
 
 
 def _by_place(text: str) -> bool:
-    return bool(_BY_PLACE.search(_NO_SQL.sub(" ", text)))
+    return bool(_BY_PLACE.search(_sql(text)))
+
+
+def _sql(text: str) -> str:
+    try:
+        return as_sql(text, _ITSELF, "x")
+    except TemplateError:  # a gap by itself; every word counts
+        return text
 
 
 def _only_deletes(text: str) -> bool:
@@ -141,9 +146,8 @@ def _only_deletes(text: str) -> bool:
     Those of another might be gone before the checks look at them. Read as DuckDB reads it: a string
     may hold `--`.
     """
-    sql = _JINJA.sub("x", _THIS.sub(_ITSELF, _NO_SQL.sub(" ", text)))
     try:
-        tokens = sqlglot.tokenize(sql, read="duckdb")
+        tokens = sqlglot.tokenize(_sql(text), read="duckdb")
     except TokenError:
         return False
     statements: list[list[str]] = [[]]

@@ -8,7 +8,7 @@ Deny by default: what isn't known to be the same in every run counts as decided 
 (``target``, ``flags``, ``execute``, ``env_var``, ``modules``, ``run_query``, ...).
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 
 from jinja2 import Environment, TemplateError, meta, nodes
@@ -52,18 +52,72 @@ def names_itself(text: str, macros: Mapping[str, str]) -> bool:
 
     What stands in a text within it is left out: hooks, which `config` is given as such.
     """
+    return any(
+        name.name == TABLE
+        for tree in _reached(text, macros) for name in tree.find_all(nodes.Name)
+    )  # fmt: skip
+
+
+def hides_statements(hook: str, macros: Mapping[str, str]) -> bool:
+    """Return whether a hook may write other statements than its SQL shows, or can't be parsed.
+
+    By a text with a `;`, be it in a macro; by another meaning of `this`; by what it prints besides
+    `this` and what calls return, which might be a part of a statement or change one.
+    """
+    trees = list(_reached(hook, macros))
+    return (
+        not trees
+        or any(
+            not isinstance(node, nodes.TemplateData | nodes.Call) and not _is_name(node, TABLE)
+            for output in trees[0].find_all(nodes.Output) for node in output.nodes
+        )
+        or any(";" in str(text.value) for tree in trees for text in tree.find_all(nodes.Const))
+        or any(
+            _is_name(name, TABLE) and name.ctx != "load"
+            for tree in trees for name in tree.find_all(nodes.Name)
+        )
+    )  # fmt: skip
+
+
+def _reached(text: str, macros: Mapping[str, str]) -> Iterator[nodes.Template]:
+    """Yield a text, and the macros of the project that it calls, as parsed; what can't be is not.
+
+    That is a gap.
+    """
     waiting, read = [text], set[str]()
     while waiting:
         try:
             tree = _environment().parse(waiting.pop())
-        except TemplateError:  # which is a gap
+        except TemplateError:
             continue
-        if any(name.name == TABLE for name in tree.find_all(nodes.Name)):
-            return True
+        yield tree
         called = {_last_name(call.node) for call in tree.find_all(nodes.Call)}
         waiting += [macros[name] for name in (called & macros.keys()) - read]
         read |= called
-    return False
+
+
+def as_sql(text: str, this: str, other: str) -> str:
+    """Return a text without Jinja's tags, with words in the place of what it prints.
+
+    As Jinja reads it: `{%` in a text of Jinja, say, begins no tag.
+
+    Raises
+    ------
+    jinja2.TemplateError
+        If it can't be read.
+    """
+    written: list[str] = []
+    printed: list[str] = []
+    for _, kind, said in _environment().lex(text):
+        if kind == "data":
+            written.append(said)
+        elif kind == "variable_begin":
+            printed = []
+        elif kind == "variable_end":
+            written.append(this if printed == [TABLE] else other)
+        elif kind != "whitespace":
+            printed.append(said)
+    return "".join(written)
 
 
 def without_parameters(text: str) -> str:

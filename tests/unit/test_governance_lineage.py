@@ -113,6 +113,8 @@ HOOK = "{{ prune('p') }}"
 MACROS = {
     "prune": "{% macro prune(p) %}delete from {{ this }} where k in {{ old() }}{% endmacro %}",
     "old": "{% macro old() %}(select k from {{ ref('stg_t') }} where y > 2){% endmacro %}",
+    "mine": "{% macro mine(this) %}delete from {{ this }}{% endmacro %}",
+    "echo": "{% macro echo(text) %}{{ text }}{% endmacro %}",
 }
 
 
@@ -134,6 +136,17 @@ class TestHidden:
             "delete from {{ this }}; insert into {{ this }} select * from x",
             "delete from {{ this }}; delete from {{ ref('int_p') }}",
             "delete from {{ this }}_old",
+            "{% set this = ref('int_p') %}delete from {{ this }}",
+            "{% for this in [ref('int_p')] %}delete from {{ this }};{% endfor %}",
+            "{{ mine(ref('int_p')) }}",
+            "delete from {{ this }} where true {{ '; delete from m.int_p' }}",
+            "delete from {{ this }} where true {{ echo('; delete from m.int_p') }}",
+            "{% set more = '\\x3b delete from m.int_p' %}delete from {{ this }} where {{ more }}",
+            "{{ prune('p') | replace('mart_p', 'int_p') }}",
+            "select '{% raw %}{#{% endraw %}'; drop table m.int_p; -- {% raw %}#}{% endraw %}",
+            "select 1 -- {{ '{%' }}\n; drop table m.int_p -- {{ '%}' }}",
+            "select '{{ '{#' }}'; drop table m.int_p; -- {{ '#}' }}",
+            "{{ this ",
             'delete from "w"."marts"."mart_p"',
             "{{ prune('p') }}; set variable v = 1",
             "-- delete\nupdate {{ this }} set n = 1",

@@ -82,5 +82,5 @@ LIVE = "{{ 'x' if target.name == 'warehouse' else 'y' }}"
     ],
 )
 def test_it_is_unread_in_model_hook_and_macro(given: dict[str, object], where: str) -> None:
-    (why,) = build(given).relations[where].unread
-    assert "its Jinja asks for target" in why
+    told = build(given).relations[where].unread
+    assert [why for why in told if "its Jinja asks for target" in why]
