@@ -32,7 +32,7 @@ def kept_of(policy: Policy, customer_id: str) -> dict[str, Any]:
 
     The caller holds the writer's lock.
     """
-    words = expiry.words_known()
+    words = expiry.words_of(customer_id)
     with kept.opened() as connection:
         told = {each.name: each.rows(connection, policy, customer_id) for each in TOLD.values()}
         handle = kept.handle_of(connection, customer_id)

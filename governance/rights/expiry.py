@@ -12,7 +12,8 @@ stands, an open request and a legal hold beat it. Does not belong here: what lan
 GDPR Art. 5(1)(e).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -32,6 +33,8 @@ from warehouse.home import Home
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+Word = tuple[str, str, datetime]  # number and type of a request, and when its word landed, or came
 
 SUPPRESSED = "suppressed"
 # By table: of which type the request is that a row is kept of; a proof, of the subject's leaving.
@@ -59,6 +62,20 @@ AGES: Mapping[str, str] = {
         " from kept.suppressed"
     ),
 }
+
+
+# Words on requests, and when each request ended.
+_KNOWN = (
+    "create or replace temp table known"
+    " (handle uuid, request_id varchar, type varchar, moment timestamp, stands boolean)"
+)
+_ENDED = (
+    "create or replace temp table ended as"
+    " select handle, request_id, type, max(moment) as moment"
+    " from (select handle, request_id, type, taken_at as moment from kept.steps union all"
+    f" select handle, request_id, {_OF_REQUESTS['proofs']}, left_at from kept.proofs"
+    " union all select handle, request_id, type, moment from known) group by all"
+)
 
 
 def days_of(policy: Policy, table: str) -> int:
@@ -127,23 +144,49 @@ def oldest(connection: duckdb.DuckDBPyConnection, as_of: date) -> dict[str, date
 
 
 def words_known() -> "pa.Table | None":
-    """Return the words on requests, for :func:`kept_until`; None where nothing has landed.
+    """Return everybody's words on requests; None where none could have landed.
 
     The caller holds the writer's lock, and hasn't opened ``kept``.
     """
+    waiting = inbox.waiting()
+    with _landing() as connection:
+        return None if connection is None else _named(connection, _landed(connection), waiting)
+
+
+def words_of(customer_id: str) -> list[Word]:
+    """Return the words on one customer's requests, for :func:`kept_until`.
+
+    The caller holds the writer's lock, and hasn't opened ``kept``.
+    """
+    landed = identity.as_landed(customer_id)
+    waiting = inbox.waiting().of(landed).rights_requests
+    words: list[Word] = [(word["request_id"], word["type"], word["received_at"])
+                         for word in waiting]  # fmt: skip
+    with _landing() as connection:
+        if connection is not None:
+            words += connection.execute(
+                "select request_id, type, max(loaded_at)"
+                " from landing.rights_requests join vault.subjects using (subject_key)"
+                " left join landing.loads using (load_id) where customer_id = ? group by all",
+                [landed],
+            ).fetchall()
+    return words
+
+
+@contextmanager
+def _landing() -> Iterator[duckdb.DuckDBPyConnection | None]:
+    """Open warehouse and vault; None where no request could have landed."""
     store = warehouse_store(read_only=True)
     if not store.path.exists():
-        return None
-    waiting = inbox.waiting()
+        yield None
+        return
     with identity.opened(store) as connection:
         connection.execute(f"use {store.alias}")
-        if not columns(connection, "landing", "rights_requests"):
-            return None
-        return _named(connection, _landed(connection), waiting)
+        yield connection if columns(connection, "landing", "rights_requests") else None
 
 
 def kept_until(
-    connection: duckdb.DuckDBPyConnection, policy: Policy, handle: Any, words: "pa.Table | None"
+    connection: duckdb.DuckDBPyConnection, policy: Policy, handle: Any, words: Sequence[Word]
 ) -> dict[str, date]:
     """Return until when the last of what each table has of a customer is kept, as things stand.
 
@@ -154,9 +197,12 @@ def kept_until(
     connection
         As :func:`governance.rights.kept.opened` yields it.
     words
-        As of :func:`words_known`.
+        As of :func:`words_of`.
     """
-    _prepare(connection, words, date.min)
+    connection.execute(_KNOWN)
+    for word in words:  # a few
+        connection.execute("insert into known values (?, ?, ?, ?, true)", [handle, *word])
+    connection.execute(_ENDED)
     found = {}
     for table in AGES:
         ((moment,),) = connection.execute(
@@ -253,10 +299,7 @@ def _named(
 
 def _prepare(connection: duckdb.DuckDBPyConnection, words: "pa.Table | None", as_of: date) -> None:
     """Make temporary tables of when each request ended, and of whom nothing leaves."""
-    connection.execute(
-        "create or replace temp table known"
-        " (handle uuid, request_id varchar, type varchar, moment timestamp, stands boolean)"
-    )
+    connection.execute(_KNOWN)
     if words is not None:
         connection.register("words", words)
         connection.execute(
@@ -264,13 +307,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, words: "pa.Table | None", as
             " stands from words"
         )
         connection.unregister("words")
-    connection.execute(
-        "create or replace temp table ended as"
-        " select handle, request_id, type, max(moment) as moment"
-        " from (select handle, request_id, type, taken_at as moment from kept.steps union all"
-        f" select handle, request_id, {_OF_REQUESTS['proofs']}, left_at from kept.proofs"
-        " union all select handle, request_id, type, moment from known) group by all"
-    )
+    connection.execute(_ENDED)
     # A hold on who was erased stands here alone: its request was stopped at the door.
     connection.execute(
         "create or replace temp table holding as select handle from known where stands"

@@ -178,11 +178,11 @@ def test_no_step_of_an_open_request_goes_and_of_an_ended_one_when_it_has(tmp_pat
     land(tmp_path, after(2), "zoe", rights_requests=zoes("open"))
     assert expire(after(90)) == OF_REQUESTS | {"suppressed": 1}
     land(tmp_path, after(91), "zoe", rights_requests=zoes("fulfilled"))
-    words = expiry.words_known()
+    words = expiry.words_of("zoe")
     with kept.opened() as connection:  # as the subject reads it
         zoe = kept.handle_of(connection, "zoe")
         assert expiry.kept_until(connection, POLICY, zoe, words) == {"steps": after(111)}
-        assert expiry.kept_until(connection, POLICY, zoe, None) == {"steps": after(20)}
+        assert expiry.kept_until(connection, POLICY, zoe, ()) == {"steps": after(20)}
     assert expire(after(110)) == {}
     assert expire(after(111)) == {"steps": 1}
 
@@ -270,8 +270,8 @@ def test_what_an_earlier_version_kept_gets_ages(monkeypatch):
 
 def test_until_when_it_is_kept_is_the_day_on_which_it_goes():
     with kept.opened() as connection:
-        until = expiry.kept_until(connection, POLICY, kept.handle_of(connection, "mary"), None)
-        nobody = expiry.kept_until(connection, POLICY, kept.handle_of(connection, "zoe"), None)
+        until = expiry.kept_until(connection, POLICY, kept.handle_of(connection, "mary"), ())
+        nobody = expiry.kept_until(connection, POLICY, kept.handle_of(connection, "zoe"), ())
     assert until.pop("suppressed") == after(30)
     assert until.pop("notices", None) is None  # it waits
     assert until == dict.fromkeys(OF_REQUESTS, after(20))
