@@ -4,6 +4,7 @@ Belongs here: look-ups in DuckDB's own catalogue, on a connection's current stor
 that is attached. Does not belong here: rows.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -55,22 +56,31 @@ def relations(
 
     ``database`` is the alias of an attached one; by default the current.
     """
+    if database is None:
+        ((database,),) = connection.execute("select current_database()").fetchall()
+    return relations_of(connection, [database])[database]
+
+
+def relations_of(
+    connection: duckdb.DuckDBPyConnection, databases: Sequence[str]
+) -> dict[str, dict[tuple[str, str], Relation]]:
+    """Return the :func:`relations` of several databases, for which DuckDB looks through all."""
     rows = connection.execute(
-        "with of as (select coalesce($database, current_database()) as name), named as ("
-        " select schema_name, table_name, 'table' as kind from duckdb_tables()"
-        " where database_name = (select name from of) and not temporary"
-        " union all select schema_name, view_name, 'view' from duckdb_views()"
-        " where database_name = (select name from of) and not internal and not temporary)"
-        " select schema_name, table_name, kind,"
+        "with named as ("
+        " select database_name, schema_name, table_name, 'table' as kind from duckdb_tables()"
+        " where not temporary"
+        " union all select database_name, schema_name, view_name, 'view' from duckdb_views()"
+        " where not internal and not temporary)"
+        " select database_name, schema_name, table_name, kind,"
         " list(column_name order by column_index), list(data_type order by column_index)"
-        " from named join duckdb_columns() using (schema_name, table_name)"
-        " where database_name = (select name from of) group by all order by all",
-        {"database": database},
+        " from named join duckdb_columns() using (database_name, schema_name, table_name)"
+        " where list_contains($databases, database_name) group by all order by all",
+        {"databases": [*databases]},
     ).fetchall()
-    return {
-        (schema, name): Relation(kind, dict(zip(names, types, strict=True)))
-        for schema, name, kind, names, types in rows
-    }
+    found: dict[str, dict[tuple[str, str], Relation]] = {name: {} for name in databases}
+    for database, schema, name, kind, names, types in rows:
+        found[database][schema, name] = Relation(kind, dict(zip(names, types, strict=True)))
+    return found
 
 
 def is_number(kind: str) -> bool:

@@ -74,17 +74,19 @@ class Holder:
         )
 
 
-def holders(connection: duckdb.DuckDBPyConnection, database: str) -> list[Holder]:
-    """Return the tables of an attached database that hold rows of subjects.
+def holders(connection: duckdb.DuckDBPyConnection, *databases: str) -> list[Holder]:
+    """Return the tables of attached databases that hold rows of subjects.
 
     Raises
     ------
     UsageError
         If a table has no key and isn't known to hold nobody, or a key that no purpose has.
     """
-    keyed = _keyed(connection, database)
-    require_known(_unknown(keyed, _purposes(connection, database, keyed), database))
-    return _holders(keyed, database)
+    found = []
+    for database, keyed in _keyed(connection, databases).items():
+        require_known(_unknown(keyed, _purposes(connection, database, keyed), database))
+        found += _holders(keyed, database)
+    return found
 
 
 def require_known(found: Mapping[tuple[str, str], str]) -> None:
@@ -105,7 +107,7 @@ def unknown(connection: duckdb.DuckDBPyConnection, database: str) -> dict[tuple[
 
     They have no key, or one that no purpose has.
     """
-    keyed = _keyed(connection, database)
+    keyed = _keyed(connection, [database])[database]
     return _unknown(keyed, _purposes(connection, database, keyed), database)
 
 
@@ -117,7 +119,7 @@ def ownerless(
     Its key is null, or no subject has it there, be it that it is of another purpose: whosever the
     row is, nothing would take it out with them.
     """
-    keyed = _keyed(connection, "warehouse")
+    keyed = _keyed(connection, ["warehouse"])["warehouse"]
     if PURPOSE_KEYS not in keyed:
         return {}
     unknown = _unknown(keyed, _purposes(connection, "warehouse", keyed), "warehouse")
@@ -155,13 +157,15 @@ def mark(
     )
 
 
-def _keyed(connection: duckdb.DuckDBPyConnection, database: str) -> Keyed:
-    """Return the tables of a database, by schema and name, with the columns that may be keys."""
+def _keyed(connection: duckdb.DuckDBPyConnection, databases: Sequence[str]) -> dict[str, Keyed]:
+    """Return by database its tables, by schema and name, with the columns that may be keys."""
     return {
-        place: {name.lower(): kind for name, kind in found.columns.items() if KEY in kind}
-        for place, found in catalogue.relations(connection, database).items()
-        if found.kind == "table"
-    }
+        database: {
+            place: {name.lower(): kind for name, kind in found.columns.items() if KEY in kind}
+            for place, found in relations.items() if found.kind == "table"
+        }
+        for database, relations in catalogue.relations_of(connection, databases).items()
+    }  # fmt: skip
 
 
 def _holders(keyed: Keyed, database: str) -> list[Holder]:

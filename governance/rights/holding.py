@@ -84,7 +84,7 @@ def _stored(subject: str) -> Holding:
         beside.insert(0, warehouse_store(read_only=True))
     with identity.opened(*beside) as connection:
         databases = ["vault", *(store.alias for store in beside)]
-        tables = [table for name in databases for table in holders(connection, name)]
+        tables = holders(connection, *databases)
         mark(connection, [subject], tables)
         keys = dict(
             connection.execute(
