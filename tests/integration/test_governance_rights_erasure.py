@@ -281,6 +281,7 @@ def again(story, tmp_path_factory):
     return seen
 
 
+@pytest.mark.slow
 def test_what_was_deleted_leaves_the_disk_by_itself(story, again):
     """Once it is past the policy's days, the rule breaks until a landing writes files anew."""
     one, *_ = story
@@ -290,6 +291,7 @@ def test_what_was_deleted_leaves_the_disk_by_itself(story, again):
     assert again["held"][0] == again["held"][1]  # nobody else's rows go
 
 
+@pytest.mark.slow
 def test_no_feed_brings_the_subject_back(story, again):
     """The whole history is read again, with the rows of the erased in it."""
     one, who, *_ = story
@@ -310,6 +312,7 @@ def test_no_feed_brings_the_subject_back(story, again):
     assert proof[0]["action"] == "granted"
 
 
+@pytest.mark.slow
 def test_a_request_holds_at_once_and_its_refusal_releases(story, again):
     one, *_ = story
     third, number = again["third"], again["objection"]
