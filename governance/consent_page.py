@@ -71,7 +71,7 @@ def purpose_card(body: Element, record: Record, zone: str) -> None:
     add(card, "p", f"Why: {record.why}.")
     event = next((e for e in record.events if e.event_id == record.decided_by), None)
     told: dict[str, str | list[str]] = {
-        "Decided by": _said(event, zone) if event else "nothing that you said"
+        "Decided by": _said(event, zone) if event else "no word of yours about consent"
     }
     if record.valid_until:
         told["Your consent ends"] = moment(record.valid_until, zone)

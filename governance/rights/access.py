@@ -8,12 +8,13 @@ Rows of segments and other figures over many aren't in it: they are of nobody. T
 pseudonyms are made, is held too and not shown: it would undo what it protects.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
 from governance import acts, consent_receipt, vaulted
 from governance.aging import today
+from governance.lineage.marts import PERMITTED
 from governance.policy.model import Policy
 from governance.policy.words import (
     PERMISSION_ATTRIBUTES,
@@ -21,6 +22,7 @@ from governance.policy.words import (
     TRANSACTION_ATTRIBUTES,
     WORD_FEEDS,
 )
+from governance.rights import owed
 from governance.rights.access_kept import kept_of
 from governance.rights.access_page import page
 from governance.rights.answer import Answer, Meanings, as_json, opening
@@ -38,6 +40,7 @@ WORDS = {
     "rights_requests": "What you have asked for",
 }
 NO_SEGMENT = "In no segment: none has been published yet."
+NOT_WORKED_IN = "In no segment: what we hold of you hasn't been worked in yet."
 RIGHTS = (
     "You may ask us to correct or delete what we hold, to restrict what we do with it, to give it"
     " to you for another company, and you may object to its use, free of charge. You may complain"
@@ -50,6 +53,8 @@ def answer(
 ) -> Answer:
     """Return everything that is held of the subject of a request."""
     theirs = [one for one in beside if one.customer_id == request.customer_id]
+    if request.subject_key is not None:  # what recipients have to be told of the erased is noted
+        owed.gather(policy, request.subject_key)
     holding = held(request.subject_key, request.customer_id)
     found = holding.tables
     known = _account(policy, request)
@@ -102,23 +107,26 @@ def _retention(policy: Policy, found: Sequence[Held]) -> list[dict[str, Any]]:
     """Return until when each attribute is used for each purpose: its oldest and newest value.
 
     Landing holds a value for longer than a purpose may use it: of those that are used no more, none
-    counts.
+    counts; nor of those from before a consent that doesn't cover them.
     """
     present = today(policy)
-    days = {
-        table.table: sorted(
-            record[column] for record in table.records() if record[column] is not None
-        )
-        for table in found
-        for column in [{"landing.transactions": "event_day", "landing.customers": "recorded_on"}
-                       .get(table.table)]
-        if column
-    }  # fmt: skip
+    rows = {table.table: table.records() for table in found}
+    consented = {
+        row["purpose"]: row["consented_on"] for row in rows.get(f"consented.{PERMITTED}", ())
+    }
     told = []
     for name, purpose in policy.purposes.items():
         for attribute, allowance in purpose.attributes.items():
-            of = "transactions" if attribute in TRANSACTION_ATTRIBUTES else "customers"
-            if ages := days.get(f"landing.{of}"):
+            if attribute in TRANSACTION_ATTRIBUTES:
+                since = consented.get(name) or ""
+                ages = [
+                    day
+                    for day in _days(rows, "transactions", "event_day", attribute)
+                    if day > since
+                ]
+            else:
+                ages = _days(rows, "customers", "recorded_on", attribute)
+            if ages:
                 ends = [_last_day(day, allowance.retention_days) for day in ages]
                 used = [end.isoformat() for end in ends if end >= present]
                 told.append({
@@ -129,6 +137,16 @@ def _retention(policy: Policy, found: Sequence[Held]) -> list[dict[str, Any]]:
                     "newest_until": used[-1] if used else None,
                 })  # fmt: skip
     return told
+
+
+def _days(
+    rows: Mapping[str, Sequence[Mapping[str, Any]]], feed: str, day: str, attribute: str
+) -> list[str]:
+    """Return the days of the rows of a feed that have a value of an attribute, in order."""
+    return sorted(
+        row[day] for row in rows.get(f"landing.{feed}", ())
+        if row[day] is not None and row.get(attribute) is not None
+    )  # fmt: skip
 
 
 def _beyond(policy: Policy) -> dict[str, str]:
@@ -154,7 +172,8 @@ def _membership(request: Request, meanings: Meanings, known: Account | None) -> 
     except UsageError as error:
         if error.rule not in (NOTHING_LANDED, NO_FILE):
             raise  # what is damaged is the company's to mend: the answer would lack the segment
-        return {"purpose": SEGMENT_PURPOSE, "segment": None, "sentence": NO_SEGMENT}
+        sentence = NO_SEGMENT if error.rule == NO_FILE else NOT_WORKED_IN
+        return {"purpose": SEGMENT_PURPOSE, "segment": None, "sentence": sentence}
 
 
 def _provenance(loads: Sequence[Load], meanings: Meanings) -> list[dict[str, Any]]:
@@ -192,7 +211,7 @@ def _consulted(request: Request) -> list[dict[str, Any]]:
         return []
     key = str(request.subject_key)
     return [
-        {name: act.get(name) for name in ("at", "act", "purpose")}
+        {name: act.get(name) for name in ("at", "act", "purpose")} | {"refused": "refused" in act}
         for act in acts.recorded(about=key)
         if act.get("subject_key") == key
     ]

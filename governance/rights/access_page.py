@@ -24,6 +24,8 @@ ACTS = {
     "rights.open": "a request of yours was opened",
     "rights.step": "a step was taken on a request of yours",
     "rights.answer": "a request of yours was answered",
+    "rights.rectify": "something of yours was put right",
+    "rights.readmit": "you were let back in, after what we held had been erased",
 }
 FILES = {
     "vault": "who you are, kept apart and encrypted",
@@ -31,10 +33,13 @@ FILES = {
     "inbox": "what you said, not yet worked in",
 }
 
-
+NOTHING = (
+    "For no purpose: what we hold of you hasn't been worked in yet, or is only what is kept, see"
+    " below. What you have said by now stands among the rows at the end."
+)
 KEPT = {
     "steps": "what was done about your requests",
-    "proofs": "proof that you agreed",
+    "proofs": "what you had said about consent",
     "receipts": "receipts",
     "handed_over": "to whom we gave your data",
     "notices": "what recipients were told",
@@ -47,10 +52,11 @@ def page(policy: Policy, told: Mapping[str, Any], consent: Receipt | None) -> by
     zone = told["time_zone"]
     html, body = begun("Your data: what we hold of you")
     _opening(body, told)
-    if consent:
-        add(body, "h2", "What your data is used for")
-        for record in consent.records:
-            consent_page.purpose_card(body, record, zone)
+    add(body, "h2", "What your data is used for")
+    if not consent:
+        add(body, "p", NOTHING)
+    for record in consent.records if consent else ():
+        consent_page.purpose_card(body, record, zone)
     _retention(body, policy, told)
     if told["memberships"]:
         add(body, "h2", "How you are grouped, and why")
@@ -165,7 +171,9 @@ def _consulted(body: Element, told: Mapping[str, Any], zone: str) -> None:
     add(body, "h2", "When somebody looked you up")
     rows = table(body, ("When", "What"))
     for one in told["consulted"]:
-        what = ACTS.get(one["act"], one["act"])
+        what = ("refused, so not done: " if one["refused"] else "") + ACTS.get(
+            one["act"], one["act"]
+        )
         _row(rows, _at(one["at"], zone), f"{what} ({one['purpose']})" if one["purpose"] else what)
 
 
@@ -186,7 +194,7 @@ def _kept(body: Element, told: Mapping[str, Any], zone: str) -> None:
             f"an entry that keeps what was erased away, since {_at(since, zone)}"
             for since in kept["suppressed_since"]
         ] or "nothing",
-        "Proof that you agreed": [
+        "What you had said about consent": [
             f"{len(proof['events'])} event(s), kept when you left ({proof['left_by']})"
             for proof in kept["proofs_of_consent"]
         ] or "nothing",
@@ -204,6 +212,7 @@ def _kept(body: Element, told: Mapping[str, Any], zone: str) -> None:
         ] or "nothing",
         "Until when": [
             f"{KEPT[table]}: {_day(day)}" for table, day in kept["until"].items()
+            if table != "proofs" or kept["proofs_of_consent"]
         ],
     })  # fmt: skip
 

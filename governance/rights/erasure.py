@@ -301,7 +301,14 @@ def _keep(
         }  # fmt: skip
         before = receipt.fitted_before(connection, handles.values())
         steps, drafts = [], {}
-        for customer_id, subject, _ in keep:
+        exported, notified = (
+            {handle for (handle,) in connection.execute(
+                f"select handle from kept.{table} where list_contains(?, handle)",
+                [list(handles.values())],
+            ).fetchall()}
+            for table in ("handed_over", "notices")
+        )  # fmt: skip
+        for customer_id, subject, events in keep:
             of = handles[customer_id], asked[subject], leaving.ERASURE
             if of in begun:
                 continue
@@ -312,6 +319,7 @@ def _keep(
                 "recipients": told.get(of, {}),
                 "models": [{**m, "fitted_on_subject": _told(m, subject, before, of[0])}
                            for m in fits],
+                "kept": _kept(events != "[]", of[0] in exported, of[0] in notified),
             }  # fmt: skip
         kept.add_steps(connection, steps, "fulfilled", at=since, actor=payload["actor"])
         receipt.keep(connection, drafts)
@@ -325,6 +333,24 @@ def _keep(
             [[handles[customer_id] for customer_id, *_ in keep], since, numbers],
         )
         connection.execute("commit")
+
+
+def _kept(said: bool, exported: bool, notified: bool) -> dict[str, str]:
+    """Return what is kept of who leaves, and why: under a key of its own, in ``kept``."""
+    apart = "under a key of their own, found only by who supplies the customer id"
+    return {
+        "the request, what was done about it, this receipt": f"GDPR Art. 17(3)(b) and (e): {apart}",
+        "a suppression entry": "GDPR Art. 17(1): so that no feed brings the rows back",
+    } | {
+        what: f"{why}: {apart}"
+        for there, what, why in (
+            (said, "proof of consent", "GDPR Art. 7(1), 17(3)(b) and (e)"),
+            (exported, "which exports the subject was part of", "GDPR Art. 19"),
+            (notified, "what recipients are told, by which names they know the subject",
+             "GDPR Art. 19"),
+        )
+        if there
+    }  # fmt: skip
 
 
 def _told(
@@ -348,12 +374,6 @@ def _sign(payload: dict[str, Any], seconds: float) -> None:
         {
             "request_id": called[request_id], "type": kind, **json.loads(draft),
             "erased_at": payload["at"], "seconds": round(seconds, 3),
-            "kept": {
-                "proof of consent, the request, this receipt":
-                    "GDPR Art. 7(1), 17(3)(b) and (e): under a key of their own, found only by"
-                    " who supplies the customer id",
-                "a suppression entry": "GDPR Art. 17(1): so that no feed brings the rows back",
-            },
         }
         for request_id, _, kind, draft in ours
     )  # fmt: skip

@@ -8,11 +8,12 @@ it in ``kept``. Does not belong here: handing a notice over (``notices``), who w
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import duckdb
 
 from governance import consent, identity, inbox
-from governance.consent_relations import KNOWN_NOW, STOPS, listed, requests_sql
+from governance.consent_relations import KNOWN_NOW, STOPS, Relations, listed, requests_sql
 from governance.permission_bound import require_current
 from governance.policy.model import Policy
 from governance.policy.words import DENIALS, PERMISSION
@@ -154,8 +155,11 @@ def _note_known(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def gather(policy: Policy) -> None:
-    """Note what is owed for denials and for requests that stand or have ended, whoever said so."""
+def gather(policy: Policy, subject: UUID | None = None) -> None:
+    """Note what is owed for denials and for requests that stand or have ended, whoever said so.
+
+    Of everybody, or of one subject.
+    """
     if not Home.current().published_file(PERMISSION).exists():
         return
     with kept.opened() as connection:
@@ -166,9 +170,15 @@ def gather(policy: Policy) -> None:
         waiting.register(connection)
         require_current(connection)
         at = consent.moment(connection, utc_naive(now()))
-        consent.state(connection, policy, WORDS, at=at, known=at, into="state")
+        words = _of(WORDS, subject)
+        consent.state(connection, policy, words, at=at, known=at, into="state")
         owed = connection.execute(
-            _STANDING.format(known=known_as(connection), stopped=_stopped(policy)),
+            _STANDING.format(
+                known=known_as(connection),
+                stopped=_stopped(policy),
+                events=words.events,
+                theirs="true" if subject is None else f"subject_key = '{subject}'::uuid",
+            ),
             {
                 "sold": [name for name, p in policy.purposes.items() if p.sale_or_share],
                 "own": [name for name, r in policy.recipients.items() if r.role != "third_party"],
@@ -180,6 +190,15 @@ def gather(policy: Policy) -> None:
         _insert(connection)
         _end(connection)
         connection.unregister("found")
+
+
+def _of(words: Relations, subject: UUID | None) -> Relations:
+    """Return the words of one subject, or of all."""
+    if subject is None:
+        return words
+    theirs = f"(select * from {{}} where subject_key = '{subject}'::uuid)"
+    return replace(words, events=theirs.format(words.events),
+                   subjects=theirs.format(words.subjects))  # fmt: skip
 
 
 def _end(connection: duckdb.DuckDBPyConnection) -> None:
@@ -244,7 +263,7 @@ _STANDING = f"""
             from waiting_requests as w join vault.subjects as s using (customer_id)
         )''')
 }
-        where type in {listed(STANDING)}
+        where type in {listed(STANDING)} and {{theirs}}
     ),
     words as (
         -- A signal opts out of sale and sharing, which is with third parties (Cal. Civ. Code
@@ -255,7 +274,7 @@ _STANDING = f"""
                 when {consent.SIGNALS} then $sold::varchar[] end as purposes,
             occurred_at as decided_at, false as ended,
             if({consent.SIGNALS}, $own::varchar[], null) as spared
-        from {KNOWN_NOW.events} where action in {listed(DENIALS)}
+        from {{events}} where action in {listed(DENIALS)}
         union all
         -- A limit concerns sensitive data only (Cal. Code Regs. tit. 11 § 7027(g)).
         select subject_key, type, stands_since, request_id, null,

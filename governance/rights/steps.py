@@ -93,7 +93,11 @@ def _require_fitting(policy: Policy, request: Request, step: str) -> None:
     elif step in GRANTED:
         require_verified(request)
     elif step == LIFTED and request.type != RESTRICTION:
-        raise UsageError("only a restriction is lifted", "`refuse` or `done` ends the others")
+        ends = "fulfil" if request.type == "erasure" else "done"
+        raise UsageError(
+            "only a restriction is lifted",
+            f"`assent rights refuse` or `assent rights {ends}` ends another request",
+        )
 
 
 def require_asked_for(request: Request) -> None:
