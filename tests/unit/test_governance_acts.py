@@ -1,6 +1,7 @@
 """The record of acts: its own fields are its own, and each line is whole."""
 
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from governance import acts, identity
+from governance.rights.access_page import ACTS
 from warehouse import keys
 from warehouse.connect import connected, warehouse_store
 from warehouse.errors import KeyMissingError, UsageError
@@ -128,3 +130,22 @@ def test_a_line_that_has_no_room_is_not_begun(home):
     assert (home.audit / acts.FILE).read_bytes() == whole
     act()
     assert len(acts.recorded()) == 2
+
+
+# Acts that name no subject: of files, of many, of those who are gone.
+OF_NOBODY = {
+    "backup", "consent.conflicts", "consent.new_inbox", "custody.evidence", "custody.leave",
+    "export", "keys.rotate", "quarantine.list", "quarantine.resolve", "query", "restore",
+    "rights.confirm", "rights.erase", "rights.new_kept", "rights.notify", "rights.purge",
+}  # fmt: skip
+
+
+def test_each_act_about_a_subject_is_told_to_it_in_words():
+    begun = re.compile(r'\b(?:acting|handing_over)\(\s*"([a-z_.]+)"')
+    named = {
+        name
+        for room in ("governance", "orchestration")
+        for path in (PROJECT / room).rglob("*.py")
+        for name in begun.findall(path.read_text(encoding="utf-8"))
+    }
+    assert set(ACTS) == named - OF_NOBODY
