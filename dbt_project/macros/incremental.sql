@@ -60,7 +60,7 @@ where as_of > {{ newest }}
             where as_of <= {{ newest }}
             order by as_of desc limit {{ snapshots_kept(purpose) }}
         )
-        -- A past day stays while its run lasts; the next run drops it.
+        -- A past day stays while its run lasts, and the next run drops it.
         and as_of not in (select as_of from {{ ref('stg_landing__clocks') }})
     )
     or {{ purpose }}_key not in (

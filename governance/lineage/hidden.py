@@ -31,6 +31,9 @@ _DYNAMIC = re.compile(
 _QUALIFIED = re.compile(r"(?=\b(\w+)\.(\w+))")  # overlapping: database.schema.table
 _BY_PLACE = re.compile(r"#\s*\d")  # a column that no word names
 _ITSELF = "the_model_itself"
+_PRINTED = "x"
+# What a statement may go on with behind a tag of Jinja; none begins with it.
+_GOING_ON: tuple[list[str], ...] = ([], ["and"], ["or"], ["("], [")"], [","], [_PRINTED])
 _HARMLESS: tuple[list[str], ...] = ([], ["select"], ["analyze"])
 _DEEPEST = 8  # of macros within macros
 
@@ -130,32 +133,43 @@ def _named(
 
 
 def _by_place(text: str) -> bool:
-    return bool(_BY_PLACE.search(_sql(text)))
+    return any(_BY_PLACE.search(part) for part in _sql(text))
 
 
-def _sql(text: str) -> str:
+def _sql(text: str) -> list[str]:
     try:
-        return as_sql(text, _ITSELF, "x")
+        return as_sql(text, _ITSELF, _PRINTED)
     except TemplateError:  # a gap by itself; every word counts
-        return text
+        return [text]
 
 
 def _only_deletes(text: str) -> bool:
     """Return whether no statement does more than delete rows of the model itself.
 
-    Those of another might be gone before the checks look at them. Read as DuckDB reads it: a string
-    may hold `--`.
+    Those of another might be gone before the checks look at them. What stands behind a tag of Jinja
+    goes on with a statement, or begins one: which part of it is written, only the run knows. Read
+    as DuckDB reads it: a string may hold `--`.
     """
-    try:
-        tokens = sqlglot.tokenize(_sql(text), read="duckdb")
-    except TokenError:
+    if _ITSELF in text:
         return False
-    statements: list[list[str]] = [[]]
-    for token in tokens:
-        if token.token_type is TokenType.SEMICOLON:
-            statements.append([])
-        else:
-            statements[-1].append(token.text.lower())
-    return all(
-        words[:1] in _HARMLESS or words[:3] == ["delete", "from", _ITSELF] for words in statements
-    )
+    begun = False
+    for part in _sql(text):
+        try:
+            tokens = sqlglot.tokenize(part, read="duckdb")
+        except TokenError:
+            return False
+        statements: list[list[str]] = [[]]
+        for token in tokens:
+            if token.token_type is TokenType.SEMICOLON:
+                statements.append([])
+            else:
+                statements[-1].append(token.text.lower())
+        goes_on = begun and statements[0][:1] in _GOING_ON
+        if not all(map(_is_harmless, statements[goes_on:])):
+            return False
+        begun = bool(statements[-1]) or (begun and len(statements) == 1)
+    return True
+
+
+def _is_harmless(words: list[str]) -> bool:
+    return words[:1] in _HARMLESS or words[:3] == ["delete", "from", _ITSELF]

@@ -23,6 +23,7 @@ CALLED = frozenset(
 BRANCH = "is_incremental"  # in `{% if is_incremental() %}` alone: both ways are judged
 TABLE = "this"  # in `{{ this }}` alone
 CHANCE = "random"
+KEEPING = (nodes.CallBlock, nodes.FilterBlock, nodes.AssignBlock)
 OF_DBT = ("as_text", "as_bool", "as_native", "as_number")  # filters
 
 
@@ -61,21 +62,25 @@ def names_itself(text: str, macros: Mapping[str, str]) -> bool:
 def hides_statements(hook: str, macros: Mapping[str, str]) -> bool:
     """Return whether a hook may write other statements than its SQL shows, or can't be parsed.
 
-    By a text with a `;`, be it in a macro; by another meaning of `this`; by what it prints besides
-    `this` and what calls return, which might be a part of a statement or change one.
+    By a text of Jinja, or a macro, with a `;`; by another meaning of `this`; by blocks that keep or
+    change what is written; by what it prints besides `this` and what functions return.
     """
     trees = list(_reached(hook, macros))
+    if not trees or any(tree.find(kind) for tree in trees for kind in KEEPING):
+        return True
+    own, *called = trees
+    printed = [node for output in own.find_all(nodes.Output) for node in output.nodes]
+    texts = [text.value for tree in trees for text in tree.find_all(nodes.Const)]
+    texts += [data.data for tree in called for data in tree.find_all(nodes.TemplateData)]
     return (
-        not trees
-        or any(
-            not isinstance(node, nodes.TemplateData | nodes.Call) and not _is_name(node, TABLE)
-            for output in trees[0].find_all(nodes.Output) for node in output.nodes
-        )
-        or any(";" in str(text.value) for tree in trees for text in tree.find_all(nodes.Const))
-        or any(
-            _is_name(name, TABLE) and name.ctx != "load"
-            for tree in trees for name in tree.find_all(nodes.Name)
-        )
+        not all(isinstance(node, nodes.TemplateData) or _is_name(node, TABLE)
+                or (isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name))
+                for node in printed)
+        or any(";" in str(text) for text in texts)
+        or any(isinstance(node, nodes.Const) for tree in called
+               for output in tree.find_all(nodes.Output) for node in output.nodes)
+        or any(_is_name(name, TABLE) and name.ctx != "load"
+               for tree in trees for name in tree.find_all(nodes.Name))
     )  # fmt: skip
 
 
@@ -96,8 +101,8 @@ def _reached(text: str, macros: Mapping[str, str]) -> Iterator[nodes.Template]:
         read |= called
 
 
-def as_sql(text: str, this: str, other: str) -> str:
-    """Return a text without Jinja's tags, with words in the place of what it prints.
+def as_sql(text: str, this: str, other: str) -> list[str]:
+    """Return what stands between Jinja's tags, with words in the place of what it prints.
 
     As Jinja reads it: `{%` in a text of Jinja, say, begins no tag.
 
@@ -106,18 +111,20 @@ def as_sql(text: str, this: str, other: str) -> str:
     jinja2.TemplateError
         If it can't be read.
     """
-    written: list[str] = []
+    written: list[list[str]] = [[]]
     printed: list[str] = []
     for _, kind, said in _environment().lex(text):
         if kind == "data":
-            written.append(said)
+            written[-1].append(said)
+        elif kind == "block_begin":
+            written.append([])
         elif kind == "variable_begin":
             printed = []
         elif kind == "variable_end":
-            written.append(this if printed == [TABLE] else other)
+            written[-1].append(this if printed == [TABLE] else other)
         elif kind != "whitespace":
             printed.append(said)
-    return "".join(written)
+    return ["".join(part) for part in written]
 
 
 def without_parameters(text: str) -> str:

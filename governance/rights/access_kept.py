@@ -75,7 +75,6 @@ def _proofs(connection: duckdb.DuckDBPyConnection, _policy: Policy, customer_id:
     return [
         {"left_by": left_by, "events": events}
         for left_by, events in proofs.proofs_of(connection, customer_id)
-        if events
     ]
 
 

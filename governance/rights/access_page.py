@@ -39,7 +39,7 @@ NOTHING = (
 )
 KEPT = {
     "steps": "what was done about your requests",
-    "proofs": "what you had said about consent",
+    "proofs": "that you left, and what you had said about consent",
     "receipts": "receipts",
     "handed_over": "to whom we gave your data",
     "notices": "what recipients were told",
@@ -171,7 +171,7 @@ def _consulted(body: Element, told: Mapping[str, Any], zone: str) -> None:
     add(body, "h2", "When somebody looked you up")
     rows = table(body, ("When", "What"))
     for one in told["consulted"]:
-        what = ("refused, so not done: " if one["refused"] else "") + ACTS.get(
+        what = ("stopped before its end: " if one["refused"] else "") + ACTS.get(
             one["act"], one["act"]
         )
         _row(rows, _at(one["at"], zone), f"{what} ({one['purpose']})" if one["purpose"] else what)
@@ -195,7 +195,7 @@ def _kept(body: Element, told: Mapping[str, Any], zone: str) -> None:
             for since in kept["suppressed_since"]
         ] or "nothing",
         "What you had said about consent": [
-            f"{len(proof['events'])} event(s), kept when you left ({proof['left_by']})"
+            f"{len(proof['events']) or 'no'} event(s), kept when you left ({proof['left_by']})"
             for proof in kept["proofs_of_consent"]
         ] or "nothing",
         "What we did for your requests": [
@@ -212,7 +212,6 @@ def _kept(body: Element, told: Mapping[str, Any], zone: str) -> None:
         ] or "nothing",
         "Until when": [
             f"{KEPT[table]}: {_day(day)}" for table, day in kept["until"].items()
-            if table != "proofs" or kept["proofs_of_consent"]
         ],
     })  # fmt: skip
 

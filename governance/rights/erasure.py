@@ -301,12 +301,12 @@ def _keep(
         }  # fmt: skip
         before = receipt.fitted_before(connection, handles.values())
         steps, drafts = [], {}
-        exported, notified = (
+        exported, notified, back = (
             {handle for (handle,) in connection.execute(
-                f"select handle from kept.{table} where list_contains(?, handle)",
-                [list(handles.values())],
+                f"select handle from kept.{table} where list_contains(?, handle) group by handle"
+                f" having count(*) >= {times}", [list(handles.values())],
             ).fetchall()}
-            for table in ("handed_over", "notices")
+            for table, times in (("handed_over", 1), ("notices", 1), ("proofs", 2))
         )  # fmt: skip
         for customer_id, subject, events in keep:
             of = handles[customer_id], asked[subject], leaving.ERASURE
@@ -319,7 +319,8 @@ def _keep(
                 "recipients": told.get(of, {}),
                 "models": [{**m, "fitted_on_subject": _told(m, subject, before, of[0])}
                            for m in fits],
-                "kept": _kept(events != "[]", of[0] in exported, of[0] in notified),
+                "kept": _kept(events != "[]" or of[0] in back, of[0] in exported,
+                              of[0] in notified),
             }  # fmt: skip
         kept.add_steps(connection, steps, "fulfilled", at=since, actor=payload["actor"])
         receipt.keep(connection, drafts)
@@ -335,22 +336,23 @@ def _keep(
         connection.execute("commit")
 
 
-def _kept(said: bool, exported: bool, notified: bool) -> dict[str, str]:
-    """Return what is kept of who leaves, and why: under a key of its own, in ``kept``."""
-    apart = "under a key of their own, found only by who supplies the customer id"
-    return {
-        "the request, what was done about it, this receipt": f"GDPR Art. 17(3)(b) and (e): {apart}",
-        "a suppression entry": "GDPR Art. 17(1): so that no feed brings the rows back",
-    } | {
-        what: f"{why}: {apart}"
-        for there, what, why in (
-            (said, "proof of consent", "GDPR Art. 7(1), 17(3)(b) and (e)"),
-            (exported, "which exports the subject was part of", "GDPR Art. 19"),
-            (notified, "what recipients are told, by which names they know the subject",
-             "GDPR Art. 19"),
-        )
-        if there
+def _kept(said: bool = True, exported: bool = False, notified: bool = False) -> dict[str, str]:
+    """Return what is kept of who leaves, and why."""
+    apart = "apart and encrypted, found by who supplies the customer id"
+    kept_ = {
+        "the request, what was done about it, this receipt":
+            f"GDPR Art. 17(3)(b) and (e): {apart}, or the request's number",
+        "a suppression entry": f"GDPR Art. 17(1), so that no feed brings the rows back: {apart}",
     }  # fmt: skip
+    if said:
+        kept_["what the subject had said about consent"] = f"GDPR Art. 7(1), 17(3)(b), (e): {apart}"
+    if exported:
+        kept_["which exports the subject was part of"] = f"GDPR Art. 19: {apart}"
+    if notified:
+        kept_["what recipients are told, by which names they know the subject"] = (
+            "GDPR Art. 19: apart and encrypted, found by recipient"
+        )
+    return kept_
 
 
 def _told(
@@ -372,7 +374,7 @@ def _sign(payload: dict[str, Any], seconds: float) -> None:
     ours = [of for of in drafts if {of[0], called[of[0]]} & begun]
     signed = receipt.all_signed(
         {
-            "request_id": called[request_id], "type": kind, **json.loads(draft),
+            "request_id": called[request_id], "type": kind, "kept": _kept(), **json.loads(draft),
             "erased_at": payload["at"], "seconds": round(seconds, 3),
         }
         for request_id, _, kind, draft in ours

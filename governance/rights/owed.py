@@ -174,7 +174,7 @@ def gather(policy: Policy, subject: UUID | None = None) -> None:
         consent.state(connection, policy, words, at=at, known=at, into="state")
         owed = connection.execute(
             _STANDING.format(
-                known=known_as(connection),
+                known=known_as(connection, _subjects(subject)),
                 stopped=_stopped(policy),
                 events=words.events,
                 theirs="true" if subject is None else f"subject_key = '{subject}'::uuid",
@@ -190,6 +190,12 @@ def gather(policy: Policy, subject: UUID | None = None) -> None:
         _insert(connection)
         _end(connection)
         connection.unregister("found")
+
+
+def _subjects(subject: UUID | None) -> str:
+    if subject is None:
+        return "vault.subjects"
+    return f"(select * from vault.subjects where subject_key = '{subject}'::uuid) as s"
 
 
 def _of(words: Relations, subject: UUID | None) -> Relations:

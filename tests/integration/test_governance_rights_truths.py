@@ -8,7 +8,7 @@ import pytest
 from governance import identity
 from warehouse.connect import warehouse_store
 
-PROOF, EXPORTS = "proof of consent", "which exports the subject was part of"
+PROOF, EXPORTS = "what the subject had said about consent", "which exports the subject was part of"
 
 
 def opened(one, who, kind):
@@ -76,7 +76,7 @@ def test_what_was_refused_isnt_told_as_done(answer):
     told, page = answer
     answers = [act["refused"] for act in told["consulted"] if act["act"] == "rights.answer"]
     assert answers == [True]
-    assert "refused, so not done: a request of yours was answered" in page
+    assert "stopped before its end: a request of yours was answered" in page
 
 
 def test_until_when_counts_only_what_the_consent_covers(answer):

@@ -115,6 +115,8 @@ MACROS = {
     "old": "{% macro old() %}(select k from {{ ref('stg_t') }} where y > 2){% endmacro %}",
     "mine": "{% macro mine(this) %}delete from {{ this }}{% endmacro %}",
     "echo": "{% macro echo(text) %}{{ text }}{% endmacro %}",
+    "ending": "{% macro ending() %}; delete from m.int_p{% endmacro %}",
+    "said": "{% macro said() %}{{ 'delete from m.int_p' }}{% endmacro %}",
 }
 
 
@@ -146,6 +148,16 @@ class TestHidden:
             "select '{% raw %}{#{% endraw %}'; drop table m.int_p; -- {% raw %}#}{% endraw %}",
             "select 1 -- {{ '{%' }}\n; drop table m.int_p -- {{ '%}' }}",
             "select '{{ '{#' }}'; drop table m.int_p; -- {{ '#}' }}",
+            "{% if is_incremental() %}select 1{% else %}delete from m.int_p{% endif %}",
+            "{% if is_incremental() %}select{% endif %} delete from m.int_p",
+            "select 1 {% if 0 %}/*{% endif %}; delete from m.int_p {% if 0 %}*/{% endif %}",
+            "{% call mine(1) %}{% endcall %}",
+            "delete from {{ this }} {{ (ending()) }}",
+            "{{ said() }}",
+            "{% set more %}or true{% endset %}delete from {{ this }} where k > 1 {{ more }}",
+            "{% filter replace('select', 'drop') %}select{% endfilter %}",
+            "select {{ '!'.strip() }}",
+            "delete from the_model_itself",
             "{{ this ",
             'delete from "w"."marts"."mart_p"',
             "{{ prune('p') }}; set variable v = 1",
@@ -179,7 +191,7 @@ class TestHidden:
              "{{ f(1) }}", False),
             ("{% macro f(x) %}delete from {{ this }} where x = {{ x }}{% endmacro %}",
              "{{ f(1) }}", True),
-            ("{% macro f(x) %}delete from {{ this }} where {{ 'x' }} = 1{% endmacro %}",
+            ("{% macro f(x) %}delete from {{ this }} where {{ var('x') }} = 1{% endmacro %}",
              "{{ f(1) }}", True),
             ("{% macro f(x) %}delete from {{ this }} where {{ dict(x=1) | first }} = 1"
              "{% endmacro %}", "{{ f(1) }}", True),
