@@ -17,7 +17,7 @@ from sqlglot.errors import TokenError
 from sqlglot.tokens import TokenType
 
 from governance.lineage.graph import Ref, Use
-from governance.lineage.jinja import BRANCH, as_sql, hides_statements, without_parameters
+from governance.lineage.jinja import BRANCH, Path, as_sql, hides_statements, without_parameters
 
 _CALL = re.compile(r"\{\{-?\s*(?:\w+\.)?(\w+)\s*\((.*?)\}\}", re.DOTALL)
 _TAG = re.compile(r"\{%-?\s*(if|elif|else|endif)\b(.*?)-?%\}", re.DOTALL)
@@ -32,8 +32,6 @@ _QUALIFIED = re.compile(r"(?=\b(\w+)\.(\w+))")  # overlapping: database.schema.t
 _BY_PLACE = re.compile(r"#\s*\d")  # a column that no word names
 _ITSELF = "the_model_itself"
 _PRINTED = "x"
-# What a statement may go on with behind a tag of Jinja; none begins with it.
-_GOING_ON: tuple[list[str], ...] = ([], ["and"], ["or"], ["("], [")"], [","], [_PRINTED])
 _HARMLESS: tuple[list[str], ...] = ([], ["select"], ["analyze"])
 _DEEPEST = 8  # of macros within macros
 
@@ -133,27 +131,27 @@ def _named(
 
 
 def _by_place(text: str) -> bool:
-    return any(_BY_PLACE.search(part) for part in _sql(text))
+    return any(_BY_PLACE.search(part) for _, part in _sql(text))
 
 
-def _sql(text: str) -> list[str]:
+def _sql(text: str) -> list[tuple[Path, str]]:
     try:
         return as_sql(text, _ITSELF, _PRINTED)
     except TemplateError:  # a gap by itself; every word counts
-        return [text]
+        return [((), text)]
 
 
 def _only_deletes(text: str) -> bool:
     """Return whether no statement does more than delete rows of the model itself.
 
-    Those of another might be gone before the checks look at them. What stands behind a tag of Jinja
-    goes on with a statement, or begins one: which part of it is written, only the run knows. Read
-    as DuckDB reads it: a string may hold `--`.
+    Those of another might be gone before the checks look at them. A part goes on with a statement
+    only if that began in a branch in which the part stands, too: else it may begin one. Read as
+    DuckDB reads it: a string may hold `--`.
     """
     if _ITSELF in text:
         return False
-    begun = False
-    for part in _sql(text):
+    begun: Path | None = None
+    for path, part in _sql(text):
         try:
             tokens = sqlglot.tokenize(part, read="duckdb")
         except TokenError:
@@ -164,10 +162,11 @@ def _only_deletes(text: str) -> bool:
                 statements.append([])
             else:
                 statements[-1].append(token.text.lower())
-        goes_on = begun and statements[0][:1] in _GOING_ON
+        goes_on = begun is not None and path[: len(begun)] == begun
         if not all(map(_is_harmless, statements[goes_on:])):
             return False
-        begun = bool(statements[-1]) or (begun and len(statements) == 1)
+        if not goes_on or len(statements) > 1:
+            begun = path if statements[-1] else None
     return True
 
 

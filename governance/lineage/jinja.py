@@ -23,7 +23,12 @@ CALLED = frozenset(
 BRANCH = "is_incremental"  # in `{% if is_incremental() %}` alone: both ways are judged
 TABLE = "this"  # in `{{ this }}` alone
 CHANCE = "random"
-KEEPING = (nodes.CallBlock, nodes.FilterBlock, nodes.AssignBlock)
+# What keeps, changes or returns what is written elsewhere.
+KEEPING = (nodes.CallBlock, nodes.FilterBlock, nodes.AssignBlock, nodes.ExprStmt)
+RETURN = "return"
+# Tags that begin what may be left out or repeated, begin an alternative to it, and end it.
+OPENING, ALTERNATIVE, CLOSING = ("if", "for"), ("elif", "else"), ("endif", "endfor")
+Path = tuple[int, ...]  # the branches in which something stands, from the outermost
 OF_DBT = ("as_text", "as_bool", "as_native", "as_number")  # filters
 
 
@@ -62,11 +67,13 @@ def names_itself(text: str, macros: Mapping[str, str]) -> bool:
 def hides_statements(hook: str, macros: Mapping[str, str]) -> bool:
     """Return whether a hook may write other statements than its SQL shows, or can't be parsed.
 
-    By a text of Jinja, or a macro, with a `;`; by another meaning of `this`; by blocks that keep or
-    change what is written; by what it prints besides `this` and what functions return.
+    By a text of Jinja, or a macro, with a `;`; by another meaning of `this`; by blocks that keep,
+    change or return what is written; by what it prints besides `this` and what macros write.
     """
     trees = list(_reached(hook, macros))
     if not trees or any(tree.find(kind) for tree in trees for kind in KEEPING):
+        return True
+    if any(_last_name(c.node) == RETURN for tree in trees for c in tree.find_all(nodes.Call)):
         return True
     own, *called = trees
     printed = [node for output in own.find_all(nodes.Output) for node in output.nodes]
@@ -93,7 +100,7 @@ def _reached(text: str, macros: Mapping[str, str]) -> Iterator[nodes.Template]:
     while waiting:
         try:
             tree = _environment().parse(waiting.pop())
-        except TemplateError:
+        except (TemplateError, RecursionError, ValueError):
             continue
         yield tree
         called = {_last_name(call.node) for call in tree.find_all(nodes.Call)}
@@ -101,30 +108,40 @@ def _reached(text: str, macros: Mapping[str, str]) -> Iterator[nodes.Template]:
         read |= called
 
 
-def as_sql(text: str, this: str, other: str) -> list[str]:
-    """Return what stands between Jinja's tags, with words in the place of what it prints.
+def as_sql(text: str, this: str, other: str) -> list[tuple[Path, str]]:
+    """Return the parts of a text by the branches in which they are written.
 
-    As Jinja reads it: `{%` in a text of Jinja, say, begins no tag.
+    With words in the place of what Jinja prints. As Jinja reads it: `{%` in a text of Jinja, say,
+    begins no tag.
 
     Raises
     ------
     jinja2.TemplateError
         If it can't be read.
     """
-    written: list[list[str]] = [[]]
+    parts: list[tuple[Path, list[str]]] = [((), [])]
     printed: list[str] = []
+    tag = False
     for _, kind, said in _environment().lex(text):
         if kind == "data":
-            written[-1].append(said)
-        elif kind == "block_begin":
-            written.append([])
+            parts[-1][1].append(said)
         elif kind == "variable_begin":
             printed = []
         elif kind == "variable_end":
-            written[-1].append(this if printed == [TABLE] else other)
+            parts[-1][1].append(this if printed == [TABLE] else other)
+        elif kind == "block_begin":
+            tag = True
         elif kind != "whitespace":
+            path = parts[-1][0]
+            if tag and said in (*ALTERNATIVE, *CLOSING):
+                path = path[:-1]
+            if tag and said in (*OPENING, *ALTERNATIVE):
+                path = (*path, len(parts))
+            if tag and said in (*OPENING, *ALTERNATIVE, *CLOSING):
+                parts.append((path, []))
+            tag = False
             printed.append(said)
-    return ["".join(part) for part in written]
+    return [(path, "".join(part)) for path, part in parts]
 
 
 def without_parameters(text: str) -> str:

@@ -9,16 +9,14 @@ pseudonyms are made, is held too and not shown: it would undo what it protects.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from governance import acts, consent_receipt, vaulted
 from governance.aging import today
 from governance.lineage.marts import PERMITTED
 from governance.policy.model import Policy
 from governance.policy.words import (
-    GRANTS,
     PERMISSION_ATTRIBUTES,
     SEGMENT_PURPOSE,
     TRANSACTION_ATTRIBUTES,
@@ -65,7 +63,7 @@ def answer(
         "identifiers": _identifiers(found),
         "purposes": consent.model_dump(mode="json")["records"] if consent else [],
         "custody": policy.custody.model_dump(mode="json") | {"beyond": _beyond(policy)},
-        "retention": _retention(policy, found, known),
+        "retention": _retention(policy, found),
         "memberships": [_membership(request, meanings, known)] if request.subject_key else [],
         "provenance": _provenance(holding.loads, meanings),
         "requests": [_request(one) for one in theirs],
@@ -105,13 +103,11 @@ def _account(policy: Policy, request: Request) -> Account | None:
         return None
 
 
-def _retention(
-    policy: Policy, found: Sequence[Held], known: Account | None
-) -> list[dict[str, Any]]:
+def _retention(policy: Policy, found: Sequence[Held]) -> list[dict[str, Any]]:
     """Return until when each attribute is used for each purpose: its oldest and newest value.
 
     Landing holds a value for longer than a purpose may use it: of those that are used no more, none
-    counts; nor of those from before a consent that doesn't cover them.
+    counts; nor of those from before a consent that doesn't cover them, as the last run has it.
     """
     present = today(policy)
     rows = {table.table: table.records() for table in found}
@@ -122,7 +118,7 @@ def _retention(
     for name, purpose in policy.purposes.items():
         for attribute, allowance in purpose.attributes.items():
             if attribute in TRANSACTION_ATTRIBUTES:
-                since = _since(policy, name, consented.get(name), known)
+                since = consented.get(name) or ""
                 ages = [
                     day
                     for day in _days(rows, "transactions", "event_day", attribute)
@@ -141,27 +137,6 @@ def _retention(
                     "newest_until": used[-1] if used else None,
                 })  # fmt: skip
     return told
-
-
-def _since(policy: Policy, purpose: str, worked_in: str | None, known: Account | None) -> str:
-    """Return the day on which a consent was given that covers nothing earlier; empty if it does.
-
-    By the last run (``worked_in``), unless a denial has come since: by the first grant after it.
-    """
-    if policy.purposes[purpose].consent_covers_earlier_data or known is None:
-        return worked_in or ""
-    words = [heard.event for heard in known.heard if heard.purpose == purpose and heard.counts]
-    denied = max((e.occurred_at for e in words if e.action not in GRANTS), default=datetime.min)
-    granted = [e.occurred_at for e in words if e.action in GRANTS and e.occurred_at > denied]
-    if not granted or (worked_in and worked_in >= _local_day(policy, denied)):
-        return worked_in or ""
-    return max(worked_in or "", _local_day(policy, min(granted)))
-
-
-def _local_day(policy: Policy, moment: datetime) -> str:
-    if moment == datetime.min:
-        return ""
-    return moment.replace(tzinfo=UTC).astimezone(ZoneInfo(policy.time_zone)).date().isoformat()
 
 
 def _days(

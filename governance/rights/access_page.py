@@ -112,6 +112,7 @@ def _retention(body: Element, policy: Policy, told: Mapping[str, Any]) -> None:
     add(
         body, "p",
         "Where a purpose is allowed, a value is used for it until the day given here and no longer."
+        " What you have said since your data was last worked in may change that."
         f" Nothing is held for longer than {custody['retention_days']} days"
         f" ({consent_page.BASES[custody['basis']]}), but for what is named below, and what is"
         f" deleted leaves the disk within {custody['purge_within_days']} days.",

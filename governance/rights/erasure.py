@@ -319,8 +319,13 @@ def _keep(
                 "recipients": told.get(of, {}),
                 "models": [{**m, "fitted_on_subject": _told(m, subject, before, of[0])}
                            for m in fits],
-                "kept": _kept(events != "[]" or of[0] in back, of[0] in exported,
-                              of[0] in notified),
+                "kept": _kept(
+                    # Who comes back and is erased again may have said something before.
+                    events != "[]" or (of[0] in back and any(
+                        said for _, said in proofs.proofs_of(connection, customer_id)
+                    )),
+                    of[0] in exported, of[0] in notified,
+                ),
             }  # fmt: skip
         kept.add_steps(connection, steps, "fulfilled", at=since, actor=payload["actor"])
         receipt.keep(connection, drafts)

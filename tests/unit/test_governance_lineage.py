@@ -116,6 +116,7 @@ MACROS = {
     "mine": "{% macro mine(this) %}delete from {{ this }}{% endmacro %}",
     "echo": "{% macro echo(text) %}{{ text }}{% endmacro %}",
     "ending": "{% macro ending() %}; delete from m.int_p{% endmacro %}",
+    "wiping": "{% macro wiping(r) %}{% do return('delete from ' ~ r) %}{% endmacro %}",
     "said": "{% macro said() %}{{ 'delete from m.int_p' }}{% endmacro %}",
 }
 
@@ -158,6 +159,9 @@ class TestHidden:
             "{% filter replace('select', 'drop') %}select{% endfilter %}",
             "select {{ '!'.strip() }}",
             "delete from the_model_itself",
+            "{{ wiping(ref('int_p')) }}",
+            "{% if var('x') %}select 1{% else %}{{ echo('delete from m.int_p') }}{% endif %}",
+            "{% if is_incremental() %}select 1{% endif %}{{ echo('delete from m.int_p') }}",
             "{{ this ",
             'delete from "w"."marts"."mart_p"',
             "{{ prune('p') }}; set variable v = 1",
@@ -177,6 +181,7 @@ class TestHidden:
         "text",
         [
             "delete from {{ this }} where '--' = '--' and y > 1",
+            "delete from {{ this }} {% if var('x') %}where y > 1{% endif %}",
             "{% set c = 'y > 1' %}delete from {{ this }} where {{ c }}",
         ],
     )
