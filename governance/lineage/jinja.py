@@ -84,11 +84,17 @@ def hides_statements(hook: str, macros: Mapping[str, str]) -> bool:
                 or (isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name))
                 for node in printed)
         or any(";" in str(text) for text in texts)
-        or any(isinstance(node, nodes.Const) for tree in called
+        or any(isinstance(node, nodes.Const) or _chooses(node, macros) for tree in called
                for output in tree.find_all(nodes.Output) for node in output.nodes)
         or any(_is_name(name, TABLE) and name.ctx != "load"
                for tree in trees for name in tree.find_all(nodes.Name))
     )  # fmt: skip
+
+
+def _chooses(printed: nodes.Node, macros: Collection[str]) -> bool:
+    """Return whether a print does more with what a macro writes than to write it."""
+    calls = printed.find_all(nodes.Call)
+    return not isinstance(printed, nodes.Call) and any(_last_name(c.node) in macros for c in calls)
 
 
 def _reached(text: str, macros: Mapping[str, str]) -> Iterator[nodes.Template]:

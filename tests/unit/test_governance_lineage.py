@@ -116,6 +116,9 @@ MACROS = {
     "mine": "{% macro mine(this) %}delete from {{ this }}{% endmacro %}",
     "echo": "{% macro echo(text) %}{{ text }}{% endmacro %}",
     "ending": "{% macro ending() %}; delete from m.int_p{% endmacro %}",
+    "choosing": "{% macro choosing() %}{{ prune(1) if var('x') else mine(2) }}{% endmacro %}",
+    "ending_else": "{% macro ending_else() %}{{ prune(1) if var('x') }}"
+    "{% if not var('x') %}delete from {{ ref('int_p') }}{% endif %}{% endmacro %}",
     "wiping": "{% macro wiping(r) %}{% do return('delete from ' ~ r) %}{% endmacro %}",
     "said": "{% macro said() %}{{ 'delete from m.int_p' }}{% endmacro %}",
 }
@@ -160,6 +163,8 @@ class TestHidden:
             "select {{ '!'.strip() }}",
             "delete from the_model_itself",
             "{{ wiping(ref('int_p')) }}",
+            "{{ choosing() }}",
+            "{{ ending_else() }}",
             "{% if var('x') %}select 1{% else %}{{ echo('delete from m.int_p') }}{% endif %}",
             "{% if is_incremental() %}select 1{% endif %}{{ echo('delete from m.int_p') }}",
             "{{ this ",
