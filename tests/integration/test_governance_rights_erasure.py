@@ -240,6 +240,10 @@ def purge(one):
 def again(story, tmp_path_factory):
     """Land once, land weeks later, then run and read the whole history again; return what is seen.
 
+    Its tests are slow, as this runs the whole chain (46 s). Of the same, `make test` has
+    ``test_governance_bytes`` (the disk), ``test_governance_rights_readmission`` (no feed brings
+    back) and ``test_governance_restricted`` (what holds, and its end).
+
     A third member objects before the first landing, which is refused before the run.
     """
     one, who, other, *_ = story
